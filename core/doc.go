@@ -1,0 +1,2 @@
+// Package core gives web applications sessions and flash messages.
+package core

@@ -1,0 +1,60 @@
+package core
+
+import (
+	"encoding/base64"
+	"errors"
+)
+
+// ID is the public name of a session for its whole life: 16 random bytes. It
+// is safe to log, to show and to revoke by, because it proves nothing: the
+// right to a session is proven by a secret of which stores keep only a hash.
+type ID [16]byte
+
+// idEncoding is unpadded base64url; Strict refuses the unused tail bits that
+// would give one ID several spellings (RFC 4648 section 3.5).
+var idEncoding = base64.RawURLEncoding.Strict()
+
+// ParseID reads what [ID.String] wrote. Anything else is an error that does
+// not repeat the input.
+func ParseID(s string) (ID, error) {
+	var id ID
+	if len(s) != idEncoding.EncodedLen(len(id)) {
+		return ID{}, errors.New("core: parse session ID: want 22 characters of base64url")
+	}
+	if _, err := idEncoding.Decode(id[:], []byte(s)); err != nil {
+		return ID{}, errors.New("core: parse session ID: not canonical base64url")
+	}
+	if id.IsZero() {
+		return ID{}, errors.New("core: parse session ID: all zero")
+	}
+	return id, nil
+}
+
+// String returns the ID as 22 characters of base64url, or "" for the zero ID.
+func (id ID) String() string {
+	if id.IsZero() {
+		return ""
+	}
+	return idEncoding.EncodeToString(id[:])
+}
+
+// IsZero reports whether id names no session.
+func (id ID) IsZero() bool { return id == ID{} }
+
+// MarshalText implements [encoding.TextMarshaler]; it writes [ID.String].
+func (id ID) MarshalText() ([]byte, error) { return []byte(id.String()), nil }
+
+// UnmarshalText implements [encoding.TextUnmarshaler]; it reads what
+// MarshalText wrote, the empty text as the zero ID.
+func (id *ID) UnmarshalText(text []byte) error {
+	if len(text) == 0 {
+		*id = ID{}
+		return nil
+	}
+	parsed, err := ParseID(string(text))
+	if err != nil {
+		return err
+	}
+	*id = parsed
+	return nil
+}
