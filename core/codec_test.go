@@ -1,0 +1,464 @@
+package core
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"math"
+	"math/big"
+	"net/netip"
+	"net/url"
+	"reflect"
+	"runtime"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+)
+
+type codecAddress struct {
+	Street string `json:"street"`
+	Zip    int    `json:"zip,omitempty"`
+}
+
+type codecBase struct{ Created time.Time }
+
+type codecRole string
+
+type codecPerson struct {
+	codecBase
+	Name     string
+	Age      uint8
+	Role     codecRole
+	Home     *codecAddress
+	Other    []codecAddress
+	Tags     map[string]int
+	ByNumber map[int]string
+	Avatar   []byte
+	Hash     [4]byte
+	Ratio    float64
+	Timeout  time.Duration
+	Any      any
+}
+
+// codecText hides its state and has only a text form.
+type codecText struct{ s string }
+
+func (c codecText) MarshalText() ([]byte, error) { return []byte("text:" + c.s), nil }
+func (c *codecText) UnmarshalText(b []byte) error {
+	c.s = strings.TrimPrefix(string(b), "text:")
+	return nil
+}
+
+// codecBinary hides its state and has only a binary form.
+type codecBinary struct{ n byte }
+
+func (c codecBinary) MarshalBinary() ([]byte, error) { return []byte{c.n}, nil }
+func (c *codecBinary) UnmarshalBinary(b []byte) error {
+	if len(b) != 1 {
+		return errors.New("want one byte")
+	}
+	c.n = b[0]
+	return nil
+}
+
+func codecRoundTrip[T any](c Codec, same func(a, b T) bool, in T) func(*testing.T) {
+	return func(t *testing.T) {
+		data, err := encodeValue(c, "k", in)
+		if err != nil {
+			t.Fatal(err)
+		}
+		again, err := encodeValue(c, "k", in)
+		if err != nil || !bytes.Equal(data, again) {
+			t.Errorf("second encoding %x, %v; want %x", again, err, data)
+		}
+		source := bytes.Clone(data)
+		out, err := decodeValue[T](c, "k", source)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i := range source {
+			source[i] = 0xff // the value must not notice
+		}
+		if !same(in, out) {
+			t.Errorf("got %#v, want %#v (bytes %x)", out, in, data)
+		}
+	}
+}
+
+func codecDeepEqual[T any](a, b T) bool { return reflect.DeepEqual(a, b) }
+
+func TestCodecRoundTrip(t *testing.T) {
+	zone := time.FixedZone("", 5*3600+1800)
+	at := time.Date(2024, 2, 29, 23, 59, 59, 123456789, zone)
+	person := codecPerson{
+		codecBase: codecBase{Created: time.Date(1999, 1, 2, 3, 4, 5, 6, time.UTC)},
+		Name:      "Zoë", Age: 200, Role: "admin",
+		Home:     &codecAddress{"Road", 7},
+		Other:    []codecAddress{{"A", 0}, {"B", 2}},
+		Tags:     map[string]int{"b": 1, "a": -2, "longer": 3},
+		ByNumber: map[int]string{-1: "x", 100000: "y"},
+		Avatar:   []byte{0, 1, 255}, Hash: [4]byte{1, 2, 3, 4},
+		Ratio: 0.1, Timeout: time.Minute,
+		Any: []any{"s", true, nil, 1.5, map[string]any{"k": "v"}},
+	}
+	for name, c := range map[string]Codec{"CBOR": CBOR(), "JSON": JSON()} {
+		t.Run(name, func(t *testing.T) {
+			t.Run("struct", codecRoundTrip(c, codecDeepEqual, person))
+			t.Run("pointer", codecRoundTrip(c, codecDeepEqual, &person))
+			t.Run("nil pointer", codecRoundTrip(c, codecDeepEqual, (*codecPerson)(nil)))
+			t.Run("named string", codecRoundTrip(c, codecDeepEqual, codecRole("editor")))
+			t.Run("time", codecRoundTrip(c, func(a, b time.Time) bool {
+				_, wantOffset := a.Zone()
+				_, offset := b.Zone()
+				return a.Equal(b) && offset == wantOffset
+			}, at))
+			t.Run("zero time", codecRoundTrip(c, codecDeepEqual, time.Time{}))
+			t.Run("text marshaler", codecRoundTrip(c, codecDeepEqual, codecText{"x"}))
+			t.Run("session ID", codecRoundTrip(c, codecDeepEqual, map[string]ID{"i": {1, 2}}))
+			t.Run("address", codecRoundTrip(c, codecDeepEqual, netip.MustParseAddr("2001:db8::1")))
+			t.Run("nil slice", codecRoundTrip(c, codecDeepEqual, []string(nil)))
+			t.Run("empty slice", codecRoundTrip(c, codecDeepEqual, []string{}))
+			t.Run("nil bytes", codecRoundTrip(c, codecDeepEqual, []byte(nil)))
+			t.Run("empty bytes", codecRoundTrip(c, codecDeepEqual, []byte{}))
+			t.Run("raw JSON", codecRoundTrip(c, codecDeepEqual, json.RawMessage(`{"a":1}`)))
+			t.Run("any nil", codecRoundTrip[any](c, codecDeepEqual, nil))
+			t.Run("string", codecRoundTrip(c, codecDeepEqual, "<ü>"))
+			t.Run("bytes", codecRoundTrip(c, codecDeepEqual, []byte("abc")))
+			t.Run("int32", codecRoundTrip(c, codecDeepEqual, int32(math.MinInt32)))
+			t.Run("uint64", codecRoundTrip(c, codecDeepEqual, uint64(math.MaxUint64)))
+			t.Run("float", codecRoundTrip(c, codecDeepEqual, math.Pi))
+		})
+	}
+	c := CBOR()
+	t.Run("binary marshaler", codecRoundTrip(c, codecDeepEqual, codecBinary{9}))
+	t.Run("URL", codecRoundTrip(c, codecDeepEqual, &url.URL{Scheme: "https", Host: "example.com"}))
+	t.Run("any int", codecRoundTrip[any](c, codecDeepEqual, int64(-3)))
+	t.Run("any time", codecRoundTrip[any](c, func(a, b any) bool {
+		tm, ok := b.(time.Time)
+		return ok && tm.Equal(a.(time.Time))
+	}, at))
+	t.Run("any map", codecRoundTrip[any](c, codecDeepEqual, map[string]any{"n": int64(1), "m": map[string]any{"b": []byte{1}}}))
+	t.Run("big int", codecRoundTrip(c, codecDeepEqual, new(big.Int).Lsh(big.NewInt(1), 100)))
+	t.Run("any beyond int64", codecRoundTrip[any](c, codecDeepEqual, new(big.Int).SetUint64(math.MaxUint64)))
+}
+
+// Reading with a struct that has gained and lost fields is everyday business
+// during a deployment.
+func TestCodecUnknownFields(t *testing.T) {
+	type old struct{ A, B int }
+	type renewed struct{ B, C int }
+	for _, c := range []Codec{CBOR(), JSON()} {
+		data, err := encodeValue(c, "k", old{1, 2})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got, err := decodeValue[renewed](c, "k", data); err != nil || got != (renewed{B: 2}) {
+			t.Errorf("%T: got %+v, %v", c, got, err)
+		}
+	}
+}
+
+func TestCBORDeterministic(t *testing.T) {
+	want, err := CBOR().Encode(map[string]int{"aa": 1, "b": 2, "c": 3})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := []byte("\xa3\x61b\x02\x61c\x03\x62aa\x01"); !bytes.Equal(got, want) {
+		t.Errorf("got %x, want %x", want, got)
+	}
+	at, err := CBOR().Encode(time.Date(2024, 1, 2, 3, 4, 5, 600, time.UTC))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if want := "\xc0\x78\x1c2024-01-02T03:04:05.0000006Z"; string(at) != want {
+		t.Errorf("time is %q", at)
+	}
+}
+
+// What cannot be read back must not be written.
+func TestCodecEncodeErrors(t *testing.T) {
+	deep := any("x")
+	for range maxNesting + 1 {
+		deep = []any{deep}
+	}
+	cases := map[string]any{
+		"func":              func() {},
+		"channel":           make(chan int),
+		"func in a struct":  struct{ F func() }{func() {}},
+		"func in an any":    []any{func() {}},
+		"complex":           complex(1, 2),
+		"invalid UTF-8":     "\xff",
+		"invalid UTF-8 key": map[string]int{"\xff": 1},
+		"nested bad text":   []any{1, "ok", struct{ S string }{"a\xc3"}},
+		"too deep":          deep,
+		"too long":          make([]bool, maxArrayElements+1),
+		"year 10000":        time.Date(10000, 1, 1, 0, 0, 0, 0, time.UTC),
+		"year 10000 inside": []time.Time{time.Unix(0, 0), time.Date(10000, 1, 1, 0, 0, 0, 0, time.UTC)},
+	}
+	for name, v := range cases {
+		t.Run(name, func(t *testing.T) {
+			data, err := encodeValue(CBOR(), "cart", v)
+			var valueErr *ValueError
+			if !errors.As(err, &valueErr) || data != nil {
+				t.Fatalf("got %x, %v; want a ValueError", data, err)
+			}
+			if valueErr.Key != "cart" || valueErr.Type != reflect.TypeOf(v).String() || valueErr.Size != 0 {
+				t.Errorf("error says %+v", valueErr)
+			}
+		})
+	}
+}
+
+func TestCodecDecodeErrors(t *testing.T) {
+	person, err := encodeValue(CBOR(), "k", struct{ Name, Age string }{"Ann", "topsecret"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, err := decodeValue[codecPerson](CBOR(), "user", person)
+	var valueErr *ValueError
+	if !errors.As(err, &valueErr) {
+		t.Fatalf("got %v, want a ValueError", err)
+	}
+	if valueErr.Key != "user" || valueErr.Type != "core.codecPerson" || valueErr.Size != len(person) {
+		t.Errorf("error says %+v", valueErr)
+	}
+	if !reflect.DeepEqual(got, codecPerson{}) {
+		t.Errorf("half a value: %+v", got)
+	}
+	if _, err := decodeValue[any](CBOR(), "k", []byte{0xf7}); err == nil {
+		t.Error("undefined is accepted")
+	}
+	if _, err := decodeValue[int](CBOR(), "k", []byte{0xe5}); err == nil {
+		t.Error("simple value 5 is an int")
+	}
+	if _, err := decodeValue[int](CBOR(), "k", nil); err == nil {
+		t.Error("nothing is an int")
+	}
+}
+
+// Errors get logged; session values must not be.
+func TestCodecErrorsQuoteNoValues(t *testing.T) {
+	tiny := func(c Codec, data string) error { _, err := decodeValue[int8](c, "k", []byte(data)); return err }
+	at := func(c Codec, data string) error { _, err := decodeValue[time.Time](c, "k", []byte(data)); return err }
+	quoted := func(data string) error {
+		_, err := decodeValue[struct {
+			N int `json:",string"`
+		}](JSON(), "k", []byte(data))
+		return err
+	}
+	duplicate := func(data string) error { _, err := decodeValue[map[string]int](CBOR(), "k", []byte(data)); return err }
+	for name, err := range map[string]error{
+		"overflow":      tiny(CBOR(), "\x19\xc0\x63"),
+		"JSON overflow": tiny(JSON(), "49251"),
+		"time":          at(CBOR(), "\xc0\x6549251"),
+		"JSON time":     at(JSON(), `"49251"`),
+		"JSON quoted":   quoted(`{"N":"x49251"}`),
+		"duplicate":     duplicate("\xa2\x6549251\x01\x6549251\x01"),
+	} {
+		if err == nil {
+			t.Errorf("%s: no error", name)
+		} else if strings.Contains(err.Error(), "49251") {
+			t.Errorf("%s: %v quotes the value", name, err)
+		}
+	}
+}
+
+// TestSEC46BoundedDecoder: hostile bytes are errors, and cheap ones.
+func TestSEC46BoundedDecoder(t *testing.T) {
+	nested := func(head string, n int) string { return strings.Repeat(head, n) + "\x00" }
+	cases := map[string]string{
+		"huge array":            "\x9b\x7f\xff\xff\xff\xff\xff\xff\xff",
+		"huge array, negative":  "\x9b\xff\xff\xff\xff\xff\xff\xff\xff",
+		"huge map":              "\xbb\x00\x00\x00\x7f\xff\xff\xff\xff",
+		"huge text":             "\x7b\x7f\xff\xff\xff\xff\xff\xff\xffabc",
+		"huge text, negative":   "\x7b\xff\xff\xff\xff\xff\xff\xff\xffabc",
+		"huge bytes":            "\x5b\x00\x00\x00\x01\x00\x00\x00\x00abc",
+		"most elements allowed": "\x9a\x00\x01\x00\x00",
+		"one element too many":  "\x9a\x00\x01\x00\x01" + strings.Repeat("\xf6", maxArrayElements+1),
+		"nested huge arrays":    strings.Repeat("\x9a\x00\x01\x00\x00", 30),
+		"deep arrays":           nested("\x81", 10_000),
+		"deep maps":             nested("\xa1\x00", 10_000),
+		"deep tags":             nested("\xc1", 10_000),
+		"deep mix":              nested("\x81\xd8\x64\xa1\x60", 10_000),
+		"one level too deep":    nested("\x81", maxNesting+1),
+		"duplicate keys":        "\xa2\x61a\x01\x61a\x02",
+		"indefinite array":      "\x9f\x01\xff",
+		"indefinite map":        "\xbf\x61a\x01\xff",
+		"indefinite text":       "\x7f\x61a\xff",
+		"indefinite bytes":      "\x5f\x41a\xff",
+		"lone break":            "\xff",
+		"reserved information":  "\x1c",
+		"trailing data":         "\x01\x01",
+		"cut":                   "\x19\x01",
+		"empty":                 "",
+		"time that is a map":    "\xc0\xa0",
+		"bignum that is text":   "\xc2\x61a",
+		"array as a key":        "\xa1\x80\x01",
+		"invalid UTF-8":         "\x61\xff",
+		"invalid UTF-8 key":     "\xa1\x61\xff\x01",
+	}
+	for name, data := range cases {
+		t.Run(name, func(t *testing.T) {
+			sec46Refuses[any](t, data)
+			sec46Refuses[string](t, data)
+			sec46Refuses[[]byte](t, data)
+			sec46Refuses[int64](t, data)
+			sec46Refuses[map[string]any](t, data)
+			sec46Refuses[[][64]string](t, data)
+			sec46Refuses[[]codecPerson](t, data)
+		})
+	}
+}
+
+func sec46Refuses[T any](t *testing.T, data string) {
+	t.Helper()
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	v, err := decodeValue[T](CBOR(), "k", []byte(data))
+	runtime.ReadMemStats(&after)
+	if err == nil {
+		t.Errorf("%T accepts %.40q as %v", v, data, v)
+	}
+	if got, limit := after.TotalAlloc-before.TotalAlloc, uint64(32<<10+4*len(data)); got > limit {
+		t.Errorf("%T: allocated %d bytes for %d, limit %d", v, got, len(data), limit)
+	}
+}
+
+func TestSEC46DeepestIsAccepted(t *testing.T) {
+	data := strings.Repeat("\x81", maxNesting) + "\x00"
+	if _, err := decodeValue[any](CBOR(), "k", []byte(data)); err != nil {
+		t.Error(err)
+	}
+}
+
+// A codec of the application's own gets the values as they are.
+type codecCustom struct{ calls int }
+
+func (c *codecCustom) Encode(any) ([]byte, error) { c.calls++; return []byte{1}, nil }
+func (c *codecCustom) Decode(_ []byte, v any) error {
+	c.calls++
+	*v.(*int) = 42
+	return nil
+}
+
+func TestCodecCustom(t *testing.T) {
+	c := &codecCustom{}
+	data, err := encodeValue(c, "k", 7)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, err := decodeValue[int](c, "k", data); err != nil || got != 42 || c.calls != 2 {
+		t.Errorf("got %d, %v after %d calls", got, err, c.calls)
+	}
+}
+
+func TestCodecConcurrent(t *testing.T) {
+	var wg sync.WaitGroup
+	for i := range 8 {
+		wg.Go(func() {
+			type local struct{ N int }
+			for _, c := range []Codec{CBOR(), JSON()} {
+				data, err := encodeValue(c, "k", local{i})
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				if got, err := decodeValue[local](c, "k", data); err != nil || got.N != i {
+					t.Errorf("got %+v, %v, want %d", got, err, i)
+				}
+			}
+		})
+	}
+	wg.Wait()
+}
+
+// FuzzDecodeValue: no bytes panic; a failed decode yields the zero value; what
+// was decoded can be written again, and then reads and writes the same.
+func FuzzDecodeValue(f *testing.F) {
+	for _, seed := range []string{
+		"\x00", "\x3b\xff\xff\xff\xff\xff\xff\xff\xff", "\x63abc", "\x43abc", "\xf5", "\xf6", "\xf9\x3c\x00",
+		"\xfa\x7f\xc0\x00\x01", "\xfb\x3f\xb9\x99\x99\x99\x99\x99\x9a", "\xc0\x742024-01-02T03:04:05Z", "\xc1\x1a\x65\x00\x00\x00",
+		"\xc2\x49\x01\x00\x00\x00\x00\x00\x00\x00\x00", "\xa1\x64Name\x63Ann", "\x82\x01\xa1\x61a\x80", "\xd9\xd9\xf7\x01",
+		"\xa2\x61a\x01\x61a\x02", "\x9f\xff", "\x9a\x00\x01\x00\x00",
+	} {
+		f.Add([]byte(seed))
+	}
+	f.Fuzz(func(t *testing.T, data []byte) {
+		fuzzDecode[any](t, data)
+		fuzzDecode[string](t, data)
+		fuzzDecode[[]byte](t, data)
+		fuzzDecode[bool](t, data)
+		fuzzDecode[int](t, data)
+		fuzzDecode[int64](t, data)
+		fuzzDecode[int32](t, data)
+		fuzzDecode[uint64](t, data)
+		fuzzDecode[uint32](t, data)
+		fuzzDecode[float64](t, data)
+		fuzzDecode[time.Time](t, data)
+		fuzzDecode[codecPerson](t, data)
+		fuzzDecode[map[string]any](t, data)
+		fuzzDecode[map[any]any](t, data)
+		fuzzDecode[[]*big.Int](t, data)
+		fuzzDecode[map[codecText]codecBinary](t, data)
+	})
+}
+
+func fuzzDecode[T any](t *testing.T, data []byte) {
+	before := bytes.Clone(data)
+	v, err := decodeValue[T](CBOR(), "k", data)
+	if !bytes.Equal(before, data) {
+		t.Fatalf("%T: the decoder changed its input", v)
+	}
+	if fast, ok := decodeScalar[T](data); ok {
+		var slow T
+		if err := CBOR().Decode(data, &slow); err != nil || !reflect.DeepEqual(fast, slow) {
+			t.Fatalf("%T: fast %v, codec %v, %v", v, fast, slow, err)
+		}
+	}
+	if err != nil {
+		if !reflect.ValueOf(&v).Elem().IsZero() {
+			t.Fatalf("%T: %v with %v", v, err, v)
+		}
+		return
+	}
+	first, err := encodeValue(CBOR(), "k", v)
+	if err != nil {
+		return // a time beyond RFC 3339, two NaNs as keys: told to the writer
+	}
+	again, err := decodeValue[T](CBOR(), "k", first)
+	if err != nil {
+		if strings.Contains(err.Error(), "duplicate map key") {
+			return
+		}
+		t.Fatalf("%T: wrote %x and cannot read it: %v", v, first, err)
+	}
+	if second, err := encodeValue(CBOR(), "k", again); err != nil || !bytes.Equal(first, second) {
+		t.Fatalf("%T: %x became %x, %v", v, first, second, err)
+	}
+}
+
+func BenchmarkCodec(b *testing.B) {
+	v := codecPerson{Name: "Ann", Home: &codecAddress{"Road", 7}, Tags: map[string]int{"a": 1, "b": 2}}
+	for _, bm := range []struct {
+		name  string
+		codec Codec
+	}{{"CBOR", CBOR()}, {"JSON", JSON()}} {
+		data, err := encodeValue(bm.codec, "k", v)
+		if err != nil {
+			b.Fatal(err)
+		}
+		b.Run(bm.name+"/encode", func(b *testing.B) {
+			b.ReportAllocs()
+			for b.Loop() {
+				_, _ = encodeValue(bm.codec, "k", v)
+			}
+		})
+		b.Run(bm.name+"/decode", func(b *testing.B) {
+			b.ReportAllocs()
+			for b.Loop() {
+				_, _ = decodeValue[codecPerson](bm.codec, "k", data)
+			}
+		})
+	}
+}
