@@ -79,7 +79,7 @@ func (e *SizeError) Is(target error) bool { return target == ErrTooLarge }
 type ValueError struct {
 	Key  string // the value's key
 	Type string // the Go type that was written or asked for
-	Size int    // the stored value's size in bytes when decoding, else 0
+	Size int    // the stored value's size in bytes; zero if it was to be encoded
 	Err  error  // what the codec said
 }
 

@@ -21,7 +21,8 @@ func ParseID(s string) (ID, error) {
 	if len(s) != idEncoding.EncodedLen(len(id)) {
 		return ID{}, errors.New("core: parse session ID: want 22 characters of base64url")
 	}
-	if _, err := idEncoding.Decode(id[:], []byte(s)); err != nil {
+	// Go's decoder skips line breaks, and then decodes fewer bytes.
+	if n, err := idEncoding.Decode(id[:], []byte(s)); err != nil || n != len(id) {
 		return ID{}, errors.New("core: parse session ID: not canonical base64url")
 	}
 	if id.IsZero() {

@@ -1,4 +1,284 @@
 package core
 
-// Record is a placeholder until the record format lands.
-type Record struct{}
+import (
+	"encoding/binary"
+	"fmt"
+	"iter"
+	"time"
+)
+
+// Record is what is kept of a session between requests. Handlers work with a
+// [Session]; a Record is for those who write a [Sealer] or a [Backend].
+//
+// Times have a resolution of one millisecond. Values and flashes are kept as
+// the bytes that the codec wrote and are decoded only when somebody reads them.
+type Record struct {
+	ID              ID
+	User            string    // "" for an anonymous session
+	Label           string    // what Config.Describe said, "" by default
+	CreatedAt       time.Time // when the session began
+	AuthenticatedAt time.Time // of the last login; zero for an anonymous session
+	SavedAt         time.Time // of the last save
+	Deadline        time.Time // absolute: no activity moves it; zero means none
+	Expires         time.Time // when the session ends unless it is used before
+	Remembered      bool      // outlives the browser
+
+	idle, lifetime time.Duration // per-session overrides: zero means the Config's
+
+	oldKey    bool   // its token was made with a key that is being retired
+	nextFlash uint64 // number of the next flash to be added
+	values    []byte // count, then key and raw value of each, length-prefixed
+	flashes   []byte // count, then each flash
+}
+
+// recordVersion is the first byte of every record, so that the rest can change.
+const recordVersion = 1
+
+const (
+	flagRemembered = 1 << iota
+	flagUser
+	flagLabel
+	flagAuthenticated
+	flagDeadline
+	flagExpires
+	flagTimeouts
+)
+
+// emptySection is the encoding of "no values" and of "no flashes".
+var emptySection = []byte{0}
+
+// Begun returns the time of the last login or, for an anonymous session, of
+// its creation: what not-before times are compared with.
+func (r *Record) Begun() time.Time {
+	if r.AuthenticatedAt.IsZero() {
+		return r.CreatedAt
+	}
+	return r.AuthenticatedAt
+}
+
+// Values returns the keys and the encoded values, in order. The bytes must
+// not be changed.
+func (r *Record) Values() iter.Seq2[string, []byte] {
+	return func(yield func(string, []byte) bool) {
+		c := cursor{buf: r.values}
+		for range c.count() {
+			if key, raw := c.bytes(), c.bytes(); !yield(string(key), raw) {
+				return
+			}
+		}
+	}
+}
+
+// MarshalBinary implements [encoding.BinaryMarshaler]: the whole record,
+// expiry included, in the format that [ParseRecord] reads.
+func (r *Record) MarshalBinary() ([]byte, error) {
+	return r.appendTo(make([]byte, 0, r.sizeHint()), true), nil
+}
+
+// ParseRecord reads what [Record.MarshalBinary] wrote. It keeps data, which
+// must not change afterwards. Errors match [ErrCorrupt] or [ErrNewerVersion].
+func ParseRecord(data []byte) (*Record, error) {
+	r := new(Record)
+	if err := r.parse(data); err != nil {
+		return nil, err
+	}
+	return r, nil
+}
+
+// Format implements [fmt.Formatter]: whatever the verb, a record prints its
+// ID and never its content.
+func (r *Record) Format(f fmt.State, _ rune) {
+	_, _ = fmt.Fprintf(f, "core.Record(%s)", r.ID)
+}
+
+// sizeHint is never below the encoded size.
+func (r *Record) sizeHint() int {
+	const fixed = 2 + 16 + 9*binary.MaxVarintLen64
+	return fixed + len(r.User) + len(r.Label) + len(r.values) + len(r.flashes)
+}
+
+func (r *Record) appendTo(dst []byte, withExpiry bool) []byte {
+	var flags byte
+	set := func(on bool, flag byte) bool {
+		if on {
+			flags |= flag
+		}
+		return on
+	}
+	at := len(dst) + 1
+	dst = append(dst, recordVersion, 0)
+	dst = append(dst, r.ID[:]...)
+	created := r.CreatedAt.UnixMilli()
+	dst = binary.AppendVarint(dst, created)
+	delta := func(t time.Time) { dst = binary.AppendVarint(dst, t.UnixMilli()-created) }
+	delta(r.SavedAt)
+	if set(!r.Deadline.IsZero(), flagDeadline) {
+		delta(r.Deadline)
+	}
+	if set(withExpiry, flagExpires) {
+		delta(r.Expires)
+	}
+	if set(!r.AuthenticatedAt.IsZero(), flagAuthenticated) {
+		delta(r.AuthenticatedAt)
+	}
+	if set(r.User != "", flagUser) {
+		dst = appendString(dst, r.User)
+	}
+	if set(r.Label != "", flagLabel) {
+		dst = appendString(dst, r.Label)
+	}
+	if set(r.idle != 0 || r.lifetime != 0, flagTimeouts) {
+		dst = binary.AppendVarint(dst, int64(r.idle))
+		dst = binary.AppendVarint(dst, int64(r.lifetime))
+	}
+	set(r.Remembered, flagRemembered)
+	dst[at] = flags
+	dst = binary.AppendUvarint(dst, r.nextFlash)
+	dst = append(dst, sectionOrEmpty(r.values)...)
+	return append(dst, sectionOrEmpty(r.flashes)...)
+}
+
+func sectionOrEmpty(section []byte) []byte {
+	if len(section) == 0 {
+		return emptySection
+	}
+	return section
+}
+
+// parse reads data in place: one pass checks every length, so that later
+// scans need not.
+func (r *Record) parse(data []byte) error {
+	if len(data) < 2+16 {
+		return fmt.Errorf("%w: %d bytes", ErrCorrupt, len(data))
+	}
+	if data[0] > recordVersion {
+		return fmt.Errorf("%w: %d, this release knows up to %d", ErrNewerVersion, data[0], recordVersion)
+	}
+	if data[0] != recordVersion {
+		return fmt.Errorf("%w: version %d", ErrCorrupt, data[0])
+	}
+	flags := data[1]
+	r.Remembered = flags&flagRemembered != 0
+	r.ID = ID(data[2:18])
+	c := cursor{buf: data[18:]}
+	created := c.varint()
+	r.CreatedAt = time.UnixMilli(created)
+	r.SavedAt = time.UnixMilli(created + c.varint())
+	optional := func(flag byte) (t time.Time) {
+		if flags&flag != 0 {
+			t = time.UnixMilli(created + c.varint())
+		}
+		return t
+	}
+	r.Deadline = optional(flagDeadline)
+	r.Expires = optional(flagExpires)
+	r.AuthenticatedAt = optional(flagAuthenticated)
+	if flags&flagUser != 0 {
+		r.User = string(c.bytes())
+	}
+	if flags&flagLabel != 0 {
+		r.Label = string(c.bytes())
+	}
+	if flags&flagTimeouts != 0 {
+		r.idle, r.lifetime = time.Duration(c.varint()), time.Duration(c.varint())
+	}
+	r.nextFlash = c.uvarint()
+	r.values = c.section(func() { c.bytes(); c.bytes() })
+	r.flashes = c.section(func() { c.flash() })
+	if c.bad || len(c.buf) != 0 || r.ID.IsZero() || flags >= flagTimeouts<<1 {
+		return fmt.Errorf("%w: malformed", ErrCorrupt)
+	}
+	return nil
+}
+
+// value returns the encoded value of key.
+func (r *Record) value(key string) ([]byte, bool) {
+	c := cursor{buf: r.values}
+	for range c.count() {
+		if k, raw := c.bytes(), c.bytes(); string(k) == key {
+			return raw, true
+		}
+	}
+	return nil, false
+}
+
+// largest returns the key and the size of the largest value.
+func (r *Record) largest() (key string, size int) {
+	for k, raw := range r.Values() {
+		if len(raw) > size {
+			key, size = k, len(raw)
+		}
+	}
+	return key, size
+}
+
+func appendString[T string | []byte](dst []byte, s T) []byte {
+	return append(binary.AppendUvarint(dst, uint64(len(s))), s...)
+}
+
+// cursor reads the record format. Past the end, or at a malformed number, it
+// turns bad and returns zeros from then on.
+type cursor struct {
+	buf []byte
+	bad bool
+}
+
+func (c *cursor) fail() {
+	c.buf, c.bad = nil, true
+}
+
+func (c *cursor) uvarint() uint64 {
+	v, n := binary.Uvarint(c.buf)
+	if n <= 0 {
+		c.fail()
+		return 0
+	}
+	c.buf = c.buf[n:]
+	return v
+}
+
+// count reads the number of members of a section; the empty one may be nil.
+func (c *cursor) count() uint64 {
+	if len(c.buf) == 0 {
+		return 0
+	}
+	return c.uvarint()
+}
+
+func (c *cursor) varint() int64 {
+	v, n := binary.Varint(c.buf)
+	if n <= 0 {
+		c.fail()
+		return 0
+	}
+	c.buf = c.buf[n:]
+	return v
+}
+
+func (c *cursor) bytes() []byte {
+	n := c.uvarint()
+	if n > uint64(len(c.buf)) {
+		c.fail()
+		return nil
+	}
+	b := c.buf[:n:n]
+	c.buf = c.buf[n:]
+	return b
+}
+
+// section checks a counted list with item, which skips one member, and
+// returns its bytes.
+func (c *cursor) section(item func()) []byte {
+	start := c.buf
+	n := c.uvarint()
+	if n > uint64(len(c.buf)) { // every member has at least one byte
+		c.fail()
+	}
+	for ; n > 0 && !c.bad; n-- {
+		item()
+	}
+	if c.bad {
+		return nil
+	}
+	return start[: len(start)-len(c.buf) : len(start)-len(c.buf)]
+}

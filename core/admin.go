@@ -1,0 +1,298 @@
+package core
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+)
+
+// Info describes a session to its user or to an operator. It gives no right
+// to the session.
+type Info struct {
+	ID        ID
+	User      string
+	Label     string    // what Config.Describe said, "" by default
+	CreatedAt time.Time // when the session began
+	LastSeen  time.Time // to within Config.TouchAfter
+	ExpiresAt time.Time // when it ends unless it is used before
+	Current   bool      // it is the one of the request that asked
+}
+
+// View calls f with the session id, read-only. It does not count as activity.
+// The error is f's, or matches [ErrNotFound], [ErrUnavailable] or [ErrUnsupported].
+func (m *Manager) View(ctx context.Context, id ID, f func(*Session) error) error {
+	s, err := m.open(ctx, id)
+	if err != nil {
+		return err
+	}
+	s.over = true
+	return f(s)
+}
+
+// Update calls f with the session id and commits what f changed, with the same care
+// for overlapping requests as in a request; f itself runs once. It does not count as activity.
+// Nothing is stored if f returns an error. For background jobs: f may add a flash that
+// the user's next page shows. Login and Renew fail with [ErrUnsupported].
+func (m *Manager) Update(ctx context.Context, id ID, f func(*Session) error) error {
+	s, err := m.open(ctx, id)
+	if err != nil {
+		return err
+	}
+	if err := f(s); err != nil {
+		return err
+	}
+	if err := s.Commit(ctx); err != nil {
+		return err
+	}
+	s.mu.Lock()
+	defer s.unlock()
+	s.over = true
+	return nil
+}
+
+// UpdateUser calls Update for every session of user. Sessions that end in the
+// meantime are passed over; other errors are joined.
+func (m *Manager) UpdateUser(ctx context.Context, user string, f func(*Session) error) error {
+	ids, err := m.members(ctx, user)
+	if err != nil {
+		return err
+	}
+	var failures []error
+	for _, id := range ids {
+		err := m.Update(ctx, id, func(s *Session) error {
+			if s.UserID() != user {
+				return ErrNotFound
+			}
+			return f(s)
+		})
+		if err != nil && !isGone(err) && !errors.Is(err, ErrEnded) {
+			failures = append(failures, err)
+		}
+	}
+	return errors.Join(failures...)
+}
+
+// open loads the session id without its token.
+func (m *Manager) open(ctx context.Context, id ID) (*Session, error) {
+	if m.dir == nil {
+		return nil, fmt.Errorf("core: sessions by ID: %w", ErrUnsupported)
+	}
+	l, err := m.loadID(ctx, id)
+	if err != nil {
+		return nil, err
+	}
+	s := m.NewSession(ctx)
+	s.base, s.handle, s.stored = l.Record, l.Handle, true
+	s.outside, s.noTouch = true, true
+	return s, nil
+}
+
+// loadID tells ErrNotFound from ErrUnavailable like a request's load.
+func (m *Manager) loadID(ctx context.Context, id ID) (Loaded, error) {
+	ctx, cancel := m.deadline(ctx, m.config.LoadTimeout)
+	defer cancel()
+	l, err := m.dir.LoadID(ctx, id)
+	if err == nil {
+		err = m.current(&l.Record)
+	}
+	switch {
+	case err == nil:
+		return l, nil
+	case isGone(err):
+		return l, fmt.Errorf("core: session %s: %w", id, ErrNotFound)
+	case errors.Is(err, ErrCorrupt), errors.Is(err, ErrNewerVersion):
+		return l, fmt.Errorf("core: session %s: %w", id, err)
+	}
+	return l, unavailable("load", err)
+}
+
+// members returns the IDs in user's index.
+func (m *Manager) members(ctx context.Context, user string) ([]ID, error) {
+	if m.users == nil {
+		return nil, fmt.Errorf("core: a user's sessions: %w", ErrUnsupported)
+	}
+	if user == "" {
+		return nil, fmt.Errorf("core: a user's sessions: the user is empty: %w", ErrNotFound)
+	}
+	ctx, cancel := m.deadline(ctx, m.config.LoadTimeout)
+	defer cancel()
+	ids, err := m.users.List(ctx, user)
+	if err != nil {
+		return nil, unavailable("list", err)
+	}
+	return ids, nil
+}
+
+// List returns user's live sessions, oldest first.
+func (m *Manager) List(ctx context.Context, user string) ([]Info, error) {
+	ids, err := m.members(ctx, user)
+	if err != nil {
+		return nil, err
+	}
+	infos := make([]Info, 0, len(ids))
+	for _, id := range ids {
+		l, err := m.loadID(ctx, id)
+		if isGone(err) {
+			continue
+		}
+		if err != nil {
+			return nil, err
+		}
+		if r := &l.Record; r.User == user {
+			infos = append(infos, Info{
+				ID: r.ID, User: r.User, Label: r.Label,
+				CreatedAt: r.CreatedAt, LastSeen: m.lastSeen(r), ExpiresAt: r.Expires,
+			})
+		}
+	}
+	return infos, nil
+}
+
+// lastSeen works out when the expiry was moved last. Close to the deadline,
+// which caps it, that is no longer visible; the last save is the best answer then.
+func (m *Manager) lastSeen(r *Record) time.Time {
+	idle := m.config.timeouts(r).Idle
+	if idle == NoTimeout {
+		idle = foreverIdle
+	}
+	if seen := r.Expires.Add(-idle); seen.After(r.SavedAt) {
+		return seen
+	}
+	return r.SavedAt
+}
+
+// Revoke ends the session id, whoever's it is: for operators. [ErrNotFound] if
+// there is none.
+func (m *Manager) Revoke(ctx context.Context, id ID) error {
+	if m.dir == nil {
+		return fmt.Errorf("core: revoke one session: %w", ErrUnsupported)
+	}
+	l, err := m.loadID(ctx, id)
+	if isGone(err) || errors.Is(err, ErrUnavailable) {
+		return err
+	}
+	return m.revoke(ctx, id, l.Record.User) // also one that cannot be read
+}
+
+func (m *Manager) revoke(ctx context.Context, id ID, user string) error {
+	ctx, cancel := m.deadline(ctx, m.config.CommitTimeout)
+	defer cancel()
+	if err := m.endOne(ctx, ending{id: id, user: user}); err != nil {
+		return err
+	}
+	m.config.Observer(ctx, Event{Kind: EventRevoked, ID: id, User: user})
+	return nil
+}
+
+// RevokeUser ends all sessions of user, logins that are being stored
+// included: for operators, and after a password reset. All are tried; errors are joined.
+func (m *Manager) RevokeUser(ctx context.Context, user string) error {
+	ids, err := m.members(ctx, user)
+	if err != nil {
+		return err
+	}
+	return m.revokeEach(ctx, user, ids)
+}
+
+func (m *Manager) revokeEach(ctx context.Context, user string, ids []ID) error {
+	var failures []error
+	for _, id := range ids {
+		if err := m.revoke(ctx, id, user); err != nil {
+			failures = append(failures, err)
+		}
+	}
+	return errors.Join(failures...)
+}
+
+// RevokeAll ends every session of the application. Client-side, it moves the
+// not-before time of this process; set Config.NotBefore as well, so that other
+// processes and the next start know.
+func (m *Manager) RevokeAll(ctx context.Context) error {
+	if m.dir != nil {
+		ctx, cancel := m.deadline(ctx, m.config.CommitTimeout)
+		defer cancel()
+		if err := m.dir.DeleteAll(ctx); errors.Is(err, ErrUnsupported) {
+			return fmt.Errorf("core: revoke all sessions: %w", err)
+		} else if err != nil {
+			return unavailable("revoke every", err)
+		}
+	} else {
+		// One past the present millisecond: what began in it is refused, and
+		// what begins from now on is dated accordingly.
+		now := m.config.Now().UnixMilli()
+		for {
+			old := m.notBefore.Load()
+			if m.notBefore.CompareAndSwap(old, max(old, now)+1) {
+				break
+			}
+		}
+	}
+	m.watchers.tellAll()
+	m.config.Observer(ctx, Event{Kind: EventRevoked, Detail: "all sessions"})
+	return nil
+}
+
+// List returns the live sessions of this session's user, oldest first, with
+// Current set on this one. An anonymous session has none.
+func (s *Session) List(ctx context.Context) ([]Info, error) {
+	id, user := s.identity()
+	if user == "" {
+		return nil, nil
+	}
+	infos, err := s.m.List(ctx, user)
+	if i := slices.IndexFunc(infos, func(i Info) bool { return i.ID == id }); i >= 0 {
+		infos[i].Current = true
+	}
+	return infos, err
+}
+
+// RevokeOwn ends another session of the same user, or this one. [ErrNotFound]
+// unless id is a session of this session's user: nobody learns about others'.
+func (s *Session) RevokeOwn(ctx context.Context, id ID) error {
+	own, user := s.identity()
+	if s.m.dir == nil {
+		return fmt.Errorf("core: revoke one session: %w", ErrUnsupported)
+	}
+	notTheirs := fmt.Errorf("core: session %s: %w", id, ErrNotFound)
+	if user == "" {
+		return notTheirs
+	}
+	if id == own {
+		s.Logout()
+		return s.Commit(ctx)
+	}
+	l, err := s.m.loadID(ctx, id)
+	if err != nil {
+		return err
+	}
+	if l.Record.User != user {
+		return notTheirs
+	}
+	return s.m.revoke(ctx, id, user)
+}
+
+// RevokeOthers ends all sessions of this session's user but this one: after a
+// password change. [ErrNotFound] if nobody is logged in.
+func (s *Session) RevokeOthers(ctx context.Context) error {
+	own, user := s.identity()
+	ids, err := s.m.members(ctx, user)
+	if err != nil {
+		return err
+	}
+	ids = slices.DeleteFunc(slices.Clone(ids), func(id ID) bool { return id == own })
+	return s.m.revokeEach(ctx, user, ids)
+}
+
+// identity returns the stored session's ID and user: a login that is not
+// committed yet gives no rights.
+func (s *Session) identity() (ID, string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.used = true
+	if !s.stored {
+		return ID{}, ""
+	}
+	return s.base.ID, s.base.User
+}

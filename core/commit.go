@@ -1,0 +1,367 @@
+package core
+
+import (
+	"context"
+	"fmt"
+	"strings"
+)
+
+// StatusHijacked is the status that adapters pass to [Manager.Commit] when
+// the handler takes over the connection: the session is stored, but no header can be written.
+const StatusHijacked = 0
+
+// Commit stores what the request has changed, and writes what the client must
+// know into the response header. Adapters call it once, before the first byte
+// of the header, with the status that the client will see.
+//
+// On an error, nothing of the handler's response may be sent: Commit has reset
+// it, and the adapter answers with [Refuse] or the application's error handler.
+// A second call has no effect.
+func (m *Manager) Commit(ex Exchange, s *Session, status int) error {
+	s.mu.Lock()
+	defer s.unlock()
+	if s.sent || s.over {
+		return nil
+	}
+	if m.config.Strict {
+		s.checkSnapshots()
+	}
+	s.status = status
+	if status == StatusHijacked {
+		s.sent = true
+		s.flushLate()
+		return nil
+	}
+	s.rollBackOnError()
+	err := s.flush(ex.Context(), canShow(ex, status))
+	s.sent = true
+	if err != nil {
+		s.failed(err)
+		ex.ResetResponse()
+		for _, line := range s.lines { // of an earlier, explicit commit
+			ex.ReplaceSetCookie("", line)
+		}
+		s.status = 500 // whatever the client is told, nothing more is stored
+	}
+	s.writeHeader()
+	return err
+}
+
+// Finish ends the request. Adapters call it when the handler has returned and
+// its response was committed. What a streamed template did to the session after
+// the header is stored now, as far as that needs no cookie (promise C6).
+func (m *Manager) Finish(s *Session) {
+	s.mu.Lock()
+	defer s.unlock()
+	s.finish()
+}
+
+// Abort is Commit and Finish for a handler that panicked: its changes are
+// rolled back, its logout is not. The adapter lets the panic go on.
+func (m *Manager) Abort(ex Exchange, s *Session) {
+	_ = m.Commit(ex, s, 500) // already told as an event; the panic is the answer
+	s.mu.Lock()
+	defer s.unlock()
+	s.status = 500
+	s.finish()
+}
+
+func (s *Session) finish() {
+	if s.over {
+		return
+	}
+	s.flushLate()
+	s.over, s.ex = true, nil
+}
+
+// HoldBody returns how many bytes of body an adapter should hold back before
+// it commits a response with this status, because a template may yet read
+// flashes whose removal needs the cookie (promise C6). Zero means: none, commit at the
+// first byte. It holds until the handler returns, flushes, or writes more than that.
+func (s *Session) HoldBody(status int) int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if !s.m.traits.ClientSide || s.sent || s.over || !canShow(s.ex, status) {
+		return 0
+	}
+	if s.base.flashCount() == 0 && len(s.added) == 0 {
+		return 0
+	}
+	hold := 0
+	used := s.used
+	s.visitFlashes(func(*flash) (taken, more bool) {
+		hold = 32 << 10
+		return false, false
+	})
+	s.used = used
+	return hold
+}
+
+// Commit stores the session now, for handlers that need the answer: after it,
+// what Get returns is what was stored. Reading flashes is not part of it; that
+// depends on the response. It may be called any number of times. Once the response
+// header has gone, changes to a stored server-side session are still saved; what needs a
+// cookie returns [ErrTooLate]. If Commit fails, what it would have stored is dropped,
+// except a Logout; the error matches [ErrUnavailable], [ErrConflict], [ErrTooLarge],
+// [ErrSessionLimit], [ErrEnded] or is a [ValueError].
+//
+// It is not cut short by ctx being cancelled; Config.CommitTimeout bounds it.
+func (s *Session) Commit(ctx context.Context) error {
+	s.mu.Lock()
+	defer s.unlock()
+	if s.over {
+		s.tooLate(ReasonAfterwards, "commit")
+		return s.late
+	}
+	wrote := s.pending()
+	err := s.flush(ctx, s.sent && canShow(s.ex, s.status))
+	if err == nil && wrote && s.phase == phaseSuperseded {
+		err = fmt.Errorf("core: commit session: %w", ErrEnded)
+	}
+	if err == nil && wrote && s.phase == phaseReadOnly {
+		err = fmt.Errorf("core: commit session: %w: %w", ErrReadOnly, ErrUnavailable)
+	}
+	if err != nil {
+		s.failed(err)
+		return err
+	}
+	if !s.sent && s.ex != nil {
+		s.writeHeader()
+	}
+	return nil
+}
+
+// failed tells of a commit that failed, and forgets what it would have
+// stored: the handler or the client has been told, and nothing is half done.
+func (s *Session) failed(err error) {
+	s.tell(Event{Kind: EventFailed, Err: err})
+	s.forget()
+}
+
+// flushLate stores what came after the header, as far as possible.
+func (s *Session) flushLate() {
+	s.rollBackOnError()
+	if !s.pending() {
+		return
+	}
+	if err := s.flush(s.ctx.Context, canShow(s.ex, s.status)); err != nil {
+		s.failed(err)
+	}
+}
+
+// rollBackOnError forgets uncommitted changes if the response is a server
+// error (promise C4).
+func (s *Session) rollBackOnError() {
+	if s.status < 500 || s.m.config.KeepOnServerError {
+		return
+	}
+	if s.changed() {
+		s.tell(Event{Kind: EventRolledBack, Detail: fmt.Sprintf("status %d", s.status)})
+	}
+	s.forget()
+}
+
+// changed reports whether the request wants to change anything but the
+// flashes that it has read.
+func (s *Session) changed() bool {
+	return len(s.changes) > 0 || s.cleared || len(s.added) > 0 || s.login != "" || s.renew ||
+		s.remember != unset || s.timeouts != nil || s.refused != nil
+}
+
+func (s *Session) pending() bool {
+	return s.changed() || len(s.taken) > 0 || len(s.endings) > 0
+}
+
+// flush carries out what is pending. The flashes that were read are removed if the response
+// shows them.
+func (s *Session) flush(ctx context.Context, shows bool) error {
+	pending := s.pending()
+	if !pending && !s.touchDue() {
+		return nil
+	}
+	// The client may hang up; what was begun is carried through (promise C5).
+	ctx, cancel := s.m.deadline(context.WithoutCancel(ctx), s.m.config.CommitTimeout)
+	defer cancel()
+	if err := s.end(ctx); err != nil {
+		return err
+	}
+	if err := s.failure(); err != nil {
+		return err
+	}
+	if s.phase != phaseLive {
+		s.dropChanges()
+		return nil
+	}
+	return s.save(ctx, shows)
+}
+
+// dropChanges drops the writes of a session that cannot take them, and tells.
+func (s *Session) dropChanges() {
+	if s.changed() {
+		reason := ReasonReadOnly
+		if s.phase == phaseSuperseded {
+			reason = ReasonSuperseded
+		}
+		s.tell(Event{Kind: EventDropped, Reason: reason})
+	}
+	s.forget()
+}
+
+// end deletes the sessions that are to end. It stops at the first error: what
+// is left is tried again by the next commit.
+func (s *Session) end(ctx context.Context) error {
+	for len(s.endings) > 0 {
+		e := s.endings[0]
+		if s.sent && s.m.traits.ClientSide {
+			s.endings = s.endings[1:]
+			s.tooLate(ReasonLogoutLate, "logout")
+			continue
+		}
+		if err := s.m.endOne(ctx, e); err != nil {
+			return err
+		}
+		s.endings = s.endings[1:]
+		s.unset = true
+		s.tell(Event{Kind: e.event, Reason: e.reason, ID: e.id, User: e.user})
+	}
+	return nil
+}
+
+// endOne deletes a session, takes it out of the user's index and tells those who wait for
+// its end.
+func (m *Manager) endOne(ctx context.Context, e ending) error {
+	var err error
+	if e.handle != nil {
+		err = m.backend.Delete(ctx, e.handle)
+	} else {
+		err = m.dir.DeleteID(ctx, e.id)
+	}
+	if err != nil {
+		return unavailable("end", err)
+	}
+	if e.user != "" && m.users != nil {
+		// The index heals itself: a name without a session does no harm.
+		_ = m.users.Release(ctx, e.user, e.id)
+	}
+	m.watchers.tell(e.id)
+	return nil
+}
+
+// touchDue reports whether this commit should move the expiry though nothing
+// has changed.
+func (s *Session) touchDue() bool {
+	if !s.stored || s.phase != phaseLive || s.sent {
+		return false
+	}
+	if s.refresh {
+		return true
+	}
+	if !s.used || s.noTouch {
+		return false
+	}
+	gain := s.m.config.expiry(&s.base, s.m.config.Now()).Sub(s.base.Expires)
+	return gain > 0 && gain >= s.m.config.touchAfter(&s.base)
+}
+
+// touch moves the expiry. It is no reason to fail a request.
+func (s *Session) touch(ctx context.Context) {
+	if !s.touchDue() {
+		return
+	}
+	next := s.base
+	now := s.m.config.Now()
+	if s.used && !s.noTouch {
+		next.Expires = s.m.config.expiry(&next, now)
+	}
+	if s.m.traits.ClientSide {
+		next.SavedAt = now
+	}
+	handle, token, err := s.m.backend.Touch(ctx, s.m.scope, &next, s.handle)
+	var lines []string
+	if err == nil && token != "" {
+		lines, err = s.m.tokenLines(token, &next, s.presented, now)
+	}
+	switch {
+	case err == nil:
+		s.base, s.handle, s.refresh = next, handle, false
+		if token != "" {
+			s.setLines(lines)
+		}
+		s.tell(Event{Kind: EventTouched})
+	case isGone(err):
+		// Logged out meanwhile: nothing was written, nothing is dropped.
+		s.detach()
+		s.phase, s.ended = phaseSuperseded, true
+	default:
+		s.tell(Event{Kind: EventUnavailable, Err: unavailable("touch", err)})
+	}
+}
+
+// writeHeader writes what the client must know: our cookie lines, and who may cache the response.
+func (s *Session) writeHeader() {
+	ex := s.ex
+	if ex == nil {
+		return
+	}
+	if s.unset && s.nextLines == nil {
+		// A logout, and nothing new was stored: the client's cookie goes.
+		s.setLines(s.m.cookies.deletions(nil, s.presented))
+	}
+	if s.nextLines != nil {
+		for i := range max(len(s.lines), len(s.nextLines)) {
+			ex.ReplaceSetCookie(lineAt(s.lines, i), lineAt(s.nextLines, i))
+		}
+		s.lines, s.nextLines = s.nextLines, nil
+	}
+	if len(s.lines) > 0 {
+		ex.SetResponseHeader("Cache-Control", "no-store")
+		s.m.warnInsecure(s, ex)
+	}
+	if s.used || len(s.lines) > 0 {
+		addVary(ex)
+	}
+}
+
+func (s *Session) setLines(lines []string) {
+	if lines == nil {
+		lines = []string{}
+	}
+	s.nextLines = lines
+}
+
+func lineAt(lines []string, i int) string {
+	if i < len(lines) {
+		return lines[i]
+	}
+	return ""
+}
+
+// addVary says that the response depends on the Cookie header.
+func addVary(ex Exchange) {
+	vary := ex.ResponseHeader("Vary")
+	if vary == "" {
+		ex.SetResponseHeader("Vary", "Cookie")
+		return
+	}
+	for field := range strings.SplitSeq(vary, ",") {
+		if field = strings.TrimSpace(field); field == "*" || strings.EqualFold(field, "Cookie") {
+			return
+		}
+	}
+	ex.SetResponseHeader("Vary", vary+", Cookie")
+}
+
+// warnInsecure tells, once, that browsers will not send the cookie back: it is
+// Secure, and the request came over plain HTTP and through no proxy that says otherwise.
+func (m *Manager) warnInsecure(s *Session, ex Exchange) {
+	if m.config.InsecureAllowHTTP || m.insecure.Load() || ex.Secure() ||
+		strings.Contains(strings.ToLower(ex.RequestHeader("X-Forwarded-Proto")), "https") ||
+		strings.Contains(strings.ToLower(ex.RequestHeader("Forwarded")), "proto=https") {
+		return
+	}
+	if m.insecure.CompareAndSwap(false, true) {
+		s.tell(Event{Kind: EventInsecure, Detail: "the session cookie is Secure but this request came over plain HTTP, " +
+			"where most browsers will not send it back: serve HTTPS, let your proxy set X-Forwarded-Proto, " +
+			"or set Config.InsecureAllowHTTP in development"})
+	}
+}

@@ -1,0 +1,229 @@
+package core
+
+import (
+	"encoding/binary"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+)
+
+// Flash is a message for the next page that its reader sees.
+type Flash struct {
+	Kind string `json:"kind"` // a word of the application's choosing: "success", "error"
+	Text string `json:"text"` // as given: escape it like any other data when showing it
+}
+
+// flash is a Flash or a typed one, stored or about to be.
+type flash struct {
+	number  uint64 // its place in the order of adding, within its session
+	typed   bool   // belongs to a FlashKey
+	kind    string
+	expires int64 // Unix milliseconds, zero for no limit
+	payload []byte
+	taken   bool  // read by this request
+	err     error // it could not be encoded
+}
+
+func (f *flash) expired(now time.Time) bool {
+	return f.expires != 0 && now.UnixMilli() >= f.expires
+}
+
+func (f *flash) appendTo(dst []byte) []byte {
+	dst = binary.AppendUvarint(dst, f.number)
+	typed := byte(0)
+	if f.typed {
+		typed = 1
+	}
+	dst = append(dst, typed)
+	dst = binary.AppendVarint(dst, f.expires)
+	dst = appendString(dst, f.kind)
+	return appendString(dst, f.payload)
+}
+
+func (c *cursor) flash() (f flash) {
+	f.number = c.uvarint()
+	f.typed = c.uvarint() == 1
+	f.expires = c.varint()
+	f.kind = string(c.bytes())
+	f.payload = c.bytes()
+	return f
+}
+
+// eachFlash calls visit with every stored flash, oldest first, until it
+// returns false.
+func (r *Record) eachFlash(visit func(flash) bool) {
+	c := cursor{buf: r.flashes}
+	for range c.count() {
+		if !visit(c.flash()) {
+			return
+		}
+	}
+}
+
+// flashCount returns how many flashes are stored, expired ones included.
+func (r *Record) flashCount() int {
+	n, _ := binary.Uvarint(r.flashes)
+	return int(n) //nolint:gosec // parse has checked that there are that many
+}
+
+// Flash adds a message for the next page. It stays until a page shows it:
+// redirects, errors and failed commits lose nothing. It can be read at once, for
+// handlers that render without a redirect.
+func (s *Session) Flash(kind, text string) {
+	s.addFlash(flash{kind: kind, payload: []byte(text)})
+}
+
+func (s *Session) addFlash(f flash) {
+	s.mu.Lock()
+	defer s.unlock()
+	if !s.writable(fmt.Sprintf("flash %q", f.kind)) {
+		return
+	}
+	if life := s.m.config.FlashLifetime; life != NoTimeout {
+		f.expires = s.m.config.Now().Add(life).UnixMilli()
+	}
+	s.added = append(s.added, f)
+}
+
+// Flashes returns the unread messages of the given kinds, or of all kinds,
+// oldest first, and marks them read. They are removed if the response can show
+// them: its status is 2xx other than 204 and 205, or 4xx, and it is no answer to a
+// HEAD or a prefetch. Otherwise they stay for the next page.
+func (s *Session) Flashes(kinds ...string) []Flash {
+	return s.flashes(kinds, true)
+}
+
+// PeekFlashes returns what Flashes would, and leaves it unread.
+func (s *Session) PeekFlashes(kinds ...string) []Flash {
+	return s.flashes(kinds, false)
+}
+
+// KeepFlashes takes back what this request has read of the given kinds, or of
+// all kinds, typed flashes included: it is unread again.
+func (s *Session) KeepFlashes(kinds ...string) {
+	s.mu.Lock()
+	defer s.unlock()
+	match := func(kind string) bool { return len(kinds) == 0 || slices.Contains(kinds, kind) }
+	s.base.eachFlash(func(f flash) bool {
+		if i := slices.Index(s.taken, f.number); i >= 0 && match(f.kind) {
+			s.taken = slices.Delete(s.taken, i, i+1)
+		}
+		return true
+	})
+	for i := range s.added {
+		if match(s.added[i].kind) {
+			s.added[i].taken = false
+		}
+	}
+}
+
+func (s *Session) flashes(kinds []string, take bool) []Flash {
+	s.mu.Lock()
+	defer s.unlock()
+	var found []Flash
+	s.visitFlashes(func(f *flash) (taken, more bool) {
+		if f.typed || len(kinds) > 0 && !slices.Contains(kinds, f.kind) {
+			return false, true
+		}
+		found = append(found, Flash{Kind: f.kind, Text: string(f.payload)})
+		return take, true
+	})
+	return found
+}
+
+// visitFlashes calls visit with every unread flash, stored ones first. visit
+// says whether it takes the flash, and whether it wants more.
+func (s *Session) visitFlashes(visit func(*flash) (taken, more bool)) {
+	s.used = true
+	now := s.m.config.Now()
+	more := true
+	s.base.eachFlash(func(f flash) bool {
+		if f.expired(now) || slices.Contains(s.taken, f.number) {
+			return true
+		}
+		var take bool
+		if take, more = visit(&f); take {
+			s.taken = append(s.taken, f.number)
+		}
+		return more
+	})
+	for i := 0; i < len(s.added) && more; i++ {
+		f := &s.added[i]
+		if f.taken || f.err != nil {
+			continue
+		}
+		f.taken, more = visit(f)
+	}
+}
+
+// FlashKey is a typed flash: a value for the next page, such as a form's input
+// and its errors. It has the life of a [Flash], and [Session.Flashes] leaves it alone.
+type FlashKey[T any] struct{ name string }
+
+// NewFlashKey returns the typed flash called name. It panics on an empty name.
+func NewFlashKey[T any](name string) FlashKey[T] {
+	if name == "" {
+		panic("satchel: core.NewFlashKey: the name is empty")
+	}
+	return FlashKey[T]{name}
+}
+
+// Add adds v for the next page. A value that cannot be encoded fails the commit.
+func (k FlashKey[T]) Add(s *Session, v T) {
+	raw, err := encodeValue(s.m.config.Codec, k.name, v)
+	s.addFlash(flash{kind: k.name, typed: true, payload: raw, err: err})
+}
+
+// Take returns the oldest unread value and marks it read; ok is false if there
+// is none. A value that no longer decodes into a T is taken and skipped.
+func (k FlashKey[T]) Take(s *Session) (v T, ok bool) { return k.next(s, true) }
+
+// Peek returns what Take would, and leaves it unread.
+func (k FlashKey[T]) Peek(s *Session) (v T, ok bool) { return k.next(s, false) }
+
+func (k FlashKey[T]) next(s *Session, take bool) (v T, ok bool) {
+	s.mu.Lock()
+	defer s.unlock()
+	s.visitFlashes(func(f *flash) (bool, bool) {
+		if !f.typed || f.kind != k.name {
+			return false, true
+		}
+		decoded, err := decodeValue[T](s.m.config.Codec, k.name, f.payload)
+		if err != nil {
+			return take, true
+		}
+		v, ok = decoded, true
+		return take, false
+	})
+	return v, ok
+}
+
+// canShow reports whether a response with this status can show flashes to a
+// person (promise F1).
+func canShow(ex Exchange, status int) bool {
+	switch {
+	case status >= 200 && status < 300 && status != 204 && status != 205:
+	case status >= 400 && status < 500:
+	default:
+		return false
+	}
+	if ex == nil {
+		return true
+	}
+	if ex.Method() == "HEAD" {
+		return false
+	}
+	for _, name := range [...]string{"Sec-Purpose", "Purpose", "X-Moz"} {
+		if isPrefetch(ex.RequestHeader(name)) {
+			return false
+		}
+	}
+	return true
+}
+
+// isPrefetch recognises "prefetch" and "prefetch;prerender", in any case.
+func isPrefetch(purpose string) bool {
+	const word = "prefetch"
+	return len(purpose) >= len(word) && strings.EqualFold(purpose[:len(word)], word)
+}

@@ -1,0 +1,486 @@
+package core
+
+import (
+	"bytes"
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"runtime"
+	"slices"
+	"time"
+)
+
+// plan is what a commit is about to store.
+type plan struct {
+	next     Record
+	changed  bool
+	numbers  []uint64 // of the added flashes, zero for those that are not stored
+	flashes  int      // how many flashes next has
+	shed     int      // how many unread flashes had to make room
+	newToken bool
+}
+
+func isGone(err error) bool {
+	return errors.Is(err, ErrNotFound) && !errors.Is(err, ErrUnavailable)
+}
+
+// save commits the session's changes: not its state, so that overlapping
+// requests keep each other's (promise K1). On a conflict it applies them to the
+// newest record and tries again, until the commit's time is over.
+func (s *Session) save(ctx context.Context, shows bool) error {
+	t := saving{s: s, begun: time.Now(), maxFlashes: s.m.config.MaxFlashes}
+	for {
+		p, err := s.plan(shows, t.maxFlashes, &t.id)
+		if err != nil {
+			return err
+		}
+		if !p.changed {
+			s.touch(ctx)
+			s.settle(&p, shows)
+			return nil
+		}
+		if s.sent && (p.newToken || s.m.traits.ClientSide) {
+			return s.needsCookie()
+		}
+		handle, lines, err := t.try(ctx, &p)
+		if err == nil {
+			s.adopt(&p, handle, lines, shows)
+			return nil
+		}
+		if again, err := t.recover(ctx, &p, err); !again {
+			return err
+		}
+	}
+}
+
+// needsCookie refuses changes that come after the header and need it.
+func (s *Session) needsCookie() error {
+	reason, what := ReasonNoCookie, "change that needs a cookie"
+	if !s.changed() {
+		reason, what = ReasonLateFlash, "read flashes"
+	}
+	s.forget()
+	s.tooLate(reason, what)
+	return s.late
+}
+
+// saving is the state of one save across its tries.
+type saving struct {
+	s          *Session
+	begun      time.Time
+	tries      int
+	maxFlashes int
+	id         ID // drawn for a new session
+	reserved   ID // in the user's index, by this save
+}
+
+// try stores p once. A login is in the user's index before it is stored, and
+// its token leaves only if it is still there afterwards.
+func (t *saving) try(ctx context.Context, p *plan) (Handle, []string, error) {
+	s, m := t.s, t.s.m
+	if size := len(p.next.values) + len(p.next.flashes); size > m.config.MaxBytes {
+		return nil, nil, &SizeError{Total: size, Limit: m.config.MaxBytes}
+	}
+	if err := t.reserve(ctx, &p.next); err != nil {
+		return nil, nil, err
+	}
+	var base Handle
+	if s.stored {
+		base = s.handle
+	}
+	handle, token, err := m.backend.Save(ctx, m.scope, &p.next, base, p.newToken)
+	if err != nil {
+		return nil, nil, err
+	}
+	var lines []string
+	if token != "" {
+		if lines, err = m.tokenLines(token, &p.next, s.presented, m.config.Now()); err != nil {
+			return nil, nil, err
+		}
+	}
+	if err := t.confirm(ctx, p, handle); err != nil {
+		return nil, nil, err
+	}
+	if s.replaced != nil {
+		if err := m.endOne(ctx, *s.replaced); err != nil {
+			// Better no new session than two: the user tries again.
+			_ = m.endOne(ctx, ending{handle: handle, id: p.next.ID, user: p.next.User})
+			return nil, nil, err
+		}
+	}
+	return handle, lines, nil
+}
+
+// errWithdrawn means that a login's reservation was taken away before it was
+// stored: the user's sessions were revoked, or newer logins filled the limit.
+var errWithdrawn = errors.New("reservation withdrawn")
+
+func (t *saving) reserve(ctx context.Context, r *Record) error {
+	s, m := t.s, t.s.m
+	if s.login == "" || m.users == nil || t.reserved == r.ID {
+		return nil
+	}
+	end, err := m.users.Reserve(ctx, s.login, r.ID, m.config.SessionLimit, m.config.LimitPolicy)
+	if errors.Is(err, ErrSessionLimit) {
+		return fmt.Errorf("core: log in: %w", ErrSessionLimit)
+	}
+	if err != nil {
+		return unavailable("reserve", err)
+	}
+	t.reserved = r.ID
+	for i, id := range end {
+		if err := m.endOne(ctx, ending{id: id, user: s.login}); err != nil {
+			// Still alive, so back into the index with the rest of them.
+			for _, id := range end[i:] {
+				_, _ = m.users.Reserve(ctx, s.login, id, 0, EndOldest)
+				_ = m.users.Confirm(ctx, s.login, id, time.Time{})
+			}
+			return err
+		}
+		s.tell(Event{Kind: EventRevoked, Reason: ReasonLimit, ID: id, User: s.login})
+	}
+	return nil
+}
+
+func (t *saving) confirm(ctx context.Context, p *plan, handle Handle) error {
+	if t.reserved.IsZero() {
+		return nil
+	}
+	err := t.s.m.users.Confirm(ctx, p.next.User, t.reserved, p.next.Deadline)
+	if err == nil {
+		return nil
+	}
+	if deleteErr := t.s.m.backend.Delete(ctx, handle); deleteErr != nil {
+		return unavailable("undo", deleteErr)
+	}
+	if isGone(err) {
+		return errWithdrawn
+	}
+	return unavailable("confirm", err)
+}
+
+// release takes back the reservation of a login that will not be stored under
+// its ID, unless the session was the user's already.
+func (t *saving) release(ctx context.Context) {
+	if !t.reserved.IsZero() && t.s.base.User != t.s.login {
+		_ = t.s.m.users.Release(ctx, t.s.login, t.reserved) // lapses by itself otherwise
+	}
+	t.reserved = ID{}
+}
+
+// recover decides what follows from a failed try: again, or the save's error.
+func (t *saving) recover(ctx context.Context, p *plan, err error) (again bool, _ error) {
+	s := t.s
+	var size *SizeError
+	switch {
+	case errors.As(err, &size):
+		if p.flashes > 0 { // a flash is never the reason of an error page (promise F5)
+			t.maxFlashes = p.flashes - 1
+			return true, nil
+		}
+		t.release(ctx)
+		size.Key, size.Bytes = p.next.largest()
+		return false, fmt.Errorf("core: save session: %w", size)
+	case errors.Is(err, errWithdrawn):
+		s.drop()
+		return false, nil
+	case errors.Is(err, ErrConflict):
+		return t.reapply(ctx)
+	case isGone(err) && s.stored:
+		return t.gone(ctx)
+	case errors.Is(err, ErrSessionLimit), errors.Is(err, ErrUnavailable):
+		return false, err
+	}
+	return false, unavailable("save", err)
+}
+
+// reapply fetches the newest record for the changes to be applied to. For a
+// session that is new, the conflict is about its ID: another one is drawn.
+func (t *saving) reapply(ctx context.Context) (again bool, _ error) {
+	s := t.s
+	if !s.stored {
+		t.release(ctx)
+		t.id = ID{}
+		t.tries++
+		if t.tries > 8 {
+			return false, fmt.Errorf("core: save session: %w: the random source repeats itself", ErrUnavailable)
+		}
+		return true, nil
+	}
+	if time.Since(t.begun) > s.m.config.CommitTimeout || ctx.Err() != nil {
+		t.release(ctx)
+		return false, fmt.Errorf("core: save session: %w", ErrConflict)
+	}
+	s.tell(Event{Kind: EventConflict})
+	t.pause()
+	l, err := s.m.backend.Reload(ctx, s.m.scope, s.handle)
+	if err == nil {
+		err = s.m.current(&l.Record)
+	}
+	switch {
+	case err == nil:
+		s.base, s.handle = l.Record, l.Handle
+		return true, nil
+	case isGone(err):
+		return t.gone(ctx)
+	}
+	return false, unavailable("reload", err)
+}
+
+// pause lets the others go ahead: longer the more often, and never in step.
+func (t *saving) pause() {
+	t.tries++
+	if t.tries < 3 {
+		runtime.Gosched()
+		return
+	}
+	most := min(time.Duration(t.tries)*200*time.Microsecond, 10*time.Millisecond)
+	time.Sleep(rand.N(most)) //nolint:gosec // jitter is no secret
+}
+
+// gone handles a session that another request has ended or renewed: what this
+// one wrote is dropped, and nothing brings it back (promise K2). Only a login
+// goes on, with a session of its own, unless the user's sessions were revoked.
+func (t *saving) gone(ctx context.Context) (again bool, _ error) {
+	s := t.s
+	if s.login == "" {
+		s.drop()
+		return false, nil
+	}
+	if !t.reserved.IsZero() {
+		switch err := s.m.users.Confirm(ctx, s.login, t.reserved, time.Time{}); {
+		case isGone(err):
+			s.drop()
+			return false, nil
+		case err != nil:
+			return false, unavailable("confirm", err)
+		}
+		_ = s.m.users.Release(ctx, s.login, t.reserved)
+		t.reserved = ID{}
+	}
+	s.base, s.handle, s.stored = Record{}, nil, false
+	s.taken = nil
+	return true, nil
+}
+
+// drop gives up what the request wrote, because its session was ended or
+// renewed in the meantime. No cookie is set: the winner has set it.
+func (s *Session) drop() {
+	if s.changed() {
+		s.tell(Event{Kind: EventDropped, Reason: ReasonEnded})
+	}
+	s.detach()
+	s.phase, s.ended = phaseSuperseded, true
+}
+
+// plan works out what this request's changes make of the base.
+func (s *Session) plan(shows bool, maxFlashes int, id *ID) (p plan, err error) {
+	now := s.m.config.Now().Truncate(time.Millisecond)
+	if least := time.UnixMilli(s.m.notBefore.Load()); now.Before(least) {
+		now = least // what begins after RevokeAll is not before it
+	}
+	values, valuesChanged, err := s.planValues()
+	if err != nil {
+		return p, err
+	}
+	flashes, flashesChanged := s.planFlashes(&p, shows, maxFlashes)
+	if s.stored {
+		p.changed = valuesChanged || flashesChanged || s.login != "" || s.renew || s.remember != unset || s.timeouts != nil
+		p.newToken = s.renew || s.remember != unset
+	} else {
+		p.changed = len(values) > 1 || p.flashes > 0 || s.login != ""
+		p.newToken = true
+	}
+	if !p.changed {
+		return p, nil
+	}
+	if !s.stored && id.IsZero() {
+		if *id, err = newID(s.m.config.Rand); err != nil {
+			return p, err
+		}
+	}
+	s.planHeader(&p.next, now, *id)
+	p.next.values, p.next.flashes = values, flashes
+	p.next.nextFlash = s.base.nextFlash
+	for _, n := range p.numbers {
+		p.next.nextFlash = max(p.next.nextFlash, n+1)
+	}
+	return p, nil
+}
+
+// planHeader fills in identity and times.
+func (s *Session) planHeader(next *Record, now time.Time, newID ID) {
+	*next = s.base
+	next.SavedAt = now
+	restart := !s.stored // of the absolute lifetime
+	if !s.stored {
+		next.ID, next.CreatedAt = newID, now
+	}
+	if s.login != "" {
+		next.User, next.AuthenticatedAt, next.Remembered = s.login, now, false
+		restart = true
+	}
+	if restart && s.m.config.Describe != nil && s.ex != nil {
+		next.Label = s.m.config.Describe(s.ex)
+	}
+	if s.remember != unset {
+		next.Remembered = s.remember == yes
+	}
+	if s.timeouts != nil {
+		next.idle, next.lifetime = s.timeouts.Idle, s.timeouts.Lifetime
+	}
+	if restart || s.remember != unset || s.timeouts != nil {
+		next.Deadline = time.Time{}
+		if life := s.m.config.timeouts(next).Lifetime; life != NoTimeout {
+			next.Deadline = next.Begun().Add(life)
+		}
+	}
+	if keep := s.stored && s.noTouch && s.login == "" && s.remember == unset && s.timeouts == nil; !keep {
+		next.Expires = s.m.config.expiry(next, now)
+	}
+}
+
+// planValues returns the values section after this request's changes, and
+// whether it differs from the base's.
+func (s *Session) planValues() (section []byte, changed bool, err error) {
+	base := &s.base
+	if s.cleared {
+		changed = len(base.values) > 1
+		base = &Record{}
+	}
+	size := 1 + len(base.values)
+	for i := range s.changes {
+		c := &s.changes[i]
+		if c.err != nil {
+			continue
+		}
+		old, _ := base.value(c.key)
+		if c.raw, err = c.applyTo(old); err != nil {
+			return nil, false, err
+		}
+		changed = changed || (old == nil) != (c.raw == nil) || !bytes.Equal(old, c.raw)
+		size += len(c.key) + len(c.raw) + 2*binary.MaxVarintLen32
+	}
+	if !changed {
+		return s.base.values, false, nil
+	}
+	buf := make([]byte, 1, size)
+	count := uint64(0)
+	c := cursor{buf: base.values}
+	for range c.count() {
+		key, raw := c.bytes(), c.bytes()
+		if !slices.ContainsFunc(s.changes, func(c change) bool { return c.key == string(key) }) {
+			buf = appendString(buf, key)
+			buf = appendString(buf, raw)
+			count++
+		}
+	}
+	for i := range s.changes {
+		if s.changes[i].raw != nil {
+			buf = appendString(buf, s.changes[i].key)
+			buf = appendString(buf, s.changes[i].raw)
+			count++
+		}
+	}
+	return withCount(buf, count), true, nil
+}
+
+// withCount puts the number of members in front of a section that was built
+// with one byte left for it.
+func withCount(buf []byte, count uint64) []byte {
+	if count < 0x80 {
+		buf[0] = byte(count)
+		return buf
+	}
+	return append(binary.AppendUvarint(make([]byte, 0, len(buf)+2), count), buf[1:]...)
+}
+
+// planFlashes returns the flashes section after this request, and whether it
+// differs from the base's.
+func (s *Session) planFlashes(p *plan, shows bool, most int) (section []byte, changed bool) {
+	if len(s.added) == 0 && (len(s.taken) == 0 || !shows) && s.base.flashCount() <= most {
+		p.flashes = s.base.flashCount()
+		return s.base.flashes, false
+	}
+	now := s.m.config.Now()
+	var unread []flash
+	s.base.eachFlash(func(f flash) bool {
+		if shows && slices.Contains(s.taken, f.number) {
+			changed = true
+		} else if !f.expired(now) {
+			unread = append(unread, f)
+		}
+		return true
+	})
+	p.numbers = make([]uint64, len(s.added))
+	number := s.base.nextFlash
+	for i, f := range s.added {
+		if f.taken && shows {
+			continue
+		}
+		f.number = number
+		p.numbers[i] = number
+		number++
+		unread = append(unread, f)
+		changed = true
+	}
+	if p.shed = max(0, len(unread)-most); p.shed > 0 {
+		unread = unread[p.shed:]
+		changed = true
+	}
+	p.flashes = len(unread)
+	if !changed {
+		return s.base.flashes, false
+	}
+	buf := make([]byte, 1, 64*(1+len(unread)))
+	for i := range unread {
+		buf = unread[i].appendTo(buf)
+	}
+	return withCount(buf, uint64(len(unread))), true
+}
+
+// adopt takes over what was stored: it is what this request sees from now on.
+func (s *Session) adopt(p *plan, handle Handle, lines []string, shows bool) {
+	created, login, renewed := !s.stored, s.login, s.renew
+	replaced := s.replaced
+	s.base, s.handle, s.stored, s.refresh = p.next, handle, true, false
+	if lines != nil {
+		s.setLines(lines)
+	}
+	s.settle(p, shows)
+	if replaced != nil {
+		s.tell(Event{Kind: EventLogout, ID: replaced.id, User: replaced.user})
+	}
+	switch {
+	case login != "":
+		s.tell(Event{Kind: EventLogin})
+	case created:
+		s.tell(Event{Kind: EventCreated})
+	case renewed:
+		s.tell(Event{Kind: EventRenewed})
+	default:
+		s.tell(Event{Kind: EventSaved})
+	}
+	if p.shed > 0 {
+		s.tell(Event{Kind: EventFlashDropped, Detail: fmt.Sprintf("%d unread", p.shed)})
+	}
+}
+
+// settle notes that nothing is pending any more. Flashes that were read but
+// not shown yet are remembered as read.
+func (s *Session) settle(p *plan, shows bool) {
+	taken := s.taken
+	if shows {
+		taken = nil
+	} else {
+		for i := range s.added {
+			if s.added[i].taken && i < len(p.numbers) {
+				taken = append(taken, p.numbers[i])
+			}
+		}
+	}
+	s.forget()
+	s.taken = taken
+}
