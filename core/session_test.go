@@ -1,0 +1,472 @@
+package core_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/satchel-go/satchel/core"
+	"github.com/satchel-go/satchel/core/memstore"
+)
+
+// clock is a clock that only the test moves.
+type clock struct {
+	mu sync.Mutex
+	t  time.Time
+}
+
+func newClock() *clock { return &clock{t: time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)} }
+
+func (c *clock) now() time.Time {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.t
+}
+
+func (c *clock) advance(d time.Duration) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.t = c.t.Add(d)
+}
+
+// exchange is a request in memory.
+type exchange struct {
+	ctx       context.Context
+	method    string
+	cookies   []string
+	header    map[string]string // of the request
+	response  map[string]string
+	setCookie []string
+	resets    int
+}
+
+func (x *exchange) Context() context.Context             { return x.ctx }
+func (x *exchange) Method() string                       { return x.method }
+func (x *exchange) Secure() bool                         { return true }
+func (x *exchange) RemoteIP() string                     { return "192.0.2.1" }
+func (x *exchange) CookieLines() []string                { return x.cookies }
+func (x *exchange) RequestHeader(name string) string     { return x.header[name] }
+func (x *exchange) ResponseHeader(name string) string    { return x.response[name] }
+func (x *exchange) SetResponseHeader(name, value string) { x.response[name] = value }
+func (x *exchange) ResetResponse() {
+	x.response = map[string]string{}
+	x.setCookie = nil
+	x.resets++
+}
+
+func (x *exchange) ReplaceSetCookie(old, line string) {
+	if i := slices.Index(x.setCookie, old); i >= 0 {
+		x.setCookie = slices.Delete(x.setCookie, i, i+1)
+	}
+	if line != "" {
+		x.setCookie = append(x.setCookie, line)
+	}
+}
+
+// client is a browser: it keeps cookies by name.
+type client struct {
+	t      *testing.T
+	m      *core.Manager
+	jar    map[string]string
+	last   *exchange
+	method string
+	header map[string]string
+}
+
+func newClient(t *testing.T, m *core.Manager) *client {
+	return &client{t: t, m: m, jar: map[string]string{}, method: "GET"}
+}
+
+// fork is a second browser with the same cookies.
+func (c *client) fork() *client {
+	f := newClient(c.t, c.m)
+	for k, v := range c.jar {
+		f.jar[k] = v
+	}
+	return f
+}
+
+func (c *client) exchange() *exchange {
+	var pairs []string
+	for k, v := range c.jar {
+		pairs = append(pairs, k+"="+v)
+	}
+	slices.Sort(pairs)
+	x := &exchange{ctx: c.t.Context(), method: c.method, header: c.header, response: map[string]string{}}
+	if len(pairs) > 0 {
+		x.cookies = []string{strings.Join(pairs, "; ")}
+	}
+	return x
+}
+
+// request is one that is under way.
+type request struct {
+	c *client
+	x *exchange
+	s *core.Session
+}
+
+func (c *client) begin() *request {
+	c.t.Helper()
+	x := c.exchange()
+	s, err := c.m.Load(x)
+	if err != nil {
+		c.t.Fatalf("load: %v", err)
+	}
+	return &request{c, x, s}
+}
+
+func (r *request) end(status int) error {
+	err := r.c.m.Commit(r.x, r.s, status)
+	r.c.m.Finish(r.s)
+	r.c.take(r.x)
+	return err
+}
+
+func (c *client) take(x *exchange) {
+	c.last = x
+	for _, line := range x.setCookie {
+		pair, attributes, _ := strings.Cut(line, ";")
+		name, value, _ := strings.Cut(pair, "=")
+		if strings.Contains(attributes, "Max-Age=0;") {
+			delete(c.jar, name)
+		} else {
+			c.jar[name] = value
+		}
+	}
+}
+
+// do is a whole request with status 200.
+func (c *client) do(handler func(*core.Session)) *exchange { return c.status(200, handler) }
+
+func (c *client) status(status int, handler func(*core.Session)) *exchange {
+	c.t.Helper()
+	r := c.begin()
+	if handler != nil {
+		handler(r.s)
+	}
+	if err := r.end(status); err != nil {
+		c.t.Fatalf("commit: %v", err)
+	}
+	return r.x
+}
+
+func (c *client) get(key string) string {
+	c.t.Helper()
+	var v string
+	c.do(func(s *core.Session) { v, _ = core.Get[string](s, key) })
+	return v
+}
+
+// events records what the Manager tells.
+type events struct {
+	mu  sync.Mutex
+	all []core.Event
+}
+
+func (e *events) observe(_ context.Context, ev core.Event) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.all = append(e.all, ev)
+}
+
+func (e *events) count(kind core.EventKind) (n int) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	for _, ev := range e.all {
+		if ev.Kind == kind {
+			n++
+		}
+	}
+	return n
+}
+
+type world struct {
+	*testing.T
+	m      *core.Manager
+	clock  *clock
+	events *events
+	store  *memstore.Store
+}
+
+// server returns a Manager on a memory store; edit changes its Config.
+func server(t *testing.T, edit ...func(*core.Config)) *world {
+	t.Helper()
+	w := &world{T: t, clock: newClock(), events: &events{}}
+	var err error
+	if w.store, err = memstore.NewWith(memstore.Config{Now: w.clock.now}); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = w.store.Close() })
+	w.m = w.manager(core.ServerSide(w.store), edit...)
+	return w
+}
+
+func (w *world) manager(b core.Backend, edit ...func(*core.Config)) *core.Manager {
+	w.Helper()
+	c := core.Config{Now: w.clock.now, Observer: w.events.observe}
+	for _, f := range edit {
+		f(&c)
+	}
+	m, err := core.New(b, c)
+	if err != nil {
+		w.Fatal(err)
+	}
+	return m
+}
+
+// sealed returns a Manager whose sessions are in the cookie.
+func sealed(t *testing.T, edit ...func(*core.Config)) *world {
+	t.Helper()
+	keys, err := core.ParseKeyring(core.GenerateKey())
+	if err != nil {
+		t.Fatal(err)
+	}
+	w := &world{T: t, clock: newClock(), events: &events{}}
+	w.m = w.manager(core.ClientSide(core.NewCookieSealer(keys)), edit...)
+	return w
+}
+
+// both runs a test on a server-side and on a client-side Manager.
+func both(t *testing.T, test func(t *testing.T, w *world), edit ...func(*core.Config)) {
+	t.Run("memory", func(t *testing.T) { test(t, server(t, edit...)) })
+	t.Run("cookie", func(t *testing.T) { test(t, sealed(t, edit...)) })
+}
+
+func TestC1NothingStoredUntilWritten(t *testing.T) {
+	both(t, func(t *testing.T, w *world) {
+		c := newClient(t, w.m)
+		x := c.do(func(s *core.Session) { _, _ = core.Get[string](s, "k"); s.Flashes(); s.Delete("k"); s.Clear() })
+		if len(x.setCookie) != 0 {
+			t.Errorf("C1: a request that only reads set %q", x.setCookie)
+		}
+	})
+}
+
+func TestValuesAndFlashesSurviveRequests(t *testing.T) {
+	both(t, func(t *testing.T, w *world) {
+		c := newClient(t, w.m)
+		x := c.status(303, func(s *core.Session) { s.Set("k", "v"); s.Flash("success", "Saved.") })
+		if len(x.setCookie) != 1 || x.response["Cache-Control"] != "no-store" || x.response["Vary"] != "Cookie" {
+			t.Fatalf("C7: %q %v", x.setCookie, x.response)
+		}
+		if got := c.get("k"); got != "v" {
+			t.Fatalf("k is %q", got)
+		}
+		var seen []core.Flash
+		c.status(303, func(s *core.Session) { s.Flashes() })
+		c.do(func(s *core.Session) { seen = s.Flashes() })
+		if len(seen) != 1 || seen[0] != (core.Flash{Kind: "success", Text: "Saved."}) {
+			t.Errorf("F1: after a redirect, flashes are %v", seen)
+		}
+		c.do(func(s *core.Session) { seen = s.Flashes() })
+		if len(seen) != 0 {
+			t.Errorf("F1: shown twice: %v", seen)
+		}
+	})
+}
+
+func TestK1NoLostUpdate(t *testing.T) {
+	w := server(t)
+	a := newClient(t, w.m)
+	a.do(func(s *core.Session) { s.Set("x", "0") })
+	b := a.fork()
+	ra, rb := a.begin(), b.begin()
+	ra.s.Set("a", "1")
+	rb.s.Set("b", "2")
+	core.Update(ra.s, "n", func(n int) int { return n + 1 })
+	core.Update(rb.s, "n", func(n int) int { return n + 1 })
+	if err := errors.Join(ra.end(200), rb.end(200)); err != nil {
+		t.Fatal(err)
+	}
+	a.do(func(s *core.Session) {
+		if n, _ := core.Get[int](s, "n"); n != 2 {
+			t.Errorf("K1: two updates gave %d", n)
+		}
+		if keys := fmt.Sprint(s.Keys()); keys != "[a b n x]" {
+			t.Errorf("K1: keys are %v", keys)
+		}
+	})
+	if w.events.count(core.EventConflict) == 0 {
+		t.Error("the test provoked no conflict")
+	}
+}
+
+func TestK2LogoutWins(t *testing.T) {
+	w := server(t)
+	a := newClient(t, w.m)
+	a.do(func(s *core.Session) { s.Login("ann") })
+	late := a.fork().begin()
+	late.s.Set("k", "v")
+	a.do(func(s *core.Session) { s.Logout() })
+	if len(a.jar) != 0 {
+		t.Errorf("SEC15: cookies after logout: %v", a.jar)
+	}
+	if err := late.end(200); err != nil {
+		t.Fatal(err)
+	}
+	if len(late.x.setCookie) != 0 || w.store.Len() != 0 {
+		t.Errorf("K2: a request in flight brought the session back: %q, %d stored", late.x.setCookie, w.store.Len())
+	}
+	if w.events.count(core.EventDropped) != 1 {
+		t.Error("K2: no event told of the dropped write")
+	}
+}
+
+func TestI1LoginRotates(t *testing.T) {
+	w := server(t)
+	c := newClient(t, w.m)
+	c.do(func(s *core.Session) { s.Set("cart", "1") })
+	old := c.fork()
+	c.do(func(s *core.Session) { s.Login("ann") })
+	if c.get("cart") != "1" {
+		t.Error("I1: values were not carried over")
+	}
+	if old.get("cart") != "" {
+		t.Error("I1: the token from before the login still works")
+	}
+	x := old.do(func(s *core.Session) { s.Set("late", "1") })
+	if len(x.setCookie) != 0 {
+		t.Errorf("L4: a late request overwrote the cookie of the login: %q", x.setCookie)
+	}
+	c.do(func(s *core.Session) { s.Login("bob") })
+	if c.get("cart") != "" {
+		t.Error("I1: another user got the values")
+	}
+	if w.store.Len() != 1 {
+		t.Errorf("I1: %d sessions stored, want bob's alone", w.store.Len())
+	}
+}
+
+func TestI3LogoutAndFlash(t *testing.T) {
+	both(t, func(t *testing.T, w *world) {
+		c := newClient(t, w.m)
+		c.do(func(s *core.Session) { s.Login("ann"); s.Set("k", "v") })
+		x := c.status(303, func(s *core.Session) { s.Logout(); s.Flash("info", "Signed out.") })
+		if len(x.setCookie) != 1 {
+			t.Errorf("I3: %q", x.setCookie)
+		}
+		c.do(func(s *core.Session) {
+			if f := s.Flashes(); len(f) != 1 || s.UserID() != "" || len(s.Keys()) != 0 {
+				t.Errorf("I3: after logout: %v, user %q, keys %v", f, s.UserID(), s.Keys())
+			}
+		})
+	})
+}
+
+func TestC4ServerErrorsRollBack(t *testing.T) {
+	both(t, func(t *testing.T, w *world) {
+		c := newClient(t, w.m)
+		c.do(func(s *core.Session) { s.Login("ann"); s.Set("k", "v") })
+		c.status(500, func(s *core.Session) { s.Set("k", "x"); s.Login("bob") })
+		c.do(func(s *core.Session) {
+			if v, _ := core.Get[string](s, "k"); v != "v" || s.UserID() != "ann" {
+				t.Errorf("C4: k is %q, user %q", v, s.UserID())
+			}
+		})
+		c.status(500, func(s *core.Session) { s.Logout() })
+		c.do(func(s *core.Session) {
+			if s.UserID() != "" {
+				t.Error("C4: a 500 undid a logout")
+			}
+		})
+	})
+}
+
+func TestT1Timeouts(t *testing.T) {
+	both(t, func(t *testing.T, w *world) {
+		c := newClient(t, w.m)
+		c.do(func(s *core.Session) { s.Set("k", "v") })
+		w.clock.advance(29 * time.Minute)
+		if c.get("k") != "v" {
+			t.Fatal("T1: ended early")
+		}
+		if w.events.count(core.EventTouched) != 1 {
+			t.Error("T2: not touched")
+		}
+		w.clock.advance(29 * time.Minute)
+		if c.get("k") != "v" {
+			t.Fatal("T1: the touch had no effect")
+		}
+		w.clock.advance(31 * time.Minute)
+		if c.get("k") != "" {
+			t.Error("T1: the idle timeout was not enforced")
+		}
+		c.do(func(s *core.Session) { s.Set("k", "v") })
+		for range 47 {
+			w.clock.advance(15 * time.Minute)
+			if c.get("k") != "v" {
+				t.Fatal("T1: ended early")
+			}
+		}
+		w.clock.advance(15 * time.Minute)
+		if c.get("k") != "" {
+			t.Error("T1: activity outlived the absolute lifetime")
+		}
+	})
+}
+
+func TestSEC18SessionLimitIsExact(t *testing.T) {
+	w := server(t, func(c *core.Config) { c.SessionLimit = 3 })
+	var wg sync.WaitGroup
+	for range 100 {
+		wg.Go(func() { newClient(t, w.m).do(func(s *core.Session) { s.Login("ann") }) })
+	}
+	wg.Wait()
+	infos, err := w.m.List(t.Context(), "ann")
+	if err != nil || len(infos) != 3 || w.store.Len() != 3 {
+		t.Errorf("SEC18: %d listed, %d stored, %v", len(infos), w.store.Len(), err)
+	}
+}
+
+func TestSEC39Increments(t *testing.T) {
+	w := server(t)
+	c := newClient(t, w.m)
+	c.do(func(s *core.Session) { s.Set("x", 1) })
+	var wg sync.WaitGroup
+	var mu sync.Mutex
+	seen := map[int]bool{}
+	for range 50 {
+		wg.Go(func() {
+			r := c.fork().begin()
+			core.Update(r.s, "n", func(n int) int { return n + 1 })
+			if err := r.s.Commit(t.Context()); err != nil {
+				t.Error(err)
+			}
+			n, _ := core.Get[int](r.s, "n")
+			mu.Lock()
+			seen[n] = true
+			mu.Unlock()
+			_ = r.end(200)
+		})
+	}
+	wg.Wait()
+	if len(seen) != 50 {
+		t.Errorf("SEC39: 50 increments gave %d different answers", len(seen))
+	}
+}
+
+func TestRevokeAllClientSide(t *testing.T) {
+	w := sealed(t)
+	c := newClient(t, w.m)
+	c.do(func(s *core.Session) { s.Login("ann") })
+	if err := w.m.RevokeAll(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	c.do(func(s *core.Session) {
+		if s.UserID() != "" {
+			t.Error("revoked cookie still works")
+		}
+		s.Login("ann")
+	})
+	c.do(func(s *core.Session) {
+		if s.UserID() != "ann" {
+			t.Error("a login after RevokeAll does not work")
+		}
+	})
+}
