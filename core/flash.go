@@ -2,7 +2,6 @@ package core
 
 import (
 	"encoding/binary"
-	"fmt"
 	"slices"
 	"strings"
 	"time"
@@ -77,7 +76,7 @@ func (s *Session) Flash(kind, text string) {
 func (s *Session) addFlash(f flash) {
 	s.mu.Lock()
 	defer s.unlock()
-	if !s.writable(fmt.Sprintf("flash %q", f.kind)) {
+	if !s.writable("flash", f.kind) {
 		return
 	}
 	if life := s.m.config.FlashLifetime; life != NoTimeout {

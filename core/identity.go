@@ -17,7 +17,7 @@ import (
 func (s *Session) Login(user string) {
 	s.mu.Lock()
 	defer s.unlock()
-	if !s.writable("login") {
+	if !s.writable("login", "") {
 		return
 	}
 	switch {
@@ -58,7 +58,7 @@ func (s *Session) leave() {
 func (s *Session) Logout() {
 	s.mu.Lock()
 	defer s.unlock()
-	if !s.writable("logout") {
+	if !s.writable("logout", "") {
 		return
 	}
 	if s.phase == phaseReadOnly {
@@ -79,7 +79,7 @@ func (s *Session) Logout() {
 func (s *Session) Renew() {
 	s.mu.Lock()
 	defer s.unlock()
-	if !s.writable("renew") {
+	if !s.writable("renew", "") {
 		return
 	}
 	if s.outside {
@@ -95,7 +95,7 @@ func (s *Session) Renew() {
 func (s *Session) Remember(on bool) {
 	s.mu.Lock()
 	defer s.unlock()
-	if !s.writable("remember") {
+	if !s.writable("remember", "") {
 		return
 	}
 	s.remember = no
@@ -110,7 +110,7 @@ func (s *Session) Remember(on bool) {
 func (s *Session) SetTimeouts(idle, lifetime time.Duration) {
 	s.mu.Lock()
 	defer s.unlock()
-	if !s.writable("set timeouts") {
+	if !s.writable("set timeouts", "") {
 		return
 	}
 	if idle < 0 && idle != NoTimeout || lifetime < 0 && lifetime != NoTimeout {

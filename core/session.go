@@ -263,10 +263,13 @@ func (s *Session) SkipTouch() {
 // writable notes that the handler wants to write, and reports whether it
 // still makes sense to take the change. Superseded and read-only sessions take it and drop
 // it at the commit, with one event.
-func (s *Session) writable(what string) bool {
+func (s *Session) writable(what, key string) bool {
 	s.used = true
 	if !s.over {
 		return true
+	}
+	if key != "" {
+		what = fmt.Sprintf("%s %q", what, key)
 	}
 	s.tooLate(ReasonAfterwards, what)
 	return false

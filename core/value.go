@@ -64,7 +64,7 @@ func (s *Session) Set(key string, v any) {
 	raw, err := encodeValue(s.m.config.Codec, key, v)
 	s.mu.Lock()
 	defer s.unlock()
-	if !s.writable(fmt.Sprintf("set %q", key)) {
+	if !s.writable("set", key) {
 		return
 	}
 	c := s.change(key)
@@ -79,7 +79,7 @@ func (s *Session) Set(key string, v any) {
 func (s *Session) Delete(key string) {
 	s.mu.Lock()
 	defer s.unlock()
-	if !s.writable(fmt.Sprintf("delete %q", key)) {
+	if !s.writable("delete", key) {
 		return
 	}
 	c := s.change(key)
@@ -91,7 +91,7 @@ func (s *Session) Delete(key string) {
 func (s *Session) Clear() {
 	s.mu.Lock()
 	defer s.unlock()
-	if !s.writable("clear") {
+	if !s.writable("clear", "") {
 		return
 	}
 	s.changes, s.cleared = nil, true
@@ -165,7 +165,7 @@ func Update[T any](s *Session, key string, f func(T) T) {
 	}
 	s.mu.Lock()
 	defer s.unlock()
-	if !s.writable(fmt.Sprintf("update %q", key)) {
+	if !s.writable("update", key) {
 		return
 	}
 	before := s.read(key)

@@ -1,0 +1,135 @@
+package httpadapter_test
+
+import (
+	"bytes"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+
+	"github.com/satchel-go/satchel/core"
+	"github.com/satchel-go/satchel/core/httpadapter"
+	"github.com/satchel-go/satchel/core/memstore"
+)
+
+// sink is a ResponseWriter that costs nothing.
+type sink struct{ h http.Header }
+
+func (s *sink) Header() http.Header         { return s.h }
+func (s *sink) Write(b []byte) (int, error) { return len(b), nil }
+func (s *sink) WriteHeader(int)             {}
+
+var (
+	id   = core.NewKey[int64]("id")
+	name = core.NewKey[string]("name")
+	role = core.NewKey[string]("role")
+	blob = core.NewKey[[]byte]("blob")
+)
+
+func fill(s *core.Session) {
+	id.Set(s, 1234567)
+	name.Set(s, "Ann Example")
+	role.Set(s, "editor")
+	blob.Set(s, bytes.Repeat([]byte("x"), 200))
+}
+
+func read(s *core.Session) {
+	_, ok1 := id.Get(s)
+	_, ok2 := name.Get(s)
+	_, ok3 := role.Get(s)
+	_, ok4 := blob.Get(s)
+	if !ok1 || !ok2 || !ok3 || !ok4 {
+		panic("a value is missing")
+	}
+}
+
+func managers(tb testing.TB) map[string]*core.Manager {
+	keys, err := core.ParseKeyring(core.GenerateKey())
+	if err != nil {
+		tb.Fatal(err)
+	}
+	all := map[string]*core.Manager{}
+	for name, b := range map[string]core.Backend{
+		"memory": core.ServerSide(memstore.New()),
+		"cookie": core.ClientSide(core.NewCookieSealer(keys)),
+	} {
+		m, err := core.New(b, core.Config{})
+		if err != nil {
+			tb.Fatal(err)
+		}
+		all[name] = m
+	}
+	return all
+}
+
+// serve returns a function that serves one request with the cookie of a
+// session that has been filled.
+func serve(tb testing.TB, m *core.Manager, withCookie bool, handler http.HandlerFunc) (func(), string) {
+	h := httpadapter.Middleware(m)(handler)
+	r := httptest.NewRequest(http.MethodGet, "https://example.com/", nil)
+	cookie := ""
+	if withCookie {
+		w := httptest.NewRecorder()
+		httpadapter.Middleware(m)(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+			fill(httpadapter.Session(r))
+		})).ServeHTTP(w, r)
+		cookie, _, _ = strings.Cut(w.Header().Get("Set-Cookie"), ";")
+		r.Header.Set("Cookie", cookie)
+	}
+	w := &sink{h: http.Header{}}
+	return func() {
+		clear(w.h)
+		h.ServeHTTP(w, r)
+	}, cookie
+}
+
+func TestAllocations(t *testing.T) {
+	n := int64(0)
+	for backend, m := range managers(t) {
+		for _, c := range []struct {
+			name    string
+			cookie  bool
+			most    map[string]float64
+			handler http.HandlerFunc
+		}{
+			{"untouched", false, map[string]float64{"memory": 2, "cookie": 2}, func(http.ResponseWriter, *http.Request) {}},
+			{"read", true, map[string]float64{"memory": 10, "cookie": 14}, func(_ http.ResponseWriter, r *http.Request) {
+				read(httpadapter.Session(r))
+			}},
+			{"write", true, map[string]float64{"memory": 24, "cookie": 28}, func(_ http.ResponseWriter, r *http.Request) {
+				s := httpadapter.Session(r)
+				read(s)
+				n++
+				id.Set(s, n)
+			}},
+		} {
+			f, cookie := serve(t, m, c.cookie, c.handler)
+			got := testing.AllocsPerRun(200, f)
+			t.Logf("%s, %s: %v allocations, cookie %d bytes", backend, c.name, got, len(cookie))
+			if got > c.most[backend] {
+				t.Errorf("%s, %s: %v allocations, budget %v", backend, c.name, got, c.most[backend])
+			}
+			if len(cookie) > 480 {
+				t.Errorf("%s: the cookie has %d bytes, budget 480", backend, len(cookie))
+			}
+		}
+	}
+}
+
+func BenchmarkHTTP(b *testing.B) {
+	n := int64(0)
+	for backend, m := range managers(b) {
+		for name, handler := range map[string]http.HandlerFunc{
+			"read":  func(_ http.ResponseWriter, r *http.Request) { read(httpadapter.Session(r)) },
+			"write": func(_ http.ResponseWriter, r *http.Request) { s := httpadapter.Session(r); read(s); n++; id.Set(s, n) },
+		} {
+			f, _ := serve(b, m, true, handler)
+			b.Run(backend+"/"+name, func(b *testing.B) {
+				b.ReportAllocs()
+				for b.Loop() {
+					f()
+				}
+			})
+		}
+	}
+}
