@@ -1,0 +1,145 @@
+# Works with GNU make 3.81, the one on macOS. "make help" lists the targets.
+
+GO ?= go
+GOLANGCI_VERSION := v2.15.0
+GOLANGCI := bin/golangci-lint-$(GOLANGCI_VERSION)
+FUZZTIME ?= 10s
+BENCH ?= .
+
+# on: promises-check, and with it .ci/run, fails where a promise has no test.
+PROMISES ?= off
+
+# The package pattern "work" means all packages of all modules in the
+# workspace; "./..." stops at the border of a module. Recipes that check a
+# module by itself say GOWORK=off.
+export GOWORK := $(CURDIR)/go.work
+
+# EACH_MODULE opens a loop over the folders of all modules; close it with "done".
+EACH_MODULE = set -e; $(GO) list -m -f '{{.Dir}}' | while IFS= read -r dir; do \
+	cd "$$dir"; echo "--- $${dir\#"$(CURDIR)"}/";
+
+# RACE sets $$race where the race detector can work: it needs cgo and a C compiler.
+RACE = if $(GO) list -race errors >/dev/null 2>&1 && command -v $$($(GO) env CC) >/dev/null 2>&1; \
+	then race=-race; \
+	else race=; echo "No race detector here (it needs cgo and a C compiler): testing without."; fi
+
+# What the result of a test run depends on.
+SOURCES = $(wildcard $(shell git ls-files --cached --others --exclude-standard -- \
+	'*.go' '*go.mod' '*go.sum' 'go.work*' '*/testdata/*' 2>/dev/null))
+
+.PHONY: test
+test: check-go ## all tests of all modules, and the smoke test (default)
+	@$(RACE); $(GO) run ./internal/tools/promises test -json tmp/test.json -- $$race work
+	@$(MAKE) --no-print-directory smoke
+
+.PHONY: help
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-15s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+
+.PHONY: run
+run: check-go ## start the demo application on Echo
+	$(GO) run ./examples/echo
+
+.PHONY: check-go
+check-go:
+	@version=$$($(GO) version 2>/dev/null | sed -n 's/^go version [^0-9]*\([0-9]*\)\.\([0-9]*\).*/\1 \2/p'); \
+	set -- $${version:-0 0}; \
+	if [ "$$1" -lt 1 ] || { [ "$$1" -eq 1 ] && [ "$$2" -lt 25 ]; }; then \
+		echo "Satchel needs Go 1.25 or later. Get it from https://go.dev/dl/,"; \
+		echo "or with:  brew install go   (macOS)"; \
+		echo "If you have Go 1.21 or later:  go env -w GOTOOLCHAIN=auto"; \
+		exit 1; \
+	fi
+
+.PHONY: test-fast
+test-fast: check-go ## short tests, without the race detector
+	$(GO) test -short work
+
+.PHONY: race
+race: check-go ## tests with the race detector only
+	$(GO) test -race work
+
+.PHONY: test-modules
+test-modules: check-go ## each module by itself, as its users get it
+	@$(EACH_MODULE) \
+		GOWORK=off $(GO) build ./... </dev/null; \
+		GOWORK=off $(GO) vet ./... </dev/null; \
+		GOWORK=off $(GO) test ./... </dev/null; \
+	done
+
+.PHONY: test-fips
+test-fips: check-go ## the core under GODEBUG=fips140=only
+	GODEBUG=fips140=only $(GO) test ./core/...
+
+.PHONY: lint
+lint: check-go $(GOLANGCI) ## golangci-lint in each module
+	@$(EACH_MODULE) "$(CURDIR)/$(GOLANGCI)" run --config "$(CURDIR)/.golangci.yml" ./... </dev/null; done
+
+.PHONY: fmt
+fmt: check-go $(GOLANGCI) ## format the code
+	@$(EACH_MODULE) "$(CURDIR)/$(GOLANGCI)" fmt --config "$(CURDIR)/.golangci.yml" ./... </dev/null; done
+
+$(GOLANGCI):
+	@echo "Building golangci-lint $(GOLANGCI_VERSION); this takes a few minutes, once."
+	GOWORK=off GOBIN="$(CURDIR)/bin" $(GO) install github.com/golangci/golangci-lint/v2/cmd/golangci-lint@$(GOLANGCI_VERSION)
+	@mv bin/golangci-lint $@
+
+.PHONY: promises
+promises: check-go tmp/test.json ## write docs/promises.md, the table of promises and their tests
+	@$(GO) run ./internal/tools/promises table -json tmp/test.json -o docs/promises.md
+
+.PHONY: promises-check
+ifeq ($(PROMISES),on)
+promises-check: check-go tmp/test.json ## fail if a promise has no test or docs/promises.md is out of date
+	@$(GO) run ./internal/tools/promises table -json tmp/test.json -o docs/promises.md -check
+else
+promises-check:
+	@echo "Promises are not checked yet: PROMISES is off in the Makefile."
+endif
+
+tmp/test.json: $(SOURCES)
+	@$(RACE); $(GO) run ./internal/tools/promises test -json $@ -- $$race work
+
+.PHONY: smoke
+smoke: check-go ## use the modules from outside, as if this state were tagged
+	@$(GO) run ./internal/tools/smoke
+
+.PHONY: tidy-check
+tidy-check: check-go ## fail if "go mod tidy" would change a module
+	@$(EACH_MODULE) GOWORK=off $(GO) mod tidy -diff </dev/null; done
+
+.PHONY: tidy
+tidy: check-go ## "go mod tidy" in each module
+	@$(EACH_MODULE) GOWORK=off $(GO) mod tidy </dev/null; done
+
+.PHONY: bench
+bench: check-go ## benchmarks; BENCH=regexp chooses
+	$(GO) test -run '^$$' -bench '$(BENCH)' -benchmem work
+
+.PHONY: fuzz
+fuzz: check-go ## each fuzz test for FUZZTIME (10s)
+	@set -e; $(GO) list work | while IFS= read -r package; do \
+		$(GO) test -run '^$$' -list '^Fuzz' "$$package" </dev/null | { grep '^Fuzz' || true; } | while IFS= read -r name; do \
+			echo "--- $$package $$name"; \
+			$(GO) test -run '^$$' -fuzz "^$$name\$$" -fuzztime $(FUZZTIME) "$$package" </dev/null; \
+		done; \
+	done
+
+.PHONY: cover
+cover: check-go ## test coverage, in tmp/cover.html
+	@mkdir -p tmp
+	$(GO) test -coverprofile=tmp/cover.out -coverpkg=work work
+	@$(GO) tool cover -html=tmp/cover.out -o tmp/cover.html
+	@$(GO) tool cover -func=tmp/cover.out | tail -n 1
+
+.PHONY: release-check
+release-check: check-go ## try the release script on a copy
+	@scripts/release-test
+
+.PHONY: release
+release: check-go ## tag all modules: make release VERSION=v0.1.0
+	@scripts/release $(VERSION)
+
+.PHONY: clean
+clean: ## remove what the other targets have made
+	rm -rf bin tmp

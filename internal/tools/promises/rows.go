@@ -1,0 +1,86 @@
+package main
+
+import (
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// What must be tested. A promise of the core counts once for each adapter and
+// backend; so does each difference between frameworks (AD) as soon as one
+// adapter has a test for it. Of the security requirements (SEC), those listed
+// need one passing test somewhere; others are shown if they have one.
+var (
+	adapters = []string{"nethttp", "echo", "gin", "fiber"}
+	backends = []string{"memory", "cookie", "gorilla-cookie"}
+
+	corePromises = numbered(
+		span{"L", 1, 4}, span{"C", 1, 7}, span{"K", 1, 3}, span{"T", 1, 3},
+		span{"F", 1, 6}, span{"I", 1, 3}, span{"E", 1, 3},
+	)
+
+	requiredSEC = numbered(
+		span{"SEC", 1, 8}, span{"SEC", 11, 17}, span{"SEC", 19, 19}, span{"SEC", 21, 30},
+		span{"SEC", 37, 38}, span{"SEC", 57, 60}, span{"SEC", 68, 68},
+	)
+)
+
+// cell is one adapter on one backend.
+type cell struct{ adapter, backend string }
+
+func (c cell) String() string { return c.adapter + "/" + c.backend }
+
+// cells are the columns, in order.
+func cells() []cell {
+	var all []cell
+	for _, a := range adapters {
+		for _, b := range backends {
+			all = append(all, cell{a, b})
+		}
+	}
+	return all
+}
+
+// span is the promises from kind+first to kind+last.
+type span struct {
+	kind        string
+	first, last int
+}
+
+func numbered(spans ...span) []string {
+	var ids []string
+	for _, s := range spans {
+		for n := s.first; n <= s.last; n++ {
+			ids = append(ids, s.kind+strconv.Itoa(n))
+		}
+	}
+	return ids
+}
+
+// compareIDs orders promises of one kind by number.
+func compareIDs(a, b string) int { return number(a) - number(b) }
+
+func number(id string) int {
+	n, err := strconv.Atoi(strings.TrimLeft(id, "ACDEFIKLST"))
+	if err != nil {
+		return 0
+	}
+	return n
+}
+
+// rowsFor returns the rows of the table, given the promises that tests named.
+func rowsFor(seen []string) []string {
+	var ad, sec []string
+	for _, id := range seen {
+		switch {
+		case strings.HasPrefix(id, "AD"):
+			ad = append(ad, id)
+		case strings.HasPrefix(id, "SEC") && !slices.Contains(requiredSEC, id):
+			sec = append(sec, id)
+		}
+	}
+	sec = append(sec, requiredSEC...)
+	slices.SortFunc(ad, compareIDs)
+	slices.SortFunc(sec, compareIDs)
+	return slices.Concat(corePromises, ad, sec)
+}
