@@ -6,7 +6,7 @@ import (
 )
 
 // partNames are the names of the cookies that a token may be split over:
-// NAME, NAME-1, NAME-2, …
+// NAME, NAME-1, NAME-2 and so on.
 type partNames struct{ names [maxParts]string }
 
 func newPartNames(name string) *partNames {

@@ -1,6 +1,7 @@
 package core
 
 import (
+	"context"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -91,6 +92,24 @@ func (s *CookieSealer) all() []sealingKey {
 		return nil
 	}
 	return s.keys()
+}
+
+// Seal implements [Sealer].
+func (s *CookieSealer) Seal(_ context.Context, scope Scope, r *Record) (string, error) {
+	return s.sealBytes(scope, r.appendTo(make([]byte, 0, r.sizeHint()), true))
+}
+
+// Open implements [Sealer].
+func (s *CookieSealer) Open(_ context.Context, scope Scope, token string) (*Record, error) {
+	data, old, err := s.openBytes(scope, token)
+	if err != nil {
+		return nil, err
+	}
+	r, err := ParseRecord(data)
+	if err == nil {
+		r.oldKey = old
+	}
+	return r, err
 }
 
 // sealBytes returns the token that carries plaintext, sealed with the newest

@@ -5,6 +5,7 @@ import (
 	"encoding/base64"
 	"encoding/gob"
 	"encoding/json"
+	"errors"
 	"slices"
 	"strings"
 	"testing"
@@ -25,7 +26,7 @@ func mustSeal(t testing.TB, s *CookieSealer, scope Scope, plaintext []byte) stri
 // same for every token that does not.
 func refuseToken(t *testing.T, s *CookieSealer, scope Scope, token, what string) {
 	t.Helper()
-	if plaintext, old, err := s.openBytes(scope, token); err != errNotOurs || plaintext != nil || old {
+	if plaintext, old, err := s.openBytes(scope, token); !errors.Is(err, errNotOurs) || plaintext != nil || old {
 		t.Errorf("%s: opened to %q, %v, %v", what, plaintext, old, err)
 	}
 }
@@ -313,7 +314,7 @@ func FuzzCookieSealerOpenBytes(f *testing.F) {
 	f.Fuzz(func(t *testing.T, token string) {
 		plaintext, _, err := s.openBytes(testScope, token)
 		if err != nil {
-			if err != errNotOurs || plaintext != nil {
+			if !errors.Is(err, errNotOurs) || plaintext != nil {
 				t.Fatalf("%q, %v", plaintext, err)
 			}
 			return

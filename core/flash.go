@@ -63,7 +63,7 @@ func (r *Record) eachFlash(visit func(flash) bool) {
 // flashCount returns how many flashes are stored, expired ones included.
 func (r *Record) flashCount() int {
 	n, _ := binary.Uvarint(r.flashes)
-	return int(n) //nolint:gosec // parse has checked that there are that many
+	return int(n) // parse has checked that there are that many
 }
 
 // Flash adds a message for the next page. It stays until a page shows it:

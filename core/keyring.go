@@ -196,7 +196,7 @@ func checkKey(key []byte) error {
 			seen[b] = true
 			distinct++
 		}
-		step = step && (i == 0 || b-key[i-1] == key[1]-key[0])
+		step = step && (i == 0 || b-key[i-1] == key[1]-key[0]) //nolint:gosec // the length was checked
 	}
 	switch {
 	case distinct == 1:

@@ -233,7 +233,7 @@ func TestSEC67KeysNeverPrinted(t *testing.T) {
 	for name, spelling := range map[string]string{
 		"raw": string(key), "hex": hex.EncodeToString(key), "HEX": strings.ToUpper(hex.EncodeToString(key)),
 		"base64": base64.RawStdEncoding.EncodeToString(key), "base64url": base64.RawURLEncoding.EncodeToString(key),
-		"decimal": strings.Trim(fmt.Sprint(key[:8]), "[]"), "Go": strings.TrimSuffix(fmt.Sprintf("%#v", key[:8]), "}")[7:],
+		"decimal": strings.Trim(fmt.Sprintf("%d", key[:8]), "[]"), "Go": strings.TrimSuffix(fmt.Sprintf("%#v", key[:8]), "}")[7:],
 	} {
 		if strings.Contains(out.String(), spelling) {
 			t.Errorf("a key is printed (%s)", name)

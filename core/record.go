@@ -191,15 +191,15 @@ func (r *Record) parse(data []byte) error {
 	return nil
 }
 
-// value returns the encoded value of key.
-func (r *Record) value(key string) ([]byte, bool) {
+// value returns the encoded value of key, nil if it is absent.
+func (r *Record) value(key string) []byte {
 	c := cursor{buf: r.values}
 	for range c.count() {
 		if k, raw := c.bytes(), c.bytes(); string(k) == key {
-			return raw, true
+			return raw
 		}
 	}
-	return nil, false
+	return nil
 }
 
 // largest returns the key and the size of the largest value.

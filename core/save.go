@@ -356,7 +356,7 @@ func (s *Session) planValues() (section []byte, changed bool, err error) {
 		if c.err != nil {
 			continue
 		}
-		old, _ := base.value(c.key)
+		old := base.value(c.key)
 		if c.raw, err = c.applyTo(old); err != nil {
 			return nil, false, err
 		}

@@ -3,6 +3,7 @@ package core
 import (
 	"bytes"
 	"math"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -26,7 +27,7 @@ func scalarFloats() []float64 {
 		math.MaxFloat32, math.MaxFloat64, math.SmallestNonzeroFloat32, math.SmallestNonzeroFloat64,
 		0x1p-14, 0x1p-15, 0x1p-24, 0x1p-25, 0x1.8p-24, 0x1p-126, 0x1p-127, 0x1p-149, 0x1p-150,
 	}
-	for _, f := range all[:len(all):len(all)] {
+	for _, f := range slices.Clip(all) {
 		all = append(all, math.Nextafter(f, 2), math.Nextafter(f, -2),
 			float64(math.Nextafter32(float32(f), 2)), float64(math.Nextafter32(float32(f), -2)))
 	}

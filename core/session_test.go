@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"sync"
@@ -85,9 +86,7 @@ func newClient(t *testing.T, m *core.Manager) *client {
 // fork is a second browser with the same cookies.
 func (c *client) fork() *client {
 	f := newClient(c.t, c.m)
-	for k, v := range c.jar {
-		f.jar[k] = v
-	}
+	maps.Copy(f.jar, c.jar)
 	return f
 }
 

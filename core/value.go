@@ -41,8 +41,7 @@ func (s *Session) read(key string) []byte {
 	if s.cleared {
 		return nil
 	}
-	raw, _ := s.base.value(key)
-	return raw
+	return s.base.value(key)
 }
 
 // change returns the place where the change to key is kept. Until it is

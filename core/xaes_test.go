@@ -6,6 +6,7 @@ import (
 	"crypto/cipher"
 	"crypto/sha3"
 	"encoding/hex"
+	"errors"
 	"sync"
 	"testing"
 )
@@ -153,7 +154,7 @@ func TestXAESRefuses(t *testing.T) {
 	}
 	refused := func(what string, x *xaes, sealed []byte, aad string) {
 		t.Helper()
-		if got, err := x.open(nil, sealed, []byte(aad)); err != errXAESOpen || got != nil {
+		if got, err := x.open(nil, sealed, []byte(aad)); !errors.Is(err, errXAESOpen) || got != nil {
 			t.Errorf("%s: %q, %v", what, got, err)
 		}
 	}

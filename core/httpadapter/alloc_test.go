@@ -66,7 +66,7 @@ func managers(tb testing.TB) map[string]*core.Manager {
 // session that has been filled.
 func serve(tb testing.TB, m *core.Manager, withCookie bool, handler http.HandlerFunc) (func(), string) {
 	h := httpadapter.Middleware(m)(handler)
-	r := httptest.NewRequest(http.MethodGet, "https://example.com/", nil)
+	r := httptest.NewRequestWithContext(tb.Context(), http.MethodGet, "https://example.com/", nil)
 	cookie := ""
 	if withCookie {
 		w := httptest.NewRecorder()
