@@ -27,7 +27,7 @@ func (m *Manager) View(ctx context.Context, id ID, f func(*Session) error) error
 	if err != nil {
 		return err
 	}
-	s.over = true
+	s.phase = phaseReadOnly
 	return f(s)
 }
 
@@ -40,16 +40,15 @@ func (m *Manager) Update(ctx context.Context, id ID, f func(*Session) error) err
 	if err != nil {
 		return err
 	}
+	defer func() {
+		s.mu.Lock()
+		defer s.unlock()
+		s.over = true
+	}()
 	if err := f(s); err != nil {
 		return err
 	}
-	if err := s.Commit(ctx); err != nil {
-		return err
-	}
-	s.mu.Lock()
-	defer s.unlock()
-	s.over = true
-	return nil
+	return s.Commit(ctx)
 }
 
 // UpdateUser calls Update for every session of user. Sessions that end in the

@@ -2,8 +2,9 @@ package core
 
 import (
 	"context"
+	"errors"
 	"fmt"
-	"strings"
+	"time"
 )
 
 // StatusHijacked is the status that adapters pass to [Manager.Commit] when
@@ -27,13 +28,12 @@ func (m *Manager) Commit(ex Exchange, s *Session, status int) error {
 		s.checkSnapshots()
 	}
 	s.status = status
-	if status == StatusHijacked {
-		s.sent = true
-		s.flushLate()
+	s.rollBackOnError()
+	s.sent = status == StatusHijacked // then what needs a cookie comes too late
+	err := s.flush(ex.Context(), canShow(ex, status))
+	if status == StatusHijacked && (err == nil || errors.Is(err, ErrTooLate)) {
 		return nil
 	}
-	s.rollBackOnError()
-	err := s.flush(ex.Context(), canShow(ex, status))
 	s.sent = true
 	if err != nil {
 		s.failed(err)
@@ -227,9 +227,15 @@ func (s *Session) end(ctx context.Context) error {
 	return nil
 }
 
-// endOne deletes a session, takes it out of the user's index and tells those who wait for
-// its end.
+// endOne takes a session out of the user's index, deletes it and tells those
+// who wait for its end. The index comes first: a login that is just being
+// stored finds its reservation gone, or else is there to be deleted.
 func (m *Manager) endOne(ctx context.Context, e ending) error {
+	indexed := e.user != "" && m.users != nil
+	var releaseErr error
+	if indexed {
+		releaseErr = m.users.Release(ctx, e.user, e.id)
+	}
 	var err error
 	if e.handle != nil {
 		err = m.backend.Delete(ctx, e.handle)
@@ -237,14 +243,24 @@ func (m *Manager) endOne(ctx context.Context, e ending) error {
 		err = m.dir.DeleteID(ctx, e.id)
 	}
 	if err != nil {
+		if indexed && releaseErr == nil {
+			m.reindex(ctx, e.user, e.id)
+		}
 		return unavailable("end", err)
 	}
-	if e.user != "" && m.users != nil {
-		// The index heals itself: a name without a session does no harm.
-		_ = m.users.Release(ctx, e.user, e.id)
-	}
 	m.watchers.tell(e.id)
+	if releaseErr != nil {
+		return unavailable("end", releaseErr)
+	}
 	return nil
+}
+
+// reindex puts a session that could not be ended back into its user's index,
+// so that it can be found again. The backend is in trouble; this is what can be tried.
+func (m *Manager) reindex(ctx context.Context, user string, id ID) {
+	if _, err := m.users.Reserve(ctx, user, id, 0, EndOldest); err == nil {
+		_ = m.users.Confirm(ctx, user, id, time.Time{})
+	}
 }
 
 // touchDue reports whether this commit should move the expiry though nothing
@@ -294,74 +310,5 @@ func (s *Session) touch(ctx context.Context) {
 		s.phase, s.ended = phaseSuperseded, true
 	default:
 		s.tell(Event{Kind: EventUnavailable, Err: unavailable("touch", err)})
-	}
-}
-
-// writeHeader writes what the client must know: our cookie lines, and who may cache the response.
-func (s *Session) writeHeader() {
-	ex := s.ex
-	if ex == nil {
-		return
-	}
-	if s.unset && s.nextLines == nil {
-		// A logout, and nothing new was stored: the client's cookie goes.
-		s.setLines(s.m.cookies.deletions(nil, s.presented))
-	}
-	if s.nextLines != nil {
-		for i := range max(len(s.lines), len(s.nextLines)) {
-			ex.ReplaceSetCookie(lineAt(s.lines, i), lineAt(s.nextLines, i))
-		}
-		s.lines, s.nextLines = s.nextLines, nil
-	}
-	if len(s.lines) > 0 {
-		ex.SetResponseHeader("Cache-Control", "no-store")
-		s.m.warnInsecure(s, ex)
-	}
-	if s.used || len(s.lines) > 0 {
-		addVary(ex)
-	}
-}
-
-func (s *Session) setLines(lines []string) {
-	if lines == nil {
-		lines = []string{}
-	}
-	s.nextLines = lines
-}
-
-func lineAt(lines []string, i int) string {
-	if i < len(lines) {
-		return lines[i]
-	}
-	return ""
-}
-
-// addVary says that the response depends on the Cookie header.
-func addVary(ex Exchange) {
-	vary := ex.ResponseHeader("Vary")
-	if vary == "" {
-		ex.SetResponseHeader("Vary", "Cookie")
-		return
-	}
-	for field := range strings.SplitSeq(vary, ",") {
-		if field = strings.TrimSpace(field); field == "*" || strings.EqualFold(field, "Cookie") {
-			return
-		}
-	}
-	ex.SetResponseHeader("Vary", vary+", Cookie")
-}
-
-// warnInsecure tells, once, that browsers will not send the cookie back: it is
-// Secure, and the request came over plain HTTP and through no proxy that says otherwise.
-func (m *Manager) warnInsecure(s *Session, ex Exchange) {
-	if m.config.InsecureAllowHTTP || m.insecure.Load() || ex.Secure() ||
-		strings.Contains(strings.ToLower(ex.RequestHeader("X-Forwarded-Proto")), "https") ||
-		strings.Contains(strings.ToLower(ex.RequestHeader("Forwarded")), "proto=https") {
-		return
-	}
-	if m.insecure.CompareAndSwap(false, true) {
-		s.tell(Event{Kind: EventInsecure, Detail: "the session cookie is Secure but this request came over plain HTTP, " +
-			"where most browsers will not send it back: serve HTTPS, let your proxy set X-Forwarded-Proto, " +
-			"or set Config.InsecureAllowHTTP in development"})
 	}
 }

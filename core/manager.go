@@ -168,6 +168,7 @@ func (m *Manager) loadFailed(s *Session, err error) error {
 	err = unavailable("load", err)
 	m.config.Observer(ctx, Event{Kind: EventUnavailable, Err: err})
 	if m.config.ServeWhenUnavailable {
+		s.detach()
 		s.phase = phaseReadOnly
 		return nil
 	}

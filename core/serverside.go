@@ -46,7 +46,7 @@ func (b *serverSide) start(c *Config) (Backend, error) {
 }
 
 func (b *serverSide) Traits() Traits {
-	local, ok := storeAs[interface{ InProcess() bool }](b.store)
+	local, ok := storeAs[InProcess](b.store)
 	return Traits{InProcess: ok && local.InProcess()}
 }
 

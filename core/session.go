@@ -265,20 +265,28 @@ func (s *Session) SkipTouch() {
 // it at the commit, with one event.
 func (s *Session) writable(what, key string) bool {
 	s.used = true
-	if !s.over {
+	viewed := s.outside && s.phase == phaseReadOnly
+	if !s.over && !viewed {
 		return true
 	}
 	if key != "" {
 		what = fmt.Sprintf("%s %q", what, key)
 	}
-	s.tooLate(ReasonAfterwards, what)
+	if viewed {
+		s.mistake(ErrReadOnly, ReasonReadOnly, what)
+	} else {
+		s.tooLate(ReasonAfterwards, what)
+	}
 	return false
 }
 
-// tooLate reports a change that cannot be kept: to the developer by event and
+// tooLate reports a change that comes too late to be kept.
+func (s *Session) tooLate(reason Reason, what string) { s.mistake(ErrTooLate, reason, what) }
+
+// mistake reports a change that cannot be kept: to the developer by event and
 // log, to the handler by Err, and in strict mode by a panic.
-func (s *Session) tooLate(reason Reason, what string) {
-	err := fmt.Errorf("core: %s: %w", what, ErrTooLate)
+func (s *Session) mistake(sentinel error, reason Reason, what string) {
+	err := fmt.Errorf("core: %s: %w", what, sentinel)
 	if s.late == nil {
 		s.late = err
 	}

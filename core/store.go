@@ -36,7 +36,7 @@ type Entry struct {
 // because it could not be reached: that would log users out.
 //
 // Further abilities are optional interfaces: [UserIndex], [AllDeleter],
-// [Sweeper]. A store that wraps another has a method Unwrap() Store, and the
+// [Sweeper], [InProcess]. A store that wraps another has a method Unwrap() Store, and the
 // core finds the abilities of what it wraps.
 type Store interface {
 	// Load returns the entry of id. ErrNotFound means absent or expired.
@@ -111,6 +111,12 @@ type AllDeleter interface {
 // remove expired entries; it returns how many it removed.
 type Sweeper interface {
 	Sweep(ctx context.Context) (int, error)
+}
+
+// InProcess is the optional ability of a [Store] never to wait for a network
+// or a disk. Calls then need no deadline of the core's.
+type InProcess interface {
+	InProcess() bool
 }
 
 // storeAs finds an optional ability of store, or of what it wraps. This is

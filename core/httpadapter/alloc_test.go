@@ -1,3 +1,7 @@
+//go:build !race
+
+// The race detector makes pools forget at random, so that allocations vary.
+
 package httpadapter_test
 
 import (
