@@ -1,0 +1,559 @@
+package core_test
+
+import (
+	"bytes"
+	"context"
+	"crypto/rand"
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/satchel-go/satchel/core"
+)
+
+// spy is a Store that counts and remembers what it was asked.
+type spy struct {
+	core.Store
+	mu     sync.Mutex
+	loads  int
+	saves  int
+	writes map[core.ID]core.Entry
+	load   func(core.ID) (core.Entry, error) // if set, answers instead
+	fail   error                             // if set, Save, Touch and Delete fail with it
+}
+
+func (s *spy) Unwrap() core.Store { return s.Store }
+
+func (s *spy) Load(ctx context.Context, id core.ID) (core.Entry, error) {
+	s.mu.Lock()
+	s.loads++
+	load := s.load
+	s.mu.Unlock()
+	if load != nil {
+		return load(id)
+	}
+	return s.Store.Load(ctx, id)
+}
+
+func (s *spy) Save(ctx context.Context, id core.ID, e core.Entry, base core.Version) (core.Version, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.fail != nil {
+		return 0, s.fail
+	}
+	s.saves++
+	if s.writes == nil {
+		s.writes = map[core.ID]core.Entry{}
+	}
+	v, err := s.Store.Save(ctx, id, e, base)
+	if err == nil {
+		s.writes[id] = e
+	}
+	return v, err
+}
+
+func (s *spy) Touch(ctx context.Context, id core.ID, base core.Version, expires time.Time) error {
+	if s.fail != nil {
+		return s.fail
+	}
+	return s.Store.Touch(ctx, id, base, expires)
+}
+
+func (s *spy) Delete(ctx context.Context, id core.ID) error {
+	if s.fail != nil {
+		return s.fail
+	}
+	return s.Store.Delete(ctx, id)
+}
+
+// spied returns a Manager whose store is watched.
+func spied(t *testing.T, edit ...func(*core.Config)) (*world, *spy) {
+	w := server(t)
+	s := &spy{Store: w.store}
+	w.m = w.manager(core.ServerSide(s), edit...)
+	return w, s
+}
+
+var base64url = base64.RawURLEncoding
+
+const cookieName = "__Host-session"
+
+func TestSEC1TokensAreUnique(t *testing.T) {
+	w := server(t)
+	seen := map[string]bool{}
+	for range 2000 {
+		c := newClient(t, w.m)
+		c.do(func(s *core.Session) { s.Set("k", "v") })
+		token := c.jar[cookieName]
+		if len(token) != 64 || seen[token] {
+			t.Fatalf("SEC1: token of %d characters, seen before: %v", len(token), seen[token])
+		}
+		seen[token] = true
+	}
+}
+
+func TestSEC1NoTokenFromAFailingSource(t *testing.T) {
+	w := server(t, func(c *core.Config) { c.Rand = strings.NewReader("short") })
+	c := newClient(t, w.m)
+	r := c.begin()
+	r.s.Set("k", "v")
+	if err := r.end(200); !errors.Is(err, core.ErrUnavailable) || len(r.x.setCookie) != 0 || w.store.Len() != 0 {
+		t.Errorf("SEC1: error %v, cookies %q, %d stored", err, r.x.setCookie, w.store.Len())
+	}
+}
+
+func TestSEC2UnknownTokenIsNotAdopted(t *testing.T) {
+	w, spy := spied(t)
+	c := newClient(t, w.m)
+	c.jar[cookieName] = strings.Repeat("A", 21) + "Q" + strings.Repeat("B", 42)
+	invented := c.jar[cookieName]
+	c.do(func(s *core.Session) { s.Set("k", "v") })
+	if c.jar[cookieName] == invented || len(spy.writes) != 1 {
+		t.Fatal("SEC2: the presented token was adopted")
+	}
+	id, err := core.ParseID(invented[:22])
+	if err == nil {
+		if _, ok := spy.writes[id]; ok {
+			t.Error("SEC2: the presented ID was adopted")
+		}
+	}
+}
+
+func TestK3SEC4OneRenewalWins(t *testing.T) {
+	w := server(t)
+	c := newClient(t, w.m)
+	c.do(func(s *core.Session) { s.Set("k", "v") })
+	var requests []*request
+	for range 50 {
+		r := c.fork().begin()
+		r.s.Renew()
+		requests = append(requests, r)
+	}
+	var wg sync.WaitGroup
+	for _, r := range requests {
+		wg.Go(func() { _ = r.end(200) })
+	}
+	wg.Wait()
+	live := 0
+	for _, r := range requests {
+		if len(r.x.setCookie) > 0 {
+			if r.c.get("k") == "v" {
+				live++
+			}
+		}
+	}
+	if live != 1 || w.store.Len() != 1 || c.get("k") != "" {
+		t.Errorf("K3: %d live tokens, %d entries, the old token reads %q", live, w.store.Len(), c.get("k"))
+	}
+}
+
+func TestL1SEC6MalformedTokensAskNoStore(t *testing.T) {
+	w, spy := spied(t)
+	c := newClient(t, w.m)
+	c.do(func(s *core.Session) { s.Set("k", "v") })
+	good := c.jar[cookieName]
+	spy.loads = 0
+	for _, bad := range []string{
+		"", "../", "{}", `"` + good + `"`, good[:63], good + "A", good[:62] + "\n\n", good[:60] + "====",
+		strings.Repeat("A", 8192), good[:10] + "\x00" + good[11:], "%00", good[:63] + "é", strings.Repeat("A", 64), good[:63] + "+",
+	} {
+		c.jar[cookieName] = bad
+		x := c.do(func(s *core.Session) {
+			if !s.IsNew() || s.ID().String() != "" {
+				t.Errorf("SEC6: %.20q gave a session", bad)
+			}
+		})
+		if len(x.setCookie) != 0 {
+			t.Errorf("L4: %.20q was answered with %q", bad, x.setCookie)
+		}
+	}
+	if spy.loads != 0 {
+		t.Errorf("SEC6: the store was asked %d times", spy.loads)
+	}
+}
+
+func TestSEC7OnlyHashesAtRest(t *testing.T) {
+	w, spy := spied(t)
+	c := newClient(t, w.m)
+	c.do(func(s *core.Session) { s.Set("k", "v") })
+	c.do(func(s *core.Session) { s.Renew() })
+	token := c.jar[cookieName]
+	raw := make([]byte, 48)
+	if _, err := base64url.Decode(raw, []byte(token)); err != nil {
+		t.Fatal(err)
+	}
+	secret := raw[16:]
+	for id, e := range spy.writes {
+		if !bytes.Equal(id[:], raw[:16]) {
+			t.Error("SEC7: the key is not the public ID")
+		}
+		if bytes.Contains(e.Data, secret) || bytes.Contains(e.Data, []byte(token)) {
+			t.Error("SEC7: the secret is at rest")
+		}
+		// The stored hash, presented as the secret, opens nothing.
+		copy(raw[16:], e.Data[1:33])
+		thief := newClient(t, w.m)
+		thief.jar[cookieName] = base64url.EncodeToString(raw)
+		if thief.get("k") != "" {
+			t.Error("SEC7: the stored hash works as a token")
+		}
+	}
+}
+
+func TestSEC8NamespacesAndNamesAreApart(t *testing.T) {
+	keys, err := core.ParseKeyring(core.GenerateKey())
+	if err != nil {
+		t.Fatal(err)
+	}
+	w := server(t)
+	for kind, backend := range map[string]core.Backend{
+		"memory": core.ServerSide(w.store), "cookie": core.ClientSide(core.NewCookieSealer(keys)),
+	} {
+		home := newClient(t, w.manager(backend))
+		home.do(func(s *core.Session) { s.Set("k", "v") })
+		for what, edit := range map[string]func(*core.Config){
+			"namespace": func(c *core.Config) { c.Namespace = "other" },
+			"name":      func(c *core.Config) { c.Cookie.Name = "__Host-other" },
+		} {
+			m := w.manager(backend, edit)
+			c := newClient(t, m)
+			c.jar[cookieName] = home.jar[cookieName]
+			c.jar["__Host-other"] = home.jar[cookieName]
+			if c.get("k") != "" {
+				t.Errorf("SEC8: %s: a token of another %s works", kind, what)
+			}
+		}
+		if home.get("k") != "v" {
+			t.Errorf("%s: the token does not work at home", kind)
+		}
+	}
+}
+
+func TestL3SEC9AnothersRecordIsAnErrorAndDeletesNothing(t *testing.T) {
+	w, spy := spied(t)
+	ann, bob := newClient(t, w.m), newClient(t, w.m)
+	ann.do(func(s *core.Session) { s.Login("ann") })
+	bob.do(func(s *core.Session) { s.Login("bob") })
+	var annsEntry core.Entry
+	for _, e := range spy.writes {
+		if e.User == "ann" {
+			annsEntry = e
+		}
+	}
+	spy.load = func(core.ID) (core.Entry, error) { return annsEntry, nil }
+	if _, err := w.m.Load(bob.exchange()); !errors.Is(err, core.ErrUnavailable) {
+		t.Errorf("SEC9: error %v", err)
+	}
+	if w.store.Len() != 2 {
+		t.Error("SEC9: something was deleted")
+	}
+}
+
+func TestL3UnavailableIsNotAbsent(t *testing.T) {
+	w, spy := spied(t)
+	c := newClient(t, w.m)
+	c.do(func(s *core.Session) { s.Set("k", "v") })
+	spy.load = func(core.ID) (core.Entry, error) { return core.Entry{}, errors.New("connection refused") }
+	x := c.exchange()
+	if _, err := w.m.Load(x); !errors.Is(err, core.ErrUnavailable) || core.Refuse(err).Status != 503 || len(x.setCookie) != 0 {
+		t.Errorf("L3: error %v, cookies %q", err, x.setCookie)
+	}
+	lenient := w.manager(core.ServerSide(spy), func(c *core.Config) { c.ServeWhenUnavailable = true })
+	c.m = lenient
+	x = c.do(func(s *core.Session) {
+		if !s.IsNew() {
+			t.Error("L3: not empty")
+		}
+		s.Set("k", "lost")
+		if err := s.Commit(t.Context()); !errors.Is(err, core.ErrReadOnly) {
+			t.Errorf("L3: commit says %v", err)
+		}
+	})
+	if len(x.setCookie) != 0 {
+		t.Errorf("L3: a read-only session set %q", x.setCookie)
+	}
+	for name, write := range map[string]func(*core.Session){
+		"login":  func(s *core.Session) { s.Login("ann") },
+		"logout": func(s *core.Session) { s.Logout() },
+	} {
+		r := c.begin()
+		write(r.s)
+		if err := r.end(200); !errors.Is(err, core.ErrUnavailable) {
+			t.Errorf("L3: a %s that cannot be stored says %v", name, err)
+		}
+	}
+	spy.load = nil
+	if c.get("k") != "v" {
+		t.Error("L3: the outage cost the session")
+	}
+}
+
+func TestC3SEC58FailedSaveSetsNoCookie(t *testing.T) {
+	w, spy := spied(t)
+	c := newClient(t, w.m)
+	c.do(func(s *core.Session) { s.Login("ann"); s.Flash("info", "hello") })
+	spy.fail = errors.New("disk full")
+	for name, write := range map[string]func(*core.Session){
+		"set": func(s *core.Session) { s.Set("k", "v") }, "login": func(s *core.Session) { s.Login("ann") },
+		"logout": func(s *core.Session) { s.Logout() }, "flash": func(s *core.Session) { s.Flashes() },
+	} {
+		r := c.begin()
+		write(r.s)
+		if err := r.end(200); !errors.Is(err, core.ErrUnavailable) || len(r.x.setCookie) != 0 || r.x.resets != 1 {
+			t.Errorf("SEC58: %s: error %v, cookies %q, %d resets", name, err, r.x.setCookie, r.x.resets)
+		}
+	}
+	spy.fail = nil
+	c.do(func(s *core.Session) {
+		if s.UserID() != "ann" || len(s.Flashes()) != 1 {
+			t.Error("C3: the failed commits changed something")
+		}
+	})
+}
+
+func TestT1SEC13StoredPastItsExpiryIsAnonymous(t *testing.T) {
+	w, spy := spied(t)
+	c := newClient(t, w.m)
+	c.do(func(s *core.Session) { s.Set("k", "v") })
+	for _, e := range spy.writes {
+		if e.Expires.IsZero() {
+			t.Error("SEC13: stored without an expiry")
+		}
+		spy.load = func(core.ID) (core.Entry, error) { return e, nil }
+	}
+	w.clock.advance(30*time.Minute + time.Second)
+	if c.get("k") != "" {
+		t.Error("SEC13: an expired entry that the store still has was used")
+	}
+	w2, spy2 := spied(t, func(c *core.Config) { c.IdleTimeout, c.Lifetime = core.NoTimeout, core.NoTimeout })
+	newClient(t, w2.m).do(func(s *core.Session) { s.Set("k", "v") })
+	for _, e := range spy2.writes {
+		if e.Expires.IsZero() {
+			t.Error("SEC13: without timeouts, stored without an expiry")
+		}
+	}
+}
+
+func TestSEC14ExpiryIsInsideTheSeal(t *testing.T) {
+	w := sealed(t)
+	c := newClient(t, w.m)
+	c.do(func(s *core.Session) { s.Set("k", "v") })
+	w.clock.advance(31 * time.Minute)
+	if c.get("k") != "" { // the client kept its cookie regardless
+		t.Error("SEC14: a cookie from before the idle timeout was accepted")
+	}
+}
+
+func TestSEC19RevokedWhateverTheSpelling(t *testing.T) {
+	w := sealed(t)
+	c := newClient(t, w.m)
+	c.do(func(s *core.Session) { s.Set("k", "v") })
+	if err := w.m.RevokeAll(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	token := c.jar[cookieName]
+	for _, spelling := range []string{token, token + "=", token + "==", token[:len(token)-1] + "B", token + "%0A"} {
+		c.jar[cookieName] = spelling
+		if c.get("k") != "" {
+			t.Errorf("SEC19: revoked, but accepted as %q", spelling[len(spelling)-4:])
+		}
+	}
+}
+
+func TestC1SEC22AnonymousTrafficCreatesNothing(t *testing.T) {
+	w, spy := spied(t)
+	for i := range 10_000 {
+		c := newClient(t, w.m)
+		if i%3 == 1 {
+			c.jar[cookieName] = fmt.Sprintf("%064d", i)
+		}
+		x := c.do(func(s *core.Session) {
+			if i%3 == 2 {
+				s.Logout()
+			}
+			s.Flashes()
+		})
+		if len(x.setCookie) != 0 {
+			t.Fatalf("SEC22: %q", x.setCookie)
+		}
+	}
+	if spy.saves != 0 || w.store.Len() != 0 {
+		t.Errorf("SEC22: %d saves, %d stored", spy.saves, w.store.Len())
+	}
+}
+
+func TestC2SEC23UnchangedIsNotWritten(t *testing.T) {
+	w, spy := spied(t)
+	c := newClient(t, w.m)
+	c.do(func(s *core.Session) { s.Set("k", "v") })
+	spy.saves = 0
+	x := c.do(func(s *core.Session) { s.Set("k", "v"); s.Delete("absent"); s.Keys(); s.Flashes() })
+	if spy.saves != 0 || len(x.setCookie) != 0 {
+		t.Errorf("SEC23: %d saves, %q", spy.saves, x.setCookie)
+	}
+}
+
+func TestE2SEC24SizesAreCapped(t *testing.T) {
+	both(t, func(t *testing.T, w *world) {
+		c := newClient(t, w.m)
+		c.do(func(s *core.Session) { s.Set("k", "v") })
+		r := c.begin()
+		r.s.Set("big", strings.Repeat("x", 1<<20))
+		r.s.Set("k", "lost")
+		err := r.end(200)
+		var size *core.SizeError
+		if !errors.Is(err, core.ErrTooLarge) || !errors.As(err, &size) || size.Key != "big" || size.Bytes < 1<<20 || size.Limit == 0 {
+			t.Errorf("SEC24: %v", err)
+		}
+		if c.get("k") != "v" {
+			t.Error("SEC24: something else was lost")
+		}
+	})
+}
+
+func TestSEC65UserKeysCannotReachInternals(t *testing.T) {
+	both(t, func(t *testing.T, w *world) {
+		c := newClient(t, w.m)
+		names := []string{"user", "User", "", "\x00", "_flash", "flashes", "created", "id", "_satchel"}
+		c.do(func(s *core.Session) {
+			for _, name := range names {
+				s.Set(name, "ann")
+			}
+		})
+		c.do(func(s *core.Session) {
+			if s.UserID() != "" || len(s.PeekFlashes()) != 0 || !s.AuthenticatedAt().IsZero() {
+				t.Error("SEC65: a value reached the session's own state")
+			}
+			if len(s.Keys()) != len(names) {
+				t.Errorf("SEC65: keys %q", s.Keys())
+			}
+		})
+	})
+}
+
+func TestE1SEC67NothingPrintsATokenOrAValue(t *testing.T) {
+	both(t, func(t *testing.T, w *world) {
+		c := newClient(t, w.m)
+		const canary = "canary-value"
+		var out strings.Builder
+		c.do(func(s *core.Session) { s.Set("k", canary); s.Flash("info", canary) })
+		r := c.begin()
+		logger := slog.New(slog.NewTextHandler(&out, nil))
+		for _, v := range []any{r.s, w.m, *core.NewCookieSealer(nil), struct{ S *core.Session }{r.s}} {
+			fmt.Fprintf(&out, "%v %+v %#v %s\n", v, v, v, v)
+			logger.Info("v", "v", v)
+			if b, err := json.Marshal(v); err == nil {
+				out.Write(b)
+			}
+		}
+		r.s.Set("bad", make(chan int))
+		err := r.end(200)
+		fmt.Fprintf(&out, "%v %+v", err, err)
+		for _, e := range w.events.all {
+			fmt.Fprintf(&out, "%+v\n", e)
+		}
+		for _, secret := range []string{canary, c.jar[cookieName], c.jar[cookieName][24:]} {
+			if strings.Contains(out.String(), secret) {
+				t.Errorf("SEC67: printed %.10q", secret)
+			}
+		}
+	})
+}
+
+// repeating is a random source that says everything twice.
+type repeating struct {
+	last  []byte
+	again bool
+}
+
+func (r *repeating) Read(p []byte) (int, error) {
+	if len(p) != 16 { // a secret
+		return rand.Read(p)
+	}
+	if r.again = !r.again; r.again {
+		_, _ = rand.Read(p)
+		r.last = bytes.Clone(p)
+		return len(p), nil
+	}
+	return copy(p, r.last), nil
+}
+
+func TestSEC69CreatedOnlyIfAbsent(t *testing.T) {
+	w := server(t, func(c *core.Config) { c.Rand = io.Reader(&repeating{}) })
+	a, b := newClient(t, w.m), newClient(t, w.m)
+	a.do(func(s *core.Session) { s.Set("k", "a") })
+	b.do(func(s *core.Session) { s.Set("k", "b") })
+	if a.get("k") != "a" || b.get("k") != "b" || w.store.Len() != 2 {
+		t.Errorf("SEC69: a reads %q, b reads %q", a.get("k"), b.get("k"))
+	}
+}
+
+func TestE3CorruptAndNewerRecords(t *testing.T) {
+	w, spy := spied(t)
+	c := newClient(t, w.m)
+	c.do(func(s *core.Session) { s.Set("k", "v") })
+	var good core.Entry
+	for _, e := range spy.writes {
+		good = e
+	}
+	recordAt := 33
+	for name, damage := range map[string]func([]byte) []byte{
+		"empty":            func([]byte) []byte { return nil },
+		"truncated":        func(b []byte) []byte { return b[:len(b)-1] },
+		"truncated header": func(b []byte) []byte { return b[:40] },
+		"longer":           func(b []byte) []byte { return append(b, 0) },
+		"newer entry":      func(b []byte) []byte { b[0] = 0x82; return b },
+		"newer record":     func(b []byte) []byte { b[recordAt] = 9; return b },
+		"unknown flag":     func(b []byte) []byte { b[recordAt+1] |= 0x80; return b },
+	} {
+		entry := good
+		entry.Data = damage(bytes.Clone(good.Data))
+		spy.load = func(core.ID) (core.Entry, error) { return entry, nil }
+		spy.saves = 0
+		rejected := w.events.count(core.EventRejected)
+		fork := c.fork()
+		fork.do(func(s *core.Session) {
+			if !s.IsNew() {
+				t.Errorf("E3: %s: used", name)
+			}
+		})
+		if w.events.count(core.EventRejected) != rejected+1 {
+			t.Errorf("E3: %s: no event", name)
+		}
+		fork.do(func(s *core.Session) { s.Set("k", "new") })
+		if fork.jar[cookieName] == c.jar[cookieName] {
+			t.Errorf("E3: %s: overwritten", name)
+		}
+	}
+}
+
+func TestE1ValueErrorsNameTheKey(t *testing.T) {
+	both(t, func(t *testing.T, w *world) {
+		c := newClient(t, w.m)
+		r := c.begin()
+		r.s.Set("bad", make(chan int))
+		var value *core.ValueError
+		if err := r.s.Err(); !errors.As(err, &value) || value.Key != "bad" {
+			t.Errorf("E1: Err is %v", err)
+		}
+		if err := r.end(200); !errors.As(err, &value) || value.Key != "bad" || core.Refuse(err).Status != 500 {
+			t.Errorf("E1: commit says %v", err)
+		}
+		c.do(func(s *core.Session) { s.Set("bad", make(chan int)); s.Set("bad", 1) })
+		c.do(func(s *core.Session) {
+			if _, err := core.Lookup[string](s, "bad"); !errors.As(err, &value) || errors.Is(err, core.ErrNotFound) {
+				t.Errorf("E1: undecodable says %v", err)
+			}
+			if _, err := core.Lookup[string](s, "absent"); !errors.Is(err, core.ErrNotFound) {
+				t.Errorf("E1: absent says %v", err)
+			}
+		})
+	})
+}
