@@ -1,0 +1,250 @@
+package core_test
+
+import (
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/satchel-go/satchel/core"
+)
+
+func texts(flashes []core.Flash) string {
+	var all []string
+	for _, f := range flashes {
+		all = append(all, f.Text)
+	}
+	return fmt.Sprint(all)
+}
+
+func TestF1FlashStaysUntilAPageShowsIt(t *testing.T) {
+	both(t, func(t *testing.T, w *world) {
+		for _, c := range []struct {
+			status int
+			method string
+			header map[string]string
+			shows  bool
+		}{
+			{200, "GET", nil, true}, {201, "POST", nil, true}, {400, "POST", nil, true}, {404, "GET", nil, true}, {422, "POST", nil, true},
+			{204, "GET", nil, false}, {205, "GET", nil, false}, {301, "GET", nil, false}, {303, "POST", nil, false}, {304, "GET", nil, false},
+			{500, "GET", nil, false}, {503, "GET", nil, false}, {101, "GET", nil, false}, {core.StatusHijacked, "GET", nil, false},
+			{200, "HEAD", nil, false},
+			{200, "GET", map[string]string{"Sec-Purpose": "prefetch;prerender"}, false},
+			{200, "GET", map[string]string{"Purpose": "Prefetch"}, false},
+		} {
+			b := newClient(t, w.m)
+			b.status(303, func(s *core.Session) { s.Flash("info", "hello") })
+			b.method, b.header = c.method, c.header
+			b.status(c.status, func(s *core.Session) {
+				if got := texts(s.Flashes()); got != "[hello]" {
+					t.Errorf("F1: read %v", got)
+				}
+			})
+			b.method, b.header = "GET", nil
+			b.do(func(s *core.Session) {
+				if left := len(s.Flashes()) == 1; left == c.shows {
+					t.Errorf("F1: %s %d %v: still there is %v", c.method, c.status, c.header, left)
+				}
+			})
+		}
+	})
+}
+
+func TestF2ReadableAtOnce(t *testing.T) {
+	both(t, func(t *testing.T, w *world) {
+		c := newClient(t, w.m)
+		x := c.do(func(s *core.Session) {
+			s.Flash("info", "now")
+			if got := texts(s.Flashes()); got != "[now]" {
+				t.Errorf("F2: %v", got)
+			}
+		})
+		if len(x.setCookie) != 0 {
+			t.Error("F2: a flash that was shown at once was stored")
+		}
+		c.status(303, func(s *core.Session) { s.Flash("info", "kept"); s.Flashes() })
+		c.do(func(s *core.Session) {
+			if got := texts(s.Flashes()); got != "[kept]" {
+				t.Errorf("F2: read in a redirect, then %v", got)
+			}
+		})
+	})
+}
+
+func TestF3PeekAndKeep(t *testing.T) {
+	both(t, func(t *testing.T, w *world) {
+		c := newClient(t, w.m)
+		c.status(303, func(s *core.Session) { s.Flash("a", "1"); s.Flash("b", "2") })
+		c.do(func(s *core.Session) {
+			if texts(s.PeekFlashes()) != "[1 2]" || texts(s.Flashes()) != "[1 2]" || texts(s.Flashes()) != "[]" {
+				t.Error("F3: peek took them, or they were read twice")
+			}
+			s.KeepFlashes("b")
+			if texts(s.PeekFlashes()) != "[2]" {
+				t.Error("F3: not kept")
+			}
+		})
+		c.do(func(s *core.Session) {
+			if got := texts(s.Flashes()); got != "[2]" {
+				t.Errorf("F3: after Keep: %v", got)
+			}
+		})
+	})
+}
+
+func TestF4KindsAndOrder(t *testing.T) {
+	both(t, func(t *testing.T, w *world) {
+		form := core.NewFlashKey[map[string]string]("form")
+		c := newClient(t, w.m)
+		c.status(303, func(s *core.Session) {
+			s.Flash("ok", "1")
+			form.Add(s, map[string]string{"name": "too short"})
+			s.Flash("error", "2")
+		})
+		c.status(303, func(s *core.Session) { s.Flash("ok", "3"); s.Flash("error", "4") })
+		c.do(func(s *core.Session) {
+			if got := texts(s.Flashes("error")); got != "[2 4]" {
+				t.Errorf("F4: errors are %v", got)
+			}
+			if v, ok := form.Peek(s); !ok || v["name"] != "too short" {
+				t.Errorf("typed: %v %v", v, ok)
+			}
+		})
+		c.do(func(s *core.Session) {
+			if got := texts(s.Flashes()); got != "[1 3]" {
+				t.Errorf("F4: the rest is %v", got)
+			}
+			if _, ok := form.Take(s); !ok {
+				t.Error("F4: Flashes took the typed one")
+			}
+			if _, ok := form.Take(s); ok {
+				t.Error("F4: taken twice")
+			}
+		})
+		c.do(func(s *core.Session) {
+			if _, ok := form.Take(s); ok {
+				t.Error("F4: shown twice")
+			}
+		})
+	})
+}
+
+func TestF5SEC64Bounded(t *testing.T) {
+	both(t, func(t *testing.T, w *world) {
+		c := newClient(t, w.m)
+		c.status(303, func(s *core.Session) {
+			for i := range 100 {
+				s.Flash("info", fmt.Sprint(i))
+			}
+			s.Flash("info", "<script>")
+		})
+		c.do(func(s *core.Session) {
+			all := s.Flashes()
+			if len(all) != 32 || all[0].Text != "69" || all[31].Text != "<script>" {
+				t.Errorf("F5: %d unread, from %v to %v", len(all), all[0], all[len(all)-1])
+			}
+		})
+		if w.events.count(core.EventFlashDropped) != 1 {
+			t.Error("F5: no event")
+		}
+		c.status(303, func(s *core.Session) { s.Set("k", "v"); s.Flash("info", "old") })
+		huge := make([]byte, 1<<20)
+		c.status(303, func(s *core.Session) { s.Flash("info", string(huge)) })
+		c.do(func(s *core.Session) {
+			if v, _ := core.Get[string](s, "k"); v != "v" {
+				t.Error("F5: a flash cost the session")
+			}
+		})
+		c.status(303, func(s *core.Session) { s.Flash("info", "short-lived"); s.SetTimeouts(core.NoTimeout, core.NoTimeout) })
+		w.clock.advance(25 * time.Hour)
+		c.do(func(s *core.Session) {
+			if s.IsNew() || len(s.Flashes()) != 0 {
+				t.Errorf("F5: after its lifetime: new %v", s.IsNew())
+			}
+		})
+	})
+}
+
+func TestF6OverlappingReadersLoseNone(t *testing.T) {
+	w := server(t)
+	c := newClient(t, w.m)
+	c.status(303, func(s *core.Session) { s.Flash("info", "1") })
+	reader, writer := c.fork().begin(), c.fork().begin()
+	reader.s.Flashes()
+	writer.s.Flash("info", "2")
+	if err := writer.end(303); err != nil {
+		t.Fatal(err)
+	}
+	if err := reader.end(200); err != nil {
+		t.Fatal(err)
+	}
+	c.do(func(s *core.Session) {
+		if got := texts(s.Flashes()); got != "[2]" {
+			t.Errorf("F6: left %v", got)
+		}
+	})
+}
+
+func TestC6LateReadIsStoredServerSide(t *testing.T) {
+	w := server(t)
+	c := newClient(t, w.m)
+	c.status(303, func(s *core.Session) { s.Flash("info", "1") })
+	r := c.begin()
+	if err := w.m.Commit(r.x, r.s, 200); err != nil {
+		t.Fatal(err)
+	}
+	r.s.Flashes()
+	r.s.Set("late", "kept")
+	w.m.Finish(r.s)
+	if got := c.get("late"); got != "kept" {
+		t.Errorf("C6: a late change to a stored session reads %q", got)
+	}
+	c.do(func(s *core.Session) {
+		if len(s.Flashes()) != 0 {
+			t.Error("C6: shown twice")
+		}
+	})
+}
+
+func TestC6LateChangesThatNeedACookieAreReported(t *testing.T) {
+	both(t, func(t *testing.T, w *world) {
+		c := newClient(t, w.m)
+		r := c.begin()
+		if err := w.m.Commit(r.x, r.s, 200); err != nil {
+			t.Fatal(err)
+		}
+		r.s.Set("k", "v")
+		if err := r.s.Commit(t.Context()); err == nil || w.events.count(core.EventTooLate) != 1 {
+			t.Errorf("C6: commit says %v, %d events", err, w.events.count(core.EventTooLate))
+		}
+		w.m.Finish(r.s)
+		r.s.Set("k", "v")
+		if r.s.Err() == nil || w.events.count(core.EventTooLate) != 2 {
+			t.Error("C6: a write after the request went unreported")
+		}
+		strict := w.manager(core.ServerSide(server(t).store), func(c *core.Config) { c.Strict = true })
+		sc := newClient(t, strict)
+		sr := sc.begin()
+		_ = sr.end(200)
+		defer func() {
+			if recover() == nil {
+				t.Error("strict mode: no panic")
+			}
+		}()
+		sr.s.Set("k", "v")
+	})
+}
+
+func TestC6BodyIsHeldForClientSideFlashes(t *testing.T) {
+	w := sealed(t)
+	c := newClient(t, w.m)
+	c.status(303, func(s *core.Session) { s.Flash("info", "1") })
+	r := c.begin()
+	if r.s.HoldBody(200) != 32<<10 || r.s.HoldBody(303) != 0 {
+		t.Errorf("C6: holds %d for 200 and %d for 303", r.s.HoldBody(200), r.s.HoldBody(303))
+	}
+	r.s.Flashes()
+	if r.s.HoldBody(200) != 0 {
+		t.Error("C6: holds though all is read")
+	}
+	_ = r.end(200)
+}
