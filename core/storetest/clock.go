@@ -1,0 +1,45 @@
+package storetest
+
+import (
+	"sync"
+	"time"
+)
+
+// Clock is the clock that a store under test reads.
+type Clock interface {
+	// Now returns the store's time.
+	Now() time.Time
+	// Advance lets d pass, at least. It is called from several goroutines.
+	Advance(d time.Duration)
+}
+
+// FakeClock is a [Clock] that moves only when told to. It is safe for
+// concurrent use.
+type FakeClock struct {
+	mu  sync.Mutex
+	now time.Time
+}
+
+// NewFakeClock returns a clock that shows the present and stands still.
+func NewFakeClock() *FakeClock { return &FakeClock{now: time.Now()} }
+
+// Now returns the time that the clock shows. Give the method value to a store
+// as its source of time.
+func (c *FakeClock) Now() time.Time {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.now
+}
+
+// Advance moves the clock on by d.
+func (c *FakeClock) Advance(d time.Duration) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.now = c.now.Add(d)
+}
+
+// realClock is for stores that live in real time: to let time pass is to wait.
+type realClock struct{}
+
+func (realClock) Now() time.Time          { return time.Now() }
+func (realClock) Advance(d time.Duration) { time.Sleep(d) }

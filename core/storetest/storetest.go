@@ -1,0 +1,148 @@
+// Package storetest checks that a [core.Store] keeps its promises. One line in
+// a store's tests runs all of it:
+//
+//	func TestStore(t *testing.T) {
+//		storetest.Run(t, func(t *testing.T) core.Store { return open(t) })
+//	}
+//
+// The function returns a new store with nothing in it, apart from what other
+// calls returned: its own key prefix, table or database. It registers its own
+// clean-up with t. Every case runs as a subtest, named after the promise that
+// it checks, and a failing one prints what the promise is and why it matters.
+// Cases run one after the other; those about concurrency start goroutines.
+//
+// The optional abilities, [core.UserIndex], [core.AllDeleter] and
+// [core.Sweeper], are found as the core finds them, also through Unwrap; the
+// suite logs which it found and skips the cases of those that it did not.
+//
+// Cases about expiry wait for it, some tenths of a second each; so a store
+// must keep expiries to the millisecond or better. With a store whose clock
+// can be turned, [RunWithClock] does without the wait.
+//
+// Run it with the race detector: it makes the concurrent cases sharper.
+package storetest
+
+import (
+	"context"
+	"testing"
+	"time"
+
+	"github.com/satchel-go/satchel/core"
+)
+
+// Run runs every case as a subtest of t, each with a store of its own.
+// newStore is called once per case and returns an empty, isolated store.
+func Run(t *testing.T, newStore func(t *testing.T) core.Store) {
+	t.Helper()
+	RunWithClock(t, func(t *testing.T) (core.Store, Clock) { return newStore(t), realClock{} })
+}
+
+// RunWithClock is [Run] for stores whose clock can be turned. newStore returns
+// beside the store the clock that it reads; see [FakeClock]:
+//
+//	storetest.RunWithClock(t, func(t *testing.T) (core.Store, storetest.Clock) {
+//		clock := storetest.NewFakeClock()
+//		return open(t, clock.Now), clock
+//	})
+func RunWithClock(t *testing.T, newStore func(t *testing.T) (core.Store, Clock)) {
+	t.Helper()
+	for _, g := range groups() {
+		t.Run(g.name, func(t *testing.T) {
+			if g.needs != nil {
+				// A store of its own tells what the group's cases will find.
+				store, _ := newStore(t)
+				if !g.needs(store) {
+					t.Skipf("not declared: %s", g.ability)
+				}
+				t.Logf("declared: %s", g.ability)
+			}
+			for _, c := range g.cases {
+				t.Run(c.name, func(t *testing.T) {
+					store, clock := newStore(t)
+					runCase(t, c, store, clock)
+				})
+			}
+		})
+	}
+}
+
+// testCase is one promise.
+type testCase struct {
+	name string         // says what is promised, with the promise's number if it has one
+	why  string         // one sentence, printed when the case fails
+	run  func(*harness) // checks it on an empty store
+}
+
+// group is the cases of one concern.
+type group struct {
+	name    string
+	ability string                // the interface that the cases need, "" for none
+	needs   func(core.Store) bool // whether a store has it; nil for no need
+	cases   []testCase
+}
+
+// groups returns all cases.
+func groups() []group {
+	return []group{
+		{name: "basics", cases: basicCases},
+		{name: "data", cases: dataCases},
+		{name: "versions", cases: versionCases},
+		{name: "expiry", cases: expiryCases},
+		{name: "context", cases: contextCases},
+		{name: "concurrency", cases: concurrencyCases},
+		{"UserIndex", "core.UserIndex", has[core.UserIndex], indexCases},
+		{"SessionLimit", "core.UserIndex", has[core.UserIndex], limitCases},
+		{"IndexRaces", "core.UserIndex", has[core.UserIndex], indexRaceCases},
+		{"AllDeleter", "core.AllDeleter", has[core.AllDeleter], allDeleterCases},
+		{"Sweeper", "core.Sweeper", has[core.Sweeper], sweeperCases},
+	}
+}
+
+// reporter is the part of [testing.TB] that cases use. Tests of the suite
+// itself pass one that records.
+type reporter interface {
+	Helper()
+	Errorf(format string, args ...any)
+	Fatalf(format string, args ...any)
+	Logf(format string, args ...any)
+	Failed() bool
+	Context() context.Context
+}
+
+// runCase runs c on store and says what it is about if it fails.
+func runCase(t reporter, c testCase, store core.Store, clock Clock) {
+	t.Helper()
+	defer func() {
+		if t.Failed() {
+			t.Logf("%s: %s", c.name, c.why)
+		}
+	}()
+	short := time.Minute
+	if _, real := clock.(realClock); real {
+		short = 300 * time.Millisecond
+	}
+	c.run(&harness{reporter: t, store: store, clock: clock, short: short})
+}
+
+// ability finds an optional interface of store, or of what it wraps, in the
+// way in which the core does.
+func ability[T any](store core.Store) (T, bool) {
+	for store != nil {
+		if t, ok := store.(T); ok {
+			return t, true
+		}
+		w, ok := store.(interface{ Unwrap() core.Store })
+		if !ok {
+			break
+		}
+		store = w.Unwrap()
+	}
+	var none T
+	return none, false
+}
+
+// has reports whether store has the ability T.
+func has[T any](store core.Store) bool {
+	_, ok := ability[T](store)
+	return ok
+}
