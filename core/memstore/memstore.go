@@ -125,6 +125,7 @@ var (
 	_ core.UserIndex  = (*Store)(nil)
 	_ core.AllDeleter = (*Store)(nil)
 	_ core.Sweeper    = (*Store)(nil)
+	_ core.InProcess  = (*Store)(nil)
 )
 
 // New returns an empty store with the default bounds. Close it to end its

@@ -134,3 +134,6 @@ func (s *Store) Delete(ctx context.Context, id core.ID) error {
 	}
 	return nil
 }
+
+// InProcess implements [core.InProcess]: no call ever waits for a network.
+func (s *Store) InProcess() bool { return true }
