@@ -3,6 +3,7 @@ package storetest
 import (
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"runtime"
 	"strconv"
 	"sync/atomic"
@@ -41,6 +42,10 @@ var concurrencyCases = []testCase{
 
 // pause lets other goroutines run.
 func pause() { runtime.Gosched() }
+
+// dawdle lets others run for a moment of random length, so that the steps of
+// goroutines mix in many ways, on one processor too.
+func dawdle() { time.Sleep(rand.N(2 * time.Millisecond)) } //nolint:gosec // no secret
 
 func noLostUpdate(h *harness) {
 	const goroutines, steps = 32, 8
@@ -127,6 +132,7 @@ func touchNeverBringsBack(h *harness) {
 				return
 			}
 			for range 50 {
+				pause()
 				err := h.store.Touch(h.Context(), id, v, h.clock.Now().Add(time.Hour))
 				if err != nil && !errors.Is(err, core.ErrNotFound) {
 					h.Errorf("Touch: %v", err)

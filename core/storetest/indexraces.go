@@ -46,7 +46,7 @@ func parallelLogins(h *harness, policy core.LimitPolicy) {
 			}
 			return
 		}
-		pause()
+		dawdle()
 		for _, old := range end {
 			count.leave(old)
 			if err := h.store.Delete(ctx, old); err != nil {
@@ -56,7 +56,7 @@ func parallelLogins(h *harness, policy core.LimitPolicy) {
 		if _, err := h.store.Save(ctx, id, h.entryFor("alice", "data", time.Hour), 0); err != nil {
 			h.Errorf("Save: %v", err)
 		}
-		pause()
+		dawdle()
 		switch err := index.Confirm(ctx, "alice", id, time.Time{}); {
 		case err == nil:
 			count.enter(id)
@@ -106,7 +106,7 @@ func noOrphan(h *harness) {
 		before, racing := h.loggedIn("alice", 3), newIDs(12)
 		together(len(racing)+1, func(i int) {
 			if i == len(racing) {
-				pause()
+				dawdle()
 				h.revokeAll("alice")
 				return
 			}

@@ -111,8 +111,11 @@ var limitCases = []testCase{
 			id, e := newID(), h.entryFor("alice", "data", h.short)
 			h.reserve("alice", id, 0, core.EndOldest)
 			h.save(id, e, 0)
-			if err := h.confirm("alice", id); err != nil && h.clock.Now().Before(e.Expires) {
-				h.Errorf("Confirm: %v", err)
+			if err := h.confirm("alice", id); err != nil {
+				if h.clock.Now().Before(e.Expires) {
+					h.Errorf("Confirm: %v", err)
+				}
+				h.release("alice", id) // this machine stalled; the reservation is not what we test
 			}
 			h.waitUntil(e.Expires)
 			h.wantSame("sessions to end", h.reserve("alice", newID(), 1, core.RefuseLogin), nil)

@@ -67,53 +67,46 @@ func (h *harness) sweep() int {
 	return n
 }
 
-// sweepRacesTouch touches entries around the moment at which they expire.
+// sweepRacesTouch touches entries, one after the other, a little before each
+// expires, while another goroutine sweeps without a break.
 func sweepRacesTouch(h *harness) {
-	const entries, rounds = 64, 32
-	type touched struct {
-		id      core.ID
-		version core.Version
-		kept    bool
-	}
-	all := make([]touched, entries)
+	const entries = 64
+	step := h.short / entries
 	start := h.clock.Now()
-	for i := range all {
-		// Expiries are spread over the time in which the touches run.
+	expiry := func(i int) time.Time { return start.Add(h.short + time.Duration(i)*step) }
+	ids, versions, kept := newIDs(entries), make([]core.Version, entries), make([]bool, entries)
+	for i, id := range ids {
 		e := h.entry("data")
-		e.Expires = start.Add(h.short + time.Duration(i)*h.short/entries)
-		all[i].id = newID()
-		all[i].version = h.save(all[i].id, e, 0)
+		e.Expires = expiry(i)
+		versions[i] = h.save(id, e, 0)
 	}
 	var over atomic.Bool
-	together(3, func(i int) {
-		switch i {
-		case 0: // time passes, until all expiries are over
-			defer over.Store(true)
-			for range rounds {
-				h.clock.Advance(2 * h.short / rounds)
-			}
-		case 1:
+	together(2, func(role int) {
+		if role == 0 {
 			for !over.Load() {
 				h.sweep()
 				pause()
 			}
-		case 2:
-			for i := range all {
-				// Each as late as possible: a little before its expiry, or just after.
-				for h.clock.Now().Before(start.Add(h.short+time.Duration(i)*h.short/entries-h.short/rounds)) && !over.Load() {
-					pause()
-				}
-				err := h.store.Touch(h.Context(), all[i].id, all[i].version, start.Add(time.Hour))
-				if err != nil && !errors.Is(err, core.ErrNotFound) {
-					h.Errorf("Touch: %v", err)
-				}
-				all[i].kept = err == nil
+			return
+		}
+		defer over.Store(true)
+		for i, id := range ids {
+			if wait := expiry(i).Sub(h.clock.Now()) - step/2; wait > 0 {
+				h.clock.Advance(wait)
 			}
+			err := h.store.Touch(h.Context(), id, versions[i], start.Add(time.Hour))
+			late := !h.clock.Now().Before(expiry(i)) // happens in real time
+			if err != nil && !(late && errors.Is(err, core.ErrNotFound)) {
+				h.Errorf("Touch of an entry that has not expired: %v", err)
+			}
+			kept[i] = err == nil
 		}
 	})
-	for _, entry := range all {
-		if exists := h.exists(entry.id); exists != entry.kept {
-			h.Errorf("touch succeeded: %t; entry is there after the sweeps: %t", entry.kept, exists)
+	h.waitUntil(expiry(entries))
+	h.sweep()
+	for i, id := range ids {
+		if exists := h.exists(id); exists != kept[i] {
+			h.Errorf("touch of entry %d succeeded: %t; it is there after the sweeps: %t", i, kept[i], exists)
 		}
 	}
 }

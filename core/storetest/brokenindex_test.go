@@ -1,0 +1,186 @@
+package storetest
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/satchel-go/satchel/core"
+	"github.com/satchel-go/satchel/core/memstore"
+)
+
+// counting gives each entry versions 1, 2, 3: they come again when an entry
+// does.
+type counting struct {
+	*memstore.Store
+	mu    sync.Mutex
+	count map[core.ID]core.Version                  // the version that the entry is said to have
+	real  map[core.ID]map[core.Version]core.Version // what the inner store calls it
+}
+
+func newCounting(s *memstore.Store) *counting {
+	return &counting{Store: s, count: map[core.ID]core.Version{}, real: map[core.ID]map[core.Version]core.Version{}}
+}
+
+func (c *counting) Save(ctx context.Context, id core.ID, e core.Entry, base core.Version) (core.Version, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if base == 0 {
+		c.count[id], c.real[id] = 0, map[core.Version]core.Version{}
+	}
+	v, err := c.Store.Save(ctx, id, e, c.real[id][base])
+	if err != nil {
+		return 0, err
+	}
+	c.count[id]++
+	c.real[id][c.count[id]] = v
+	return c.count[id], nil
+}
+
+// brokenIndex is a store in which operations of the optional abilities are
+// replaced by wrong ones; a nil field leaves the operation as it is.
+type brokenIndex struct {
+	*memstore.Store
+	reserve   func(ctx context.Context, user string, id core.ID, limit int, policy core.LimitPolicy) ([]core.ID, error)
+	confirm   func(ctx context.Context, user string, id core.ID, until time.Time) error
+	list      func(ctx context.Context, user string) ([]core.ID, error)
+	deleteAll func(ctx context.Context) error
+	sweep     func(ctx context.Context) (int, error)
+}
+
+func (b brokenIndex) Reserve(ctx context.Context, user string, id core.ID, limit int, policy core.LimitPolicy) ([]core.ID, error) {
+	if b.reserve == nil {
+		return b.Store.Reserve(ctx, user, id, limit, policy)
+	}
+	return b.reserve(ctx, user, id, limit, policy)
+}
+
+func (b brokenIndex) Confirm(ctx context.Context, user string, id core.ID, until time.Time) error {
+	if b.confirm == nil {
+		return b.Store.Confirm(ctx, user, id, until)
+	}
+	return b.confirm(ctx, user, id, until)
+}
+
+func (b brokenIndex) List(ctx context.Context, user string) ([]core.ID, error) {
+	if b.list == nil {
+		return b.Store.List(ctx, user)
+	}
+	return b.list(ctx, user)
+}
+
+func (b brokenIndex) DeleteAll(ctx context.Context) error {
+	if b.deleteAll == nil {
+		return b.Store.DeleteAll(ctx)
+	}
+	return b.deleteAll(ctx)
+}
+
+func (b brokenIndex) Sweep(ctx context.Context) (int, error) {
+	if b.sweep == nil {
+		return b.Store.Sweep(ctx)
+	}
+	return b.sweep(ctx)
+}
+
+var indexFaults = []fault{
+	{"the limit is ignored", func(s *memstore.Store, _ Clock) core.Store {
+		return brokenIndex{Store: s, reserve: func(ctx context.Context, user string, id core.ID, _ int, policy core.LimitPolicy) ([]core.ID, error) {
+			return s.Reserve(ctx, user, id, 0, policy)
+		}}
+	}, []string{"SessionLimit/I1_end_oldest", "SessionLimit/I1_refuse_login", "SessionLimit/I1_a_lowered_limit_ends_several",
+		"IndexRaces/SEC18_parallel_logins_end_the_oldest", "IndexRaces/SEC18_parallel_logins_are_refused"}},
+
+	{"counts first, enters later", func(s *memstore.Store, _ Clock) core.Store {
+		return brokenIndex{Store: s, reserve: func(ctx context.Context, user string, id core.ID, limit int, policy core.LimitPolicy) ([]core.ID, error) {
+			ids, err := s.List(ctx, user)
+			if err != nil {
+				return nil, err
+			}
+			pause()
+			if limit > 0 && len(ids) >= limit && policy == core.RefuseLogin {
+				return nil, core.ErrSessionLimit
+			}
+			var end []core.ID
+			if limit > 0 && len(ids) >= limit {
+				end = ids[:len(ids)+1-limit]
+			}
+			_, err = s.Reserve(ctx, user, id, 0, policy)
+			return end, err
+		}}
+	}, []string{"IndexRaces/SEC18_parallel_logins_are_refused", "IndexRaces/SEC18_parallel_logins_end_the_oldest"}},
+
+	{"confirm enters what is not there", func(s *memstore.Store, _ Clock) core.Store {
+		return brokenIndex{Store: s, confirm: func(ctx context.Context, user string, id core.ID, until time.Time) error {
+			err := s.Confirm(ctx, user, id, until)
+			if errors.Is(err, core.ErrNotFound) {
+				if _, err := s.Reserve(ctx, user, id, 0, core.EndOldest); err != nil {
+					return err
+				}
+				return s.Confirm(ctx, user, id, until)
+			}
+			return err
+		}}
+	}, []string{"UserIndex/confirm_without_reservation", "UserIndex/SEC17_a_released_reservation_fails_confirm",
+		"SessionLimit/SEC18_a_withdrawn_reservation_fails_confirm", "AllDeleter/SEC17_deletes_every_reservation",
+		"IndexRaces/SEC18_parallel_logins_end_the_oldest"}},
+
+	{"the list is newest first", func(s *memstore.Store, _ Clock) core.Store {
+		return brokenIndex{Store: s, list: func(ctx context.Context, user string) ([]core.ID, error) {
+			ids, err := s.List(ctx, user)
+			slices.Reverse(ids)
+			return ids, err
+		}}
+	}, []string{"UserIndex/SEC17_list_is_oldest_first"}},
+
+	{"the index is written after the session", func(s *memstore.Store, _ Clock) core.Store {
+		return brokenIndex{Store: s, reserve: func(context.Context, string, core.ID, int, core.LimitPolicy) ([]core.ID, error) {
+			return nil, nil
+		}, confirm: func(ctx context.Context, user string, id core.ID, until time.Time) error {
+			if _, err := s.Reserve(ctx, user, id, 0, core.EndOldest); err != nil {
+				return err
+			}
+			return s.Confirm(ctx, user, id, until)
+		}}
+	}, []string{"UserIndex/reserved_sessions_are_listed", "UserIndex/SEC17_a_released_reservation_fails_confirm"}},
+
+	{"what was taken out is told once", func(s *memstore.Store, _ Clock) core.Store {
+		// The entry of what is taken out is saved again, as if Reserve had only
+		// named it; nobody but the first login knows about it then.
+		return brokenIndex{Store: s, reserve: func(ctx context.Context, user string, id core.ID, limit int, policy core.LimitPolicy) ([]core.ID, error) {
+			ids, err := s.List(ctx, user)
+			if err != nil {
+				return nil, err
+			}
+			kept := map[core.ID]core.Entry{}
+			for _, old := range ids {
+				if e, err := s.Load(ctx, old); err == nil {
+					kept[old] = e
+				}
+			}
+			end, err := s.Reserve(ctx, user, id, limit, policy)
+			for _, old := range end {
+				if e, ok := kept[old]; ok {
+					_, _ = s.Save(ctx, old, e, 0)
+				}
+			}
+			return end, err
+		}}
+	}, []string{"SessionLimit/SEC18_a_stuck_login_leaves_no_extra_session"}},
+
+	{"delete all leaves reservations", func(s *memstore.Store, _ Clock) core.Store {
+		return brokenIndex{Store: s, deleteAll: func(ctx context.Context) error {
+			ids, err := s.List(ctx, "alice")
+			for _, id := range ids {
+				err = errors.Join(err, s.Delete(ctx, id))
+			}
+			return err
+		}}
+	}, []string{"AllDeleter/SEC17_deletes_every_reservation", "AllDeleter/SEC17_deletes_every_entry"}},
+
+	{"sweep removes the live", func(s *memstore.Store, _ Clock) core.Store {
+		return brokenIndex{Store: s, sweep: func(ctx context.Context) (int, error) { return 0, s.DeleteAll(ctx) }}
+	}, []string{"Sweeper/SEC70_sweep_removes_only_the_expired", "Sweeper/SEC70_sweep_spares_the_live", "Sweeper/SEC70_sweep_spares_the_reborn"}},
+}
