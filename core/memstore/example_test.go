@@ -1,0 +1,22 @@
+package memstore_test
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/satchel-go/satchel/core/memstore"
+)
+
+func ExampleNewWith() {
+	store, err := memstore.NewWith(memstore.Config{
+		MaxSessions:   50_000,
+		MaxBytes:      64 << 20,
+		SweepInterval: 5 * time.Minute,
+	})
+	if err != nil {
+		panic(err)
+	}
+	defer func() { _ = store.Close() }()
+	fmt.Println(store.Len(), "sessions in", store.Bytes(), "bytes")
+	// Output: 0 sessions in 0 bytes
+}
