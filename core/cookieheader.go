@@ -21,14 +21,10 @@ func newPartNames(name string) *partNames {
 // index returns which part is called name. Names match octet for octet: an
 // encoded name, another case or a look-alike is not ours (RFC 6265bis 8.6).
 func (p *partNames) index(name string) (int, bool) {
-	base := p.names[0]
-	if !strings.HasPrefix(name, base) {
-		return 0, false
-	}
-	if len(name) == len(base) {
+	if name == p.names[0] {
 		return 0, true
 	}
-	if len(name) > len(base)+3 {
+	if len(name) > len(p.names[0])+len("-19") {
 		return 0, false
 	}
 	for i := 1; i < maxParts; i++ {
@@ -73,15 +69,19 @@ func findToken(lines []string, names *partNames) (found presented) {
 		for rest, more := line, line != ""; more; {
 			var pair string
 			pair, rest, more = strings.Cut(rest, ";")
+			pair = trim(pair)
+			if !strings.HasPrefix(pair, names.names[0]) { // most are not ours
+				continue
+			}
 			name, value, ok := strings.Cut(pair, "=")
 			if !ok {
 				continue
 			}
-			i, ours := names.index(strings.Trim(name, " \t"))
+			i, ours := names.index(trim(name))
 			if !ours {
 				continue
 			}
-			value = strings.Trim(value, " \t")
+			value = trim(value)
 			if found.parts&(1<<i) != 0 && values[i] != value {
 				duplicate = true
 			}
@@ -98,6 +98,17 @@ func findToken(lines []string, names *partNames) (found presented) {
 		found.token, found.verdict = assemble(&values, found.parts)
 	}
 	return found
+}
+
+// trim drops the blanks that HTTP allows around names and values, and no others.
+func trim(s string) string {
+	for s != "" && (s[0] == ' ' || s[0] == '\t') {
+		s = s[1:]
+	}
+	for s != "" && (s[len(s)-1] == ' ' || s[len(s)-1] == '\t') {
+		s = s[:len(s)-1]
+	}
+	return s
 }
 
 // assemble puts a split token together, whole or not at all.

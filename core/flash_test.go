@@ -24,9 +24,20 @@ func TestF1FlashStaysUntilAPageShowsIt(t *testing.T) {
 			header map[string]string
 			shows  bool
 		}{
-			{200, "GET", nil, true}, {201, "POST", nil, true}, {400, "POST", nil, true}, {404, "GET", nil, true}, {422, "POST", nil, true},
-			{204, "GET", nil, false}, {205, "GET", nil, false}, {301, "GET", nil, false}, {303, "POST", nil, false}, {304, "GET", nil, false},
-			{500, "GET", nil, false}, {503, "GET", nil, false}, {101, "GET", nil, false}, {core.StatusHijacked, "GET", nil, false},
+			{200, "GET", nil, true},
+			{201, "POST", nil, true},
+			{400, "POST", nil, true},
+			{404, "GET", nil, true},
+			{422, "POST", nil, true},
+			{204, "GET", nil, false},
+			{205, "GET", nil, false},
+			{301, "GET", nil, false},
+			{303, "POST", nil, false},
+			{304, "GET", nil, false},
+			{500, "GET", nil, false},
+			{503, "GET", nil, false},
+			{101, "GET", nil, false},
+			{core.StatusHijacked, "GET", nil, false},
 			{200, "HEAD", nil, false},
 			{200, "GET", map[string]string{"Sec-Purpose": "prefetch;prerender"}, false},
 			{200, "GET", map[string]string{"Purpose": "Prefetch"}, false},

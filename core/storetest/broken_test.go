@@ -85,8 +85,10 @@ var faults = []fault{
 			}
 			return v, err
 		}}
-	}, []string{"versions/SEC16_save_never_recreates", "concurrency/K2_logout_wins", "expiry/SEC13_expired_is_not_found",
-		"basics/unknown_ID_is_not_found", "AllDeleter/SEC16_nothing_in_flight_survives", "AllDeleter/K2_racing_saves_lose"}},
+	}, []string{
+		"versions/SEC16_save_never_recreates", "concurrency/K2_logout_wins", "expiry/SEC13_expired_is_not_found",
+		"basics/unknown_ID_is_not_found", "AllDeleter/SEC16_nothing_in_flight_survives", "AllDeleter/K2_racing_saves_lose",
+	}},
 
 	{"save goes ahead on conflict", func(s *memstore.Store, _ Clock) core.Store {
 		return broken{Store: s, save: func(ctx context.Context, id core.ID, e core.Entry, base core.Version) (core.Version, error) {
@@ -140,8 +142,10 @@ var faults = []fault{
 			e.Expires = e.Expires.Add(-24 * time.Hour)
 			return e, err
 		}}
-	}, []string{"expiry/SEC13_expired_is_not_found", "expiry/saved_as_expired_is_never_returned",
-		"expiry/an_expired_entry_does_not_exist_for_base_zero", "expiry/save_moves_the_expiry", "SessionLimit/expired_sessions_do_not_count"}},
+	}, []string{
+		"expiry/SEC13_expired_is_not_found", "expiry/saved_as_expired_is_never_returned",
+		"expiry/an_expired_entry_does_not_exist_for_base_zero", "expiry/save_moves_the_expiry", "SessionLimit/expired_sessions_do_not_count",
+	}},
 
 	{"touch bumps the version", func(s *memstore.Store, _ Clock) core.Store {
 		return broken{Store: s, touch: func(ctx context.Context, id core.ID, base core.Version, expires time.Time) error {
@@ -239,6 +243,8 @@ var faults = []fault{
 		}, load: func(ctx context.Context, id core.ID) (core.Entry, error) { return s.Load(ctx, cut(id)) }}
 	}, []string{"data/ID_bytes"}},
 
-	{"versions start again", func(s *memstore.Store, _ Clock) core.Store { return newCounting(s) },
-		[]string{"versions/K2_a_new_entry_is_not_at_an_old_base"}},
+	{
+		"versions start again", func(s *memstore.Store, _ Clock) core.Store { return newCounting(s) },
+		[]string{"versions/K2_a_new_entry_is_not_at_an_old_base"},
+	},
 }

@@ -90,8 +90,10 @@ var indexFaults = []fault{
 		return brokenIndex{Store: s, reserve: func(ctx context.Context, user string, id core.ID, _ int, policy core.LimitPolicy) ([]core.ID, error) {
 			return s.Reserve(ctx, user, id, 0, policy)
 		}}
-	}, []string{"SessionLimit/I1_end_oldest", "SessionLimit/I1_refuse_login", "SessionLimit/I1_a_lowered_limit_ends_several",
-		"IndexRaces/SEC18_parallel_logins_end_the_oldest", "IndexRaces/SEC18_parallel_logins_are_refused"}},
+	}, []string{
+		"SessionLimit/I1_end_oldest", "SessionLimit/I1_refuse_login", "SessionLimit/I1_a_lowered_limit_ends_several",
+		"IndexRaces/SEC18_parallel_logins_end_the_oldest", "IndexRaces/SEC18_parallel_logins_are_refused",
+	}},
 
 	{"counts first, enters later", func(s *memstore.Store, _ Clock) core.Store {
 		return brokenIndex{Store: s, reserve: func(ctx context.Context, user string, id core.ID, limit int, policy core.LimitPolicy) ([]core.ID, error) {
@@ -123,9 +125,11 @@ var indexFaults = []fault{
 			}
 			return err
 		}}
-	}, []string{"UserIndex/confirm_without_reservation", "UserIndex/SEC17_a_released_reservation_fails_confirm",
+	}, []string{
+		"UserIndex/confirm_without_reservation", "UserIndex/SEC17_a_released_reservation_fails_confirm",
 		"SessionLimit/SEC18_a_withdrawn_reservation_fails_confirm", "AllDeleter/SEC17_deletes_every_reservation",
-		"IndexRaces/SEC18_parallel_logins_end_the_oldest"}},
+		"IndexRaces/SEC18_parallel_logins_end_the_oldest",
+	}},
 
 	{"the list is newest first", func(s *memstore.Store, _ Clock) core.Store {
 		return brokenIndex{Store: s, list: func(ctx context.Context, user string) ([]core.ID, error) {
