@@ -84,6 +84,10 @@ type UserIndex interface {
 	// it enters nothing and returns ErrSessionLimit. An id that is already
 	// a member counts once and becomes the newest.
 	//
+	// Whoever was to delete them may die before: so a store either deletes what
+	// it takes out in the same step, or names it again in later calls until it
+	// is deleted.
+	//
 	// A reservation that is neither confirmed nor released (its process died)
 	// lapses after a time of the store's choosing, at least a minute.
 	Reserve(ctx context.Context, user string, id ID, limit int, policy LimitPolicy) (end []ID, err error)

@@ -1,0 +1,250 @@
+package core_test
+
+import (
+	"bytes"
+	"errors"
+	"log/slog"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/satchel-go/satchel/core"
+)
+
+type cart struct {
+	Items []string
+	At    time.Time
+}
+
+func TestValuesAreSnapshots(t *testing.T) {
+	both(t, func(t *testing.T, w *world) {
+		key := core.NewKey[cart]("cart")
+		c := newClient(t, w.m)
+		at := time.Date(2026, 1, 2, 3, 4, 5, 678, time.FixedZone("", 3600))
+		c.do(func(s *core.Session) {
+			v := cart{Items: []string{"a"}, At: at}
+			key.Set(s, v)
+			v.Items[0] = "changed"
+			got, ok := key.Get(s)
+			if !ok || got.Items[0] != "a" {
+				t.Errorf("Set did not encode at once: %v", got)
+			}
+			got.Items[0] = "changed"
+		})
+		c.do(func(s *core.Session) {
+			got, _ := key.Get(s)
+			if got.Items[0] != "a" || !got.At.Equal(at) {
+				t.Errorf("read back %v", got)
+			}
+			key.Delete(s)
+			if _, err := key.Lookup(s); !errors.Is(err, core.ErrNotFound) {
+				t.Errorf("deleted, but %v", err)
+			}
+		})
+	})
+}
+
+func TestStrictModeFindsChangesInPlace(t *testing.T) {
+	w := server(t, func(c *core.Config) { c.Strict = true })
+	key := core.NewKey[cart]("cart")
+	c := newClient(t, w.m)
+	c.do(func(s *core.Session) { key.Set(s, cart{Items: []string{"a"}}) })
+	c.do(func(s *core.Session) { v, _ := key.Get(s); v.Items[0] = "b"; key.Set(s, v) }) // as it should be
+	r := c.begin()
+	v, _ := key.Get(r.s)
+	v.Items[0] = "c"
+	defer func() {
+		if p, _ := recover().(string); !strings.Contains(p, `"cart"`) {
+			t.Errorf("strict mode: %q", p)
+		}
+	}()
+	_ = r.end(200)
+}
+
+func TestK1ClearAndOverlappingChanges(t *testing.T) {
+	w := server(t)
+	c := newClient(t, w.m)
+	c.do(func(s *core.Session) { s.Set("a", 1); s.Flash("info", "stays") })
+	clear, other := c.fork().begin(), c.fork().begin()
+	clear.s.Clear()
+	clear.s.Set("b", 2)
+	other.s.Set("c", 3)
+	if err := errors.Join(other.end(200), clear.end(200)); err != nil {
+		t.Fatal(err)
+	}
+	c.do(func(s *core.Session) {
+		if keys := strings.Join(s.Keys(), " "); keys != "b" {
+			t.Errorf("K1: Clear left %q", keys)
+		}
+		if len(s.Flashes()) != 1 {
+			t.Error("Clear took a flash")
+		}
+	})
+}
+
+func TestK1UpdateAfterSetAndDelete(t *testing.T) {
+	both(t, func(t *testing.T, w *world) {
+		inc := func(n int) int { return n + 1 }
+		c := newClient(t, w.m)
+		c.do(func(s *core.Session) { core.Update(s, "a", inc); core.Update(s, "a", inc) })
+		c.do(func(s *core.Session) {
+			s.Set("a", 10)
+			core.Update(s, "a", inc)
+			s.Set("b", 1)
+			s.Delete("b")
+			core.Update(s, "b", inc)
+		})
+		c.do(func(s *core.Session) {
+			a, _ := core.Get[int](s, "a")
+			b, _ := core.Get[int](s, "b")
+			if a != 11 || b != 1 {
+				t.Errorf("a is %d, b is %d", a, b)
+			}
+			s.Set("text", "x")
+			core.Update(s, "text", inc)
+			var value *core.ValueError
+			if err := s.Commit(t.Context()); !errors.As(err, &value) || value.Key != "text" {
+				t.Errorf("an update of the wrong type says %v", err)
+			}
+		})
+	})
+}
+
+func TestK2CommitTellsThatTheSessionEnded(t *testing.T) {
+	w := server(t)
+	c := newClient(t, w.m)
+	c.do(func(s *core.Session) { s.Set("k", "v") })
+	r := c.fork().begin()
+	c.do(func(s *core.Session) { s.Renew() })
+	r.s.Set("k", "late")
+	if err := r.s.Commit(t.Context()); !errors.Is(err, core.ErrEnded) || !r.s.Ended() {
+		t.Errorf("K2: %v, ended %v", err, r.s.Ended())
+	}
+	if err := r.end(200); err != nil || len(r.x.setCookie) != 0 || c.get("k") != "v" {
+		t.Errorf("K2: %v, %q, k is %q", err, r.x.setCookie, c.get("k"))
+	}
+}
+
+func TestCommitMakesReadsSeeWhatIsStored(t *testing.T) {
+	both(t, func(t *testing.T, w *world) {
+		c := newClient(t, w.m)
+		x := c.status(500, func(s *core.Session) {
+			s.Set("k", "v")
+			s.Flash("info", "hello")
+			if err := s.Commit(t.Context()); err != nil || s.IsNew() || s.ID().IsZero() {
+				t.Fatalf("commit: %v", err)
+			}
+			s.Set("k", "rolled back")
+		})
+		if len(x.setCookie) != 1 {
+			t.Errorf("C7: %q", x.setCookie)
+		}
+		if c.get("k") != "v" {
+			t.Errorf("C4: k is %q", c.get("k"))
+		}
+		c.do(func(s *core.Session) {
+			s.Flashes()
+			s.Set("n", 1)
+			if err := s.Commit(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			if len(s.Flashes()) != 0 {
+				t.Error("a commit made a read flash unread")
+			}
+		})
+		c.do(func(s *core.Session) {
+			if len(s.Flashes()) != 0 {
+				t.Error("F1: shown twice")
+			}
+		})
+	})
+}
+
+func TestSEC62OneSessionManyGoroutines(t *testing.T) {
+	both(t, func(t *testing.T, w *world) {
+		c := newClient(t, w.m)
+		c.do(func(s *core.Session) {
+			var wg sync.WaitGroup
+			for i := range 32 {
+				wg.Go(func() {
+					for range 20 {
+						core.Update(s, "n", func(n int) int { return n + 1 })
+						s.Set("own-"+string(rune('a'+i)), i)
+						s.Flash("info", "x")
+						s.Flashes()
+						s.Keys()
+						_ = s.ID()
+						if i == 0 {
+							if err := s.Commit(t.Context()); err != nil {
+								t.Error(err)
+							}
+						}
+					}
+				})
+			}
+			wg.Wait()
+		})
+		c.do(func(s *core.Session) {
+			if n, _ := core.Get[int](s, "n"); n != 640 {
+				t.Errorf("SEC62: %d of 640 updates", n)
+			}
+		})
+	})
+}
+
+func TestSlogObserver(t *testing.T) {
+	var out bytes.Buffer
+	w := server(t)
+	w.m = w.manager(core.ServerSide(w.store), func(c *core.Config) {
+		c.Observer = core.SlogObserver(slog.New(slog.NewTextHandler(&out, nil)))
+	})
+	c := newClient(t, w.m)
+	c.do(func(s *core.Session) { s.Login("ann") })
+	late := c.fork().begin()
+	late.s.Set("k", "v")
+	c.do(func(s *core.Session) { s.Logout() })
+	if err := late.end(200); err != nil {
+		t.Fatal(err)
+	}
+	if got := out.String(); strings.Count(got, "\n") != 1 || !strings.Contains(got, `level=WARN msg="session dropped" reason=ended session=`) {
+		t.Errorf("logged %q", got)
+	}
+}
+
+func TestJSONCodec(t *testing.T) {
+	both(t, func(t *testing.T, w *world) {
+		c := newClient(t, w.m)
+		c.do(func(s *core.Session) { s.Set("cart", cart{Items: []string{"a"}}); s.Set("n", 7) })
+		c.do(func(s *core.Session) {
+			v, err := core.Lookup[cart](s, "cart")
+			if n, _ := core.Get[int](s, "n"); err != nil || len(v.Items) != 1 || n != 7 {
+				t.Errorf("%v %v %d", v, err, n)
+			}
+		})
+	}, func(c *core.Config) { c.Codec = core.JSON() })
+}
+
+func TestSeveralManagers(t *testing.T) {
+	a, b := server(t), sealed(t, func(c *core.Config) { c.Cookie.Name = "__Host-prefs" })
+	outer := newClient(t, a.m).begin()
+	x := newClient(t, b.m).exchange()
+	x.ctx = outer.s.Context()
+	inner, err := b.m.Load(x)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx := inner.Context()
+	if got, ok := core.FromContext(ctx); !ok || got != inner {
+		t.Error("FromContext is not the innermost session")
+	}
+	if got, ok := a.m.FromContext(ctx); !ok || got != outer.s {
+		t.Error("the outer Manager's session is not reachable")
+	}
+	if got, ok := b.m.FromContext(ctx); !ok || got != inner {
+		t.Error("the inner Manager's session is not reachable")
+	}
+	if _, ok := b.m.FromContext(outer.s.Context()); ok {
+		t.Error("the outer context has the inner session")
+	}
+}
