@@ -116,6 +116,10 @@ tidy: check-go ## "go mod tidy" in each module
 bench: check-go ## benchmarks; BENCH=regexp chooses
 	$(GO) test -run '^$$' -bench '$(BENCH)' -benchmem work
 
+.PHONY: bench-peers
+bench-peers: check-go ## benchmarks beside other session libraries, in one run
+	cd bench && GOWORK=off $(GO) test -run '^$$' -bench '$(BENCH)' .
+
 .PHONY: fuzz
 fuzz: check-go ## each fuzz test for FUZZTIME (10s)
 	@set -e; $(GO) list work | while IFS= read -r package; do \

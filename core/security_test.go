@@ -557,3 +557,26 @@ func TestE1ValueErrorsNameTheKey(t *testing.T) {
 		})
 	})
 }
+
+func TestE2OneCookieHolds2850Bytes(t *testing.T) {
+	w := sealed(t)
+	c := newClient(t, w.m)
+	data := make([]byte, 2850)
+	_, _ = rand.Read(data)
+	x := c.do(func(s *core.Session) { s.Set("blob", data) })
+	if len(x.setCookie) != 1 {
+		t.Fatalf("E2: 2,850 bytes of data took %d cookies", len(x.setCookie))
+	}
+	most := 0
+	for n := 2850; len(x.setCookie) == 1; n++ {
+		most = n
+		fresh := newClient(t, w.m)
+		x = fresh.do(func(s *core.Session) { s.Set("blob", make([]byte, n)) })
+	}
+	t.Logf("one cookie holds a value of %d bytes", most)
+	c.do(func(s *core.Session) {
+		if got, ok := core.Get[[]byte](s, "blob"); !ok || !bytes.Equal(got, data) {
+			t.Error("E2: the data did not come back")
+		}
+	})
+}
