@@ -1,0 +1,47 @@
+package core_test
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+
+	"github.com/satchel-go/satchel/core"
+	"github.com/satchel-go/satchel/core/httpadapter"
+	"github.com/satchel-go/satchel/core/memstore"
+)
+
+// A background job changes a session by its ID, which is safe to keep in a
+// queue: it gives no right to the session.
+func ExampleManager_Update() {
+	sessions, err := core.New(core.ServerSide(memstore.New()), core.Config{})
+	if err != nil {
+		panic(err)
+	}
+	jobs := make(chan core.ID, 1)
+	mux := http.NewServeMux()
+	mux.HandleFunc("POST /export", func(_ http.ResponseWriter, r *http.Request) {
+		s := httpadapter.Session(r)
+		s.Set("export", "running")
+		if err := s.Commit(r.Context()); err != nil { // a new session has an ID once it is stored
+			panic(err)
+		}
+		jobs <- s.ID()
+	})
+	mux.HandleFunc("GET /", func(w http.ResponseWriter, r *http.Request) {
+		fmt.Fprint(w, httpadapter.Session(r).Flashes())
+	})
+
+	b := newBrowser(httpadapter.Middleware(sessions)(mux))
+	b.post("/export")
+
+	err = sessions.Update(context.Background(), <-jobs, func(s *core.Session) error {
+		s.Delete("export")
+		s.Flash("success", "Your export is ready.")
+		return nil
+	})
+	fmt.Println(err)
+	fmt.Println(b.get("/"))
+	// Output:
+	// <nil>
+	// [{success Your export is ready.}]
+}

@@ -1,0 +1,44 @@
+package core_test
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+
+	"github.com/satchel-go/satchel/core"
+	"github.com/satchel-go/satchel/core/httpadapter"
+	"github.com/satchel-go/satchel/core/memstore"
+)
+
+// An Observer is told whatever happens to sessions: for metrics, alerts and
+// audit logs. It is called from many goroutines.
+func ExampleObserver() {
+	sessions, err := core.New(core.ServerSide(memstore.New()), core.Config{
+		Observer: func(_ context.Context, e core.Event) {
+			fmt.Printf("%v: %s %s %q\n", e.Level(), e.Kind, e.Reason, e.User)
+		},
+	})
+	if err != nil {
+		panic(err)
+	}
+	mux := http.NewServeMux()
+	mux.HandleFunc("POST /login", func(_ http.ResponseWriter, r *http.Request) {
+		httpadapter.Session(r).Login("ann")
+	})
+	mux.HandleFunc("POST /fail", func(w http.ResponseWriter, r *http.Request) {
+		httpadapter.Session(r).Set("k", "v")
+		w.WriteHeader(http.StatusInternalServerError)
+	})
+
+	b := newBrowser(httpadapter.Middleware(sessions)(mux))
+	b.post("/login")
+	b.post("/fail")
+	b.cookies["__Host-session"] = "made up"
+	b.post("/fail")
+	// Output:
+	// DEBUG: login  "ann"
+	// DEBUG: loaded  "ann"
+	// DEBUG: rolled back  "ann"
+	// DEBUG: rejected malformed ""
+	// DEBUG: rolled back  ""
+}

@@ -1,0 +1,67 @@
+package core_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+
+	"github.com/satchel-go/satchel/core"
+	"github.com/satchel-go/satchel/core/httpadapter"
+	"github.com/satchel-go/satchel/core/memstore"
+)
+
+// A page of devices: the user sees their sessions and ends those that they do
+// not know. Operators end anyone's.
+func Example_revoke() {
+	sessions, err := core.New(core.ServerSide(memstore.New()), core.Config{
+		Describe: func(ex core.Exchange) string { return ex.RequestHeader("User-Agent") },
+	})
+	if err != nil {
+		panic(err)
+	}
+	mux := http.NewServeMux()
+	mux.HandleFunc("POST /login", func(_ http.ResponseWriter, r *http.Request) {
+		r.Header.Set("User-Agent", r.URL.Query().Get("device"))
+		httpadapter.Session(r).Login("ann")
+	})
+	mux.HandleFunc("POST /revoke-others", func(w http.ResponseWriter, r *http.Request) {
+		if err := httpadapter.Session(r).RevokeOthers(r.Context()); err != nil {
+			http.Error(w, err.Error(), http.StatusInternalServerError)
+		}
+	})
+	mux.HandleFunc("GET /devices", func(w http.ResponseWriter, r *http.Request) {
+		infos, err := httpadapter.Session(r).List(r.Context())
+		if err != nil {
+			http.Error(w, err.Error(), http.StatusInternalServerError)
+			return
+		}
+		for _, info := range infos {
+			fmt.Fprintf(w, "%s (this one: %v). ", info.Label, info.Current)
+		}
+	})
+
+	app := httpadapter.Middleware(sessions)(mux)
+	phone, laptop := newBrowser(app), newBrowser(app)
+	phone.post("/login?device=phone")
+	laptop.post("/login?device=laptop")
+	fmt.Printf("%q\n", laptop.get("/devices"))
+
+	laptop.post("/revoke-others")
+	fmt.Printf("phone: %q\n", phone.get("/devices"))
+	fmt.Printf("laptop: %q\n", laptop.get("/devices"))
+
+	// By an operator, or after a password reset:
+	ctx := context.Background()
+	fmt.Println(sessions.RevokeUser(ctx, "ann"))
+	infos, err := sessions.List(ctx, "ann")
+	fmt.Println(len(infos), err)
+	fmt.Println(errors.Is(sessions.Revoke(ctx, core.ID{1}), core.ErrNotFound))
+	// Output:
+	// "phone (this one: false). laptop (this one: true). "
+	// phone: ""
+	// laptop: "laptop (this one: true). "
+	// <nil>
+	// 0 <nil>
+	// true
+}
