@@ -1,6 +1,7 @@
 package core_test
 
 import (
+	"context"
 	"net/http"
 	"net/http/httptest"
 )
@@ -18,7 +19,7 @@ func newBrowser(app http.Handler) *browser {
 
 // do makes a request and returns the response's body.
 func (b *browser) do(method, path string) string {
-	r := httptest.NewRequest(method, "https://example.com"+path, nil)
+	r := httptest.NewRequestWithContext(context.Background(), method, "https://example.com"+path, nil)
 	for name, value := range b.cookies {
 		r.AddCookie(&http.Cookie{Name: name, Value: value})
 	}
@@ -34,5 +35,5 @@ func (b *browser) do(method, path string) string {
 	return w.Body.String()
 }
 
-func (b *browser) get(path string) string  { return b.do(http.MethodGet, path) }
-func (b *browser) post(path string) string { return b.do(http.MethodPost, path) }
+func (b *browser) get(path string) string { return b.do(http.MethodGet, path) }
+func (b *browser) post(path string)       { b.do(http.MethodPost, path) }
