@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 	"time"
+	"unsafe"
 
 	"github.com/satchel-go/satchel/core"
 )
@@ -341,4 +342,45 @@ func contains(lines []string, part string) bool {
 		}
 	}
 	return false
+}
+
+func TestI2OverlappingLoginsOfOneUserStayListed(t *testing.T) {
+	w := server(t)
+	c := newClient(t, w.m)
+	c.do(func(s *core.Session) { s.Set("k", "v") })
+	a, b := c.fork().begin(), c.fork().begin() // a double click
+	a.s.Login("ann")
+	b.s.Login("ann")
+	if err := errors.Join(a.end(200), b.end(200)); err != nil {
+		t.Fatal(err)
+	}
+	infos, err := w.m.List(t.Context(), "ann")
+	if err != nil || len(infos) != 2 || a.c.user() != "ann" || b.c.user() != "ann" {
+		t.Errorf("I2: %d listed, %v; users %q and %q", len(infos), err, a.c.user(), b.c.user())
+	}
+	if err := w.m.RevokeUser(t.Context(), "ann"); err != nil || a.c.user() != "" || b.c.user() != "" || w.store.Len() != 0 {
+		t.Errorf("I2: after RevokeUser: %v, users %q and %q, %d stored", err, a.c.user(), b.c.user(), w.store.Len())
+	}
+}
+
+func TestSEC60LoginKeepsNoBorrowedString(t *testing.T) {
+	w := server(t)
+	c := newClient(t, w.m)
+	buffer := []byte("ann")
+	c.do(func(s *core.Session) { s.Login(unsafe.String(&buffer[0], len(buffer))) })
+	copy(buffer, "bob") // as Fiber does with the next request
+	if infos, err := w.m.List(t.Context(), "ann"); err != nil || len(infos) != 1 || infos[0].User != "ann" {
+		t.Errorf("SEC60: %v %+v", err, infos)
+	}
+}
+
+func TestT3RememberMayComeBeforeLogin(t *testing.T) {
+	both(t, func(t *testing.T, w *world) {
+		c := newClient(t, w.m)
+		c.do(func(s *core.Session) { s.Login("ann") })
+		x := c.do(func(s *core.Session) { s.Remember(true); s.Login("bob") })
+		if !contains(x.setCookie, "Max-Age=2592000") {
+			t.Errorf("T3: %q", x.setCookie)
+		}
+	})
 }

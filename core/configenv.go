@@ -57,7 +57,7 @@ func ConfigFromEnv(prefix string) (c Config, keys *Keyring, err error) {
 		return Config{}, nil, fmt.Errorf("core: session configuration: %w", errors.Join(env.failures...))
 	}
 	if err := c.withDefaults().validate(); err != nil {
-		return Config{}, nil, err
+		return Config{}, nil, fmt.Errorf("core: session configuration from %s*: %w", prefix, err)
 	}
 	return c, keys, nil
 }

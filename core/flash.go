@@ -120,7 +120,7 @@ func (s *Session) KeepFlashes(kinds ...string) {
 func (s *Session) flashes(kinds []string, take bool) []Flash {
 	s.mu.Lock()
 	defer s.unlock()
-	var found []Flash
+	found := []Flash{} // not nil: in JSON, none is a list too
 	s.visitFlashes(func(f *flash) (taken, more bool) {
 		if f.typed || len(kinds) > 0 && !slices.Contains(kinds, f.kind) {
 			return false, true

@@ -3,6 +3,7 @@ package core
 import (
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 )
 
@@ -32,12 +33,12 @@ func (s *Session) Login(user string) {
 		return
 	case s.phase == phaseSuperseded:
 		// Only a login starts afresh here (promise L4).
-		s.forget()
+		s.startOver()
 		s.phase, s.ended = phaseLive, false
 	case s.user() != "" && s.user() != user:
 		s.leave()
 	}
-	s.login, s.renew = user, true
+	s.login, s.renew = strings.Clone(user), true // it may be a view of a buffer that Fiber reuses
 }
 
 // leave puts another user's session aside; it ends when the login that takes
@@ -47,8 +48,16 @@ func (s *Session) leave() {
 	if s.stored {
 		replaced = &ending{s.handle, s.base.ID, s.base.User, EventLogout, ""}
 	}
-	s.detach()
+	s.startOver()
 	s.replaced = replaced
+}
+
+// startOver makes the session in hand new and empty, for a login. What was
+// said about the login before it stays.
+func (s *Session) startOver() {
+	remember, timeouts := s.remember, s.timeouts
+	s.detach()
+	s.remember, s.timeouts = remember, timeouts
 }
 
 // Logout ends the session: gone from the store and from the client. What is
@@ -106,16 +115,20 @@ func (s *Session) Remember(on bool) {
 
 // SetTimeouts gives this session timeouts of its own, for example shorter
 // ones for administrators. Zero means what Config says, [NoTimeout] none. The
-// absolute lifetime counts from the last login, or else from creation.
+// absolute lifetime counts from the last login, or else from creation. A later
+// login starts with what Config says. A timeout
+// below a second fails the commit; the lifetime bounds a longer idle timeout.
 func (s *Session) SetTimeouts(idle, lifetime time.Duration) {
 	s.mu.Lock()
 	defer s.unlock()
 	if !s.writable("set timeouts", "") {
 		return
 	}
-	if idle < 0 && idle != NoTimeout || lifetime < 0 && lifetime != NoTimeout {
-		s.refuse(fmt.Errorf("core: SetTimeouts(%v, %v): a negative timeout other than NoTimeout", idle, lifetime))
-		return
+	for _, d := range [...]time.Duration{idle, lifetime} {
+		if d != 0 && d != NoTimeout && d < time.Second {
+			s.refuse(fmt.Errorf("core: SetTimeouts(%v, %v): choose a second or more, zero for the default, or NoTimeout", idle, lifetime))
+			return
+		}
 	}
 	s.timeouts = &Timeouts{idle, lifetime}
 }

@@ -62,6 +62,7 @@ func (s *Session) planHeader(next *Record, now time.Time, newID ID) {
 	}
 	if s.login != "" {
 		next.User, next.AuthenticatedAt, next.Remembered = s.login, now, false
+		next.idle, next.lifetime = 0, 0
 		restart = true
 	}
 	if restart && s.m.config.Describe != nil && s.ex != nil {

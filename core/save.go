@@ -147,12 +147,24 @@ func (t *saving) confirm(ctx context.Context, p *plan, handle Handle) error {
 }
 
 // release takes back the reservation of a login that will not be stored under
-// its ID, unless the session was the user's already.
+// its ID. The place may be another's by now: of a login of the same user that
+// overlapped and won. Then it stays.
 func (t *saving) release(ctx context.Context) {
-	if !t.reserved.IsZero() && t.s.base.User != t.s.login {
-		_ = t.s.m.users.Release(ctx, t.s.login, t.reserved) // lapses by itself otherwise
-	}
+	id := t.reserved
 	t.reserved = ID{}
+	if id.IsZero() || t.taken(ctx, id) {
+		return
+	}
+	_ = t.s.m.users.Release(ctx, t.s.login, id) // lapses by itself otherwise
+	if t.taken(ctx, id) {
+		t.s.m.reindex(ctx, t.s.login, id)
+	}
+}
+
+// taken reports whether id is a session of the user who is logging in.
+func (t *saving) taken(ctx context.Context, id ID) bool {
+	l, err := t.s.m.dir.LoadID(ctx, id)
+	return err == nil && l.Record.User == t.s.login
 }
 
 // recover decides what follows from a failed try: again, or the save's error.
@@ -242,8 +254,7 @@ func (t *saving) gone(ctx context.Context) (again bool, _ error) {
 		case err != nil:
 			return false, unavailable("confirm", err)
 		}
-		_ = s.m.users.Release(ctx, s.login, t.reserved)
-		t.reserved = ID{}
+		t.release(ctx)
 	}
 	s.base, s.handle, s.stored = Record{}, nil, false
 	s.taken = nil

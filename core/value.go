@@ -101,7 +101,7 @@ func (s *Session) Keys() []string {
 	s.mu.Lock()
 	defer s.unlock()
 	s.used = true
-	var keys []string
+	keys := []string{}
 	if !s.cleared {
 		for key := range s.base.Values() {
 			if !slices.ContainsFunc(s.changes, func(c change) bool { return c.key == key }) {

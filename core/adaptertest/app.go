@@ -21,10 +21,10 @@ type Config struct {
 	// instead of the adapter.
 	OnError func(r Request, err error) error
 
-	// ErrorHandler, if set, becomes the framework's own error handler, where it
-	// has one, for errors that handlers return: it answers with the text
-	// "app error" and this status. Frameworks without one answer so where
-	// handlers return an error to the App.
+	// ErrorStatus, if set, makes the framework's own error handler, where it
+	// has one, answer errors that handlers return with the text "app error"
+	// and this status. Frameworks without one answer so where handlers return
+	// an error to the App.
 	ErrorStatus int
 
 	// OuterHeader is set on every response by a middleware outside ours.
