@@ -138,6 +138,7 @@ func sweepRacesCreate(h *harness) {
 			pause()
 		}
 	})
+	h.sweep() // at least once after the last Save
 	for _, id := range ids {
 		h.wantData(id, "new")
 	}
