@@ -74,6 +74,14 @@ func (x *Exchange) Refuse(err error) {
 // Started reports whether the response has begun, as far as the handler can tell.
 func (x *Exchange) Started() bool { return x.state != open }
 
+// Held returns how many bytes of body wait for the commit. ok is false unless
+// the response has begun for the handler but not for the client.
+func (x *Exchange) Held() (n int, ok bool) { return len(x.held), x.state == holding }
+
+// Refused reports whether the session's error has been answered in the
+// handler's place.
+func (x *Exchange) Refused() bool { return x.state == refused }
+
 // commit stores the session before a response with this status, and reports
 // whether the response may go on.
 func (x *Exchange) commit(status int) bool {
