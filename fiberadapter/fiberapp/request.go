@@ -1,0 +1,78 @@
+package fiberapp
+
+import (
+	"bufio"
+	"cmp"
+	"context"
+	"html/template"
+	"io"
+	"net"
+
+	"github.com/gofiber/fiber/v2"
+	"github.com/gofiber/fiber/v2/utils"
+
+	"github.com/satchel-go/satchel/core"
+	"github.com/satchel-go/satchel/core/adaptertest"
+	"github.com/satchel-go/satchel/fiberadapter"
+)
+
+// request is a fiber.Ctx in the suite's words. Its strings are copies, for
+// the suite's handlers know nothing of buffers.
+type request struct{ c *fiber.Ctx }
+
+var _ adaptertest.Request = request{}
+
+func (r request) Session() *core.Session                  { return fiberadapter.Session(r.c) }
+func (r request) TrySession() (*core.Session, bool)       { return fiberadapter.TrySession(r.c) }
+func (r request) SessionOf(m *core.Manager) *core.Session { return fiberadapter.SessionOf(r.c, m) }
+func (r request) Context() context.Context                { return r.c.UserContext() }
+func (r request) Method() string                          { return utils.CopyString(r.c.Method()) }
+func (r request) RequestHeader(name string) string        { return utils.CopyString(r.c.Get(name)) }
+func (r request) SetHeader(name, value string)            { r.c.Set(name, value) }
+func (r request) Text(status int, body string) error      { return r.c.Status(status).SendString(body) }
+func (r request) JSON(status int, v any) error            { return r.c.Status(status).JSON(v) }
+func (r request) Redirect(status int, to string) error    { return r.c.Redirect(to, status) }
+func (r request) Fail(status int) error                   { return fiber.NewError(status) }
+func (r request) File(name string) error                  { return r.c.SendFile(name) }
+
+func (r request) Param(name string) string {
+	return utils.CopyString(cmp.Or(r.c.Query(name), r.c.FormValue(name)))
+}
+
+func (r request) SetCookie(name, value string) {
+	r.c.Cookie(&fiber.Cookie{Name: name, Value: value, Path: "/"})
+}
+
+func (r request) Status(status int) error {
+	r.c.Status(status)
+	return nil
+}
+
+func (r request) Template(t *template.Template, v any) error {
+	r.c.Type("html", "utf-8")
+	return t.Execute(r.c, v)
+}
+
+func (r request) Raw(body string) error {
+	_, err := io.WriteString(r.c.Response().BodyWriter(), body)
+	return err
+}
+
+func (r request) Stream(contentType string, f func(w io.Writer, flush func() error) error) error {
+	r.c.Set(fiber.HeaderContentType, contentType)
+	done, _ := r.c.Locals(returned{}).(chan struct{})
+	r.c.Context().SetBodyStreamWriter(func(w *bufio.Writer) {
+		<-done
+		_ = f(w, w.Flush) // nobody is left to be told
+	})
+	return nil
+}
+
+func (r request) Hijack(f func(net.Conn)) error {
+	r.c.Context().HijackSetNoResponse(r.c.Response().StatusCode() != fiber.StatusSwitchingProtocols)
+	r.c.Context().Hijack(f)
+	return nil
+}
+
+// EarlyHints does nothing: Fiber v2 cannot send informational headers.
+func (r request) EarlyHints(string) error { return nil }

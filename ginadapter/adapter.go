@@ -1,0 +1,98 @@
+// Package ginadapter adds sessions to Gin handlers. It has the same functions
+// as the adapters for net/http, Echo and Fiber.
+//
+//	r.Use(gin.Recovery(), ginadapter.Middleware(sessions))
+//	r.POST("/save", func(c *gin.Context) {
+//		s := ginadapter.Session(c)
+//		s.Flash("success", "Saved.")
+//		c.Redirect(http.StatusSeeOther, "/")
+//	})
+//
+// The middleware loads the session, and commits it before the first byte of
+// the response, with the status that Gin has recorded by then. Put gin.Recovery
+// outside. Put middleware that renders c.Errors inside: the commit comes before what
+// is outside, and counts errors that nobody has rendered as a 500, which rolls back.
+//
+// Code that has only a [context.Context] finds the session with
+// [core.FromContext] in c.Request.Context(); in c itself only if the engine has
+// ContextWithFallback. A copy made by c.Copy has the session too: it can be
+// read there after the request, but no longer written.
+package ginadapter
+
+import (
+	"github.com/gin-gonic/gin"
+
+	"github.com/satchel-go/satchel/core"
+	"github.com/satchel-go/satchel/core/httpadapter"
+)
+
+// Option changes what Middleware does.
+type Option func(*options)
+
+type options struct {
+	onError func(*gin.Context, error)
+}
+
+// OnError answers requests whose session could not be loaded or committed,
+// instead of [core.Refuse]. The response is as empty as before the handler ran.
+func OnError(f func(c *gin.Context, err error)) Option {
+	return func(o *options) { o.onError = f }
+}
+
+// Middleware gives every request a session of m. Mounted twice, it works once.
+func Middleware(m *core.Manager, opts ...Option) gin.HandlerFunc {
+	o := options{onError: refuse}
+	for _, opt := range opts {
+		opt(&o)
+	}
+	return func(c *gin.Context) {
+		if _, ok := m.FromContext(c.Request.Context()); ok {
+			c.Next()
+			return
+		}
+		w := &writer{c: c, real: c.Writer, onError: o.onError}
+		if err := w.Load(m, c.Writer, c.Request, w); err != nil {
+			w.Refuse(err)
+			c.Abort()
+			return
+		}
+		defer w.close()
+		c.Writer = w
+		c.Request = c.Request.WithContext(w.Session().Context())
+		c.Next()
+		w.Finish(w.final())
+	}
+}
+
+func refuse(c *gin.Context, err error) { httpadapter.WriteRefusal(c.Writer, err) }
+
+// Session returns the request's session, the innermost one if there are
+// several. Without the middleware it panics.
+func Session(c *gin.Context) *core.Session {
+	s, ok := TrySession(c)
+	if !ok {
+		panic("ginadapter: no session in this request: wrap the handler with ginadapter.Middleware")
+	}
+	return s
+}
+
+// TrySession is Session for handlers that also work without the middleware.
+func TrySession(c *gin.Context) (*core.Session, bool) {
+	return core.FromContext(c.Request.Context())
+}
+
+// SessionOf returns m's session, where several Managers serve a request.
+// Without m's middleware it panics.
+func SessionOf(c *gin.Context, m *core.Manager) *core.Session {
+	s, ok := m.FromContext(c.Request.Context())
+	if !ok {
+		panic("ginadapter: no session of this Manager in this request: wrap the handler with ginadapter.Middleware of the same Manager")
+	}
+	return s
+}
+
+// WithSession makes s the session of c, to test handlers without the
+// middleware. See [core.Manager.NewSession].
+func WithSession(c *gin.Context, s *core.Session) {
+	c.Request = c.Request.WithContext(core.NewContext(c.Request.Context(), s))
+}
