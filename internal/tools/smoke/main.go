@@ -63,7 +63,7 @@ func run(ctx context.Context, keep bool) (err error) {
 	}
 	proxy := filepath.Join(temp, "proxy")
 	for _, m := range modules {
-		if err := pack(proxy, root, m, modules, files, version); err != nil {
+		if err := pack(proxy, root, m, files, version); err != nil {
 			return fmt.Errorf("pack %s: %w", m.Path, err)
 		}
 	}

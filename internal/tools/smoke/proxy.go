@@ -84,7 +84,7 @@ func listFiles(ctx context.Context, root string) ([]string, error) {
 
 // pack adds one version of m to the proxy, with the files that "go mod
 // download" would take from a tag; see https://go.dev/ref/mod#zip-files.
-func pack(proxy, root string, m module, all []module, files []string, version string) error {
+func pack(proxy, root string, m module, files []string, version string) error {
 	dir := filepath.Join(proxy, filepath.FromSlash(m.Path), "@v")
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return err
@@ -106,7 +106,7 @@ func pack(proxy, root string, m module, all []module, files []string, version st
 	if err != nil {
 		return err
 	}
-	if err := writeZip(f, root, m.Path+"@"+version+"/", filesOf(folder(m), all, files)); err != nil {
+	if err := writeZip(f, root, m.Path+"@"+version+"/", filesOf(folder(m), files)); err != nil {
 		_ = f.Close() // the file is thrown away
 		return err
 	}
@@ -120,10 +120,16 @@ func folder(m module) string {
 
 // filesOf returns the files of the module in dir: name in the module to path
 // below the root.
-func filesOf(dir string, all []module, files []string) map[string]string {
+func filesOf(dir string, files []string) map[string]string {
+	var modules []string // also those that are not in the workspace
+	for _, f := range files {
+		if path.Base(f) == "go.mod" {
+			modules = append(modules, strings.TrimSuffix(path.Dir(f), "."))
+		}
+	}
 	mine := map[string]string{}
 	for _, f := range files {
-		if moduleOf(f, all) == dir && !slices.Contains(strings.Split(path.Dir(f), "/"), "vendor") {
+		if moduleOf(f, modules) == dir && !slices.Contains(strings.Split(path.Dir(f), "/"), "vendor") {
 			mine[strings.TrimPrefix(strings.TrimPrefix(f, dir), "/")] = f
 		}
 	}
@@ -135,10 +141,10 @@ func filesOf(dir string, all []module, files []string) map[string]string {
 }
 
 // moduleOf returns the folder of the innermost module that file lies in.
-func moduleOf(file string, all []module) string {
+func moduleOf(file string, modules []string) string {
 	best := ""
-	for _, m := range all {
-		if dir := folder(m); strings.HasPrefix(file, dir+"/") && len(dir) > len(best) {
+	for _, dir := range modules {
+		if strings.HasPrefix(file, dir+"/") && len(dir) > len(best) {
 			best = dir
 		}
 	}
