@@ -1,0 +1,97 @@
+package echoadapter
+
+import (
+	"context"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"testing"
+
+	"github.com/labstack/echo/v4"
+	"github.com/labstack/echo/v4/middleware"
+)
+
+const adapter = "echoadapter"
+
+type (
+	ctx   = echo.Context
+	layer = echo.MiddlewareFunc
+)
+
+type reply struct {
+	status int
+	header http.Header
+	body   string
+}
+
+func request(tb testing.TB, e http.Handler, path, cookie string) reply {
+	tb.Helper()
+	r := httptest.NewRequestWithContext(tb.Context(), http.MethodGet, path, nil)
+	if cookie != "" {
+		r.Header.Set("Cookie", cookie)
+	}
+	w := httptest.NewRecorder()
+	e.ServeHTTP(w, r)
+	return reply{w.Code, w.Result().Header, w.Body.String()}
+}
+
+// serve answers one request with handler behind the middleware.
+func serve(tb testing.TB, handler func(ctx) error, cookie string, around ...layer) reply {
+	tb.Helper()
+	e := echo.New()
+	e.GET("/", handler, around...)
+	return request(tb, e, "/", cookie)
+}
+
+// serveUnknown answers one request that no route is for.
+func serveUnknown(tb testing.TB, around ...layer) reply {
+	tb.Helper()
+	e := echo.New()
+	e.Use(around...)
+	e.GET("/", func(ctx) error { return nil })
+	return request(tb, e, "/nowhere", "")
+}
+
+func onError(f func(ctx, error) error) Option { return OnError(f) }
+
+func text(c ctx, status int, body string) error { return c.String(status, body) }
+func fail(_ ctx, status int) error              { return echo.NewHTTPError(status) }
+func contextOf(c ctx) context.Context           { return c.Request().Context() }
+func setHeader(c ctx, name, value string)       { c.Response().Header().Set(name, value) }
+
+func outerHeader(next echo.HandlerFunc) echo.HandlerFunc {
+	return func(c echo.Context) error {
+		setHeader(c, "X-Outer", "yes")
+		return next(c)
+	}
+}
+
+func recovery() layer {
+	return middleware.RecoverWithConfig(middleware.RecoverConfig{DisablePrintStack: true})
+}
+
+func nothing(next echo.HandlerFunc) echo.HandlerFunc {
+	return func(c echo.Context) error { return next(c) }
+}
+
+// sink is a ResponseWriter that costs nothing.
+type sink struct{ h http.Header }
+
+func (s *sink) Header() http.Header                  { return s.h }
+func (s *sink) Write(b []byte) (int, error)          { return len(b), nil }
+func (s *sink) WriteString(text string) (int, error) { return len(text), nil }
+func (s *sink) WriteHeader(int)                      {}
+
+// bare returns a function that answers one request without a cookie.
+func bare(handler func(ctx) error, around layer) func() {
+	e := echo.New()
+	e.GET("/", handler, around)
+	r := httptest.NewRequest(http.MethodGet, "/", nil) //nolint:noctx // it is measured without
+	w := &sink{h: http.Header{}}
+	return func() {
+		clear(w.h)
+		e.ServeHTTP(w, r)
+	}
+}
+
+var _ io.StringWriter = (*sink)(nil)
