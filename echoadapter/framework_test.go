@@ -83,10 +83,13 @@ func (s *sink) WriteString(text string) (int, error) { return len(text), nil }
 func (s *sink) WriteHeader(int)                      {}
 
 // bare returns a function that answers one request without a cookie.
-func bare(handler func(ctx) error, around layer) func() {
+func bare(handler func(ctx) error, cookie string, around layer) func() {
 	e := echo.New()
 	e.GET("/", handler, around)
 	r := httptest.NewRequest(http.MethodGet, "/", nil) //nolint:noctx // it is measured without
+	if cookie != "" {
+		r.Header.Set("Cookie", cookie)
+	}
 	w := &sink{h: http.Header{}}
 	return func() {
 		clear(w.h)

@@ -78,13 +78,16 @@ func recovery() layer     { return recover.New() }
 func nothing(c ctx) error { return c.Next() }
 
 // bare returns a function that answers one request without a cookie.
-func bare(handler func(ctx) error, around layer) func() {
+func bare(handler func(ctx) error, cookie string, around layer) func() {
 	app := fiber.New()
 	app.Get("/", around, handler)
 	h := app.Handler()
 	var c fasthttp.RequestCtx
 	c.Request.Header.SetMethod(http.MethodGet)
 	c.Request.SetRequestURI("/")
+	if cookie != "" {
+		c.Request.Header.Set("Cookie", cookie)
+	}
 	return func() {
 		c.Response.Reset()
 		c.ResetUserValues()
