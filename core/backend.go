@@ -85,9 +85,6 @@ type Directory interface {
 	DeleteAll(ctx context.Context) error
 }
 
-// validator is the optional ability of a [Backend] to refuse to be used.
-type validator interface{ validate() error }
-
 // starter is the optional ability of a [Backend] to be given what the
 // Manager's Config holds.
 type starter interface {

@@ -18,8 +18,8 @@ func (b *clientSide) start(*Config) (Backend, error) {
 	if b.sealer == nil {
 		return nil, errors.New("core: ClientSide(nil): give it a sealer, such as NewCookieSealer(keys)")
 	}
-	if v, ok := b.sealer.(validator); ok {
-		if err := v.validate(); err != nil {
+	if v, ok := b.sealer.(Validator); ok {
+		if err := v.Validate(); err != nil {
 			return nil, err
 		}
 	}

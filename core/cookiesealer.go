@@ -75,8 +75,8 @@ func (s *CookieSealer) MarshalText() ([]byte, error) { return []byte(s.String())
 // LogValue implements [slog.LogValuer]: logs show [CookieSealer.String].
 func (s *CookieSealer) LogValue() slog.Value { return slog.StringValue(s.String()) }
 
-// validate says why s cannot be used, for the constructor of whoever got it.
-func (s *CookieSealer) validate() error {
+// Validate says why s cannot be used, for the constructor of whoever got it.
+func (s *CookieSealer) Validate() error {
 	if s != nil && s.err != nil {
 		return s.err
 	}
@@ -115,7 +115,7 @@ func (s *CookieSealer) Open(_ context.Context, scope Scope, token string) (*Reco
 // sealBytes returns the token that carries plaintext, sealed with the newest
 // key: unpadded base64url of format, key ID, nonce, ciphertext and tag.
 func (s *CookieSealer) sealBytes(scope Scope, plaintext []byte) (string, error) {
-	if err := s.validate(); err != nil {
+	if err := s.Validate(); err != nil {
 		return "", err
 	}
 	k := s.all()[0]
@@ -136,7 +136,7 @@ func (s *CookieSealer) sealBytes(scope Scope, plaintext []byte) (string, error) 
 // whether it was sealed with another key than the newest. A token that is not
 // ours, for whatever reason, is errNotOurs, and no plaintext is returned.
 func (s *CookieSealer) openBytes(scope Scope, token string) (plaintext []byte, old bool, err error) {
-	if err := s.validate(); err != nil {
+	if err := s.Validate(); err != nil {
 		return nil, false, err
 	}
 	b := cookieScratches.Get().(*cookieScratch)

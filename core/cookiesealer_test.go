@@ -75,9 +75,9 @@ func TestCookieSealerWithoutKeys(t *testing.T) {
 	for name, s := range map[string]*CookieSealer{
 		"nil ring": NewCookieSealer(nil), "zero ring": NewCookieSealer(&Keyring{}), "zero sealer": {}, "nil sealer": none,
 	} {
-		want := s.validate()
+		want := s.Validate()
 		if want == nil || !strings.Contains(want.Error(), "no keys") {
-			t.Errorf("%s: validate() = %v", name, want)
+			t.Errorf("%s: Validate() = %v", name, want)
 			continue
 		}
 		if token, err := s.sealBytes(testScope, nil); token != "" || err == nil || err.Error() != want.Error() {
@@ -87,7 +87,7 @@ func TestCookieSealerWithoutKeys(t *testing.T) {
 			t.Errorf("%s: open: %q, %v", name, plaintext, err)
 		}
 	}
-	if err := NewCookieSealer(testRing(t, 1)).validate(); err != nil {
+	if err := NewCookieSealer(testRing(t, 1)).Validate(); err != nil {
 		t.Error(err)
 	}
 }

@@ -23,3 +23,11 @@ type Sealer interface {
 	// business; a sealer may refuse expired tokens all the same.
 	Open(ctx context.Context, scope Scope, token string) (*Record, error)
 }
+
+// Validator is the optional ability of a [Sealer] to refuse to be used: with
+// keys that are missing or weak, for example. [New] asks it, so that constructors of sealers
+// need no error of their own.
+type Validator interface {
+	// Validate returns an error that says what to change.
+	Validate() error
+}
