@@ -136,7 +136,7 @@ func (s *Session) flashes(kinds []string, take bool) []Flash {
 func (s *Session) visitFlashes(visit func(*flash) (taken, more bool)) {
 	s.used = true
 	now := s.m.config.Now()
-	more := true
+	more, before := true, len(s.taken)
 	s.base.eachFlash(func(f flash) bool {
 		if f.expired(now) || slices.Contains(s.taken, f.number) {
 			return true
@@ -153,6 +153,9 @@ func (s *Session) visitFlashes(visit func(*flash) (taken, more bool)) {
 			continue
 		}
 		f.taken, more = visit(f)
+	}
+	if s.over && len(s.taken) > before {
+		s.tooLate(ReasonAfterwards, "read flashes") // they will be shown again
 	}
 }
 
