@@ -6,6 +6,8 @@ package echoapp
 import (
 	"context"
 	"errors"
+	"io"
+	"log"
 	"net"
 	"net/http"
 	"time"
@@ -18,6 +20,9 @@ import (
 )
 
 type app struct{ server *http.Server }
+
+// quiet is for what the suite provokes on purpose.
+var quiet = log.New(io.Discard, "", 0)
 
 // New makes an Echo server of c's routes.
 func New(c adaptertest.Config) adaptertest.App {
@@ -49,7 +54,7 @@ func New(c adaptertest.Config) adaptertest.App {
 			e.HEAD(route.Path, handler, around...)
 		}
 	}
-	return &app{&http.Server{Handler: e, ReadHeaderTimeout: 10 * time.Second}}
+	return &app{&http.Server{Handler: e, ReadHeaderTimeout: 10 * time.Second, ErrorLog: quiet}}
 }
 
 func outerHeader(header map[string]string) echo.MiddlewareFunc {

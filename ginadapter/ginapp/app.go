@@ -7,6 +7,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"log"
 	"net"
 	"net/http"
 	"time"
@@ -18,6 +19,9 @@ import (
 )
 
 type app struct{ server *http.Server }
+
+// quiet is for what the suite provokes on purpose.
+var quiet = log.New(io.Discard, "", 0)
 
 // New makes a Gin server of c's routes. It puts Gin into its release mode.
 func New(c adaptertest.Config) adaptertest.App {
@@ -46,7 +50,7 @@ func New(c adaptertest.Config) adaptertest.App {
 			group.HEAD(route.Path, handler)
 		}
 	}
-	return &app{&http.Server{Handler: r, ReadHeaderTimeout: 10 * time.Second}}
+	return &app{&http.Server{Handler: r, ReadHeaderTimeout: 10 * time.Second, ErrorLog: quiet}}
 }
 
 // failure is an error with the status to abort with.
