@@ -2,7 +2,6 @@ package echoadapter
 
 import (
 	"context"
-	"io"
 	"net/http"
 	"net/http/httptest"
 	"testing"
@@ -83,10 +82,11 @@ func (s *sink) WriteString(text string) (int, error) { return len(text), nil }
 func (s *sink) WriteHeader(int)                      {}
 
 // bare returns a function that answers one request without a cookie.
-func bare(handler func(ctx) error, cookie string, around layer) func() {
+func bare(tb testing.TB, handler func(ctx) error, cookie string, around layer) func() {
+	tb.Helper()
 	e := echo.New()
 	e.GET("/", handler, around)
-	r := httptest.NewRequest(http.MethodGet, "/", nil) //nolint:noctx // it is measured without
+	r := httptest.NewRequestWithContext(tb.Context(), http.MethodGet, "/", nil)
 	if cookie != "" {
 		r.Header.Set("Cookie", cookie)
 	}
@@ -96,5 +96,3 @@ func bare(handler func(ctx) error, cookie string, around layer) func() {
 		e.ServeHTTP(w, r)
 	}
 }
-
-var _ io.StringWriter = (*sink)(nil)

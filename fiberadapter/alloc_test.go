@@ -19,8 +19,8 @@ func TestAllocations(t *testing.T) {
 			"empty": func(ctx) error { return nil },
 			"text":  func(c ctx) error { return text(c, 200, "ok") },
 		} {
-			without := testing.AllocsPerRun(500, bare(handler, "", nothing))
-			with := testing.AllocsPerRun(500, bare(handler, "", Middleware(m)))
+			without := testing.AllocsPerRun(500, bare(t, handler, "", nothing))
+			with := testing.AllocsPerRun(500, bare(t, handler, "", Middleware(m)))
 			t.Logf("%s, %s: %v allocations, %v without sessions", name, path, with, without)
 			if with > without+2 {
 				t.Errorf("%s, %s: %v allocations, %v without sessions: more than 2", name, path, with, without)
@@ -70,8 +70,8 @@ func TestReadAndWriteAllocations(t *testing.T) {
 			blob.Set(s, []byte(strings.Repeat("x", 200)))
 			return nil
 		}, "", Middleware(b.m)).cookie(t)
-		reading := testing.AllocsPerRun(500, bare(func(c ctx) error { readAll(Session(c)); return nil }, cookie, Middleware(b.m)))
-		writing := testing.AllocsPerRun(500, bare(write, cookie, Middleware(b.m)))
+		reading := testing.AllocsPerRun(500, bare(t, func(c ctx) error { readAll(Session(c)); return nil }, cookie, Middleware(b.m)))
+		writing := testing.AllocsPerRun(500, bare(t, write, cookie, Middleware(b.m)))
 		t.Logf("%s: read %v, write %v allocations", b.name, reading, writing)
 		if reading > b.read || writing > b.write {
 			t.Errorf("%s: read %v, write %v allocations, budgets %v and %v", b.name, reading, writing, b.read, b.write)

@@ -78,7 +78,8 @@ func recovery() layer     { return recover.New() }
 func nothing(c ctx) error { return c.Next() }
 
 // bare returns a function that answers one request without a cookie.
-func bare(handler func(ctx) error, cookie string, around layer) func() {
+func bare(tb testing.TB, handler func(ctx) error, cookie string, around layer) func() {
+	tb.Helper()
 	app := fiber.New()
 	app.Get("/", around, handler)
 	h := app.Handler()

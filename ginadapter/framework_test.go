@@ -91,10 +91,11 @@ func (s *sink) WriteString(text string) (int, error) { return len(text), nil }
 func (s *sink) WriteHeader(int)                      {}
 
 // bare returns a function that answers one request without a cookie.
-func bare(handler func(ctx) error, cookie string, around layer) func() {
+func bare(tb testing.TB, handler func(ctx) error, cookie string, around layer) func() {
+	tb.Helper()
 	e := gin.New()
 	e.GET("/", around, ginHandler(handler))
-	r := httptest.NewRequest(http.MethodGet, "/", nil) //nolint:noctx // it is measured without
+	r := httptest.NewRequestWithContext(tb.Context(), http.MethodGet, "/", nil)
 	if cookie != "" {
 		r.Header.Set("Cookie", cookie)
 	}
