@@ -2,6 +2,7 @@ package echoadapter
 
 import (
 	"context"
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"testing"
@@ -38,6 +39,7 @@ func request(tb testing.TB, e http.Handler, path, cookie string) reply {
 func serve(tb testing.TB, handler func(ctx) error, cookie string, around ...layer) reply {
 	tb.Helper()
 	e := echo.New()
+	e.Logger.SetOutput(io.Discard)
 	e.GET("/", handler, around...)
 	return request(tb, e, "/", cookie)
 }

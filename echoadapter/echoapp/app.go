@@ -27,6 +27,7 @@ var quiet = log.New(io.Discard, "", 0)
 // New makes an Echo server of c's routes.
 func New(c adaptertest.Config) adaptertest.App {
 	e := echo.New()
+	e.Logger.SetOutput(io.Discard) // it tells of what the suite provokes on purpose
 	if c.ErrorStatus != 0 {
 		e.HTTPErrorHandler = func(_ error, ec echo.Context) {
 			if !ec.Response().Committed {

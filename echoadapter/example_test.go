@@ -1,0 +1,74 @@
+package echoadapter_test
+
+import (
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+
+	"github.com/labstack/echo/v4"
+
+	"github.com/satchel-go/satchel/core"
+	"github.com/satchel-go/satchel/core/memstore"
+	"github.com/satchel-go/satchel/echoadapter"
+)
+
+// A flash survives the redirect and is shown once.
+func Example() {
+	sessions, err := core.New(core.ServerSide(memstore.New()), core.Config{})
+	if err != nil {
+		panic(err)
+	}
+	e := echo.New()
+	e.Use(echoadapter.Middleware(sessions))
+	e.POST("/save", func(c echo.Context) error {
+		echoadapter.Session(c).Flash("success", "Saved.")
+		return c.Redirect(http.StatusSeeOther, "/")
+	})
+	e.GET("/", func(c echo.Context) error {
+		page := ""
+		for _, f := range echoadapter.Session(c).Flashes() {
+			page += f.Text
+		}
+		return c.String(http.StatusOK, page)
+	})
+
+	cookie := ""
+	for _, request := range []string{"POST /save", "GET /", "GET /"} {
+		var method, path string
+		_, _ = fmt.Sscan(request, &method, &path)
+		r := httptest.NewRequest(method, path, nil)
+		r.Header.Set("Cookie", cookie)
+		w := httptest.NewRecorder()
+		e.ServeHTTP(w, r)
+		if line := w.Header().Get("Set-Cookie"); line != "" {
+			cookie = line
+		}
+		fmt.Printf("%d %q\n", w.Code, w.Body)
+	}
+	// Output:
+	// 303 ""
+	// 200 "Saved."
+	// 200 ""
+}
+
+// A handler is tested without the middleware.
+func ExampleWithSession() {
+	sessions, err := core.New(core.ServerSide(memstore.New()), core.Config{})
+	if err != nil {
+		panic(err)
+	}
+	hello := func(c echo.Context) error {
+		return c.String(http.StatusOK, "Hello, "+echoadapter.Session(c).UserID())
+	}
+
+	w, r := httptest.NewRecorder(), httptest.NewRequest(http.MethodGet, "/", nil)
+	c := echo.New().NewContext(r, w)
+	s := sessions.NewSession(r.Context())
+	s.Login("ann")
+	echoadapter.WithSession(c, s)
+	if err := hello(c); err != nil {
+		panic(err)
+	}
+	fmt.Println(w.Body)
+	// Output: Hello, ann
+}
