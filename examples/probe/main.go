@@ -1,0 +1,135 @@
+// Command probe is a small server that uses every part of a session, for
+// tests that look at the adapters from outside. One set of handlers runs in any of the
+// frameworks, on any store.
+//
+//	go run ./examples/probe -framework echo -store cookie: -addr 127.0.0.1:8081
+//
+// It answers JSON; see README.md in the folder examples for its routes. Anybody who
+// reaches it may revoke anybody's session: it is no example of an application.
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"os"
+	"os/signal"
+	"syscall"
+	"time"
+
+	"github.com/satchel-go/satchel/core"
+	"github.com/satchel-go/satchel/core/adaptertest"
+	"github.com/satchel-go/satchel/core/httpadapter/httpapp"
+	"github.com/satchel-go/satchel/echoadapter/echoapp"
+	"github.com/satchel-go/satchel/examples/internal/stores"
+	"github.com/satchel-go/satchel/fiberadapter/fiberapp"
+	"github.com/satchel-go/satchel/ginadapter/ginapp"
+)
+
+// patience is how long requests in flight may take to finish after SIGTERM.
+const patience = 60 * time.Second
+
+var frameworks = map[string]adaptertest.NewApp{
+	"nethttp": httpapp.New,
+	"echo":    echoapp.New,
+	"gin":     ginapp.New,
+	"fiber":   fiberapp.New,
+}
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, os.Interrupt)
+	// A second signal ends the process at once.
+	context.AfterFunc(ctx, stop)
+	o, err := parse(os.Args[1:], os.Stderr)
+	if errors.Is(err, flag.ErrHelp) {
+		return
+	}
+	if err == nil {
+		err = run(ctx, o, os.Stdout)
+	}
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "probe:", err)
+		os.Exit(1)
+	}
+}
+
+// options are what the command line says.
+type options struct {
+	newApp adaptertest.NewApp
+	store  string
+	addr   string
+	config core.Config
+}
+
+func parse(args []string, usage io.Writer) (o options, err error) {
+	f := flag.NewFlagSet("probe", flag.ContinueOnError)
+	f.SetOutput(usage)
+	framework := f.String("framework", "nethttp", "nethttp, echo, gin or fiber")
+	f.StringVar(&o.store, "store", "memory:", "where sessions are kept: "+stores.Known())
+	f.StringVar(&o.addr, "addr", "127.0.0.1:8080", "`host:port` to listen on; port 0 takes a free one")
+	f.DurationVar(&o.config.IdleTimeout, "idle", 0, "idle timeout; 0 is the default of 30m, negative means none")
+	f.DurationVar(&o.config.Lifetime, "absolute", 0, "absolute lifetime; 0 is the default of 12h, negative means none")
+	f.BoolVar(&o.config.InsecureAllowHTTP, "insecure", false, "let the cookie travel over plain HTTP")
+	if err := f.Parse(args); err != nil {
+		return o, err
+	}
+	if f.NArg() > 0 {
+		return o, fmt.Errorf("%q is no flag; see -help", f.Arg(0))
+	}
+	for _, d := range []*time.Duration{&o.config.IdleTimeout, &o.config.Lifetime} {
+		if *d < 0 {
+			*d = core.NoTimeout
+		}
+	}
+	if o.newApp = frameworks[*framework]; o.newApp == nil {
+		return o, fmt.Errorf("unknown framework %q; known are nethttp, echo, gin and fiber", *framework)
+	}
+	return o, nil
+}
+
+// run serves until ctx is done, and then until what is in flight has finished.
+func run(ctx context.Context, o options, out io.Writer) error {
+	keys, random := stores.KeysFromEnv()
+	backend, closeBackend, err := stores.Open(o.store, keys)
+	if err != nil {
+		return err
+	}
+	defer closeBackend() //nolint:errcheck // nothing is left to be saved
+	m, err := core.New(backend, o.config)
+	if err != nil {
+		return err
+	}
+	if random && m.Traits().ClientSide {
+		slog.Warn("SESSION_KEYS is not set: the key is random, and sessions end with this process")
+	}
+	l, err := new(net.ListenConfig).Listen(ctx, "tcp", o.addr)
+	if err != nil {
+		return err
+	}
+	app := newProbe(o.newApp, m)
+	fmt.Fprintln(out, "listening on "+url(l.Addr()))
+
+	ended := make(chan error, 1)
+	go func() { ended <- app.Serve(l) }()
+	select {
+	case err := <-ended:
+		return err
+	case <-ctx.Done():
+	}
+	finish, cancel := context.WithTimeout(context.WithoutCancel(ctx), patience)
+	defer cancel()
+	return app.Shutdown(finish)
+}
+
+// url returns where a client on this machine finds the listener.
+func url(addr net.Addr) string {
+	tcp, ok := addr.(*net.TCPAddr)
+	if ok && tcp.IP.IsUnspecified() {
+		return fmt.Sprintf("http://127.0.0.1:%d", tcp.Port)
+	}
+	return "http://" + addr.String()
+}

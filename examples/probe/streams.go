@@ -1,0 +1,64 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"time"
+
+	"github.com/satchel-go/satchel/core/adaptertest"
+)
+
+// stream sets, then sends n server-sent events, flushed one by one.
+func stream(r adaptertest.Request) error {
+	p := params{r: r}
+	n, delay, key := p.number("n", 1, 1, 1_000_000), p.delay(), r.Param("key")
+	if p.err != nil {
+		return p.err
+	}
+	if key != "" {
+		r.Session().Set(key, r.Param("value"))
+	}
+	r.SetHeader("X-Accel-Buffering", "no") // what proxies collect, nobody sees in time
+	return r.Stream("text/event-stream", func(w io.Writer, flush func() error) error {
+		for i := 1; i <= n; i++ {
+			if _, err := fmt.Fprintf(w, "data: {\"n\":%d}\n\n", i); err != nil {
+				return nil //nolint:nilerr // the client has gone
+			}
+			if err := flush(); err != nil {
+				return nil //nolint:nilerr // the client has gone
+			}
+			if i < n {
+				time.Sleep(delay)
+			}
+		}
+		return nil
+	})
+}
+
+// panics sets and then panics: the change is rolled back.
+func panics(r adaptertest.Request) error {
+	p := params{r: r}
+	key := p.text("key")
+	if p.err != nil {
+		return p.err
+	}
+	r.Session().Set(key, r.Param("value"))
+	panic("probe: as asked for")
+}
+
+// late sets after the body has started. A stored session on the server keeps
+// it; where it would need a cookie, it is lost, and the log says so. (Fiber sends
+// nothing before the handler has returned, so there it always comes in time.)
+func late(r adaptertest.Request) error {
+	p := params{r: r}
+	key := p.text("key")
+	if p.err != nil {
+		return p.err
+	}
+	r.SetHeader("Content-Type", "application/json")
+	if err := r.Raw("{\"started\":true}\n"); err != nil {
+		return err
+	}
+	r.Session().Set(key, r.Param("value"))
+	return nil
+}
