@@ -70,7 +70,7 @@ func (h handler) answered(r adaptertest.Request) error {
 		return nil
 	}
 	status := statusOf(err)
-	if status >= http.StatusInternalServerError {
+	if status >= http.StatusInternalServerError && status != http.StatusNotImplemented {
 		slog.Warn("request failed", "status", status, "error", err)
 	}
 	return r.JSON(status, problem{err.Error()})
