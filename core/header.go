@@ -12,6 +12,7 @@ func (s *Session) writeHeader() {
 		// A logout, and nothing new was stored: the client's cookie goes.
 		s.setLines(s.m.cookies.deletions(nil, s.presented))
 	}
+	s.unset = false // said once: what a later commit of this request stores stays
 	if s.nextLines != nil {
 		for i := range max(len(s.lines), len(s.nextLines)) {
 			ex.ReplaceSetCookie(lineAt(s.lines, i), lineAt(s.nextLines, i))

@@ -248,3 +248,35 @@ func TestSeveralManagers(t *testing.T) {
 		t.Error("the outer context has the inner session")
 	}
 }
+
+func TestI3LogoutFlashAndExplicitCommit(t *testing.T) {
+	both(t, func(t *testing.T, w *world) {
+		c := newClient(t, w.m)
+		c.do(func(s *core.Session) { s.Login("ann") })
+		x := c.do(func(s *core.Session) {
+			s.Logout()
+			s.Flash("info", "Bye.")
+			if err := s.Commit(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+		})
+		if len(x.setCookie) != 1 || contains(x.setCookie, "Max-Age=0") {
+			t.Errorf("I3: %q", x.setCookie)
+		}
+		c.do(func(s *core.Session) {
+			if got := texts(s.Flashes()); got != "[Bye.]" {
+				t.Errorf("I3: %v", got)
+			}
+		})
+		c.do(func(s *core.Session) { // logged out again in the same request, after a commit
+			s.Set("k", "v")
+			if err := s.Commit(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			s.Logout()
+		})
+		if len(c.jar) != 0 {
+			t.Errorf("I3: cookies after the last logout: %v", c.jar)
+		}
+	})
+}
