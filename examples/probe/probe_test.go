@@ -20,7 +20,7 @@ import (
 // everywhere runs a test on each framework and each store.
 func everywhere(t *testing.T, test func(t *testing.T, framework, store string)) {
 	for framework := range frameworks {
-		for _, store := range []string{"memory:", "cookie:"} {
+		for _, store := range []string{"memory:", "cookie:", "gorilla-cookie:"} {
 			t.Run(framework+" "+store, func(t *testing.T) {
 				t.Parallel()
 				test(t, framework, store)

@@ -18,10 +18,11 @@ import (
 // function that it returns closes the backend.
 type opener func(rest, keys string) (core.Backend, func() error, error)
 
-// openers has what Open knows; files of this package add to it.
+// openers has what Open knows.
 var openers = map[string]opener{
-	"memory": openMemory,
-	"cookie": openCookie,
+	"memory":         openMemory,
+	"cookie":         openCookie,
+	"gorilla-cookie": openGorillaCookie,
 }
 
 // Open returns the backend of a store URL, and what to call when it is no

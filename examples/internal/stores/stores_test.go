@@ -18,6 +18,8 @@ func TestOpen(t *testing.T) {
 		{url: "cookie:", keys: core.GenerateKey(), clientSide: true},
 		{url: "cookie:", keys: "hunter2", fails: "store cookie: core: keyring: key 1"},
 		{url: "cookie:", fails: "no keys"},
+		{url: "gorilla-cookie:", keys: core.GenerateKey() + ", " + core.GenerateKey(), clientSide: true},
+		{url: "gorilla-cookie:", keys: "hunter2", fails: "key 1"},
 		{url: "memory://host", fails: "nothing may follow"},
 		{url: "memory", fails: "known are cookie:, "},
 		{url: "", fails: "known are cookie:, "},
