@@ -1,0 +1,149 @@
+package adaptertest
+
+import (
+	"context"
+	"maps"
+	"testing"
+	"time"
+
+	"github.com/satchel-go/satchel/core"
+	"github.com/satchel-go/satchel/core/memstore"
+)
+
+// Backend is where the sessions of a run of the suite are kept. One of Store,
+// Sealer and New is set.
+type Backend struct {
+	Name string
+
+	// Store makes a new, empty store for [core.ServerSide]. It reads the clock
+	// now, if it can.
+	Store func(t *testing.T, now func() time.Time) core.Store
+
+	// Sealer makes a sealer for [core.ClientSide].
+	Sealer func(t *testing.T) core.Sealer
+
+	// New makes a backend that is neither: it must not come from
+	// core.ServerSide, for the suite wraps what it is given.
+	New func(t *testing.T) core.Backend
+
+	// Limits has the promises that the backend cannot keep, by ID, each with
+	// the reason. Their cases then check what it does instead.
+	Limits map[string]string
+}
+
+// Memory keeps sessions in a memstore. It keeps every promise.
+func Memory() Backend {
+	return Backend{
+		Name: "memory",
+		Store: func(t *testing.T, now func() time.Time) core.Store {
+			store, err := memstore.NewWith(memstore.Config{Now: now, SweepInterval: -1})
+			if err != nil {
+				t.Fatal(err)
+			}
+			t.Cleanup(func() { _ = store.Close() }) // its error is always nil
+			return store
+		},
+	}
+}
+
+// Cookie keeps sessions in encrypted cookies.
+func Cookie() Backend {
+	return Backend{
+		Name: "cookie",
+		Sealer: func(t *testing.T) core.Sealer {
+			keys, err := core.ParseKeyring(core.GenerateKey())
+			if err != nil {
+				t.Fatal(err)
+			}
+			return core.NewCookieSealer(keys)
+		},
+		Limits: ClientSideLimits(),
+	}
+}
+
+// ClientSideLimits returns the Limits of backends that keep the whole session
+// with the client and nothing on the server.
+func ClientSideLimits() map[string]string {
+	return maps.Clone(clientSideLimits)
+}
+
+var clientSideLimits = map[string]string{
+	"K1": "the last response wins: each carries the whole session",
+	"K2": "nothing on the server knows of the logout: a response in flight, or a copied cookie, brings the session back until it expires",
+	"K3": "every token that was handed out opens until it expires",
+	"I1": "the token before a login opens until it expires",
+	"I2": "the server does not know which sessions there are: they cannot be listed, counted or ended one by one",
+	"L4": "nothing on the server knows that a token was superseded",
+	"F6": "the last response wins: a flash that an overlapping request added can be lost",
+}
+
+// layered returns the backend with faults in between, and the store itself
+// if there is one.
+func (b Backend) layered(t *testing.T, now func() time.Time, f *faults) (core.Backend, core.Store) {
+	t.Helper()
+	switch {
+	case b.Store != nil:
+		store := b.Store(t, now)
+		return core.ServerSide(&faultyStore{Store: store, faults: f}), store
+	case b.Sealer != nil:
+		return core.ClientSide(&faultySealer{Sealer: b.Sealer(t), faults: f}), nil
+	case b.New != nil:
+		return wrapBackend(b.New(t), f), nil
+	}
+	t.Fatalf("adaptertest: backend %q has neither Store nor Sealer nor New", b.Name)
+	return nil, nil
+}
+
+// wrapBackend puts faults in front of a backend, and keeps its abilities.
+func wrapBackend(inner core.Backend, f *faults) core.Backend {
+	outer := &faultyBackend{Backend: inner, faults: f}
+	if dir, ok := inner.(core.Directory); ok {
+		return struct {
+			*faultyBackend
+			core.Directory
+		}{outer, dir}
+	}
+	return outer
+}
+
+// faultyBackend is a backend that can be told to fail.
+type faultyBackend struct {
+	core.Backend
+	faults *faults
+}
+
+// Load implements [core.Backend].
+func (b *faultyBackend) Load(ctx context.Context, scope core.Scope, token string) (core.Loaded, error) {
+	if err := b.faults.before(ctx, opLoad); err != nil {
+		return core.Loaded{}, err
+	}
+	return b.Backend.Load(ctx, scope, token)
+}
+
+// Save implements [core.Backend].
+func (b *faultyBackend) Save(ctx context.Context, scope core.Scope, r *core.Record, base core.Handle, renew bool) (core.Handle, string, error) {
+	if err := b.faults.before(ctx, opSave); err != nil {
+		return nil, "", err
+	}
+	handle, token, err := b.Backend.Save(ctx, scope, r, base, renew)
+	if lost := b.faults.after(opSave); err == nil && lost != nil {
+		return nil, "", lost
+	}
+	return handle, token, err
+}
+
+// Touch implements [core.Backend].
+func (b *faultyBackend) Touch(ctx context.Context, scope core.Scope, r *core.Record, base core.Handle) (core.Handle, string, error) {
+	if err := b.faults.before(ctx, opTouch); err != nil {
+		return nil, "", err
+	}
+	return b.Backend.Touch(ctx, scope, r, base)
+}
+
+// Delete implements [core.Backend].
+func (b *faultyBackend) Delete(ctx context.Context, handle core.Handle) error {
+	if err := b.faults.before(ctx, opDelete); err != nil {
+		return err
+	}
+	return b.Backend.Delete(ctx, handle)
+}

@@ -1,0 +1,314 @@
+package adaptertest
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+
+	"github.com/satchel-go/satchel/core"
+)
+
+// concurrencyCases are about requests of one client that overlap.
+var concurrencyCases = []testCase{
+	{
+		name:    "K1_SEC39_different_keys_are_all_kept",
+		why:     "Pages load in parallel: what one request sets must not undo what another has set.",
+		run:     func(h *harness) { overlappingSets(h, "a1", "b1") },
+		limited: func(h *harness) { overlappingSets(h, absent, "b1") },
+	},
+	{
+		name:    "K1_same_key_the_last_commit_wins",
+		why:     "Of two plain sets the later one is what the user did last.",
+		run:     func(h *harness) { sameKey(h) },
+		limited: func(h *harness) { sameKey(h) },
+	},
+	{
+		name:    "K1_SEC39_fifty_updates_give_fifty_numbers",
+		why:     "Update never loses a count, and Commit tells each request its own.",
+		run:     fiftyUpdates,
+		limited: lastUpdateWins,
+	},
+	{
+		name:    "K1_flash_survives_a_read_by_another",
+		why:     "A page that shows its flashes must not remove one that was added in the meantime.",
+		run:     func(h *harness) { flashDuringRead(h, "info:second") },
+		limited: func(h *harness) { flashDuringRead(h, absent) },
+	},
+	{
+		name: "K1_lost_answer_is_not_applied_again",
+		why:  "When a save's answer was lost nobody knows whether it took place: counting again could count twice.",
+		run:  lostAnswer,
+	},
+	{
+		name:    "K2_SEC16_logout_wins",
+		why:     "A request in flight across a logout must never bring the session back.",
+		run:     logoutWins,
+		limited: logoutLoses,
+	},
+	{
+		name:    "K2_SEC16_revocation_wins",
+		why:     "A session that an operator ended stays ended, whatever was in flight.",
+		run:     revocationWins,
+		limited: func(h *harness) { h.unsupportedRevoke() },
+	},
+	{
+		name:    "K3_SEC4_renewal_has_one_winner",
+		why:     "Two renewals at once must not leave two live tokens.",
+		run:     oneWinner,
+		limited: everyRenewalLives,
+	},
+	{
+		name: "K1_SEC62_goroutines_share_a_session",
+		why:  "A handler may use its session from many goroutines.",
+		run:  goroutines,
+	},
+}
+
+// gatedRoutes do something before and after a gate.
+func gatedRoutes(g *gate) []Route {
+	waiting := func(name string, before, after func(Request)) Route {
+		return post(name, func(r Request) error {
+			before(r)
+			g.pass()
+			after(r)
+			return r.Text(200, "passed")
+		})
+	}
+	read := func(r Request) { value(r.Session(), "k") }
+	return []Route{
+		waiting("/slow-set", read, func(r Request) { r.Session().Set(key(r), r.Param("value")) }),
+		waiting("/slow-renew", read, func(r Request) { r.Session().Renew() }),
+		waiting("/slow-flash", read, func(r Request) { r.Session().Flash("info", "late") }),
+		waiting("/slow-flashes", func(r Request) { r.Session().Flashes() }, read),
+		waiting("/slow-read", read, read),
+	}
+}
+
+func overlappingSets(h *harness, a, b string) {
+	g := h.newGate()
+	s := h.open(setup{routes: gatedRoutes(g)})
+	c := s.client()
+	c.set("k", "v")
+	slow := c.async("POST", "/slow-set?key=b&value=b1")
+	h.await(g, 1)
+	c.set("a", "a1")
+	g.open()
+	h.result(slow).wants(200, "passed")
+	c.has("a", a)
+	c.has("b", b)
+	c.has("k", "v")
+}
+
+func sameKey(h *harness) {
+	g := h.newGate()
+	c := h.open(setup{routes: gatedRoutes(g)}).client()
+	c.set("k", "v")
+	slow := c.async("POST", "/slow-set?key=k&value=last")
+	h.await(g, 1)
+	c.set("k", "first")
+	g.open()
+	h.result(slow).wants(200, "passed")
+	c.has("k", "last")
+}
+
+func fiftyUpdates(h *harness) {
+	const n = 50
+	c := h.open(setup{}).client()
+	c.set("k", "v")
+	var replies []<-chan *reply
+	for range n {
+		replies = append(replies, c.async("POST", "/incr"))
+	}
+	var got []int
+	for _, r := range replies {
+		number, err := strconv.Atoi(h.result(r).wantsStatus(200).body)
+		if err != nil {
+			h.Fatalf("no number: %v", err)
+		}
+		got = append(got, number)
+	}
+	slices.Sort(got)
+	for i, number := range got {
+		if number != i+1 {
+			h.Fatalf("numbers %v, want 1 to %d, each once", got, n)
+		}
+	}
+	c.has("k", "v")
+}
+
+func lastUpdateWins(h *harness) {
+	c := h.open(setup{}).client()
+	c.set("k", "v")
+	copied := c.twin()
+	c.post("/incr").wants(200, "1")
+	copied.post("/incr").wants(200, "1")
+	c.post("/incr").wants(200, "2") // one after the other, nothing is lost
+	c.has("k", "v")
+}
+
+func flashDuringRead(h *harness, want string) {
+	g := h.newGate()
+	c := h.open(setup{routes: gatedRoutes(g)}).client()
+	c.post("/flash?kind=info&text=first")
+	slow := c.async("POST", "/slow-flashes")
+	h.await(g, 1)
+	c.post("/flash?kind=info&text=second")
+	g.open()
+	h.result(slow).wants(200, "passed")
+	c.get("/flashes").wants(200, want)
+}
+
+func lostAnswer(h *harness) {
+	c := h.open(setup{}).client()
+	c.post("/incr").wants(200, "1")
+	h.faults.loseAnswer(opSave, fmt.Errorf("%w: %w", core.ErrUnavailable, errDown))
+	saves := h.faults.count(opSave)
+	c.post("/incr").wantsStatus(500) // the handler returns the error
+	if n := h.faults.count(opSave) - saves; n != 1 {
+		h.Errorf("%d saves after a lost answer, want 1", n)
+	}
+	h.faults.up()
+	if r := c.post("/incr"); r.body != "2" && r.body != "3" {
+		h.Errorf("the count is %s, want 2 or 3", r.body)
+	}
+}
+
+// slowTargets are what can be in flight across the end of a session.
+var slowTargets = []string{"/slow-set?value=x", "/slow-renew", "/slow-flash", "/slow-flashes", "/slow-read"}
+
+// duringFlight runs each slow request of a session across end, and checks
+// that the session is gone and that the slow response set no cookie.
+func duringFlight(h *harness, end func(*site, *client)) {
+	for _, target := range slowTargets {
+		g := h.newGate()
+		s := h.open(setup{routes: gatedRoutes(g)})
+		c := s.client()
+		c.login("ann")
+		c.post("/flash?kind=info&text=pending")
+		if strings.Contains(target, "read") {
+			h.clock.advance(10 * 60 * tick) // a touch is due
+		}
+		copied := c.twin()
+		slow := copied.async("POST", target)
+		h.await(g, 1)
+		end(s, c)
+		g.open()
+		if r := h.result(slow); r.status != 200 || len(r.ours()) != 0 {
+			h.Errorf("%s in flight: %d, Set-Cookie %q, want 200 and none", target, r.status, r.ours())
+		}
+		copied.get("/who").wants(200, "user= new=true ended=false")
+	}
+	h.wantEvents(3, core.EventDropped, core.ReasonEnded) // set, renew and flash; reading drops nothing
+}
+
+func logoutWins(h *harness) {
+	duringFlight(h, func(_ *site, c *client) { c.post("/logout").wants(200, "out").sets() })
+}
+
+func revocationWins(h *harness) {
+	duringFlight(h, func(s *site, c *client) {
+		if err := s.m.Revoke(h.Context(), c.id()); err != nil {
+			h.Fatalf("Revoke: %v", err)
+		}
+	})
+}
+
+func logoutLoses(h *harness) {
+	g := h.newGate()
+	c := h.open(setup{routes: gatedRoutes(g)}).client()
+	c.login("ann")
+	slow := c.async("POST", "/slow-set?value=x")
+	h.await(g, 1)
+	c.post("/logout").sets()
+	if c.token() != "" {
+		h.Errorf("the logout left the cookie with the client")
+	}
+	g.open()
+	h.result(slow).wants(200, "passed")
+	c.get("/who").wants(200, "user=ann new=false ended=false")
+}
+
+// unsupportedRevoke checks that ending one session is refused in words.
+func (h *harness) unsupportedRevoke() {
+	h.Helper()
+	s := h.open(setup{})
+	c := s.client()
+	c.login("ann")
+	if err := s.m.Revoke(h.Context(), c.id()); !errors.Is(err, core.ErrUnsupported) {
+		h.Errorf("Revoke: %v, want ErrUnsupported", err)
+	}
+	c.get("/who").wants(200, "user=ann new=false ended=false")
+}
+
+func renewAtOnce(h *harness, n int) []*client {
+	s := h.open(setup{})
+	c := s.client()
+	c.set("k", "v")
+	clients := make([]*client, n)
+	var replies []<-chan *reply
+	for i := range clients {
+		clients[i] = c.twin()
+		replies = append(replies, clients[i].async("POST", "/renew"))
+	}
+	for _, r := range replies {
+		h.result(r).wants(200, "renewed")
+	}
+	tokens := map[string]*client{c.token(): c}
+	for _, twin := range clients {
+		tokens[twin.token()] = twin
+	}
+	var alive []*client
+	for _, twin := range tokens {
+		if twin.get("/get").body == "v" {
+			alive = append(alive, twin)
+		}
+	}
+	return alive
+}
+
+func oneWinner(h *harness) {
+	if alive := renewAtOnce(h, 50); len(alive) != 1 {
+		h.Errorf("%d tokens are alive, want 1", len(alive))
+	}
+	h.wantEvents(1, core.EventRenewed, "")
+}
+
+func everyRenewalLives(h *harness) {
+	if alive := renewAtOnce(h, 5); len(alive) < 5 {
+		h.Errorf("%d tokens are alive, want those of all 5 renewals", len(alive))
+	}
+}
+
+func goroutines(h *harness) {
+	const n = 32
+	s := h.open(setup{routes: []Route{post("/many", func(r Request) error {
+		s := r.Session()
+		var wg sync.WaitGroup
+		for i := range n {
+			wg.Go(func() {
+				k := fmt.Sprintf("k%d", i)
+				s.Set(k, "v")
+				core.Get[string](s, k)
+				counter.Update(s, func(n int) int { return n + 1 })
+				s.Flash("info", k)
+				s.PeekFlashes()
+				s.Keys()
+				s.UserID()
+				s.Delete(k)
+			})
+		}
+		wg.Wait()
+		v, _ := counter.Get(s)
+		return r.Text(200, strconv.Itoa(v))
+	})}})
+	c := s.client()
+	c.set("k", "v")
+	c.post("/many").wants(200, strconv.Itoa(n))
+	if got := c.get("/flashes").body; strings.Count(got, "|") != n-1 {
+		h.Errorf("flashes %q, want %d", got, n)
+	}
+	c.has("k", "v")
+}

@@ -1,0 +1,161 @@
+package adaptertest
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/satchel-go/satchel/core"
+)
+
+// failureCases are about errors, and about records that cannot be read.
+var failureCases = []testCase{
+	{
+		name: "E1_SEC67_no_token_in_errors_and_events",
+		why:  "Logs are read by many; whoever reads a token there has the session.",
+		run:  canary,
+	},
+	{
+		name: "E1_errors_branch_by_sentinel",
+		why:  "Handlers decide by what went wrong, without reading texts.",
+		run:  sentinels,
+	},
+	{
+		name: "E3_corrupt_record_is_no_session",
+		why:  "Damaged bytes must neither panic nor lock the user out.",
+		run: func(h *harness) {
+			damageRecords(h, core.ReasonCorrupt, func(data []byte) [][]byte {
+				garbage := [][]byte{nil, {}, {0}, {1}, []byte("garbage"), data[:len(data)-1], data[:len(data)/2], make([]byte, 100)}
+				return append(garbage, append(data[:len(data):len(data)], 0))
+			})
+		},
+	},
+	{
+		name: "E3_newer_version_is_no_session_and_stays",
+		why:  "During a rollback old servers must not destroy what new ones wrote.",
+		run: func(h *harness) {
+			damageRecords(h, core.ReasonNewer, func(data []byte) [][]byte {
+				newer := append([]byte(nil), data...)
+				newer[0] += 7
+				return [][]byte{newer}
+			})
+		},
+	},
+	{
+		name: "E3_garbage_in_the_cookie",
+		why:  "Whatever a client sends is no session and no panic.",
+		run: func(h *harness) {
+			s := h.open(setup{})
+			c := s.client()
+			c.set("k", "v")
+			token := c.token()
+			for i := 0; i < len(token); i += 7 {
+				for _, bad := range []string{flip(token, i), token[:i] + token[min(i+1, len(token)):], token[:i]} {
+					if bad != "" {
+						s.with(bad).get("/get").wants(200, absent).setsNothing()
+					}
+				}
+			}
+			c.has("k", "v")
+		},
+	},
+}
+
+// damageRecords makes the store hand out damaged records, and checks that
+// they are no session, that an event tells, and that nothing is overwritten.
+func damageRecords(h *harness, reason core.Reason, damage func([]byte) [][]byte) {
+	s := h.open(setup{})
+	c := s.client()
+	c.set("k", "v")
+	if h.clientSide() {
+		for _, bad := range damage([]byte(c.token())) { // authenticated: damaged means foreign
+			r := s.rawGet("/get", "Cookie: "+cookieName+"="+string(bad))
+			if r.err == nil && r.status != 400 { // a server may refuse control characters by itself
+				r.wants(200, absent).setsNothing()
+			}
+		}
+		c.has("k", "v")
+		return
+	}
+	var variants [][]byte
+	h.faults.corrupt(func(e core.Entry) core.Entry { variants = damage(e.Data); return e })
+	c.has("k", "v")
+	for i, bad := range variants {
+		h.faults.corrupt(func(e core.Entry) core.Entry { e.Data = bad; return e })
+		twin := c.twin()
+		twin.get("/get").wants(200, absent).setsNothing()
+		twin.post("/set?value=new").wants(200, "set").sets()
+		h.faults.corrupt(nil)
+		h.wantEvents(2*(i+1), core.EventRejected, reason)
+		twin.has("k", "new")
+	}
+	c.has("k", "v") // as it was
+}
+
+func canary(h *harness) {
+	var failures []error
+	s := h.open(setup{
+		app: func(c *Config) {
+			c.OnError = func(r Request, err error) error {
+				failures = append(failures, err)
+				return r.Text(core.Refuse(err).Status, "error")
+			}
+		},
+		routes: []Route{get("/print", func(r Request) error {
+			s := r.Session()
+			return r.Text(200, fmt.Sprintf("%v %+v %#v %s", s, s, s, s))
+		})},
+	})
+	c := s.client()
+	c.set("k", "v4lue-c4n4ry")
+	c.login("ann")
+	token := c.token()
+	secrets := []string{token, token[len(token)-20:], "v4lue-c4n4ry"}
+	said := c.get("/print").body
+	for _, o := range []op{opLoad, opSave, opTouch, opDelete} {
+		h.faults.down(o)
+		c.get("/get")
+		c.twin().post("/set?value=x")
+		c.twin().post("/renew")
+		h.faults.up()
+	}
+	s.with(flip(token, 30)).get("/get")
+	c.get("/sessions")
+	c.post("/logout")
+	s.with(token).get("/get")
+	for _, err := range failures {
+		said += fmt.Sprintf("%v %+v %#v", err, err, err)
+	}
+	for _, e := range h.events.list() {
+		said += fmt.Sprintf("%v %+v %#v %v", e, e, e, e.Err)
+	}
+	for _, secret := range secrets {
+		if strings.Contains(said, secret) {
+			h.Errorf("a token or a value is in what errors and events say")
+		}
+	}
+}
+
+func sentinels(h *harness) {
+	s := h.open(setup{routes: []Route{post("/errors", func(r Request) error {
+		s := r.Session()
+		if _, err := core.Lookup[int](s, "absent"); !errors.Is(err, core.ErrNotFound) {
+			return r.Text(200, fmt.Sprintf("Lookup of the absent: %v", err))
+		}
+		var failure *core.ValueError
+		if _, err := core.Lookup[int](s, "k"); !errors.As(err, &failure) || failure.Key != "k" {
+			return r.Text(200, fmt.Sprintf("Lookup of another type: %v", err))
+		}
+		s.Set("big", strings.Repeat("x", 100<<10))
+		var size *core.SizeError
+		err := s.Commit(r.Context())
+		if !errors.Is(err, core.ErrTooLarge) || !errors.As(err, &size) || size.Key != "big" || size.Total <= size.Limit {
+			return r.Text(200, fmt.Sprintf("Commit of too much: %v", err))
+		}
+		return r.Text(200, "as promised")
+	})}})
+	c := s.client()
+	c.set("k", "a string")
+	c.post("/errors").wants(200, "as promised")
+	c.has("k", "a string")
+}

@@ -1,0 +1,181 @@
+package adaptertest
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/satchel-go/satchel/core"
+)
+
+// op is what a session backend is asked to do.
+type op string
+
+const (
+	opLoad   op = "load"
+	opSave   op = "save"
+	opTouch  op = "touch"
+	opDelete op = "delete"
+)
+
+var errDown = errors.New("adaptertest: the backend is down")
+
+// faults counts what a backend is asked, and makes it fail or wait as a case wants.
+type faults struct {
+	mu     sync.Mutex
+	counts map[op]int
+	hooks  map[op]func(context.Context) error
+	lost   map[op]error
+	mangle func(core.Entry) core.Entry
+}
+
+func newFaults() *faults {
+	return &faults{counts: map[op]int{}, hooks: map[op]func(context.Context) error{}, lost: map[op]error{}}
+}
+
+// before counts an operation and runs the case's hook.
+func (f *faults) before(ctx context.Context, o op) error {
+	f.mu.Lock()
+	f.counts[o]++
+	hook := f.hooks[o]
+	f.mu.Unlock()
+	if hook == nil {
+		return nil
+	}
+	return hook(ctx)
+}
+
+// after returns the error that hides an operation's success.
+func (f *faults) after(o op) error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.lost[o]
+}
+
+// count returns how often o was asked for.
+func (f *faults) count(o op) int {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.counts[o]
+}
+
+// hook runs fn before every o; nil ends that.
+func (f *faults) hook(o op, fn func(context.Context) error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.hooks[o] = fn
+}
+
+// down makes operations fail.
+func (f *faults) down(ops ...op) {
+	for _, o := range ops {
+		f.hook(o, func(context.Context) error { return fmt.Errorf("%w: %w", core.ErrUnavailable, errDown) })
+	}
+}
+
+// up ends all faults.
+func (f *faults) up() {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	clear(f.hooks)
+	clear(f.lost)
+	f.mangle = nil
+}
+
+// loseAnswer carries o out and reports err all the same; nil ends that.
+func (f *faults) loseAnswer(o op, err error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.lost[o] = err
+}
+
+// corrupt changes every entry that is loaded.
+func (f *faults) corrupt(mangle func(core.Entry) core.Entry) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.mangle = mangle
+}
+
+// faultyStore is a store that counts and can be told to fail. It waits for a
+// network, as far as the core knows, so that deadlines apply.
+type faultyStore struct {
+	core.Store
+	faults *faults
+}
+
+// Unwrap leads the core to the store's optional abilities.
+func (s *faultyStore) Unwrap() core.Store { return s.Store }
+
+// InProcess implements [core.InProcess].
+func (s *faultyStore) InProcess() bool { return false }
+
+// Load implements [core.Store].
+func (s *faultyStore) Load(ctx context.Context, id core.ID) (core.Entry, error) {
+	if err := s.faults.before(ctx, opLoad); err != nil {
+		return core.Entry{}, err
+	}
+	e, err := s.Store.Load(ctx, id)
+	s.faults.mu.Lock()
+	mangle := s.faults.mangle
+	s.faults.mu.Unlock()
+	if err == nil && mangle != nil {
+		e = mangle(e)
+	}
+	return e, err
+}
+
+// Save implements [core.Store].
+func (s *faultyStore) Save(ctx context.Context, id core.ID, e core.Entry, base core.Version) (core.Version, error) {
+	if err := s.faults.before(ctx, opSave); err != nil {
+		return 0, err
+	}
+	v, err := s.Store.Save(ctx, id, e, base)
+	if lost := s.faults.after(opSave); err == nil && lost != nil {
+		return 0, lost
+	}
+	return v, err
+}
+
+// Touch implements [core.Store].
+func (s *faultyStore) Touch(ctx context.Context, id core.ID, base core.Version, expires time.Time) error {
+	if err := s.faults.before(ctx, opTouch); err != nil {
+		return err
+	}
+	return s.Store.Touch(ctx, id, base, expires)
+}
+
+// Delete implements [core.Store].
+func (s *faultyStore) Delete(ctx context.Context, id core.ID) error {
+	if err := s.faults.before(ctx, opDelete); err != nil {
+		return err
+	}
+	return s.Store.Delete(ctx, id)
+}
+
+// faultySealer is a sealer that counts and can be told to fail.
+type faultySealer struct {
+	core.Sealer
+	faults *faults
+}
+
+// Open implements [core.Sealer].
+func (s *faultySealer) Open(ctx context.Context, scope core.Scope, token string) (*core.Record, error) {
+	if err := s.faults.before(ctx, opLoad); err != nil {
+		return nil, err
+	}
+	return s.Sealer.Open(ctx, scope, token)
+}
+
+// Seal implements [core.Sealer].
+func (s *faultySealer) Seal(ctx context.Context, scope core.Scope, r *core.Record) (string, error) {
+	if err := s.faults.before(ctx, opSave); err != nil {
+		return "", err
+	}
+	token, err := s.Sealer.Seal(ctx, scope, r)
+	if lost := s.faults.after(opSave); err == nil && lost != nil {
+		return "", lost
+	}
+	return token, err
+}

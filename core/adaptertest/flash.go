@@ -1,0 +1,191 @@
+package adaptertest
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/satchel-go/satchel/core"
+)
+
+type form struct {
+	Name   string
+	Errors map[string]string
+}
+
+var formFlash = core.NewFlashKey[form]("form")
+
+// flashCases are about messages for the next page.
+var flashCases = []testCase{
+	{
+		name: "F1_SEC63_shown_once",
+		why:  "The next page shows it, the one after does not.",
+		run: func(h *harness) {
+			c := h.open(setup{}).client()
+			c.post("/flash?kind=info&text=hello&to=/flashes").wantsStatus(303)
+			c.get("/blank").wants(200, "blank")
+			c.get("/flashes").wants(200, "info:hello")
+			c.get("/flashes").wants(200, absent).setsNothing()
+		},
+	},
+	{
+		name: "F1_SEC63_kept_by_a_failed_commit",
+		why:  "A page that was replaced by an error has shown nothing.",
+		run: func(h *harness) {
+			c := h.open(setup{}).client()
+			c.post("/flash?kind=info&text=hello")
+			h.faults.down(opSave)
+			c.get("/flashes").refusal(503, unavailableBody)
+			h.faults.up()
+			c.get("/flashes").wants(200, "info:hello")
+			c.get("/flashes").wants(200, absent)
+		},
+	},
+	{
+		name: "F2_readable_at_once",
+		why:  "A form that is shown again without a redirect shows its own message, and only once.",
+		run: func(h *harness) {
+			s := h.open(setup{routes: []Route{post("/now", func(r Request) error {
+				r.Session().Flash("error", "now")
+				return answer(r, texts(r.Session().Flashes()))
+			})}})
+			c := s.client()
+			c.post("/now").wants(200, "error:now").setsNothing()
+			c.get("/flashes").wants(200, absent)
+			c.post("/now?status=422").wants(422, "error:now")
+			c.get("/flashes").wants(200, absent)
+			c.post("/now?to=/flashes").wantsStatus(303).sets()
+			c.get("/flashes").wants(200, "error:now")
+		},
+	},
+	{
+		name: "F3_peek_and_keep",
+		why:  "A handler may look without taking, or change its mind.",
+		run: func(h *harness) {
+			s := h.open(setup{routes: []Route{get("/keep", func(r Request) error {
+				got := texts(r.Session().Flashes())
+				r.Session().KeepFlashes(kinds(r)...)
+				return r.Text(200, got)
+			})}})
+			c := s.client()
+			c.post("/flash?kind=info&text=a")
+			c.post("/flash?kind=error&text=b")
+			c.get("/peek").wants(200, "info:a|error:b").setsNothing()
+			c.get("/keep").wants(200, "info:a|error:b").setsNothing()
+			c.get("/keep?kind=error").wants(200, "info:a|error:b")
+			c.get("/flashes").wants(200, "error:b")
+		},
+	},
+	{
+		name: "F4_kinds_and_order",
+		why:  "Each part of a page reads its own kind, in the order in which things happened.",
+		run: func(h *harness) {
+			c := h.open(setup{}).client()
+			for i, kind := range []string{"info", "error", "info", "a kind of my own", "error"} {
+				c.post(query("/flash", "kind", kind, "text", fmt.Sprint(i)))
+			}
+			c.get("/flashes?kind=error").wants(200, "error:1|error:4")
+			c.get("/flashes?kind=nothing").wants(200, absent)
+			c.get("/flashes").wants(200, "info:0|info:2|a kind of my own:3")
+			c.get("/flashes").wants(200, absent)
+		},
+	},
+	{
+		name: "F4_typed_flashes_are_apart",
+		why:  "A form's input for the next page is no message, and messages are no forms.",
+		run:  typedFlash,
+	},
+	{
+		name: "F5_SEC64_bounded_in_number",
+		why:  "A loop of redirects must not grow the session without end: the oldest go.",
+		run: func(h *harness) {
+			c := h.open(setup{}).client()
+			for i := range 100 {
+				c.post(fmt.Sprintf("/flash?kind=n&text=%d", i)).wants(200, "flashed")
+			}
+			got := strings.Split(c.get("/flashes").body, "|")
+			if len(got) != 32 || got[0] != "n:68" || got[31] != "n:99" {
+				h.Errorf("flashes are %q, want the last 32", got)
+			}
+			h.wantEvents(68, core.EventFlashDropped, "")
+		},
+	},
+	{
+		name: "F5_bounded_in_time",
+		why:  "Yesterday's message means nothing today.",
+		run: func(h *harness) {
+			c := h.open(setup{core: func(c *core.Config) { c.FlashLifetime = time.Minute }}).client()
+			c.post("/flash?kind=info&text=old")
+			h.clock.advance(time.Minute + tick)
+			c.post("/flash?kind=info&text=new")
+			c.get("/flashes").wants(200, "info:new")
+		},
+	},
+	{
+		name: "F5_SEC64_never_the_reason_of_an_error",
+		why:  "A message that does not fit is dropped and told of; the page is more important.",
+		run: func(h *harness) {
+			s := h.open(setup{routes: []Route{post("/long", func(r Request) error {
+				r.Session().Flash("info", strings.Repeat("x", 100<<10))
+				r.Session().Set("k", "v")
+				return r.Text(200, "long")
+			})}})
+			c := s.client()
+			c.post("/long").wants(200, "long").sets()
+			c.has("k", "v")
+			c.get("/flashes").wants(200, absent)
+			h.wantEvents(1, core.EventFlashDropped, "")
+		},
+	},
+	{
+		name: "F5_SEC64_inert",
+		why:  "A flash is data: what it says comes back as it was, for the template to escape.",
+		run: func(h *harness) {
+			c := h.open(setup{}).client()
+			text := "<script>alert('1')</script> & \" ; , \\ ü 漢 \U0001f36a"
+			c.post(query("/flash", "kind", "<b>", "text", text))
+			c.get("/flashes").wants(200, "<b>:"+text)
+		},
+	},
+	{
+		name:    "F6_overlapping_requests_lose_none",
+		why:     "Two requests that add a flash at the same time both mean it.",
+		run:     func(h *harness) { overlappingFlashes(h, "info:first|info:late") },
+		limited: func(h *harness) { overlappingFlashes(h, "info:late") },
+	},
+}
+
+func typedFlash(h *harness) {
+	s := h.open(setup{routes: []Route{
+		post("/form", func(r Request) error {
+			formFlash.Add(r.Session(), form{Name: r.Param("name"), Errors: map[string]string{"name": "is missing"}})
+			r.Session().Flash("error", "look again")
+			return r.Redirect(303, "/form")
+		}),
+		get("/form", func(r Request) error {
+			f, ok := formFlash.Take(r.Session())
+			if !ok {
+				return r.Text(200, absent)
+			}
+			return r.Text(200, f.Name+" "+f.Errors["name"])
+		}),
+	}})
+	c := s.client()
+	c.post("/form?name=x").wantsStatus(303)
+	c.get("/flashes").wants(200, "error:look again")
+	c.get("/form").wants(200, "x is missing")
+	c.get("/form").wants(200, absent)
+}
+
+func overlappingFlashes(h *harness, want string) {
+	g := h.newGate()
+	c := h.open(setup{routes: gatedRoutes(g)}).client()
+	c.set("k", "v")
+	slow := c.async("POST", "/slow-flash")
+	h.await(g, 1)
+	c.post("/flash?kind=info&text=first")
+	g.open()
+	h.result(slow).wants(200, "passed")
+	c.get("/flashes").wants(200, want)
+	c.get("/flashes").wants(200, absent)
+}

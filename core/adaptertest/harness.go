@@ -1,0 +1,219 @@
+package adaptertest
+
+import (
+	"context"
+	"net"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/satchel-go/satchel/core"
+)
+
+// patience is how long the suite waits for what should happen at once.
+const patience = 10 * time.Second
+
+// harness is what a case works with: one backend, a clock that is turned, and
+// a record of what happened.
+type harness struct {
+	reporter
+
+	t       *testing.T // for what backends need; verdicts go to the reporter
+	newApp  NewApp
+	backend core.Backend
+	store   core.Store // nil if there is none
+	traits  core.Traits
+	clock   *clock
+	faults  *faults
+	events  *events
+}
+
+func newHarness(t *testing.T, r reporter, newApp NewApp, b Backend) *harness {
+	h := &harness{
+		reporter: r, t: t, newApp: newApp,
+		clock:  &clock{now: time.Date(2030, 1, 2, 3, 4, 5, 0, time.UTC)},
+		faults: newFaults(),
+		events: &events{},
+	}
+	h.backend, h.store = b.layered(t, h.clock.Now, h.faults)
+	h.traits = h.backend.Traits()
+	return h
+}
+
+// clientSide reports whether the session travels in its cookie.
+func (h *harness) clientSide() bool { return h.traits.ClientSide }
+
+// config returns the Config of a case's Managers.
+func (h *harness) config() core.Config {
+	return core.Config{Now: h.clock.Now, Observer: h.events.observe}
+}
+
+// manager makes a Manager; edit may be nil.
+func (h *harness) manager(edit func(*core.Config)) *core.Manager {
+	h.Helper()
+	c := h.config()
+	if edit != nil {
+		edit(&c)
+	}
+	m, err := core.New(h.backend, c)
+	if err != nil {
+		h.Fatalf("core.New: %v", err)
+	}
+	return m
+}
+
+// site is a server that runs.
+type site struct {
+	*harness
+	addr string
+	m    *core.Manager // the innermost one
+}
+
+// setup says how a case's server differs from the ordinary one.
+type setup struct {
+	core   func(*core.Config) // edits the Manager's Config
+	app    func(*Config)      // edits the App's
+	routes []Route            // added to the standard ones
+}
+
+// open starts a server with one Manager and the standard routes.
+func (h *harness) open(s setup) *site {
+	h.Helper()
+	c := Config{Managers: []*core.Manager{h.manager(s.core)}}
+	c.Routes = append(standardRoutes(), s.routes...)
+	if s.app != nil {
+		s.app(&c)
+	}
+	return h.serve(c)
+}
+
+// serve starts a server; the case's end stops it.
+func (h *harness) serve(c Config) *site {
+	h.Helper()
+	ln, err := (&net.ListenConfig{}).Listen(h.Context(), "tcp", "127.0.0.1:0")
+	if err != nil {
+		h.Fatalf("listen: %v", err)
+	}
+	app := h.newApp(c)
+	served := make(chan struct{})
+	go func() {
+		defer close(served)
+		_ = app.Serve(ln) // it ends by Shutdown, with an error in some frameworks
+	}()
+	h.Cleanup(func() {
+		ctx, cancel := context.WithTimeout(context.Background(), patience)
+		defer cancel()
+		_ = app.Shutdown(ctx)
+		_ = ln.Close()
+		select {
+		case <-served:
+		case <-time.After(patience):
+			h.Errorf("the App still serves %v after Shutdown", patience)
+		}
+	})
+	return &site{harness: h, addr: ln.Addr().String(), m: c.Managers[len(c.Managers)-1]}
+}
+
+// waitFor waits until cond holds: for what happens after the response.
+func (h *harness) waitFor(what string, cond func() bool) {
+	h.Helper()
+	for deadline := time.Now().Add(patience); !cond(); time.Sleep(time.Millisecond) {
+		if time.Now().After(deadline) {
+			h.Fatalf("waited %v for %s", patience, what)
+		}
+	}
+}
+
+// clock is turned by the case. It is safe for concurrent use.
+type clock struct {
+	mu  sync.Mutex
+	now time.Time
+}
+
+// Now is a Config.Now.
+func (c *clock) Now() time.Time {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.now
+}
+
+func (c *clock) advance(d time.Duration) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.now = c.now.Add(d)
+}
+
+// events is a Config.Observer that keeps what it is told.
+type events struct {
+	mu  sync.Mutex
+	all []core.Event
+}
+
+func (e *events) observe(_ context.Context, event core.Event) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.all = append(e.all, event)
+}
+
+// list returns what was told so far.
+func (e *events) list() []core.Event {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return append([]core.Event(nil), e.all...)
+}
+
+// count returns how many events there were of a kind, with a reason unless
+// that is "".
+func (e *events) count(kind core.EventKind, reason core.Reason) int {
+	n := 0
+	for _, event := range e.list() {
+		if event.Kind == kind && (reason == "" || event.Reason == reason) {
+			n++
+		}
+	}
+	return n
+}
+
+// wantEvents checks how many events there were of a kind.
+func (h *harness) wantEvents(n int, kind core.EventKind, reason core.Reason) {
+	h.Helper()
+	if got := h.events.count(kind, reason); got != n {
+		h.Errorf("%d events %q %q, want %d; all: %v", got, kind, reason, n, h.events.list())
+	}
+}
+
+// gate holds requests until the case lets them go, so that they overlap.
+type gate struct {
+	arrived chan struct{}
+	opened  chan struct{}
+	once    sync.Once
+}
+
+func (h *harness) newGate() *gate {
+	g := &gate{arrived: make(chan struct{}, 1024), opened: make(chan struct{})}
+	h.Cleanup(g.open)
+	return g
+}
+
+// pass is called by the handler: it waits for open.
+func (g *gate) pass() {
+	g.arrived <- struct{}{}
+	select {
+	case <-g.opened:
+	case <-time.After(patience):
+	}
+}
+
+// await waits until n requests are at the gate.
+func (h *harness) await(g *gate, n int) {
+	h.Helper()
+	for range n {
+		select {
+		case <-g.arrived:
+		case <-time.After(patience):
+			h.Fatalf("no request has come to the gate in %v", patience)
+		}
+	}
+}
+
+func (g *gate) open() { g.once.Do(func() { close(g.opened) }) }

@@ -1,0 +1,254 @@
+package adaptertest
+
+import (
+	"errors"
+	"html/template"
+	"io"
+	"strings"
+	"time"
+
+	"github.com/satchel-go/satchel/core"
+)
+
+// flashPage reads the flashes while it is being sent.
+var flashPage = template.Must(template.New("flashes").Parse(
+	`<html>{{.Before}}{{range .S.Flashes}}<p>{{.Kind}}:{{.Text}}</p>{{end}}</html>`))
+
+type pageData struct {
+	S      *core.Session
+	Before string
+}
+
+// lateCases are about what happens after the first byte (promise C6).
+var lateCases = []testCase{
+	{
+		name: "C6_streaming_template_shows_a_flash_once",
+		why:  "Templates read flashes after the header has gone; the next page must not show them again.",
+		run: func(h *harness) {
+			s := h.open(setup{routes: lateRoutes()})
+			c := s.client()
+			c.post("/flash?kind=info&text=hello").wantsStatus(200)
+			c.get("/page").wants(200, "<html><p>info:hello</p></html>")
+			c.get("/page").wants(200, "<html></html>")
+			c.get("/flashes").wants(200, absent)
+			h.wantEvents(0, core.EventTooLate, "")
+		},
+	},
+	{
+		name: "C6_template_that_fills_the_buffer",
+		why:  "Only so much body is held back; a flash that is read too late is shown again rather than lost.",
+		run:  bigPage,
+	},
+	{
+		name: "C6_flush_ends_the_holding_back",
+		why:  "A handler that flushes wants its bytes to arrive now.",
+		run: func(h *harness) {
+			s := h.open(setup{routes: lateRoutes()})
+			c := s.client()
+			c.post("/flash?kind=info&text=hello")
+			c.get("/flushed").wants(200, "firstinfo:hello")
+			told := func() bool { return h.events.count(core.EventTooLate, "") == 1 }
+			if h.clientSide() {
+				h.waitFor("the event", told)
+			}
+			again := absent
+			if told() {
+				again = "info:hello"
+			}
+			c.get("/flashes").wants(200, again)
+		},
+	},
+	{
+		name: "C6_late_write_is_kept_or_reported",
+		why:  "A change after the header is saved if that needs no cookie, and else told to the developer: never lost in silence.",
+		run:  lateWrite,
+	},
+	{
+		name: "C6_late_write_of_a_new_session_is_reported",
+		why:  "A new session needs a cookie; after the header there is none.",
+		run: func(h *harness) {
+			s := h.open(setup{routes: lateRoutes()})
+			c := s.client()
+			c.get("/late").wants(200, "begun late").setsNothing()
+			h.waitFor("the event", func() bool { return h.events.count(core.EventTooLate, "") == 1 })
+			if n := h.events.count(core.EventCreated, ""); n != 0 {
+				h.Errorf("a session was stored that no client can have")
+			}
+			c.has("late", absent)
+		},
+	},
+	{
+		name: "C6_explicit_commit_after_the_header",
+		why:  "Commit says ErrTooLate if a change needs a cookie, and saves it otherwise.",
+		run:  lateCommit,
+	},
+	{
+		name: "C6_after_the_request_writes_are_reported",
+		why:  "A goroutine that outlives its request cannot change a session whose response is long gone.",
+		run:  afterwards,
+	},
+	{
+		name: "C6_strict_mode_panics",
+		why:  "In tests a late change is a failure that cannot be overlooked.",
+		run:  strictLate,
+	},
+	{
+		name: "C6_strict_mode_finds_changes_in_place",
+		why:  "What Get returned is a snapshot: changing it stores nothing, and the developer should know.",
+		run: func(h *harness) {
+			s := h.open(setup{core: func(c *core.Config) { c.Strict = true }, routes: []Route{
+				post("/list", func(r Request) error { r.Session().Set("list", []int{1, 2}); return r.Text(200, "") }),
+				post("/in-place", func(r Request) error {
+					list, _ := core.Get[[]int](r.Session(), "list")
+					list[0] = 7
+					return r.Text(200, "changed")
+				}),
+			}})
+			c := s.client()
+			c.post("/list").wantsStatus(200)
+			if r := c.try("POST", "/in-place"); r.err == nil {
+				r.wantsStatus(500)
+			}
+		},
+	},
+}
+
+func lateRoutes() []Route {
+	return []Route{
+		get("/page", func(r Request) error { return r.Template(flashPage, pageData{S: r.Session()}) }),
+		get("/big", func(r Request) error {
+			return r.Template(flashPage, pageData{S: r.Session(), Before: strings.Repeat("x", 40<<10)})
+		}),
+		get("/flushed", func(r Request) error {
+			s := r.Session()
+			return r.Stream("text/plain", func(w io.Writer, flush func() error) error {
+				_, _ = io.WriteString(w, "first")
+				_ = flush()
+				_, err := io.WriteString(w, texts(s.Flashes()))
+				return err
+			})
+		}),
+		get("/late", func(r Request) error {
+			s := r.Session()
+			return r.Stream("text/plain", func(w io.Writer, flush func() error) error {
+				_, _ = io.WriteString(w, "begun")
+				_ = flush()
+				s.Set("late", "kept")
+				_, err := io.WriteString(w, " late")
+				return err
+			})
+		}),
+		get("/late-commit", func(r Request) error {
+			s, ctx := r.Session(), r.Context()
+			return r.Stream("text/plain", func(w io.Writer, flush func() error) error {
+				_ = flush()
+				s.Set("late", "kept")
+				verdict := "saved"
+				if err := s.Commit(ctx); errors.Is(err, core.ErrTooLate) {
+					verdict = "too late"
+				} else if err != nil {
+					verdict = err.Error()
+				}
+				_, err := io.WriteString(w, verdict)
+				return err
+			})
+		}),
+	}
+}
+
+func bigPage(h *harness) {
+	s := h.open(setup{routes: lateRoutes()})
+	c := s.client()
+	c.post("/flash?kind=info&text=hello")
+	r := c.get("/big").wantsStatus(200)
+	if !strings.Contains(r.body, "info:hello") || len(r.body) < 40<<10 {
+		h.Errorf("the page is not whole: %d bytes", len(r.body))
+	}
+	told := func() int { return h.events.count(core.EventTooLate, core.ReasonLateFlash) }
+	got := c.get("/flashes").wantsStatus(200).body
+	if shown, again := got == absent, got == "info:hello"; !shown && !(again && h.clientSide() && told() == 1) {
+		h.Errorf("the next page shows %q, and %d events tell why", got, told())
+	}
+}
+
+func lateWrite(h *harness) {
+	s := h.open(setup{routes: lateRoutes()})
+	c := s.client()
+	c.set("k", "v")
+	c.get("/late").wants(200, "begun late").setsNothing()
+	c.has("k", "v")
+	h.waitFor("the end of the request", func() bool {
+		return h.events.count(core.EventSaved, "")+h.events.count(core.EventTooLate, "") == 1
+	})
+	if h.events.count(core.EventSaved, "") == 1 {
+		c.has("late", "kept")
+	} else {
+		c.has("late", absent)
+	}
+}
+
+func lateCommit(h *harness) {
+	s := h.open(setup{routes: lateRoutes()})
+	fresh := s.client()
+	fresh.get("/late-commit").wants(200, "too late").setsNothing()
+	c := s.client()
+	c.set("k", "v")
+	r := c.get("/late-commit").wantsStatus(200).setsNothing()
+	switch {
+	case r.body == "saved" && !h.clientSide():
+		c.has("late", "kept")
+	case r.body == "too late":
+		c.has("late", absent)
+	default:
+		h.Errorf("Commit after the header: %s", r.body)
+	}
+	c.has("k", "v")
+}
+
+func afterwards(h *harness) {
+	sessions := make(chan *core.Session, 1)
+	s := h.open(setup{routes: []Route{get("/keep", func(r Request) error {
+		sessions <- r.Session()
+		return r.Text(200, "kept")
+	})}})
+	c := s.client()
+	c.set("k", "v")
+	c.get("/keep").wants(200, "kept")
+	kept := <-sessions
+	h.waitFor("the end of the request", func() bool {
+		kept.Set("k", "afterwards")
+		return errors.Is(kept.Err(), core.ErrTooLate)
+	})
+	if err := kept.Commit(h.Context()); !errors.Is(err, core.ErrTooLate) {
+		h.Errorf("Commit after the request: %v, want ErrTooLate", err)
+	}
+	if got := value(kept, "k"); got != "v" {
+		h.Errorf("read after the request: %q, want v", got)
+	}
+	c.has("k", "v")
+}
+
+func strictLate(h *harness) {
+	panicked := make(chan any, 1)
+	s := h.open(setup{core: func(c *core.Config) { c.Strict = true }, routes: []Route{
+		get("/strict", func(r Request) error {
+			s := r.Session()
+			return r.Stream("text/plain", func(_ io.Writer, flush func() error) error {
+				_ = flush()
+				defer func() { panicked <- recover() }()
+				s.Set("k", "late")
+				_ = s.Commit(r.Context()) // a new session needs a cookie
+				return nil
+			})
+		}),
+	}})
+	s.client().get("/strict").wantsStatus(200)
+	select {
+	case v := <-panicked:
+		if text, ok := v.(string); !ok || !strings.Contains(text, "strict mode") {
+			h.Errorf("recovered %v, want the strict mode's panic", v)
+		}
+	case <-time.After(patience):
+		h.Errorf("the stream did not end")
+	}
+}

@@ -1,0 +1,223 @@
+package adaptertest
+
+import (
+	"fmt"
+	"io"
+	"strings"
+	"sync"
+
+	"github.com/satchel-go/satchel/core"
+)
+
+// lifetimeCases are about what outlives a request and what must not, and
+// about the middleware as such: AD26 to AD33 of the table in frameworkCases.
+var lifetimeCases = []testCase{
+	{
+		name: "AD26_SEC60_nothing_kept_is_a_view_of_a_buffer",
+		why:  "Fast frameworks use their buffers again: a session must own what it keeps.",
+		run:  keptValues,
+	},
+	{
+		name: "AD27_streams_have_the_session_to_read",
+		why:  "A body stream may run after the framework's context was released.",
+		run: func(h *harness) {
+			s := h.open(setup{routes: []Route{get("/story", func(r Request) error {
+				s := r.Session()
+				s.Set("k", "v")
+				return r.Stream("text/plain", func(w io.Writer, flush func() error) error {
+					for range 3 {
+						if _, err := io.WriteString(w, value(s, "k")+" "+value(s, "old")+";"); err != nil {
+							return err
+						}
+						if err := flush(); err != nil {
+							return err
+						}
+					}
+					return nil
+				})
+			})}})
+			c := s.client()
+			c.set("old", "o")
+			c.get("/story").wants(200, "v o;v o;v o;")
+			c.has("k", "v")
+		},
+	},
+	{
+		name: "AD28_SEC61_no_leak_from_one_request_to_the_next",
+		why:  "Pooled objects must not show one client's session to another.",
+		run:  noLeak,
+	},
+	{
+		name: "AD29_SEC29_heads_too_large_for_the_server",
+		why:  "A server that refuses the request's head loses nothing: without the large value all is well again.",
+		run:  everySize,
+	},
+	{
+		name: "AD30_failed_write_leaves_no_lock",
+		why:  "After a failed store write the next request must not hang.",
+		run: func(h *harness) {
+			c := h.open(setup{}).client()
+			c.set("k", "v")
+			for range 5 {
+				h.faults.down(opSave)
+				c.post("/set?value=x").refusal(503, unavailableBody)
+				h.faults.up()
+				c.has("k", "v")
+			}
+			c.set("k", "w")
+			c.has("k", "w")
+		},
+	},
+	{
+		name: "AD30_a_second_commit_is_harmless",
+		why:  "Saving twice must neither deadlock nor poison the session for the next request.",
+		run:  explicitCommits,
+	},
+	{
+		name: "AD30_session_kept_after_the_commit_is_still_its_own",
+		why:  "A handle that is used after the save must not read another client's data.",
+		run: func(h *harness) {
+			kept := make(chan *core.Session, 1)
+			s := h.open(setup{routes: []Route{get("/keep", func(r Request) error {
+				kept <- r.Session()
+				return r.Text(200, "")
+			})}})
+			ann, ben := s.client(), s.client()
+			ann.set("k", "ann's")
+			ann.get("/keep")
+			session := <-kept
+			for i := range 50 {
+				ben.set("k", fmt.Sprintf("ben's %d", i))
+				if got := value(session, "k"); got != "ann's" {
+					h.Fatalf("ann's session now reads %q", got)
+				}
+			}
+		},
+	},
+	{
+		name: "AD31_SEC68_middleware_mounted_twice",
+		why:  "Groups and sub-apps mount it again: one load, one commit, one cookie.",
+		run: func(h *harness) {
+			m := h.manager(nil)
+			s := h.serve(Config{Managers: []*core.Manager{m, m}, Routes: standardRoutes()})
+			c := s.client()
+			c.set("k", "v")
+			h.wantEvents(1, core.EventCreated, "")
+			loads := h.faults.count(opLoad)
+			c.post("/set?value=w").wants(200, "set")
+			if n := h.faults.count(opLoad) - loads; n != 1 {
+				h.Errorf("%d loads, want 1", n)
+			}
+			if n := h.faults.count(opSave); n != 2 {
+				h.Errorf("%d saves for two requests, want 2", n)
+			}
+			c.has("k", "w")
+		},
+	},
+	{
+		name: "AD32_session_in_every_context",
+		why:  "Code that has only a context.Context must find the same session.",
+		run:  everyContext,
+	},
+	{
+		name: "AD33_L3_one_refusal_for_all",
+		why:  "The answer to an outage is the same to the byte in every framework, at load and at commit.",
+		run: func(h *harness) {
+			c := h.open(setup{}).client()
+			c.set("k", "v")
+			h.faults.down(opLoad)
+			c.get("/get").refusal(503, unavailableBody)
+			h.faults.up()
+			h.faults.down(opSave)
+			c.post("/set?value=x").refusal(503, unavailableBody)
+			h.faults.up()
+			c.has("k", "v")
+		},
+	},
+}
+
+// keptValues stores what came with requests, sends 2,000 others, and looks.
+func keptValues(h *harness) {
+	s := h.open(setup{})
+	name := strings.Repeat("ann", 10)
+	c := s.client()
+	c.login(name)
+	c.post(query("/set", "key", "a-key-of-some-length", "value", strings.Repeat("v", 30)))
+	c.post(query("/flash", "kind", "a-kind-of-some-length", "text", strings.Repeat("t", 30)))
+	var wg sync.WaitGroup
+	for worker := range 8 {
+		other := s.client()
+		wg.Go(func() {
+			for i := range 250 {
+				junk := strings.Repeat(string(rune('A'+worker)), 30)
+				r := other.try("POST", query("/set", "key", "b-key-of-some-length", "value", junk, "user", junk))
+				if r.err != nil || r.status != 200 || i == 0 && other.token() == "" {
+					h.Errorf("request %d: %d, %v", i, r.status, r.err)
+					return
+				}
+			}
+		})
+	}
+	wg.Wait()
+	c.is("user=" + name + " new=false ended=false")
+	c.has("a-key-of-some-length", strings.Repeat("v", 30))
+	c.has("b-key-of-some-length", absent)
+	c.get("/flashes").wants(200, "a-kind-of-some-length:"+strings.Repeat("t", 30))
+	if infos, err := s.m.List(h.Context(), name); err == nil && (len(infos) != 1 || infos[0].User != name) {
+		h.Errorf("the user's sessions are %v", infos)
+	}
+}
+
+func noLeak(h *harness) {
+	s := h.open(setup{})
+	rich := s.client()
+	rich.login("ann")
+	rich.set("secret", "ann's")
+	rich.post("/flash?kind=info&text=ann's")
+	poor := s.client()
+	poor.set("k", "v")
+	for range 100 {
+		rich.has("secret", "ann's")
+		s.client().has("secret", absent)
+		poor.has("secret", absent)
+		poor.get("/flashes").wants(200, absent)
+		poor.is("user= new=false ended=false")
+	}
+	if r := rich.try("POST", "/panic"); r.err == nil { // there is no such route: a 404 by the framework
+		r.setsNothing()
+	}
+	s.client().is(anonymous)
+}
+
+func everyContext(h *harness) {
+	s := h.open(setup{routes: []Route{
+		get("/contexts", func(r Request) error {
+			s := r.Session()
+			tried, ok := r.TrySession()
+			inContext, found := core.FromContext(r.Context())
+			of, foundOf := core.FromContext(s.Context())
+			same := ok && found && foundOf && tried == s && inContext == s && of == s
+			return r.Text(200, fmt.Sprint(same))
+		}),
+		get("/without", func(r Request) error {
+			_, ok := r.TrySession()
+			_, found := core.FromContext(r.Context())
+			panicked := func() (v any) {
+				defer func() { v = recover() }()
+				r.Session()
+				return nil
+			}()
+			text, isText := panicked.(string)
+			return r.Text(200, fmt.Sprint(ok, found, isText && strings.Contains(text, "iddleware")))
+		}).outside(),
+		get("/of", func(r Request) error {
+			return r.Text(200, fmt.Sprint(r.SessionOf(h.manager(nil)) != nil))
+		}),
+	}})
+	c := s.client()
+	c.get("/contexts").wants(200, "true")
+	c.get("/without").wants(200, "false false true")
+	if r := c.try("GET", "/of"); r.err == nil {
+		r.wantsStatus(500) // a clear panic: that Manager is not mounted
+	}
+}

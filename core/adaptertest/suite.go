@@ -1,0 +1,91 @@
+package adaptertest
+
+import (
+	"context"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// Run runs every case as a subtest of t for each backend, [Memory] and
+// [Cookie] if none is given, over real connections. Subtests are called
+// name/backend/case; the case's name begins with the promise that it checks.
+// Cases are independent of each other and run in parallel.
+//
+//	func TestConformance(t *testing.T) { adaptertest.Run(t, "nethttp", httpapp.New) }
+func Run(t *testing.T, name string, newApp NewApp, backends ...Backend) {
+	t.Helper()
+	if len(backends) == 0 {
+		backends = []Backend{Memory(), Cookie()}
+	}
+	t.Run(name, func(t *testing.T) {
+		for _, b := range backends {
+			t.Run(b.Name, func(t *testing.T) {
+				for _, c := range allCases() {
+					t.Run(c.name, func(t *testing.T) {
+						t.Parallel()
+						runCase(t, t, c, newApp, b)
+					})
+				}
+			})
+		}
+	})
+}
+
+// testCase is one promise as a client sees it.
+type testCase struct {
+	name string         // ID_words: the promise, the rows of the security checklist, what happens
+	why  string         // one sentence, printed when the case fails
+	run  func(*harness) // checks it
+
+	// limited checks, in place of run, what happens with a backend that
+	// declares that it cannot keep the promise. Nil: every backend keeps it.
+	limited func(*harness)
+}
+
+// id returns the promise that the case is about.
+func (c testCase) id() string {
+	id, _, _ := strings.Cut(c.name, "_")
+	return id
+}
+
+// allCases returns the cases of all concerns.
+func allCases() []testCase {
+	return slices.Concat(
+		loadCases, tokenCases, unavailableCases,
+		commitCases, waysCases(), failedCommitCases, rollbackCases, lateCases, headerCases,
+		concurrencyCases, timeoutCases, flashCases, flashStatusCases,
+		identityCases, usersCases, failureCases, sizeCases,
+		frameworkCases, frameworkErrorCases, lifetimeCases,
+	)
+}
+
+// reporter is the part of [testing.TB] that cases use. Tests of the suite
+// itself pass one that records.
+type reporter interface {
+	Helper()
+	Errorf(format string, args ...any)
+	Fatalf(format string, args ...any)
+	Logf(format string, args ...any)
+	Failed() bool
+	Cleanup(f func())
+	Context() context.Context
+}
+
+// runCase runs c and says what it is about if it fails.
+func runCase(t *testing.T, r reporter, c testCase, newApp NewApp, b Backend) {
+	r.Helper()
+	defer func() {
+		if r.Failed() {
+			r.Logf("%s: %s", c.name, c.why)
+		}
+	}()
+	h := newHarness(t, r, newApp, b)
+	reason, limit := b.Limits[c.id()]
+	if c.limited == nil || !limit {
+		c.run(h)
+		return
+	}
+	r.Logf("promise-limit: %s %s %s", b.Name, c.id(), reason)
+	c.limited(h)
+}

@@ -1,0 +1,132 @@
+package adaptertest
+
+import (
+	"fmt"
+	"strings"
+)
+
+// tokenCases are about tokens that are not written as we write them.
+var tokenCases = []testCase{
+	{
+		name: "L1_SEC6_malformed_tokens_ask_nobody",
+		why:  "What cannot be a token must not reach the store, where it might mean something else.",
+		run:  malformedTokens,
+	},
+	{
+		name: "L1_SEC33_every_byte_in_a_token",
+		why:  "Base64url is read strictly: any other byte makes the cookie foreign, or the server refuses the request.",
+		run:  everyByte,
+	},
+	{
+		name: "L1_SEC34_one_spelling_per_token",
+		why:  "A second spelling of a token would escape revocation lists and logs.",
+		run:  otherSpellings,
+	},
+	{
+		name: "L1_SEC5_tokens_come_in_the_cookie_only",
+		why:  "A token in a URL ends up in logs, histories and Referer headers.",
+		run: func(h *harness) {
+			s := h.open(setup{})
+			c := s.client()
+			c.set("k", "v")
+			bare, token := s.client(), c.token()
+			bare.get(query("/get", cookieName, token, "session", token)).wants(200, absent)
+			bare.get("/get", "Authorization", "Bearer "+token, "X-Session", token, cookieName, token).wants(200, absent)
+			bare.post(query("/set", cookieName, token, "value", "x")).sets()
+			c.has("k", "v")
+		},
+	},
+	{
+		name: "L1_SEC35_many_cookies_are_bounded",
+		why:  "Thousands of cookies cost no more than reading over them.",
+		run:  manyCookies,
+	},
+}
+
+func malformedTokens(h *harness) {
+	s := h.open(setup{})
+	for _, token := range []string{
+		"", " ", "../", "../../etc/passwd", "\x00", "{}", `""`, `"abc"`, "a b", "~", "~2~", "~9~x",
+		strings.Repeat("A", 63), strings.Repeat("A", 65), strings.Repeat("/", 64), strings.Repeat("=", 64),
+		strings.Repeat("A", 64), // the zero ID
+	} {
+		r := s.rawGet("/get", "Cookie: "+cookieName+"="+token)
+		if r.status != 400 { // a server may refuse control characters by itself
+			r.wants(200, absent).setsNothing()
+		}
+	}
+	if r := s.rawGet("/get", "Cookie: "+cookieName+"="+strings.Repeat("A", 8<<10)); r.status < 400 {
+		r.wants(200, absent).setsNothing()
+	}
+	if n := h.faults.count(opLoad); n != 0 && !h.clientSide() {
+		h.Errorf("the store was asked %d times for what cannot be a token", n)
+	}
+}
+
+func everyByte(h *harness) {
+	s := h.open(setup{})
+	c := s.client()
+	c.set("k", "v")
+	token := c.token()
+	for b := range 256 {
+		if token[10] == byte(b) || b == ';' || b == '\n' || b == '\r' {
+			continue // the token itself, and what ends a cookie or a line
+		}
+		for _, sent := range []string{
+			token[:10] + string([]byte{byte(b)}) + token[11:],
+			token[:10] + string([]byte{byte(b)}) + token[10:],
+		} {
+			r := s.rawGet("/get", "Cookie: "+cookieName+"="+sent)
+			if refused := r.err != nil || r.status == 400; !refused {
+				r.wants(200, absent).setsNothing()
+			}
+		}
+	}
+	c.has("k", "v")
+}
+
+func otherSpellings(h *harness) {
+	s := h.open(setup{})
+	c := s.client()
+	c.set("k", "v")
+	token := c.token()
+	spellings := []string{
+		token + "=", token + "==", token + "A", token[:len(token)-1], `"` + token + `"`, `"` + token, "'" + token + "'",
+		fmt.Sprintf("%%%02X%s", token[0], token[1:]), token + "%0A", token + "\\", token + ",", "=" + token, token + "+", token + "~",
+		"~1~" + token, "~01~" + token, "~2~" + token,
+	}
+	const alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
+	for i := range len(alphabet) {
+		spellings = append(spellings, token[:len(token)-1]+alphabet[i:i+1])
+	}
+	for _, other := range spellings {
+		if other != token {
+			s.rawGet("/get", "Cookie: "+cookieName+"="+other).wants(200, absent).setsNothing()
+		}
+	}
+	// Blanks around it are the header's, not the token's.
+	s.rawGet("/get", "Cookie:  "+cookieName+" = "+token+" ").wants(200, "v")
+	c.has("k", "v")
+}
+
+func manyCookies(h *harness) {
+	s := h.open(setup{})
+	c := s.client()
+	c.set("k", "v")
+	ours := cookieName + "=" + c.token()
+	for _, line := range []string{
+		strings.Repeat("a=b; ", 300) + ours,
+		ours + strings.Repeat("; a=b", 300),
+		strings.Repeat("; ;;=;", 200) + ";" + ours,
+	} {
+		if r := s.rawGet("/get", "Cookie: "+line); r.status != 431 { // Fiber's limit is 4,096 bytes unless the app raises it
+			r.wants(200, "v").setsNothing()
+		}
+	}
+	parts := make([]string, 100)
+	for i := range parts {
+		parts[i] = fmt.Sprintf("%s-%d=x", cookieName, i+1)
+	}
+	s.rawGet("/get", "Cookie: "+ours+"; "+strings.Join(parts, "; ")).wants(200, "v").setsNothing()
+	s.rawGet("/get", "Cookie: "+cookieName+"=~99~A; "+strings.Join(parts, "; ")).wants(200, absent).setsNothing()
+}

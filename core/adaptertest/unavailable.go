@@ -1,0 +1,140 @@
+package adaptertest
+
+import (
+	"context"
+	"time"
+
+	"github.com/satchel-go/satchel/core"
+)
+
+// The refusal is the same in every adapter, to the byte.
+const (
+	refusalType        = "text/plain; charset=utf-8"
+	unavailableBody    = "Service Unavailable\n"
+	internalErrorBody  = "Internal Server Error\n"
+	tooManySessionBody = "Too many sessions\n"
+)
+
+// refusal checks that r is the answer that all adapters give by themselves,
+// and that it says nothing about cookies.
+func (r *reply) refusal(status int, body string) {
+	r.Helper()
+	r.wants(status, body).setsNothing()
+	if got := r.header.Get("Content-Type"); got != refusalType {
+		r.Errorf("Content-Type of the refusal is %q, want %q", got, refusalType)
+	}
+	if got := r.header.Get("X-Content-Type-Options"); got != "nosniff" {
+		r.Errorf("X-Content-Type-Options of the refusal is %q, want nosniff", got)
+	}
+	if got := r.header.Get("X-Handler"); got != "" {
+		r.Errorf("the refusal has a header of the handler: %q", got)
+	}
+}
+
+// unavailableCases are about a backend that cannot answer at load.
+var unavailableCases = []testCase{
+	{
+		name: "L3_down_at_load",
+		why:  "Nobody knows whether there is a session: an empty one would log the user out, and the next write would make it so.",
+		run:  downAtLoad,
+	},
+	{
+		name: "L3_slow_at_load",
+		why:  "A request waits for a slow store as long as the Config says, not as long as the store's client library does.",
+		run: func(h *harness) {
+			s := h.open(setup{core: func(c *core.Config) { c.LoadTimeout = 20 * time.Millisecond }})
+			c := s.client()
+			c.set("k", "v")
+			h.faults.hook(opLoad, func(ctx context.Context) error {
+				select {
+				case <-ctx.Done():
+				case <-time.After(100 * time.Millisecond):
+				}
+				return core.ErrUnavailable
+			})
+			c.get("/get").refusal(503, unavailableBody)
+			h.faults.up()
+			c.has("k", "v")
+		},
+	},
+	{
+		name: "L3_OnError_answers",
+		why:  "An application may show its own page when sessions are unavailable.",
+		run: func(h *harness) {
+			s := h.open(setup{app: func(c *Config) {
+				c.OnError = func(r Request, err error) error {
+					r.SetHeader("X-On-Error", "yes")
+					return r.Text(core.Refuse(err).Status, "my page")
+				}
+			}})
+			c := s.client()
+			c.set("k", "v")
+			h.faults.down(opLoad)
+			r := c.get("/get").wants(503, "my page").setsNothing()
+			if r.header.Get("X-On-Error") != "yes" {
+				h.Errorf("OnError could not set a header")
+			}
+			h.faults.up()
+			c.has("k", "v")
+		},
+	},
+	{
+		name: "L3_ServeWhenUnavailable",
+		why:  "A site may prefer pages without sessions to no pages; nothing may be lost by that.",
+		run:  serveWhenUnavailable,
+	},
+	{
+		name: "L3_recovers_by_itself",
+		why:  "After an outage everybody has the session that they had before.",
+		run: func(h *harness) {
+			s := h.open(setup{})
+			c := s.client()
+			c.login("ann")
+			for range 3 {
+				h.faults.down(opLoad, opSave, opTouch, opDelete)
+				c.get("/get").refusal(503, unavailableBody)
+				h.faults.up()
+				c.get("/who").wants(200, "user=ann new=false ended=false")
+			}
+		},
+	},
+}
+
+func downAtLoad(h *harness) {
+	handled := 0
+	s := h.open(setup{routes: []Route{get("/count", func(r Request) error { handled++; return r.Text(200, "") })}})
+	c := s.client()
+	c.set("k", "v")
+	before := c.token()
+	h.faults.down(opLoad)
+	c.get("/get").refusal(503, unavailableBody)
+	c.post("/set?value=x").refusal(503, unavailableBody)
+	c.get("/count").refusal(503, unavailableBody)
+	if handled != 0 {
+		h.Errorf("the handler ran though the session could not be loaded")
+	}
+	c.get("/plain").wants(200, "plain")
+	s.client().get("/get").wants(200, absent) // without a cookie nobody has to ask
+	if n := h.faults.count(opDelete); n != 0 || c.token() != before {
+		h.Errorf("something was deleted: %d deletions, token kept: %v", n, c.token() == before)
+	}
+	if h.events.count(core.EventUnavailable, "") == 0 {
+		h.Errorf("no event tells of the outage")
+	}
+	h.faults.up()
+	c.has("k", "v")
+}
+
+func serveWhenUnavailable(h *harness) {
+	s := h.open(setup{core: func(c *core.Config) { c.ServeWhenUnavailable = true }})
+	c := s.client()
+	c.set("k", "v")
+	h.faults.down(opLoad)
+	c.get("/get").wants(200, absent).setsNothing()
+	c.get("/who").wants(200, "user= new=true ended=false").setsNothing()
+	c.post("/set?value=x").wants(200, "set").setsNothing()
+	h.wantEvents(1, core.EventDropped, core.ReasonReadOnly)
+	c.post("/login?user=ann").refusal(503, unavailableBody) // it must not look like a login
+	h.faults.up()
+	c.has("k", "v")
+}

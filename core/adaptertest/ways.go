@@ -1,0 +1,154 @@
+package adaptertest
+
+import (
+	"fmt"
+	"html/template"
+	"io"
+	"net"
+	"os"
+	"path/filepath"
+
+	"github.com/satchel-go/satchel/core"
+)
+
+// way is how a handler can answer. The status that the client sees and the
+// body tell whether the answer came through.
+type way struct {
+	name   string
+	status int
+	body   string
+	answer func(h *harness, r Request) error
+}
+
+var page = template.Must(template.New("page").Parse("<p>{{.}}</p>"))
+
+// ways has every way to answer that leaves the session committed.
+var ways = []way{
+	{"no_body", 200, "", func(*harness, Request) error { return nil }},
+	{"status_201", 201, "", func(_ *harness, r Request) error { return r.Status(201) }},
+	{"status_204", 204, "", func(_ *harness, r Request) error { return r.Status(204) }},
+	{"status_304", 304, "", func(_ *harness, r Request) error { return r.Status(304) }},
+	{"redirect_302", 302, "*", func(_ *harness, r Request) error { return r.Redirect(302, "/get") }},
+	{"redirect_303", 303, "*", func(_ *harness, r Request) error { return r.Redirect(303, "/get") }},
+	{"text", 200, "text", func(_ *harness, r Request) error { return r.Text(200, "text") }},
+	{"empty_text", 200, "", func(_ *harness, r Request) error { return r.Text(200, "") }},
+	{"json", 201, "*", func(_ *harness, r Request) error { return r.JSON(201, map[string]int{"n": 1}) }},
+	{"raw", 200, "raw", func(_ *harness, r Request) error { return r.Raw("raw") }},
+	{"template", 200, "<p>x</p>", func(_ *harness, r Request) error { return r.Template(page, "x") }},
+	{"stream", 200, "data: 0\n\ndata: 1\n\ndata: 2\n\n", func(_ *harness, r Request) error {
+		return r.Stream("text/event-stream", func(w io.Writer, flush func() error) error {
+			for i := range 3 {
+				if _, err := fmt.Fprintf(w, "data: %d\n\n", i); err != nil {
+					return err
+				}
+				if err := flush(); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+	}},
+	{"flush_first", 200, "late", func(_ *harness, r Request) error {
+		return r.Stream("text/plain", func(w io.Writer, flush func() error) error {
+			if err := flush(); err != nil {
+				return err
+			}
+			_, err := io.WriteString(w, "late")
+			return err
+		})
+	}},
+	{"file", 200, "a file", func(h *harness, r Request) error {
+		name := filepath.Join(h.t.TempDir(), "file.txt")
+		if err := os.WriteFile(name, []byte("a file"), 0o600); err != nil {
+			return err
+		}
+		return r.File(name)
+	}},
+	{"fail_404", 404, "*", func(_ *harness, r Request) error { return r.Fail(404) }},
+	{"fail_422", 422, "*", func(_ *harness, r Request) error { return r.Fail(422) }},
+	{"early_hints", 200, "hinted", func(_ *harness, r Request) error {
+		_ = r.EarlyHints("</style.css>; rel=preload") // not every framework can
+		return r.Text(200, "hinted")
+	}},
+}
+
+// waysCases returns a case for each way, and those that need a client of
+// their own.
+func waysCases() []testCase {
+	cases := []testCase{
+		{
+			name: "C7_SEC57_commits_on_HEAD",
+			why:  "A HEAD has the header of its GET, and no body that could cause the commit.",
+			run: func(h *harness) {
+				s := h.open(setup{routes: []Route{get("/head", setThen(func(r Request) error { return r.Text(200, "body") }))}})
+				c := s.client()
+				c.do("HEAD", "/head").wants(200, "").sets()
+				c.has("k", "v")
+			},
+		},
+		{
+			name: "C7_SEC57_commits_on_101",
+			why:  "101 is the response: its cookie is the last chance.",
+			run: func(h *harness) {
+				s := h.open(setup{routes: []Route{get("/upgrade", setThen(func(r Request) error { return r.Status(101) }))}})
+				r := s.raw("GET /upgrade HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: test\r\n\r\n")
+				r.wantsStatus(101).sets()
+				_, token, _ := parseSetCookie(r.ours()[0])
+				s.with(token).has("k", "v")
+			},
+		},
+		{
+			name: "C7_SEC57_commits_on_hijack",
+			why:  "The connection is the handler's from then on: what is to be stored is stored before.",
+			run:  hijacked,
+		},
+	}
+	for _, w := range ways {
+		cases = append(cases, testCase{
+			name: "C7_SEC57_commits_on_" + w.name,
+			why:  "The session is committed before the first byte of the header, however the handler answers.",
+			run:  func(h *harness) { commitsOn(h, w) },
+		})
+	}
+	return cases
+}
+
+// setThen sets a value and answers.
+func setThen(f func(Request) error) func(Request) error {
+	return func(r Request) error {
+		r.Session().Set("k", "v")
+		return f(r)
+	}
+}
+
+func commitsOn(h *harness, w way) {
+	s := h.open(setup{routes: []Route{get("/way", setThen(func(r Request) error { return w.answer(h, r) }))}})
+	c := s.client()
+	r := c.get("/way").wantsStatus(w.status).sets()
+	if w.body != "*" && r.body != w.body {
+		h.Errorf("body is %q, want %q", r.body, w.body)
+	}
+	c.has("k", "v")
+	h.wantEvents(1, core.EventCreated, "")
+	h.wantEvents(0, core.EventTooLate, "")
+}
+
+func hijacked(h *harness) {
+	s := h.open(setup{routes: []Route{get("/hijack", func(r Request) error {
+		r.Session().Set("k", "hijacked")
+		return r.Hijack(func(conn net.Conn) {
+			_, _ = io.WriteString(conn, "HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\nhi")
+		})
+	})}})
+	c := s.client()
+	c.set("k", "v")
+	s.rawGet("/hijack", "Cookie: "+c.cookieHeader()).wants(200, "hi").setsNothing()
+	if h.clientSide() {
+		h.waitFor("the event", func() bool { return h.events.count(core.EventTooLate, core.ReasonNoCookie) == 1 })
+		c.has("k", "v")
+		return
+	}
+	h.waitFor("the save", func() bool { return h.events.count(core.EventSaved, "") == 1 })
+	c.has("k", "hijacked")
+	h.wantEvents(0, core.EventTooLate, "")
+}
