@@ -99,6 +99,7 @@ func TestGzip(t *testing.T) {
 			for _, fails := range []bool{false, true} {
 				store.down.Store(down)
 				e := echo.New()
+				e.Logger.SetOutput(io.Discard)
 				e.GET("/", func(c echo.Context) error {
 					Session(c).Set("k", "v")
 					if fails {

@@ -47,10 +47,10 @@ func Middleware(m *core.Manager, opts ...Option) gin.HandlerFunc {
 	}
 	return func(c *gin.Context) {
 		if _, ok := m.FromContext(c.Request.Context()); ok {
-			c.Next()
+			again(c, m)
 			return
 		}
-		w := &writer{c: c, real: c.Writer, onError: o.onError}
+		w := &writer{m: m, c: c, real: c.Writer, onError: o.onError}
 		if err := w.Load(m, c.Writer, c.Request, w); err != nil {
 			w.Refuse(err)
 			c.Abort()
@@ -58,7 +58,7 @@ func Middleware(m *core.Manager, opts ...Option) gin.HandlerFunc {
 		}
 		defer w.close()
 		c.Writer = w
-		c.Request = c.Request.WithContext(w.Session().Context())
+		c.Request = c.Request.WithContext(w.context())
 		c.Next()
 		w.Finish(w.final())
 	}

@@ -162,6 +162,33 @@ func TestAbortsOnLoadError(t *testing.T) {
 	}
 }
 
+// A request that is handled anew, at another path, goes through our writer too.
+func TestHandleContext(t *testing.T) {
+	for name, answer := range map[string]gin.HandlerFunc{
+		"text":   func(c *gin.Context) { c.String(201, "new") },
+		"status": func(c *gin.Context) { c.Status(204) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			m, _ := serverSide(t, core.Config{})
+			e := gin.New()
+			e.Use(Middleware(m))
+			e.GET("/old", func(c *gin.Context) {
+				c.Request.URL.Path = "/new"
+				e.HandleContext(c)
+			})
+			e.GET("/new", func(c *gin.Context) {
+				Session(c).Set("k", "v")
+				answer(c)
+			})
+			r := request(t, e, "/old", "")
+			if r.status != 201 && r.status != 204 {
+				t.Errorf("status %d", r.status)
+			}
+			r.cookie(t)
+		})
+	}
+}
+
 // A copy of the context, for goroutines that outlive the request, can read
 // the session and cannot write it.
 func TestCopy(t *testing.T) {

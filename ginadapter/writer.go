@@ -2,12 +2,14 @@ package ginadapter
 
 import (
 	"bufio"
+	"context"
 	"io"
 	"net"
 	"net/http"
 
 	"github.com/gin-gonic/gin"
 
+	"github.com/satchel-go/satchel/core"
 	"github.com/satchel-go/satchel/core/httpadapter"
 )
 
@@ -16,6 +18,8 @@ import (
 // the commit. What Gin writes after the chain, it writes to the real writer.
 type writer struct {
 	httpadapter.Exchange
+	ctx     writerContext
+	m       *core.Manager
 	c       *gin.Context
 	real    gin.ResponseWriter
 	onError func(*gin.Context, error)
@@ -25,6 +29,42 @@ var (
 	_ gin.ResponseWriter        = (*writer)(nil)
 	_ httpadapter.ErrorAnswerer = (*writer)(nil)
 )
+
+// writerContext leads from a request's context to its writer.
+type writerContext struct {
+	context.Context
+	w *writer
+}
+
+type writerKey struct{ m *core.Manager }
+
+// Value implements [context.Context].
+func (c *writerContext) Value(key any) any {
+	if k, ok := key.(writerKey); ok && k.m == c.w.m {
+		return c.w
+	}
+	return c.Context.Value(key)
+}
+
+// context is the session's context, with w in it.
+func (w *writer) context() context.Context {
+	w.ctx = writerContext{w.Session().Context(), w}
+	return &w.ctx
+}
+
+// again runs the handlers of a request that has its session already. Gin's
+// HandleContext has put its own writer back, and sends the response when these
+// handlers return.
+func again(c *gin.Context, m *core.Manager) {
+	w, ok := c.Request.Context().Value(writerKey{m}).(*writer)
+	if !ok || w.c != c || c.Writer != w.real {
+		c.Next()
+		return
+	}
+	c.Writer = w
+	c.Next()
+	w.Finish(w.final())
+}
 
 // AnswerError implements [httpadapter.ErrorAnswerer]. The answer goes through
 // the real writer; afterwards ours is back and refuses what the handler still writes.
