@@ -82,13 +82,13 @@ func serverSide(tb testing.TB, c core.Config) (*core.Manager, *store) {
 	return manager(tb, core.ServerSide(s), c), s
 }
 
-func clientSide(tb testing.TB, c core.Config) *core.Manager {
+func clientSide(tb testing.TB) *core.Manager {
 	tb.Helper()
 	keys, err := core.ParseKeyring(core.GenerateKey())
 	if err != nil {
 		tb.Fatal(err)
 	}
-	return manager(tb, core.ClientSide(core.NewCookieSealer(keys)), c)
+	return manager(tb, core.ClientSide(core.NewCookieSealer(keys)), core.Config{})
 }
 
 // cookie returns the session cookie that a response sets, as a request sends it.
@@ -279,7 +279,7 @@ func TestOnError(t *testing.T) {
 // A handler that has written something that is held back, and then panics, is
 // answered by whoever recovers as if it had written nothing.
 func TestPanicWhileHolding(t *testing.T) {
-	m := clientSide(t, core.Config{})
+	m := clientSide(t)
 	cookie := stored(t, m, func(s *core.Session) { s.Flash("info", "hello") })
 	r := serve(t, func(c ctx) error {
 		_ = text(c, 200, "half a page")
@@ -293,7 +293,7 @@ func TestPanicWhileHolding(t *testing.T) {
 
 // A template reads its flashes while it runs.
 func TestHeldBody(t *testing.T) {
-	m := clientSide(t, core.Config{})
+	m := clientSide(t)
 	cookie := stored(t, m, func(s *core.Session) { s.Flash("info", "hello") })
 	r := serve(t, func(c ctx) error {
 		_ = text(c, 404, "not found")

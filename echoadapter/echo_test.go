@@ -37,7 +37,7 @@ func TestErrorIsReturned(t *testing.T) {
 			_ = c.String(402, "pay")
 		}
 	}
-	e.GET("/", func(c echo.Context) error { return failure }, spy, Middleware(m))
+	e.GET("/", func(echo.Context) error { return failure }, spy, Middleware(m))
 	r := request(t, e, "/", "")
 	r.wants(t, 402, "pay")
 	r.cookie(t)
@@ -63,7 +63,7 @@ func TestOnErrorReturnsError(t *testing.T) {
 	r := serve(t, func(c echo.Context) error {
 		Session(c).Set("k", "v")
 		return c.String(200, "handler")
-	}, "", spy, Middleware(m, OnError(func(_ echo.Context, err error) error {
+	}, "", spy, Middleware(m, OnError(func(echo.Context, error) error {
 		return echo.NewHTTPError(507, "full")
 	})))
 	r.wants(t, 507, "{\"message\":\"full\"}\n")

@@ -1,6 +1,7 @@
 package echoadapter_test
 
 import (
+	"context"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
@@ -36,7 +37,7 @@ func Example() {
 	for _, request := range []string{"POST /save", "GET /", "GET /"} {
 		var method, path string
 		_, _ = fmt.Sscan(request, &method, &path)
-		r := httptest.NewRequest(method, path, nil)
+		r := httptest.NewRequestWithContext(context.Background(), method, path, nil)
 		r.Header.Set("Cookie", cookie)
 		w := httptest.NewRecorder()
 		e.ServeHTTP(w, r)
@@ -61,7 +62,7 @@ func ExampleWithSession() {
 		return c.String(http.StatusOK, "Hello, "+echoadapter.Session(c).UserID())
 	}
 
-	w, r := httptest.NewRecorder(), httptest.NewRequest(http.MethodGet, "/", nil)
+	w, r := httptest.NewRecorder(), httptest.NewRequestWithContext(context.Background(), http.MethodGet, "/", nil)
 	c := echo.New().NewContext(r, w)
 	s := sessions.NewSession(r.Context())
 	s.Login("ann")

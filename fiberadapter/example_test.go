@@ -1,6 +1,7 @@
 package fiberadapter_test
 
 import (
+	"context"
 	"fmt"
 	"io"
 	"net/http/httptest"
@@ -37,7 +38,7 @@ func Example() {
 	for _, request := range []string{"POST /save", "GET /", "GET /"} {
 		var method, path string
 		_, _ = fmt.Sscan(request, &method, &path)
-		r := httptest.NewRequest(method, path, nil)
+		r := httptest.NewRequestWithContext(context.Background(), method, path, nil)
 		r.Header.Set("Cookie", cookie)
 		res, err := app.Test(r)
 		if err != nil {

@@ -219,7 +219,9 @@ func overTCP(t *testing.T, app *fiber.App, request string) string {
 	t.Cleanup(func() {
 		_ = app.ShutdownWithTimeout(time.Second)
 		_ = ln.Close()
-		<-served
+		if err := <-served; err != nil {
+			t.Error(err)
+		}
 	})
 	conn, err := (&net.Dialer{}).DialContext(t.Context(), "tcp", ln.Addr().String())
 	if err != nil {

@@ -14,7 +14,7 @@ import (
 // TestAllocations compares with middleware that does nothing.
 func TestAllocations(t *testing.T) {
 	memory, _ := serverSide(t, core.Config{})
-	for name, m := range map[string]*core.Manager{"memory": memory, "cookie": clientSide(t, core.Config{})} {
+	for name, m := range map[string]*core.Manager{"memory": memory, "cookie": clientSide(t)} {
 		for path, handler := range map[string]func(ctx) error{
 			"empty": func(ctx) error { return nil },
 			"text":  func(c ctx) error { return text(c, 200, "ok") },

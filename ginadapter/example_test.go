@@ -1,6 +1,7 @@
 package ginadapter_test
 
 import (
+	"context"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
@@ -37,7 +38,7 @@ func Example() {
 	for _, request := range []string{"POST /save", "GET /", "GET /"} {
 		var method, path string
 		_, _ = fmt.Sscan(request, &method, &path)
-		r := httptest.NewRequest(method, path, nil)
+		r := httptest.NewRequestWithContext(context.Background(), method, path, nil)
 		r.Header.Set("Cookie", cookie)
 		w := httptest.NewRecorder()
 		e.ServeHTTP(w, r)
@@ -65,7 +66,7 @@ func ExampleWithSession() {
 	gin.SetMode(gin.ReleaseMode)
 	w := httptest.NewRecorder()
 	c, _ := gin.CreateTestContext(w)
-	c.Request = httptest.NewRequest(http.MethodGet, "/", nil)
+	c.Request = httptest.NewRequestWithContext(context.Background(), http.MethodGet, "/", nil)
 	s := sessions.NewSession(c.Request.Context())
 	s.Login("ann")
 	ginadapter.WithSession(c, s)

@@ -16,7 +16,7 @@ import (
 
 // While body is held back, the writer says what a handler expects of it.
 func TestWriterWhileHolding(t *testing.T) {
-	m := clientSide(t, core.Config{})
+	m := clientSide(t)
 	cookie := stored(t, m, func(s *core.Session) { s.Flash("info", "hello") })
 	r := serve(t, func(c *gin.Context) error {
 		w := c.Writer

@@ -39,7 +39,7 @@ func (r request) Param(name string) string {
 }
 
 func (r request) SetCookie(name, value string) {
-	r.c.SetCookie(&http.Cookie{Name: name, Value: value, Path: "/"}) //nolint:gosec // as plain as an app may set it
+	r.c.SetCookie(&http.Cookie{Name: name, Value: value, Path: "/"}) //nolint:gosec // as plain as can be
 }
 
 func (r request) Template(t *template.Template, v any) error {
