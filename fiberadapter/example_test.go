@@ -40,6 +40,7 @@ func Example() {
 		_, _ = fmt.Sscan(request, &method, &path)
 		r := httptest.NewRequestWithContext(context.Background(), method, path, nil)
 		r.Header.Set("Cookie", cookie)
+		r.Header.Set("X-Forwarded-Proto", "https") // as a proxy says it
 		res, err := app.Test(r)
 		if err != nil {
 			panic(err)
