@@ -237,7 +237,7 @@ func (m *Manager) RevokeAll(ctx context.Context) error {
 // Current set on this one. An anonymous session has none.
 func (s *Session) List(ctx context.Context) ([]Info, error) {
 	id, user := s.identity()
-	if user == "" {
+	if user == "" && s.m.users != nil {
 		return nil, nil
 	}
 	infos, err := s.m.List(ctx, user)

@@ -61,7 +61,7 @@ func TestReadAndWriteAllocations(t *testing.T) {
 		name        string
 		m           *core.Manager
 		read, write float64
-	}{{"memory", memory, 10 + 4, 24 + 4}, {"cookie", clientSide(t, core.Config{}), 14 + 4, 28 + 4}} {
+	}{{"memory", memory, 10 + 4, 24 + 4}, {"cookie", clientSide(t), 14 + 4, 28 + 4}} {
 		cookie := serve(t, func(c ctx) error {
 			s := Session(c)
 			number.Set(s, 1234567)
