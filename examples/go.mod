@@ -7,6 +7,7 @@ require (
 	github.com/gofiber/fiber/v2 v2.52.15
 	github.com/labstack/echo/v4 v4.16.0
 	github.com/satchel-go/satchel v0.1.0
+	github.com/satchel-go/satchel/core/gorillastore v0.1.0
 	github.com/satchel-go/satchel/echoadapter v0.1.0
 	github.com/satchel-go/satchel/fiberadapter v0.1.0
 	github.com/satchel-go/satchel/ginadapter v0.1.0
@@ -27,6 +28,8 @@ require (
 	github.com/goccy/go-json v0.10.5 // indirect
 	github.com/goccy/go-yaml v1.19.2 // indirect
 	github.com/google/uuid v1.6.0 // indirect
+	github.com/gorilla/securecookie v1.1.2 // indirect
+	github.com/gorilla/sessions v1.4.0 // indirect
 	github.com/json-iterator/go v1.1.12 // indirect
 	github.com/klauspost/compress v1.17.9 // indirect
 	github.com/klauspost/cpuid/v2 v2.3.0 // indirect

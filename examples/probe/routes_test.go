@@ -289,17 +289,19 @@ func TestIncrLosesNothing(t *testing.T) {
 // TestFrameworksShareSessions hands one browser from framework to framework.
 func TestFrameworksShareSessions(t *testing.T) {
 	t.Parallel()
-	keys := core.GenerateKey()
-	var c *client
-	n := 0
-	for range 2 {
-		for framework := range frameworks {
-			next := newClient(t, serve(t, framework, "cookie:", keys))
-			if c != nil {
-				next.http.Jar = c.http.Jar // cookies do not know ports
+	for _, store := range []string{"cookie:", "gorilla-cookie:"} {
+		keys := core.GenerateKey()
+		var c *client
+		n := 0
+		for range 2 {
+			for framework := range frameworks {
+				next := newClient(t, serve(t, framework, store, keys))
+				if c != nil {
+					next.http.Jar = c.http.Jar // cookies do not know ports
+				}
+				c, n = next, n+1
+				c.wants("POST /incr?key=n", 200, fmt.Sprintf(`{"value":%d}`, n))
 			}
-			c, n = next, n+1
-			c.wants("POST /incr?key=n", 200, fmt.Sprintf(`{"value":%d}`, n))
 		}
 	}
 }

@@ -14,29 +14,35 @@ func openGorillaCookie(rest, keys string) (core.Backend, func() error, error) {
 	if err := alone(rest); err != nil {
 		return nil, nil, err
 	}
-	if _, err := core.ParseKeyring(keys); err != nil {
+	pairs, err := gorillaKeys(keys)
+	if err != nil {
 		return nil, nil, err
 	}
-	return gorillastore.Cookie(pairs(keys)...), nothing, nil
+	return gorillastore.Cookie(pairs...), nothing, nil
 }
 
-// pairs derives a hash key and a block key of each key, newest first, so that
-// one setting serves both kinds of cookies.
-func pairs(keys string) [][]byte {
+// gorillaKeys derives gorilla's pairs of hash key and block key from the keys
+// of a [core.Keyring], newest first, so that one setting serves every store. An application
+// hands its own keys to gorillastore instead.
+func gorillaKeys(keys string) ([][]byte, error) {
+	if _, err := core.ParseKeyring(keys); err != nil {
+		return nil, err // it is the judge of what a key is
+	}
+	// One spelling for all that ParseKeyring accepts.
+	bare := strings.NewReplacer("-", "+", "_", "/", "=", "")
 	var pairs [][]byte
 	for item := range strings.SplitSeq(keys, ",") {
-		item = strings.NewReplacer("-", "+", "_", "/").Replace(strings.TrimRight(strings.TrimSpace(item), "="))
-		key, err := base64.RawStdEncoding.DecodeString(item)
+		key, err := base64.RawStdEncoding.DecodeString(bare.Replace(strings.TrimSpace(item)))
 		if err != nil {
-			continue // ParseKeyring has accepted it before
+			return nil, err
 		}
-		pairs = append(pairs, derive(key, "gorilla hash key"), derive(key, "gorilla block key"))
+		pairs = append(pairs, derive(key, "hash key"), derive(key, "block key"))
 	}
-	return pairs
+	return pairs, nil
 }
 
-func derive(key []byte, label string) []byte {
+func derive(key []byte, purpose string) []byte {
 	mac := hmac.New(sha256.New, key)
-	mac.Write([]byte(label))
+	mac.Write([]byte("satchel examples: gorilla " + purpose))
 	return mac.Sum(nil)
 }

@@ -16,6 +16,8 @@ func TestOpen(t *testing.T) {
 	}{
 		{url: "memory:"},
 		{url: "cookie:", keys: core.GenerateKey(), clientSide: true},
+		{url: "gorilla-cookie:", keys: core.GenerateKey(), clientSide: true},
+		{url: "gorilla-cookie:", fails: "no keys"},
 		{url: "cookie:", keys: "hunter2", fails: "store cookie: core: keyring: key 1"},
 		{url: "cookie:", fails: "no keys"},
 		{url: "gorilla-cookie:", keys: core.GenerateKey() + ", " + core.GenerateKey(), clientSide: true},
