@@ -164,8 +164,9 @@ func (c *client) refused(request string, status int, says string) {
 	}
 }
 
-// events reads the server-sent events of a response and when each arrived.
-func events(c *client, request string) (data []string, at []time.Time) {
+// events reads the server-sent events of a response and when each arrived. It
+// calls first after the first one.
+func events(c *client, request string, first func()) (data []string, at []time.Time) {
 	c.Helper()
 	res, err := c.begin(request, "")
 	if err != nil {
@@ -179,6 +180,9 @@ func events(c *client, request string) (data []string, at []time.Time) {
 	for lines.Scan() {
 		if line, ok := strings.CutPrefix(lines.Text(), "data: "); ok {
 			data, at = append(data, line), append(at, time.Now())
+			if len(data) == 1 {
+				first()
+			}
 		}
 	}
 	if err := lines.Err(); err != nil {

@@ -5,7 +5,6 @@ import (
 	"net/http"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/satchel-go/satchel/core"
 	"github.com/satchel-go/satchel/examples/internal/runtest"
@@ -30,12 +29,10 @@ func TestProcess(t *testing.T) {
 			n++
 			c.wants("POST /incr?key=n", 200, fmt.Sprintf(`{"value":%d}`, n))
 
-			answer := make(chan reply, 1)
-			go func() { answer <- c.send("POST /set?key=k&value=v&delay=700", "") }()
-			time.Sleep(300 * time.Millisecond) // the request is under way
-			p.Terminate()
-			if r := <-answer; r.status != 200 {
-				t.Errorf("in flight when SIGTERM came: %d %s", r.status, r.body)
+			first := func() { p.Terminate() } // then the stream is in flight
+			data, _ := events(c, "GET /stream?n=5&delay=100", first)
+			if len(data) != 5 {
+				t.Errorf("in flight when SIGTERM came: got %v, want 5 events", data)
 			}
 			if err := p.Wait(); err != nil {
 				t.Errorf("ends with %v, want exit status 0\n%s", err, p.Stderr())

@@ -218,7 +218,7 @@ func TestStreamsAndPanics(t *testing.T) {
 	t.Parallel()
 	everywhere(t, func(t *testing.T, framework, store string) {
 		c := newClient(t, serve(t, framework, store, core.GenerateKey()))
-		data, at := events(c, "GET /stream?n=3&delay=100&key=k&value=v")
+		data, at := events(c, "GET /stream?n=3&delay=100&key=k&value=v", func() {})
 		if got := strings.Join(data, " "); got != `{"n":1} {"n":2} {"n":3}` {
 			t.Errorf("GET /stream sends %s", got)
 		} else if gap := at[2].Sub(at[0]); gap < 100*time.Millisecond {

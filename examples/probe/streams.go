@@ -22,10 +22,10 @@ func stream(r adaptertest.Request) error {
 	return r.Stream("text/event-stream", func(w io.Writer, flush func() error) error {
 		for i := 1; i <= n; i++ {
 			if _, err := fmt.Fprintf(w, "data: {\"n\":%d}\n\n", i); err != nil {
-				return nil //nolint:nilerr // the client has gone
+				return nil // the client has gone
 			}
 			if err := flush(); err != nil {
-				return nil //nolint:nilerr // the client has gone
+				return nil // the client has gone
 			}
 			if i < n {
 				time.Sleep(delay)

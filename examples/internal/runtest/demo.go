@@ -82,12 +82,12 @@ func (b *browser) page(res *http.Response, err error) string {
 
 func (b *browser) home() string {
 	b.Helper()
-	return b.page(b.http.Get(b.url.String() + "/")) //nolint:noctx,bodyclose // page closes it; the process is killed if it hangs
+	return b.page(b.http.Get(b.url.String() + "/")) //nolint:noctx // the process is killed if it hangs
 }
 
 func (b *browser) post(path string, form url.Values) string {
 	b.Helper()
-	return b.page(b.http.PostForm(b.url.String()+path, form)) //nolint:noctx,bodyclose // as above
+	return b.page(b.http.PostForm(b.url.String()+path, form)) //nolint:noctx // as above
 }
 
 func (b *browser) has(page, want string) {

@@ -27,7 +27,7 @@ func Build(t *testing.T) string {
 	if raceEnabled {
 		args = append(args, "-race")
 	}
-	if out, err := exec.CommandContext(t.Context(), "go", append(args, ".")...).CombinedOutput(); err != nil {
+	if out, err := exec.CommandContext(t.Context(), "go", append(args, ".")...).CombinedOutput(); err != nil { //nolint:gosec // the arguments are above
 		t.Fatalf("go build: %v\n%s", err, out)
 	}
 	return bin
@@ -52,7 +52,7 @@ var address = regexp.MustCompile(`^(?:listening on|Open) (http://\S+)$`)
 func Start(t *testing.T, bin string, args ...string) *Process {
 	t.Helper()
 	p := &Process{t: t, stderr: new(output), ended: make(chan struct{})}
-	p.cmd = exec.CommandContext(context.WithoutCancel(t.Context()), bin, args...)
+	p.cmd = exec.CommandContext(context.WithoutCancel(t.Context()), bin, args...) //nolint:gosec // tests name what they have built
 	p.cmd.Stderr = p.stderr
 	stdout, err := p.cmd.StdoutPipe()
 	if err != nil {
@@ -120,7 +120,7 @@ func Fail(t *testing.T, bin string, args ...string) string {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
 	defer cancel()
-	out, err := exec.CommandContext(ctx, bin, args...).CombinedOutput()
+	out, err := exec.CommandContext(ctx, bin, args...).CombinedOutput() //nolint:gosec // tests name what they have built
 	if err == nil || ctx.Err() != nil {
 		t.Fatalf("%v: %v, want a refusal\n%s", args, err, out)
 	}
