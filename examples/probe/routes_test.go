@@ -101,7 +101,11 @@ func TestIdentity(t *testing.T) {
 		}
 		c.wants("POST /logout", 200, `{"id":""}`)
 		c.wants("GET /get?key=k", 200, `{"found":false,"value":"","new":true,"id":"","user":""}`)
-		c.wants("GET /sessions", 200, `[]`)
+		if store == "memory:" {
+			c.wants("GET /sessions", 200, `[]`)
+		} else {
+			c.refused("GET /sessions", 501, "not supported")
+		}
 
 		c.wants("POST /login?user=eve", 200, "")
 		c.wants("POST /revoke-all", 200, `{}`)
