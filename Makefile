@@ -7,7 +7,7 @@ FUZZTIME ?= 10s
 BENCH ?= .
 
 # on: promises-check, and with it .ci/run, fails where a promise has no test.
-PROMISES ?= off
+PROMISES ?= on
 
 # The package pattern "work" means all packages of all modules in the
 # workspace; "./..." stops at the border of a module. Recipes that check a
