@@ -1,11 +1,7 @@
 package adaptertest
 
 import (
-	"bufio"
-	"context"
-	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"net/url"
 	"slices"
@@ -75,15 +71,6 @@ func (c *client) cookieHeader() string {
 	}
 	slices.Sort(pairs)
 	return strings.Join(pairs, "; ")
-}
-
-// reply is a response as the client saw it.
-type reply struct {
-	*harness
-	status int
-	header http.Header
-	body   string
-	err    error
 }
 
 // get and post send a request without a body; header has pairs of name and value.
@@ -192,53 +179,6 @@ func (h *harness) result(done <-chan *reply) *reply {
 	return nil
 }
 
-// wants checks status and body.
-func (r *reply) wants(status int, body string) *reply {
-	r.Helper()
-	if r.status != status || r.body != body {
-		r.Errorf("answer is %d %.200q, want %d %.200q", r.status, r.body, status, body)
-	}
-	return r
-}
-
-// wantsStatus checks the status alone.
-func (r *reply) wantsStatus(status int) *reply {
-	r.Helper()
-	if r.status != status {
-		r.Errorf("status is %d %.100q, want %d", r.status, r.body, status)
-	}
-	return r
-}
-
-// ours returns the Set-Cookie lines of the session, in parts or not.
-func (r *reply) ours() []string {
-	var lines []string
-	for _, line := range r.header.Values("Set-Cookie") {
-		if strings.HasPrefix(line, cookieName) {
-			lines = append(lines, line)
-		}
-	}
-	return lines
-}
-
-// sets checks that the response sets the session cookie, once.
-func (r *reply) sets() *reply {
-	r.Helper()
-	if n := len(r.ours()); n != 1 {
-		r.Errorf("%d Set-Cookie lines of the session, want 1: %q", n, r.header.Values("Set-Cookie"))
-	}
-	return r
-}
-
-// setsNothing checks that the response leaves the session cookie alone.
-func (r *reply) setsNothing() *reply {
-	r.Helper()
-	if lines := r.ours(); len(lines) != 0 {
-		r.Errorf("Set-Cookie %q, want none", lines)
-	}
-	return r
-}
-
 // query writes a target with parameters, given as pairs.
 func query(path string, pairs ...string) string {
 	q := url.Values{}
@@ -246,68 +186,4 @@ func query(path string, pairs ...string) string {
 		q.Set(pairs[i], pairs[i+1])
 	}
 	return path + "?" + q.Encode()
-}
-
-// raw sends bytes as they are on a connection of its own, and reads one
-// response. A server that hangs up without one gives the status 0.
-func (s *site) raw(request string) *reply {
-	s.Helper()
-	r := &reply{harness: s.harness}
-	conn, err := (&net.Dialer{Timeout: patience}).DialContext(s.Context(), "tcp", s.addr)
-	if err != nil {
-		s.Fatalf("dial: %v", err)
-	}
-	defer conn.Close() //nolint:errcheck // the response was read
-	if err := conn.SetDeadline(time.Now().Add(patience)); err != nil {
-		s.Fatalf("set deadline: %v", err)
-	}
-	_, _ = io.WriteString(conn, request) // a server may refuse before it has read all
-	method, _, _ := strings.Cut(request, " ")
-	resp, err := http.ReadResponse(bufio.NewReader(conn), &http.Request{Method: method})
-	if err != nil {
-		r.err = err
-		return r
-	}
-	defer resp.Body.Close() //nolint:errcheck // read to its end
-	body, err := io.ReadAll(resp.Body)
-	r.status, r.header, r.body, r.err = resp.StatusCode, resp.Header, string(body), err
-	return r
-}
-
-// rawGet is raw for a GET with these header lines.
-func (s *site) rawGet(target string, lines ...string) *reply {
-	s.Helper()
-	return s.raw(fmt.Sprintf("GET %s HTTP/1.1\r\nHost: %s\r\nConnection: close\r\n%s\r\n", target, s.addr,
-		strings.Join(append(lines, ""), "\r\n")))
-}
-
-// rawUntil sends a request and hangs up when ctx is done.
-func (s *site) rawUntil(ctx context.Context, request string) {
-	conn, err := (&net.Dialer{Timeout: patience}).DialContext(ctx, "tcp", s.addr)
-	if err != nil {
-		s.Errorf("dial: %v", err)
-		return
-	}
-	_, _ = io.WriteString(conn, request)
-	<-ctx.Done()
-	_ = conn.Close()
-}
-
-// begin sends a GET and returns when the header is there; the caller closes
-// the body.
-func (c *client) begin(target string) *http.Response {
-	c.Helper()
-	req, err := http.NewRequestWithContext(c.Context(), http.MethodGet, "http://"+c.addr+target, nil)
-	if err != nil {
-		c.Fatalf("GET %s: %v", target, err)
-	}
-	if cookies := c.cookieHeader(); cookies != "" {
-		req.Header.Set("Cookie", cookies)
-	}
-	resp, err := c.http.Do(req)
-	if err != nil {
-		c.Fatalf("GET %s: %v", target, err)
-	}
-	c.keep(&reply{harness: c.harness, header: resp.Header})
-	return resp
 }

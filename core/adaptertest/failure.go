@@ -42,6 +42,11 @@ var failureCases = []testCase{
 		},
 	},
 	{
+		name: "E3_SEC9_another_sessions_record",
+		why:  "A cache that mixes up answers must show nobody else's session, and log nobody out.",
+		run:  mixedUp,
+	},
+	{
 		name: "E3_garbage_in_the_cookie",
 		why:  "Whatever a client sends is no session and no panic.",
 		run: func(h *harness) {
@@ -59,6 +64,28 @@ var failureCases = []testCase{
 			c.has("k", "v")
 		},
 	},
+}
+
+func mixedUp(h *harness) {
+	s := h.open(setup{})
+	ann, ben := s.client(), s.client()
+	ann.set("k", "ann's")
+	ben.set("k", "ben's")
+	if !h.clientSide() {
+		var anns core.Entry
+		h.faults.corrupt(func(e core.Entry) core.Entry { anns = e; return e })
+		ann.has("k", "ann's")
+		h.faults.corrupt(func(core.Entry) core.Entry { return anns })
+		if r := ben.get("/get").setsNothing(); r.status == 200 && r.body != absent {
+			h.Errorf("another client's session: %q", r.body)
+		}
+		h.faults.up()
+	}
+	if n := h.faults.count(opDelete); n != 0 {
+		h.Errorf("%d deletions because of a mix-up", n)
+	}
+	ann.has("k", "ann's")
+	ben.has("k", "ben's")
 }
 
 // damageRecords makes the store hand out damaged records, and checks that

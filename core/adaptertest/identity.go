@@ -2,6 +2,7 @@ package adaptertest
 
 import (
 	"fmt"
+
 	"github.com/satchel-go/satchel/core"
 )
 
@@ -122,6 +123,21 @@ var identityCases = []testCase{
 			}
 			h.wantEvents(1, core.EventLogout, "")
 			c.get("/who").wants(200, "user= new=true ended=false")
+		},
+	},
+	{
+		name: "I3_the_logout_cookie_restores_nothing",
+		why:  "What the client is sent at the logout must not be a session, however it is sent back.",
+		run: func(h *harness) {
+			s := h.open(setup{})
+			c := s.client()
+			c.login("ann")
+			_, sent, _ := parseSetCookie(c.post("/logout").sets().ours()[0])
+			s.rawGet("/who", "Cookie: "+cookieName+"="+sent).wants(200, anonymous)
+			farewell := s.client()
+			farewell.login("ann")
+			farewell.post("/logout?flash=bye").sets()
+			farewell.is("user= new=false ended=false")
 		},
 	},
 	{

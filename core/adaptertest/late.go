@@ -232,12 +232,12 @@ func strictLate(h *harness) {
 	panicked := make(chan any, 1)
 	s := h.open(setup{core: func(c *core.Config) { c.Strict = true }, routes: []Route{
 		get("/strict", func(r Request) error {
-			s := r.Session()
+			s, ctx := r.Session(), r.Context()
 			return r.Stream("text/plain", func(_ io.Writer, flush func() error) error {
 				_ = flush()
 				defer func() { panicked <- recover() }()
 				s.Set("k", "late")
-				_ = s.Commit(r.Context()) // a new session needs a cookie
+				_ = s.Commit(ctx) // a new session needs a cookie
 				return nil
 			})
 		}),

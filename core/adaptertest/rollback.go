@@ -3,7 +3,6 @@ package adaptertest
 import (
 	"errors"
 	"fmt"
-	"io"
 
 	"github.com/satchel-go/satchel/core"
 )
@@ -127,13 +126,6 @@ func failingRoutes() []Route {
 		post("/logout-panic", func(r Request) error { r.Session().Logout(); panic("adaptertest: on purpose") }),
 		post("/logout-error", func(r Request) error { r.Session().Logout(); return errors.New("on purpose") }),
 		post("/logout-fail", func(r Request) error { r.Session().Logout(); return r.Text(500, "failed") }),
-		get("/panic-late", func(r Request) error {
-			return r.Stream("text/plain", func(w io.Writer, flush func() error) error {
-				_, _ = io.WriteString(w, "begun")
-				_ = flush()
-				panic("adaptertest: on purpose")
-			})
-		}),
 	}
 }
 

@@ -195,16 +195,6 @@ func (h *harness) unsupportedLists() {
 	c.is(asAnn)
 }
 
-// unsupportedLimit checks that a limit that cannot be kept is refused early.
-func (h *harness) unsupportedLimit() {
-	h.Helper()
-	c := h.config()
-	c.SessionLimit = 2
-	if _, err := core.New(h.backend, c); !errors.Is(err, core.ErrUnsupported) {
-		h.Errorf("core.New with a SessionLimit: %v, want ErrUnsupported", err)
-	}
-}
-
 func fromOutside(h *harness) {
 	s := h.open(setup{routes: userRoutes()})
 	c := s.loggedIn("ann", 1)[0]
@@ -226,56 +216,4 @@ func fromOutside(h *harness) {
 		h.Errorf("View: %v", err)
 	}
 	c.is(asAnn)
-}
-
-func limitOldest(h *harness) {
-	s := h.open(setup{core: func(c *core.Config) { c.SessionLimit = 2 }, routes: userRoutes()})
-	ann := s.loggedIn("ann", 3)
-	ann[0].is(anonymous)
-	ann[1].is(asAnn)
-	ann[2].is(asAnn)
-	ann[1].login("ann") // again, in the same session
-	ann[2].is(asAnn)
-	h.wantEvents(1, core.EventRevoked, core.ReasonLimit)
-}
-
-func limitRefuses(h *harness) {
-	refuse := func(c *core.Config) { c.SessionLimit, c.LimitPolicy = 2, core.RefuseLogin }
-	s := h.open(setup{core: refuse, routes: userRoutes()})
-	ann := s.loggedIn("ann", 2)
-	third := s.client()
-	third.set("k", "v")
-	third.post("/login?user=ann").refusal(409, tooManySessionBody)
-	third.is("user= new=false ended=false")
-	third.has("k", "v")
-	own := h.open(setup{core: refuse, app: func(c *Config) {
-		c.OnError = func(r Request, err error) error { return r.Text(core.Refuse(err).Status, "log out elsewhere first") }
-	}})
-	own.client().post("/login?user=ann").wants(409, "log out elsewhere first").setsNothing()
-	ann[0].post("/logout")
-	third.login("ann")
-	ann[1].is(asAnn)
-}
-
-func parallelLogins(h *harness) {
-	const limit = 3
-	s := h.open(setup{core: func(c *core.Config) { c.SessionLimit = limit }, routes: userRoutes()})
-	clients := make([]*client, 40)
-	var replies []<-chan *reply
-	for i := range clients {
-		clients[i] = s.client()
-		replies = append(replies, clients[i].async("POST", "/login?user=ann"))
-	}
-	for _, r := range replies {
-		h.result(r).wantsStatus(200)
-	}
-	alive := 0
-	for _, c := range clients {
-		if c.get("/who").body == asAnn {
-			alive++
-		}
-	}
-	if alive != limit {
-		h.Errorf("%d sessions are alive, want %d", alive, limit)
-	}
 }

@@ -1,0 +1,140 @@
+package adaptertest_test
+
+import (
+	"net/http"
+
+	"github.com/satchel-go/satchel/core"
+	"github.com/satchel-go/satchel/core/adaptertest"
+	"github.com/satchel-go/satchel/core/httpadapter"
+)
+
+var faults = []fault{
+	{
+		name: "commits after the body",
+		serve: func(m *core.Manager, next http.Handler, w http.ResponseWriter, r *http.Request) {
+			var x httpadapter.Exchange
+			if err := x.Load(m, w, r, refuser{w}); err != nil {
+				x.Refuse(err)
+				return
+			}
+			next.ServeHTTP(w, r.WithContext(x.Session().Context()))
+			x.Finish(http.StatusOK)
+		},
+		caughtBy: []string{
+			"C7_SEC57_commits_on_text", "C7_SEC57_commits_on_stream", "C3_SEC58_save_fails_on_raw",
+			"C4_SEC59_server_error_rolls_back", "C7_SEC37_never_cacheable", "F1_redirect_chains_lose_nothing",
+		},
+	},
+	{
+		name:     "loads and commits twice when mounted twice",
+		serve:    through(func(x *httpadapter.Exchange) http.ResponseWriter { return x }),
+		caughtBy: []string{"AD31_SEC68_middleware_mounted_twice"},
+	},
+	{
+		name: "ignores the errors of handlers",
+		handler: func(f func(adaptertest.Request) error) func(adaptertest.Request) error {
+			return func(r adaptertest.Request) error {
+				_ = f(r)
+				return nil
+			}
+		},
+		caughtBy: []string{
+			"C4_returned_error_rolls_back", "AD15_errors_that_become_a_4xx_commit", "AD24_C4_buffered_status_changes_after_the_handler",
+			"C7_SEC57_commits_on_fail_404", "F1_panic_and_returned_error_keep_it",
+		},
+	},
+	{
+		name: "drops the Set-Cookie lines of the application",
+		wrap: onHeader(func(h http.Header) {
+			if lines := h["Set-Cookie"]; len(lines) > 1 {
+				h["Set-Cookie"] = lines[len(lines)-1:]
+			}
+		}),
+		caughtBy: []string{"C7_the_apps_own_cookies_stay", "AD25_SEC31_header_lines_are_read_as_they_came"},
+	},
+	{
+		name:     "lets the handler make the cookie cacheable",
+		wrap:     onHeader(func(h http.Header) { h.Del("Cache-Control") }),
+		caughtBy: []string{"C7_SEC37_never_cacheable", "C7_SEC25_golden_Set_Cookie"},
+	},
+	{
+		name: "sets the cookie twice",
+		wrap: onHeader(func(h http.Header) {
+			if lines := h["Set-Cookie"]; len(lines) == 1 {
+				h["Set-Cookie"] = append(lines, lines[0])
+			}
+		}),
+		caughtBy: []string{"C7_SEC30_one_cookie_whatever_is_done", "C7_SEC57_commits_on_no_body"},
+	},
+	{
+		name: "takes the first of two cookies",
+		wrap: onRequest(func(r *http.Request) {
+			cookies := r.Cookies()
+			r.Header.Del("Cookie")
+			if len(cookies) > 0 {
+				r.AddCookie(cookies[0])
+			}
+		}),
+		caughtBy: []string{
+			"L2_SEC31_two_cookies_of_our_name", "AD1_SEC31_two_cookies_after_the_framework_has_parsed",
+		},
+	},
+	{
+		name:     "takes a HEAD for a GET",
+		wrap:     onRequest(func(r *http.Request) { r.Method = http.MethodGet }),
+		caughtBy: []string{"F1_HEAD_shows_nothing"},
+	},
+	{
+		name:     "does not pass on request headers",
+		wrap:     onRequest(func(r *http.Request) { r.Header = http.Header{"Cookie": r.Header["Cookie"]} }),
+		caughtBy: []string{"F1_prefetch_shows_nothing", "C7_SEC38_Secure_cookie_over_plain_HTTP_is_reported_once"},
+	},
+	{
+		name: "serves without the session when the load fails",
+		serve: func(m *core.Manager, next http.Handler, w http.ResponseWriter, r *http.Request) {
+			var x httpadapter.Exchange
+			_ = x.Load(m, w, r, refuser{w})
+			defer x.Close()
+			next.ServeHTTP(&x, r.WithContext(x.Session().Context()))
+			x.Finish(http.StatusOK)
+		},
+		caughtBy: []string{"L3_down_at_load", "AD23_no_handler_after_a_failed_load", "AD33_L3_one_refusal_for_all"},
+	},
+	{
+		name: "says nothing when the commit fails",
+		serve: func(m *core.Manager, next http.Handler, w http.ResponseWriter, r *http.Request) {
+			var x httpadapter.Exchange
+			if err := x.Load(m, w, r, silent{}); err != nil {
+				httpadapter.WriteRefusal(w, err)
+				return
+			}
+			defer x.Close()
+			next.ServeHTTP(&x, r.WithContext(x.Session().Context()))
+			x.Finish(http.StatusOK)
+		},
+		caughtBy: []string{"C3_SEC58_save_fails_on_text", "AD30_failed_write_leaves_no_lock", "I2_SEC18_limit_refuses"},
+	},
+	{
+		name: "commits what a panicking handler wrote",
+		serve: func(m *core.Manager, next http.Handler, w http.ResponseWriter, r *http.Request) {
+			var x httpadapter.Exchange
+			if err := x.Load(m, w, r, refuser{w}); err != nil {
+				x.Refuse(err)
+				return
+			}
+			defer x.Finish(http.StatusOK)
+			next.ServeHTTP(&x, r.WithContext(x.Session().Context()))
+		},
+		caughtBy: []string{"C4_SEC59_panic_rolls_back", "C4_panic_before_any_session"},
+	},
+	{
+		name:     "flushes without committing",
+		serve:    through(func(x *httpadapter.Exchange) http.ResponseWriter { return noFlush{x} }),
+		caughtBy: []string{"C7_SEC57_commits_on_flush_first", "AD13_SEC57_answers_without_a_hook"},
+	},
+	{
+		name:     "takes early hints for the response",
+		serve:    through(func(x *httpadapter.Exchange) http.ResponseWriter { return eager{x} }),
+		caughtBy: []string{"AD8_SEC57_early_hints_are_not_the_response"},
+	},
+}
