@@ -1,5 +1,27 @@
 // Package adaptertest is what every adapter must do: a suite that an adapter
-// for another framework proves itself with.
+// for another framework proves itself with. One line in the adapter's tests
+// runs all of it:
+//
+//	func TestConformance(t *testing.T) { adaptertest.Run(t, "echo", echoapp.New) }
+//
+// The adapter's author writes an [App], a server of that framework, in which
+// the suite's handlers run; see httpadapter's httpapp for the model. The suite
+// talks to it over TCP, as a browser would and, where bytes matter, as no browser
+// would. Nothing in it knows which framework it drives.
+//
+// Cases are called after what they check, TestConformance/echo/memory/K2_SEC16_logout_wins:
+// a promise of package core (L load, C commit, K concurrency, T timeouts, F
+// flash, I identity, E failure and size), or one of the AD numbers, for what frameworks
+// do that has caught session authors out, and the rows of the security
+// checklist that the case shows. A failing case prints what the promise is and why it
+// matters.
+//
+// All of it runs on several backends, [Memory] and [Cookie] by default. What a [Backend] declares that
+// it cannot keep is not skipped: the case checks what happens instead, and
+// logs "promise-limit: BACKEND ID REASON".
+//
+// The clock is the suite's, and requests overlap because handlers wait for
+// each other: nothing depends on the machine's speed. Run it with the race detector.
 package adaptertest
 
 import (

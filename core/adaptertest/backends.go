@@ -106,7 +106,8 @@ func wrapBackend(inner core.Backend, f *faults) core.Backend {
 	return outer
 }
 
-// faultyBackend is a backend that can be told to fail.
+// faultyBackend is a backend that can be told to fail. A client-side one is
+// like a sealer: touching is sealing anew, and deleting asks nobody.
 type faultyBackend struct {
 	core.Backend
 	faults *faults
@@ -134,7 +135,11 @@ func (b *faultyBackend) Save(ctx context.Context, scope core.Scope, r *core.Reco
 
 // Touch implements [core.Backend].
 func (b *faultyBackend) Touch(ctx context.Context, scope core.Scope, r *core.Record, base core.Handle) (core.Handle, string, error) {
-	if err := b.faults.before(ctx, opTouch); err != nil {
+	o := opTouch
+	if b.Traits().ClientSide {
+		o = opSave
+	}
+	if err := b.faults.before(ctx, o); err != nil {
 		return nil, "", err
 	}
 	return b.Backend.Touch(ctx, scope, r, base)
@@ -142,8 +147,10 @@ func (b *faultyBackend) Touch(ctx context.Context, scope core.Scope, r *core.Rec
 
 // Delete implements [core.Backend].
 func (b *faultyBackend) Delete(ctx context.Context, handle core.Handle) error {
-	if err := b.faults.before(ctx, opDelete); err != nil {
-		return err
+	if !b.Traits().ClientSide {
+		if err := b.faults.before(ctx, opDelete); err != nil {
+			return err
+		}
 	}
 	return b.Backend.Delete(ctx, handle)
 }
