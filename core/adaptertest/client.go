@@ -2,6 +2,7 @@ package adaptertest
 
 import (
 	"io"
+	"maps"
 	"net/http"
 	"net/url"
 	"slices"
@@ -36,12 +37,10 @@ func (s *site) client() *client {
 
 // twin returns another browser with the same cookies.
 func (c *client) twin() *client {
-	twin := c.site.client()
+	twin := c.client()
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	for name, value := range c.jar {
-		twin.jar[name] = value
-	}
+	maps.Copy(twin.jar, c.jar)
 	return twin
 }
 
@@ -157,10 +156,10 @@ func parseSetCookie(line string) (name, value string, attributes map[string]stri
 	return name, value, attributes
 }
 
-// async sends a request in the background.
-func (c *client) async(method, target string, header ...string) <-chan *reply {
+// async sends a POST in the background.
+func (c *client) async(target string, header ...string) <-chan *reply {
 	done := make(chan *reply, 1)
-	go func() { done <- c.try(method, target, header...) }()
+	go func() { done <- c.try("POST", target, header...) }()
 	return done
 }
 

@@ -167,7 +167,7 @@ func hangUp(h *harness) {
 		defer close(gone)
 		s.rawUntil(ctx, "POST /set?value=after HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\nCookie: "+c.cookieHeader()+"\r\n\r\n")
 	}()
-	h.await(committing, 1)
+	h.await(committing)
 	cancel()
 	<-gone
 	time.Sleep(20 * time.Millisecond) // for the server to notice

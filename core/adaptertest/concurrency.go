@@ -45,8 +45,8 @@ var concurrencyCases = []testCase{
 			g := h.newGate()
 			c := h.open(setup{routes: gatedRoutes(g)}).client()
 			c.set("k", "v")
-			slow := c.async("POST", "/slow-clear")
-			h.await(g, 1)
+			slow := c.async("/slow-clear")
+			h.await(g)
 			c.set("added", "meanwhile")
 			g.open()
 			h.result(slow).wants(200, "passed")
@@ -102,8 +102,8 @@ func overlappingSets(h *harness, a, b string) {
 	s := h.open(setup{routes: gatedRoutes(g)})
 	c := s.client()
 	c.set("k", "v")
-	slow := c.async("POST", "/slow-set?key=b&value=b1")
-	h.await(g, 1)
+	slow := c.async("/slow-set?key=b&value=b1")
+	h.await(g)
 	c.set("a", "a1")
 	g.open()
 	h.result(slow).wants(200, "passed")
@@ -116,8 +116,8 @@ func sameKey(h *harness) {
 	g := h.newGate()
 	c := h.open(setup{routes: gatedRoutes(g)}).client()
 	c.set("k", "v")
-	slow := c.async("POST", "/slow-set?key=k&value=last")
-	h.await(g, 1)
+	slow := c.async("/slow-set?key=k&value=last")
+	h.await(g)
 	c.set("k", "first")
 	g.open()
 	h.result(slow).wants(200, "passed")
@@ -130,7 +130,7 @@ func fiftyUpdates(h *harness) {
 	c.set("k", "v")
 	var replies []<-chan *reply
 	for range n {
-		replies = append(replies, c.async("POST", "/incr"))
+		replies = append(replies, c.async("/incr"))
 	}
 	var got []int
 	for _, r := range replies {
@@ -163,8 +163,8 @@ func flashDuringRead(h *harness, want string) {
 	g := h.newGate()
 	c := h.open(setup{routes: gatedRoutes(g)}).client()
 	c.post("/flash?kind=info&text=first")
-	slow := c.async("POST", "/slow-flashes")
-	h.await(g, 1)
+	slow := c.async("/slow-flashes")
+	h.await(g)
 	c.post("/flash?kind=info&text=second")
 	g.open()
 	h.result(slow).wants(200, "passed")
@@ -194,7 +194,7 @@ func renewAtOnce(h *harness, n int) []*client {
 	var replies []<-chan *reply
 	for i := range clients {
 		clients[i] = c.twin()
-		replies = append(replies, clients[i].async("POST", "/renew"))
+		replies = append(replies, clients[i].async("/renew"))
 	}
 	for _, r := range replies {
 		h.result(r).wants(200, "renewed")

@@ -3,6 +3,7 @@ package adaptertest
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/satchel-go/satchel/core"
@@ -26,7 +27,7 @@ var failureCases = []testCase{
 		run: func(h *harness) {
 			damageRecords(h, core.ReasonCorrupt, func(data []byte) [][]byte {
 				garbage := [][]byte{nil, {}, {0}, {1}, []byte("garbage"), data[:len(data)-1], data[:len(data)/2], make([]byte, 100)}
-				return append(garbage, append(data[:len(data):len(data)], 0))
+				return append(garbage, append(slices.Clip(data), 0))
 			})
 		},
 	},
@@ -138,7 +139,8 @@ func canary(h *harness) {
 	c.login("ann")
 	token := c.token()
 	secrets := []string{token, token[len(token)-20:], "v4lue-c4n4ry"}
-	said := c.get("/print").body
+	var said strings.Builder
+	said.WriteString(c.get("/print").body)
 	for _, o := range []op{opLoad, opSave, opTouch, opDelete} {
 		h.faults.down(o)
 		c.get("/get")
@@ -151,13 +153,13 @@ func canary(h *harness) {
 	c.post("/logout")
 	s.with(token).get("/get")
 	for _, err := range failures {
-		said += fmt.Sprintf("%v %+v %#v", err, err, err)
+		fmt.Fprintf(&said, "%v %+v %#v", err, err, err)
 	}
 	for _, e := range h.events.list() {
-		said += fmt.Sprintf("%v %+v %#v %v", e, e, e, e.Err)
+		fmt.Fprintf(&said, "%v %+v %#v %v", e, e, e, e.Err)
 	}
 	for _, secret := range secrets {
-		if strings.Contains(said, secret) {
+		if strings.Contains(said.String(), secret) {
 			h.Errorf("a token or a value is in what errors and events say")
 		}
 	}

@@ -204,15 +204,13 @@ func (g *gate) pass() {
 	}
 }
 
-// await waits until n requests are at the gate.
-func (h *harness) await(g *gate, n int) {
+// await waits until a request is at the gate.
+func (h *harness) await(g *gate) {
 	h.Helper()
-	for range n {
-		select {
-		case <-g.arrived:
-		case <-time.After(patience):
-			h.Fatalf("no request has come to the gate in %v", patience)
-		}
+	select {
+	case <-g.arrived:
+	case <-time.After(patience):
+		h.Fatalf("no request has come to the gate in %v", patience)
 	}
 }
 

@@ -44,8 +44,8 @@ func duringFlight(h *harness, end func(*site, *client)) {
 			h.clock.advance(10 * 60 * tick) // a touch is due
 		}
 		copied := c.twin()
-		slow := copied.async("POST", target)
-		h.await(g, 1)
+		slow := copied.async(target)
+		h.await(g)
 		end(s, c)
 		g.open()
 		if r := h.result(slow); r.status != 200 || len(r.ours()) != 0 {
@@ -72,8 +72,8 @@ func logoutLoses(h *harness) {
 	g := h.newGate()
 	c := h.open(setup{routes: gatedRoutes(g)}).client()
 	c.login("ann")
-	slow := c.async("POST", "/slow-set?value=x")
-	h.await(g, 1)
+	slow := c.async("/slow-set?value=x")
+	h.await(g)
 	c.post("/logout").sets()
 	if c.token() != "" {
 		h.Errorf("the logout left the cookie with the client")

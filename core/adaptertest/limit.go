@@ -52,7 +52,7 @@ func parallelLogins(h *harness) {
 	var replies []<-chan *reply
 	for i := range clients {
 		clients[i] = s.client()
-		replies = append(replies, clients[i].async("POST", "/login?user=ann"))
+		replies = append(replies, clients[i].async("/login?user=ann"))
 	}
 	for _, r := range replies {
 		h.result(r).wantsStatus(200)

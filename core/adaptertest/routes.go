@@ -70,6 +70,7 @@ func standardRoutes() []Route {
 func get(path string, f func(Request) error) Route {
 	return Route{Method: "GET", Path: path, Handler: f}
 }
+
 func post(path string, f func(Request) error) Route {
 	return Route{Method: "POST", Path: path, Handler: f}
 }

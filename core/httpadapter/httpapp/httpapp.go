@@ -8,6 +8,7 @@ import (
 	"log"
 	"net/http"
 	"slices"
+	"time"
 
 	"github.com/satchel-go/satchel/core"
 	"github.com/satchel-go/satchel/core/adaptertest"
@@ -35,8 +36,9 @@ func NewWith(c adaptertest.Config, mount Mount) adaptertest.App {
 		mux.Handle(route.Method+" "+route.Path, h)
 	}
 	return &http.Server{
-		Handler:  outer(c, mux),
-		ErrorLog: log.New(io.Discard, "", 0), // the suite provokes what it would say
+		Handler:           outer(c, mux),
+		ReadHeaderTimeout: time.Minute,
+		ErrorLog:          log.New(io.Discard, "", 0), // the suite provokes what it would say
 	}
 }
 
@@ -87,9 +89,11 @@ func outer(c adaptertest.Config, next http.Handler) http.Handler {
 		}
 		sent := &sentWriter{ResponseWriter: w}
 		defer func() {
-			if v := recover(); v == nil {
+			v := recover()
+			if v == nil {
 				return
-			} else if v == http.ErrAbortHandler || sent.sent {
+			}
+			if err, ok := v.(error); sent.sent || ok && errors.Is(err, http.ErrAbortHandler) {
 				panic(http.ErrAbortHandler) // nothing sensible can follow
 			}
 			http.Error(w, http.StatusText(http.StatusInternalServerError), http.StatusInternalServerError)
