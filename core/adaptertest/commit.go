@@ -81,11 +81,7 @@ var commitCases = []testCase{
 		run: func(h *harness) {
 			s := h.open(setup{core: func(c *core.Config) { c.CommitTimeout = 30 * time.Millisecond }})
 			h.faults.hook(opSave, func(ctx context.Context) error {
-				select {
-				case <-ctx.Done():
-				case <-time.After(200 * time.Millisecond):
-				}
-				return core.ErrUnavailable
+				return h.untilOver(ctx)
 			})
 			s.client().post("/set?value=v").refusal(503, unavailableBody)
 		},

@@ -58,7 +58,7 @@ var concurrencyCases = []testCase{
 		name: "K1_endless_conflicts_end_in_an_error",
 		why:  "After the commit's time the client is told, and nothing is half done.",
 		run: func(h *harness) {
-			c := h.open(setup{core: func(c *core.Config) { c.CommitTimeout = 50 * time.Millisecond }}).client()
+			c := h.open(setup{core: func(c *core.Config) { c.CommitTimeout = 250 * time.Millisecond }}).client()
 			c.set("k", "v")
 			h.faults.hook(opSave, func(context.Context) error { return core.ErrConflict })
 			c.post("/set?value=x").refusal(503, unavailableBody)

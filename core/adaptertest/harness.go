@@ -43,9 +43,10 @@ func newHarness(t *testing.T, r reporter, newApp NewApp, b Backend) *harness {
 // clientSide reports whether the session travels in its cookie.
 func (h *harness) clientSide() bool { return h.traits.ClientSide }
 
-// config returns the Config of a case's Managers.
+// config returns the Config of a case's Managers. Its deadlines are long, so
+// that a slow machine fails nothing.
 func (h *harness) config() core.Config {
-	return core.Config{Now: h.clock.Now, Observer: h.events.observe}
+	return core.Config{Now: h.clock.Now, Observer: h.events.observe, LoadTimeout: patience, CommitTimeout: patience}
 }
 
 // manager makes a Manager; edit may be nil.
@@ -122,6 +123,19 @@ func (h *harness) waitFor(what string, cond func() bool) {
 			h.Fatalf("waited %v for %s", patience, what)
 		}
 	}
+}
+
+// untilOver waits like a backend that hangs, until the core gives up. Backends
+// in this process get no deadline: they only fail.
+func (h *harness) untilOver(ctx context.Context) error {
+	if !h.traits.InProcess {
+		select {
+		case <-ctx.Done():
+		case <-time.After(patience):
+			h.Errorf("the core has set no deadline")
+		}
+	}
+	return core.ErrUnavailable
 }
 
 // clock is turned by the case. It is safe for concurrent use.

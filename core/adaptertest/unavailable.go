@@ -42,15 +42,11 @@ var unavailableCases = []testCase{
 		name: "L3_slow_at_load",
 		why:  "A request waits for a slow store as long as the Config says, not as long as the store's client library does.",
 		run: func(h *harness) {
-			s := h.open(setup{core: func(c *core.Config) { c.LoadTimeout = 20 * time.Millisecond }})
+			s := h.open(setup{core: func(c *core.Config) { c.LoadTimeout = 200 * time.Millisecond }})
 			c := s.client()
 			c.set("k", "v")
 			h.faults.hook(opLoad, func(ctx context.Context) error {
-				select {
-				case <-ctx.Done():
-				case <-time.After(100 * time.Millisecond):
-				}
-				return core.ErrUnavailable
+				return h.untilOver(ctx)
 			})
 			c.get("/get").refusal(503, unavailableBody)
 			h.faults.up()
