@@ -1,0 +1,154 @@
+package httpadapter_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/satchel-go/satchel/core"
+	"github.com/satchel-go/satchel/core/httpadapter"
+	"github.com/satchel-go/satchel/core/memstore"
+)
+
+// start starts a server whose handler has a session. The conformance suite
+// sees what clients see; the tests here, what handlers see.
+func start(t *testing.T, h http.Handler) *httptest.Server {
+	t.Helper()
+	store := memstore.New()
+	t.Cleanup(func() { _ = store.Close() })
+	m, err := core.New(core.ServerSide(store), core.Config{Observer: func(context.Context, core.Event) {}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	srv := httptest.NewServer(httpadapter.Middleware(m)(h))
+	t.Cleanup(srv.Close)
+	return srv
+}
+
+func fetch(t *testing.T, url string) (*http.Response, string) {
+	t.Helper()
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, url, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	body, err := io.ReadAll(resp.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return resp, string(body)
+}
+
+// TestAD6WriterKeepsItsAbilities asks for what helpers ask for.
+func TestAD6WriterKeepsItsAbilities(t *testing.T) {
+	srv := start(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		httpadapter.Session(r).Set("k", "v")
+		for name, ok := range map[string]bool{
+			"Flusher":       is[http.Flusher](w),
+			"Hijacker":      is[http.Hijacker](w),
+			"Pusher":        is[http.Pusher](w),
+			"CloseNotifier": is[http.CloseNotifier](w), //nolint:staticcheck // gin still asks for it
+			"StringWriter":  is[io.StringWriter](w),
+			"ReaderFrom":    is[io.ReaderFrom](w),
+			"FlushError":    is[interface{ FlushError() error }](w),
+		} {
+			if !ok {
+				t.Errorf("the writer is no %s", name)
+			}
+		}
+		if err := http.NewResponseController(w).SetWriteDeadline(time.Now().Add(time.Minute)); err != nil {
+			t.Errorf("SetWriteDeadline: %v", err)
+		}
+		if err := w.(http.Pusher).Push("/x", nil); !errors.Is(err, http.ErrNotSupported) {
+			t.Errorf("Push over HTTP/1.1: %v, want ErrNotSupported", err)
+		}
+		if n, err := w.(io.ReaderFrom).ReadFrom(strings.NewReader("from ")); n != 5 || err != nil {
+			t.Errorf("ReadFrom: %d, %v", n, err)
+		}
+		if n, err := io.WriteString(w, "string"); n != 6 || err != nil {
+			t.Errorf("WriteString: %d, %v", n, err)
+		}
+	}))
+	resp, body := fetch(t, srv.URL)
+	if body != "from string" || len(resp.Cookies()) != 1 {
+		t.Errorf("body %q, %d cookies", body, len(resp.Cookies()))
+	}
+}
+
+func is[T any](v any) bool {
+	_, ok := v.(T)
+	return ok
+}
+
+// TestAD10CloseNotify shows that waiting for the client's end ends.
+func TestAD10CloseNotify(t *testing.T) {
+	gone := make(chan struct{})
+	srv := start(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		notify := w.(http.CloseNotifier).CloseNotify() //nolint:staticcheck // gin still asks for it
+		w.(http.Flusher).Flush()
+		select {
+		case <-notify:
+			close(gone)
+		case <-time.After(10 * time.Second):
+			t.Error("the client is gone and nobody was notified")
+		}
+	}))
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, srv.URL, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_ = resp.Body.Close() // hangs up
+	<-gone
+}
+
+// TestAD12TimeoutHandlerInside shows the order that the package documentation
+// asks for: the commit sees the 503, and rolls back.
+func TestAD12TimeoutHandlerInside(t *testing.T) {
+	release := make(chan struct{})
+	slow := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		httpadapter.Session(r).Set("k", "v")
+		<-release
+	})
+	srv := start(t, http.TimeoutHandler(slow, 20*time.Millisecond, "too slow"))
+	defer close(release)
+	resp, body := fetch(t, srv.URL)
+	if resp.StatusCode != http.StatusServiceUnavailable || body != "too slow" || len(resp.Cookies()) != 0 {
+		t.Errorf("%d %q with %d cookies, want 503 and none", resp.StatusCode, body, len(resp.Cookies()))
+	}
+}
+
+// TestLargeFile sends more than any buffer holds, through ReadFrom.
+func TestLargeFile(t *testing.T) {
+	large := bytes.Repeat([]byte("0123456789"), 100_000)
+	srv := start(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		httpadapter.Session(r).Flash("info", "downloaded")
+		http.ServeContent(w, r, "large.bin", time.Time{}, bytes.NewReader(large))
+	}))
+	if resp, body := fetch(t, srv.URL); body != string(large) || len(resp.Cookies()) != 1 {
+		t.Errorf("%d bytes, %d cookies", len(body), len(resp.Cookies()))
+	}
+}
+
+// TestSessionWithoutMiddleware shows that the mistake names its remedy.
+func TestSessionWithoutMiddleware(t *testing.T) {
+	defer func() {
+		if text, ok := recover().(string); !ok || !strings.Contains(text, "httpadapter.Middleware") {
+			t.Errorf("the panic does not say what to do: %q", text)
+		}
+	}()
+	httpadapter.Session(httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/", nil))
+}
