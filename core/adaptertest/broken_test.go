@@ -18,13 +18,13 @@ func TestBrokenAdaptersAreCaught(t *testing.T) {
 		t.Run(fault.name, func(t *testing.T) {
 			t.Parallel()
 			for _, name := range fault.caughtBy {
-				failed, said := adaptertest.Record(t, name, fault.newApp(), adaptertest.Memory())
+				failed, said := adaptertest.Record(t, name, fault.newApp(), fault.on())
 				if !failed {
 					t.Errorf("%s passes", name)
 				} else if !strings.Contains(said, adaptertest.Why(name)) {
 					t.Errorf("%s fails without its explanation:\n%s", name, said)
 				}
-				if failed, said := adaptertest.Record(t, name, httpapp.New, adaptertest.Memory()); failed {
+				if failed, said := adaptertest.Record(t, name, httpapp.New, fault.on()); failed {
 					t.Errorf("%s fails on the sound adapter:\n%s", name, said)
 				}
 			}
@@ -38,7 +38,16 @@ type fault struct {
 	serve    serve                                                                 // in place of the middleware; nil: the right one
 	wrap     func(http.Handler) http.Handler                                       // around the right middleware
 	handler  func(func(adaptertest.Request) error) func(adaptertest.Request) error // in place of each handler
+	backend  func() adaptertest.Backend                                            // nil: Memory
 	caughtBy []string                                                              // the cases that must fail
+}
+
+// on returns the backend that shows the fault.
+func (f fault) on() adaptertest.Backend {
+	if f.backend == nil {
+		return adaptertest.Memory()
+	}
+	return f.backend()
 }
 
 // serve is what a middleware does with a request.
@@ -155,4 +164,14 @@ func (w eager) WriteHeader(status int) {
 		status = http.StatusOK
 	}
 	w.Exchange.WriteHeader(status)
+}
+
+// hasty sends every byte at once, and so holds none back.
+type hasty struct{ *httpadapter.Exchange }
+
+func (w hasty) Write(b []byte) (int, error) {
+	if err := w.FlushError(); err != nil {
+		return 0, err
+	}
+	return w.Exchange.Write(b)
 }

@@ -137,4 +137,10 @@ var faults = []fault{
 		serve:    through(func(x *httpadapter.Exchange) http.ResponseWriter { return eager{x} }),
 		caughtBy: []string{"AD8_SEC57_early_hints_are_not_the_response"},
 	},
+	{
+		name:     "holds back no body",
+		serve:    through(func(x *httpadapter.Exchange) http.ResponseWriter { return hasty{x} }),
+		backend:  adaptertest.Cookie,
+		caughtBy: []string{"C6_streaming_template_shows_a_flash_once", "AD11_streamed_templates_show_a_flash_once"},
+	},
 }
