@@ -14,7 +14,7 @@ func ClientSide(sealer Sealer) Backend { return &clientSide{sealer: sealer} }
 
 type clientSide struct{ sealer Sealer }
 
-func (b *clientSide) start(*Config) (Backend, error) {
+func (b *clientSide) start(c *Config) (Backend, error) {
 	if b.sealer == nil {
 		return nil, errors.New("core: ClientSide(nil): give it a sealer, such as NewCookieSealer(keys)")
 	}
@@ -23,7 +23,11 @@ func (b *clientSide) start(*Config) (Backend, error) {
 			return nil, err
 		}
 	}
-	return b, nil
+	sealer, err := configured(b.sealer, c)
+	if err != nil {
+		return nil, err
+	}
+	return &clientSide{sealer: sealer}, nil
 }
 
 func (b *clientSide) Traits() Traits { return Traits{ClientSide: true, InProcess: true} }

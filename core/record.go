@@ -25,7 +25,9 @@ type Record struct {
 
 	idle, lifetime time.Duration // per-session overrides: zero means the Config's
 
-	oldKey    bool   // its token was made with a key that is being retired
+	oldKey     bool // its token was made with a key that is being retired
+	attachment any  // the sealer's, see Attach
+
 	nextFlash uint64 // number of the next flash to be added
 	values    []byte // count, then key and raw value of each, length-prefixed
 	flashes   []byte // count, then each flash

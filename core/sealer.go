@@ -24,7 +24,7 @@ type Sealer interface {
 	Open(ctx context.Context, scope Scope, token string) (*Record, error)
 }
 
-// Validator is the optional ability of a [Sealer] to refuse to be used: with
+// Validator is the optional ability of a [Sealer] or a [Store] to refuse to be used: with
 // keys that are missing or weak, for example. [New] asks it, so that constructors of sealers
 // need no error of their own.
 type Validator interface {

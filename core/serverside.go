@@ -42,6 +42,11 @@ func (b *serverSide) start(c *Config) (Backend, error) {
 	if b.store == nil {
 		return nil, errors.New("core: ServerSide(nil): give it a store, such as memstore.New()")
 	}
+	if v, ok := storeAs[Validator](b.store); ok {
+		if err := v.Validate(); err != nil {
+			return nil, err
+		}
+	}
 	return &serverSide{store: b.store, rand: c.Rand}, nil
 }
 

@@ -1,0 +1,165 @@
+package core_test
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/satchel-go/satchel/core"
+)
+
+// foreignSealer is a sealer of another module with all optional abilities. It
+// seals with one of the core's.
+type foreignSealer struct {
+	core.Sealer
+	invalid error
+	config  *core.Config
+	seen    []any // attachments
+}
+
+func (s *foreignSealer) Validate() error { return s.invalid }
+
+func (s *foreignSealer) WithConfig(c core.Config) (core.Sealer, error) {
+	if c.Namespace == "refused" {
+		return nil, errors.New("not this namespace")
+	}
+	*s.config = c
+	return s, nil
+}
+
+func (s *foreignSealer) Seal(ctx context.Context, scope core.Scope, r *core.Record) (string, error) {
+	s.seen = append(s.seen, r.Attachment())
+	return s.Sealer.Seal(ctx, scope, r)
+}
+
+func (s *foreignSealer) Open(ctx context.Context, scope core.Scope, token string) (*core.Record, error) {
+	r, err := s.Sealer.Open(ctx, scope, token)
+	if err == nil {
+		r.Attach("found")
+		r.MarkOld()
+	}
+	return r, err
+}
+
+func newForeign(t *testing.T) *foreignSealer {
+	t.Helper()
+	keys, err := core.ParseKeyring(core.GenerateKey())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return &foreignSealer{Sealer: core.NewCookieSealer(keys), config: new(core.Config)}
+}
+
+func TestForeignSealerIsAsked(t *testing.T) {
+	s := newForeign(t)
+	if _, err := core.New(core.ClientSide(s), core.Config{}); err != nil {
+		t.Fatal(err)
+	}
+	if s.config.Codec == nil || s.config.Cookie.Name != "__Host-session" {
+		t.Errorf("the Config lacks its defaults: %+v", s.config)
+	}
+	if _, err := core.New(core.ClientSide(s), core.Config{Namespace: "refused"}); err == nil {
+		t.Error("the error of WithConfig is lost")
+	}
+	s.invalid = errors.New("weak key")
+	if _, err := core.New(core.ClientSide(s), core.Config{}); !errors.Is(err, s.invalid) {
+		t.Errorf("the error of Validate is lost: %v", err)
+	}
+}
+
+// invalidStore is a store that refuses to be used.
+type invalidStore struct{ core.Store }
+
+func (invalidStore) Validate() error { return core.ErrUnsupported }
+
+// wrappedStore wraps another, as the conformance suite does.
+type wrappedStore struct{ core.Store }
+
+func (w wrappedStore) Unwrap() core.Store { return w.Store }
+
+func TestForeignStoreIsAsked(t *testing.T) {
+	for _, store := range []core.Store{invalidStore{}, wrappedStore{invalidStore{}}} {
+		if _, err := core.New(core.ServerSide(store), core.Config{}); !errors.Is(err, core.ErrUnsupported) {
+			t.Errorf("%T: %v", store, err)
+		}
+	}
+}
+
+// What Open attaches comes back at Seal, also after changes; MarkOld makes a
+// new token at the next opportunity.
+func TestAttachmentAndMarkOld(t *testing.T) {
+	s := newForeign(t)
+	backend := core.ClientSide(s)
+	m, err := core.New(backend, core.Config{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := &core.Record{ID: core.ID{1}, CreatedAt: time.Now(), SavedAt: time.Now(), Expires: time.Now().Add(time.Hour)}
+	token, err := s.Sealer.Seal(t.Context(), core.Scope{Name: "__Host-session", Purpose: "session"}, r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, handle := range []func(*core.Session){
+		func(*core.Session) {},
+		func(x *core.Session) { x.Set("k", "v") },
+		func(x *core.Session) { x.Login("u-1") },
+	} {
+		ex := &exchange{ctx: t.Context(), method: "GET", cookies: []string{"__Host-session=" + token}, response: map[string]string{}}
+		x, err := m.Load(ex)
+		if err != nil {
+			t.Fatal(err)
+		}
+		handle(x)
+		s.seen = nil
+		if err := m.Commit(ex, x, 200); err != nil {
+			t.Fatal(err)
+		}
+		if !slices.Equal(s.seen, []any{"found"}) || len(ex.setCookie) != 1 {
+			t.Errorf("sealed with %v, set %d cookies", s.seen, len(ex.setCookie))
+		}
+	}
+}
+
+func TestWithContent(t *testing.T) {
+	now := time.UnixMilli(1_900_000_000_000)
+	r := &core.Record{ID: core.ID{1}, User: "u-1", CreatedAt: now, SavedAt: now, Expires: now, Remembered: true}
+	flashes := []core.StoredFlash{
+		{Number: 3, Kind: "info", Payload: []byte("a")},
+		{Number: -1, Kind: "form", Typed: true, Payload: []byte{1}, Expires: now},
+		{Number: -1, Payload: []byte{}},
+	}
+	full := r.WithContent(func(yield func(string, []byte) bool) {
+		_ = yield("a", []byte{1}) && yield("b", []byte{2, 3})
+	}, slices.Values(flashes))
+	data, err := full.MarshalBinary()
+	if err != nil {
+		t.Fatal(err)
+	}
+	again, err := core.ParseRecord(data)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var keys []string
+	for key := range again.Values() {
+		keys = append(keys, key)
+	}
+	var numbers []int64
+	for f := range again.StoredFlashes() {
+		want := flashes[len(numbers)]
+		if f.Kind != want.Kind || f.Typed != want.Typed || string(f.Payload) != string(want.Payload) || !f.Expires.Equal(want.Expires) {
+			t.Errorf("got %+v, want %+v", f, want)
+		}
+		numbers = append(numbers, f.Number)
+	}
+	if !slices.Equal(keys, []string{"a", "b"}) || !slices.Equal(numbers, []int64{3, 4, 5}) || again.User != "u-1" || !again.Remembered {
+		t.Errorf("keys %v, flashes %v, user %q", keys, numbers, again.User)
+	}
+	for range r.Values() {
+		t.Error("the original has changed")
+	}
+	for range full.WithContent(nil, nil).StoredFlashes() {
+		t.Error("flashes stay")
+	}
+}
