@@ -1,19 +1,52 @@
-// Package gorillastore makes backends of stores for gorilla/sessions.
+// Package gorillastore keeps Satchel's sessions where gorilla/sessions keeps
+// its own, for applications that have gorilla's keys and cookies already.
 //
 //	backend := gorillastore.Cookie(hashKey, blockKey)
 //	sessions, err := core.New(backend, core.Config{})
 //
-// [Cookie] keeps sessions in cookies that gorilla's CookieStore has signed and
-// encrypted, for teams whose keys and reviews are for gorilla/securecookie. What is
-// in the cookie, and its timeouts, flashes, name and attributes are Satchel's, so that
-// handlers see no difference to any other backend. [CookieStore] takes a store that
-// the application has already.
+// [Cookie] takes the key pairs of sessions.NewCookieStore: hash key, block key,
+// then older pairs. The newest pair seals, all of them open, and what an older
+// one sealed is sealed anew. [CookieStore] takes a store that is configured
+// already. Weak keys, and a missing block key, are errors of core.New; with
+// [CookieSigned] the block key may be missing, and clients can read everything.
 //
-// # Limits
+// # A genuine gorilla session
 //
-// It promises what every client-side backend can: the last of overlapping
-// responses wins, a copied cookie works until it expires or until RevokeAll, and sessions
-// can be neither listed nor revoked one by one. [Limits] has the list. Cookies
-// are larger than those of core.NewCookieSealer, which also needs fewer keys: prefer
-// it unless you have a reason.
+// The cookie holds what gorilla's CookieStore would have written: the same
+// codecs, the same map of values. So a program that uses gorilla/sessions with
+// the same keys and cookie name reads and changes the session, and needs no
+// part of Satchel for it:
+//
+//   - Values are under their own keys. Strings, bools, []byte and float64 are
+//     what they are; integers are int64. Whatever else Satchel stored is a
+//     []byte: its encoding behind the three bytes D9 D9 F7, CBOR's mark.
+//   - A value that gorilla wrote keeps its Go type until it is changed, and an
+//     integer keeps it even then.
+//   - Flashes of kind "" are gorilla's flashes. Other kinds, and typed flashes,
+//     stay out of gorilla's sight. Flashes under a key of gorilla's own are a
+//     value under this key.
+//   - The key "_satchel" holds everything else: identity, times, what the
+//     session is for. Leave it alone: without it, the session is nobody's.
+//
+// A session that fits one cookie can be exchanged in this way; gorilla does not
+// know how to put a split one together.
+//
+// Cookies that gorilla wrote before there was a Satchel are sessions with their
+// values. They carry no namespace, so they are read only where Config.Namespace
+// is empty. They end when gorilla's MaxAge after their writing is over (30 days
+// if it has none), and at the first use become Satchel's, with its idle timeout.
+// Keys that are not strings, and values that Config.Codec cannot encode, are
+// left behind. The cookie with which gorilla ended a session holds all of it,
+// and opens like any other.
+//
+// # What it can promise
+//
+// Expiry, absolute lifetime, namespace and purpose are inside the authenticated
+// content and checked on every request; gorilla's own timestamp and its limit
+// of 4096 bytes cut nothing short. A token has one spelling. No gob decoder
+// sees a byte that was not authenticated with one of the keys.
+//
+// What no client-side session can promise is in [Limits]. The native
+// core.CookieSealer has the same limits, with cookies of half the size and in a
+// tenth of the time: choose this package for gorilla's format, not for its own sake.
 package gorillastore

@@ -2,17 +2,63 @@ package gorillastore_test
 
 import (
 	"fmt"
+	"net/http"
+	"net/http/httptest"
 
 	"github.com/gorilla/securecookie"
+	"github.com/gorilla/sessions"
 
 	"github.com/satchel-go/satchel/core"
 	"github.com/satchel-go/satchel/core/gorillastore"
+	"github.com/satchel-go/satchel/core/httpadapter"
 )
 
+// The keys of an application that uses gorilla/sessions.
+var hashKey, blockKey = securecookie.GenerateRandomKey(32), securecookie.GenerateRandomKey(32)
+
+// Sessions that gorilla began go on in Satchel.
+func Example() {
+	// A response of the application as it was …
+	before := sessions.NewCookieStore(hashKey, blockKey)
+	r, w := httptest.NewRequest(http.MethodGet, "/", nil), httptest.NewRecorder()
+	old, _ := before.Get(r, "app")
+	old.Values["visits"] = 41
+	if err := old.Save(r, w); err != nil {
+		fmt.Println(err)
+	}
+
+	// … and a request to it as it is now.
+	m, err := core.New(gorillastore.Cookie(hashKey, blockKey), core.Config{Cookie: core.Cookie{Name: "app"}})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	handler := httpadapter.Middleware(m)(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		s := httpadapter.Session(r)
+		core.Update(s, "visits", func(n int) int { return n + 1 })
+		visits, _ := core.Get[int](s, "visits")
+		fmt.Fprintln(w, "visits:", visits)
+	}))
+	r = httptest.NewRequest(http.MethodGet, "/", nil)
+	r.Header.Set("Cookie", w.Header().Get("Set-Cookie"))
+	w = httptest.NewRecorder()
+	handler.ServeHTTP(w, r)
+	fmt.Print(w.Body.String())
+	// Output: visits: 42
+}
+
+// Weak keys are found before the first request.
 func ExampleCookie() {
-	// In an application, both keys come from its configuration.
-	hashKey, blockKey := securecookie.GenerateRandomKey(32), securecookie.GenerateRandomKey(32)
-	sessions, err := core.New(gorillastore.Cookie(hashKey, blockKey), core.Config{})
-	fmt.Println(sessions, err)
-	// Output: core.Manager(__Host-session) <nil>
+	_, err := core.New(gorillastore.Cookie([]byte("secret")), core.Config{})
+	fmt.Println(err != nil)
+	// Output: true
+}
+
+// A store with settings of its own: here, the life of sessions that gorilla began.
+func ExampleCookieStore() {
+	store := sessions.NewCookieStore(hashKey, blockKey)
+	store.MaxAge(7 * 24 * 60 * 60)
+	_, err := core.New(gorillastore.CookieStore(store), core.Config{})
+	fmt.Println(err)
+	// Output: <nil>
 }

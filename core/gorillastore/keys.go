@@ -1,55 +1,142 @@
 package gorillastore
 
 import (
-	"bytes"
+	"encoding/base64"
+	"encoding/hex"
 	"errors"
 	"fmt"
+	"reflect"
+	"strings"
+	"unicode"
+
+	"github.com/gorilla/securecookie"
 )
 
-// minHashKey is the least that HMAC-SHA256 should have (RFC 2104 section 3).
-const minHashKey = 32
+const (
+	minHashKey  = 32 // the output of HMAC-SHA-256: RFC 2104 section 3
+	minDistinct = 9  // 16 random bytes have fewer distinct ones once in 10^10
 
-// checkKeys refuses keys that sign or hide nothing. It never repeats a key.
-func checkKeys(pairs [][]byte) error {
-	const how = "; make keys with securecookie.GenerateRandomKey(32)"
-	if len(pairs) == 0 {
-		return errors.New("gorillastore: no keys: pass a hash key and a block key" + how)
-	}
-	if len(pairs)%2 != 0 {
-		return errors.New("gorillastore: the last pair has no block key, so that clients could read their sessions: pass one, or use CookieStore" + how)
-	}
-	for i, key := range pairs {
-		kind := "hash"
-		if i%2 == 1 {
-			kind = "block"
+	howToMake = "make one with securecookie.GenerateRandomKey(32) and keep it in the configuration"
+)
+
+// keyPair is what a codec was made with.
+type keyPair struct{ hash, block []byte }
+
+// pairOf returns the keys of a codec. securecookie does not tell them, so that
+// this looks into the struct; of a release that has other fields it knows
+// nothing, and ok is false.
+func pairOf(codec *securecookie.SecureCookie) (p keyPair, ok bool) {
+	s := reflect.ValueOf(codec).Elem()
+	hash, block := s.FieldByName("hashKey"), s.FieldByName("blockKey")
+	for _, field := range []reflect.Value{hash, block} {
+		if !field.IsValid() || field.Type() != reflect.TypeFor[[]byte]() {
+			return keyPair{}, false
 		}
-		pair := i/2 + 1
-		switch {
-		case kind == "hash" && len(key) < minHashKey:
-			return fmt.Errorf("gorillastore: the hash key of pair %d has %d bytes, want %d or more%s", pair, len(key), minHashKey, how)
-		case kind == "block" && len(key) != 16 && len(key) != 24 && len(key) != 32:
-			return fmt.Errorf("gorillastore: the block key of pair %d has %d bytes, want 16, 24 or 32%s", pair, len(key), how)
-		case distinct(key) < 8:
-			return fmt.Errorf("gorillastore: the %s key of pair %d repeats a few bytes: it is not random%s", kind, pair, how)
+	}
+	return keyPair{hash.Bytes(), block.Bytes()}, true
+}
+
+// checkCodecs says what is wrong with the keys, newest first. It repeats no key.
+func checkCodecs(codecs []*securecookie.SecureCookie, readable bool) error {
+	var seen [][]byte
+	for i, codec := range codecs {
+		pair, ok := pairOf(codec)
+		if !ok {
+			return errors.New("gorillastore: this release of gorilla/securecookie is unknown: its keys cannot be checked")
 		}
-		for j := range i {
-			if bytes.Equal(key, pairs[j]) {
-				return fmt.Errorf("gorillastore: the %s key of pair %d is the same as another key%s", kind, pair, how)
+		if err := checkHashKey(pair.hash); err != nil {
+			return fmt.Errorf("gorillastore: hash key of pair %d: %w", i+1, err)
+		}
+		seen = append(seen, pair.hash)
+		if pair.block == nil {
+			if i == 0 && !readable {
+				return errors.New("gorillastore: the newest key pair has no block key, so that clients could read their sessions: " +
+					"add one of 32 bytes, or say CookieSigned if that is meant")
+			}
+			continue
+		}
+		if err := checkBlockKey(pair.block); err != nil {
+			return fmt.Errorf("gorillastore: block key of pair %d: %w", i+1, err)
+		}
+		seen = append(seen, pair.block)
+	}
+	// Two pairs with one hash key would authenticate what the first then
+	// decrypts with the wrong block key: garbage would reach the decoder.
+	for i, key := range seen {
+		for _, other := range seen[:i] {
+			if string(key) == string(other) {
+				return errors.New("gorillastore: a key occurs twice: give each hash key and each block key a value of its own")
 			}
 		}
 	}
 	return nil
 }
 
-// distinct counts the different bytes of key.
-func distinct(key []byte) int {
-	var seen [256]bool
-	n := 0
-	for _, b := range key {
-		if !seen[b] {
-			seen[b] = true
-			n++
+func checkHashKey(key []byte) error {
+	if len(key) == 0 {
+		return errors.New("missing; " + howToMake)
+	}
+	if len(key) < minHashKey {
+		return fmt.Errorf("has %d bytes, want at least %d; %s", len(key), minHashKey, howToMake)
+	}
+	return checkRandom(key)
+}
+
+func checkBlockKey(key []byte) error {
+	switch len(key) {
+	case 16, 24, 32:
+		return checkRandom(key)
+	}
+	return fmt.Errorf("has %d bytes, AES wants 16, 24 or 32; %s", len(key), howToMake)
+}
+
+// checkRandom refuses what is visibly not random.
+func checkRandom(key []byte) error {
+	distinct, step := map[byte]bool{}, true
+	for i, b := range key {
+		distinct[b] = true
+		step = step && (i == 0 || b-key[i-1] == key[1]-key[0]) //nolint:gosec // the length was checked
+	}
+	switch {
+	case len(distinct) < minDistinct || step || isPeriodic(key):
+		return errors.New("is a pattern, not a secret; " + howToMake)
+	case isPassphrase(key):
+		return errors.New("is a passphrase, not a random key; " + howToMake)
+	}
+	return nil
+}
+
+// isPeriodic reports whether key repeats the first half or less of it.
+func isPeriodic(key []byte) bool {
+	for p := 1; p <= len(key)/2; p++ {
+		if string(key[p:]) == string(key[:len(key)-p]) {
+			return true
 		}
 	}
-	return n
+	return false
+}
+
+// isPassphrase reports whether key is text other than random bytes in hex or
+// base64, which many applications hand to gorilla as they are.
+func isPassphrase(key []byte) bool {
+	text := string(key)
+	// Of other scripts, too many sequences are valid UTF-8 by chance.
+	if strings.ContainsFunc(text, func(r rune) bool { return r > unicode.MaxASCII || !unicode.IsPrint(r) && !unicode.IsSpace(r) }) {
+		return false
+	}
+	if _, err := hex.DecodeString(text); err == nil {
+		return false
+	}
+	bare := strings.NewReplacer("+", "-", "/", "_").Replace(strings.TrimRight(text, "="))
+	if _, err := base64.RawURLEncoding.DecodeString(bare); err != nil {
+		return true
+	}
+	// Words are base64 too, but of one kind of letters.
+	kinds := 0
+	for _, is := range []func(rune) bool{unicode.IsUpper, unicode.IsLower, unicode.IsDigit} {
+		if strings.ContainsFunc(text, is) {
+			kinds++
+		}
+	}
+	return kinds < 2
 }

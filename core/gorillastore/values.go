@@ -1,0 +1,143 @@
+package gorillastore
+
+import (
+	"bytes"
+	"maps"
+	"reflect"
+	"slices"
+
+	"github.com/satchel-go/satchel/core"
+)
+
+// encodedMark stands before values that gorilla's map has no basic type for:
+// the tag "self-described CBOR" (RFC 8949 section 3.4.6). A []byte that
+// happens to begin like this is written as such a value too.
+var encodedMark = []byte{0xd9, 0xd9, 0xf7}
+
+// found is a value as gorilla had it, and what it was to Satchel. It is
+// attached to the record, so that untouched values go back as they came.
+type found struct {
+	native any
+	raw    []byte
+}
+
+// toGorilla returns r as the values of a gorilla session.
+func (s *sealer) toGorilla(scope core.Scope, r *core.Record) (map[any]any, error) {
+	before, _ := r.Attachment().(map[string]found)
+	values := make(map[any]any, 8)
+	reserved := map[string][]byte{}
+	for key, raw := range r.Values() {
+		if isReserved(key) {
+			reserved[key] = raw
+			continue
+		}
+		values[key] = s.toNative(raw, before[key])
+	}
+	texts, rest := splitFlashes(r)
+	if len(texts) > 0 {
+		values[flashKey] = texts
+	}
+	head, err := header(scope, r.WithContent(maps.All(reserved), slices.Values(rest)))
+	if err != nil {
+		return nil, err
+	}
+	values[headerKey] = head
+	return values, nil
+}
+
+// toNative returns the basic Go value that raw encodes, if it encodes nothing
+// else, and otherwise raw itself behind its mark. The codec is asked in both
+// directions: what it would not write in just this way stays as it is, so that
+// no value ever changes by passing through gorilla's map.
+func (s *sealer) toNative(raw []byte, before found) any {
+	if before.native != nil && bytes.Equal(raw, before.raw) {
+		return before.native
+	}
+	var v any
+	if s.codec.Decode(raw, &v) == nil && isBasic(v) {
+		if again, err := s.codec.Encode(v); err == nil && bytes.Equal(again, raw) {
+			return likeBefore(v, before.native)
+		}
+	}
+	return slices.Concat(encodedMark, raw)
+}
+
+// isBasic reports whether every gorilla program can decode a v: gob knows the
+// basic types without registration.
+func isBasic(v any) bool {
+	switch v := v.(type) {
+	case string, bool, float64, int64:
+		return true
+	case []byte:
+		return !bytes.HasPrefix(v, encodedMark)
+	}
+	return false
+}
+
+// likeBefore returns the integer v in the integer type that gorilla had under
+// the same key, if it fits: session.Values["n"].(int) goes on to work.
+func likeBefore(v, before any) any {
+	n, ok := v.(int64)
+	if !ok || before == nil {
+		return v
+	}
+	like := reflect.New(reflect.TypeOf(before)).Elem()
+	switch {
+	case like.CanInt() && !like.OverflowInt(n):
+		like.SetInt(n)
+	case like.CanUint() && n >= 0 && !like.OverflowUint(uint64(n)):
+		like.SetUint(uint64(n))
+	default:
+		return v
+	}
+	return like.Interface()
+}
+
+// fromGorilla returns head with the values and flashes of a gorilla session.
+func (s *sealer) fromGorilla(head *core.Record, values map[any]any) *core.Record {
+	raws := make(map[string][]byte, len(values))
+	for key, raw := range head.Values() {
+		if isReserved(key) {
+			raws[key] = raw
+		}
+	}
+	before := make(map[string]found, len(values))
+	for k, native := range values {
+		key, ok := k.(string)
+		if !ok || isReserved(key) {
+			continue
+		}
+		if raw, ok := s.fromNative(native); ok {
+			raws[key] = raw
+			before[key] = found{native, raw}
+		}
+	}
+	r := head.WithContent(inOrder(raws), slices.Values(joinFlashes(head, values[flashKey])))
+	r.Attach(before)
+	return r
+}
+
+// fromNative is the reverse of toNative.
+func (s *sealer) fromNative(native any) (raw []byte, ok bool) {
+	if b, isBytes := native.([]byte); isBytes {
+		if bytes.HasPrefix(b, encodedMark) {
+			return b[len(encodedMark):], len(b) > len(encodedMark)
+		}
+		if b == nil {
+			native = []byte{} // gob does not tell empty from nil
+		}
+	}
+	raw, err := s.codec.Encode(native)
+	return raw, err == nil && len(raw) > 0
+}
+
+// inOrder yields the values by key, so that a session always has one order.
+func inOrder(raws map[string][]byte) func(yield func(string, []byte) bool) {
+	return func(yield func(string, []byte) bool) {
+		for _, key := range slices.Sorted(maps.Keys(raws)) {
+			if !yield(key, raws[key]) {
+				return
+			}
+		}
+	}
+}
