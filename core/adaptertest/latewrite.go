@@ -1,0 +1,130 @@
+package adaptertest
+
+import (
+	"errors"
+	"io"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"github.com/satchel-go/satchel/core"
+)
+
+// What the cases in lateCases do after the first byte.
+
+func lateWrite(h *harness) {
+	var inside atomic.Bool
+	s := h.open(setup{routes: []Route{get("/late", func(r Request) error {
+		s := r.Session()
+		var began, returned atomic.Bool
+		err := r.Stream("text/plain", func(w io.Writer, flush func() error) error {
+			_ = flush()
+			began.Store(!returned.Load())
+			s.Set("late", "kept")
+			_, err := io.WriteString(w, "late")
+			return err
+		})
+		inside.Store(began.Load()) // some frameworks stream after the handler
+		returned.Store(true)
+		return err
+	})}})
+	c := s.client()
+	c.set("k", "v")
+	c.get("/late").wants(200, "late").setsNothing()
+	h.waitFor("the end of the request", func() bool {
+		return h.events.count(core.EventSaved, "")+h.events.count(core.EventTooLate, "") == 1
+	})
+	want := absent
+	if inside.Load() && !h.clientSide() {
+		want = "kept"
+	}
+	c.has("late", want)
+	c.has("k", "v")
+}
+
+func writeAfterBody(h *harness) {
+	s := h.open(setup{routes: []Route{get("/body", func(r Request) error {
+		s := r.Session()
+		value(s, "k")
+		if err := r.Raw("body"); err != nil {
+			return err
+		}
+		s.Set("k", "after")
+		return nil
+	})}})
+	c := s.client()
+	c.set("k", "v")
+	r := c.get("/body").wants(200, "body")
+	want := "after"
+	if told := h.events.count(core.EventTooLate, core.ReasonNoCookie) == 1; told && h.clientSide() {
+		want = "v" // it needed a cookie, unless the framework still had the header
+		r.setsNothing()
+	}
+	c.has("k", want)
+}
+
+func lateCommit(h *harness) {
+	s := h.open(setup{routes: lateRoutes()})
+	fresh := s.client()
+	fresh.get("/late-commit").wants(200, "too late").setsNothing()
+	c := s.client()
+	c.set("k", "v")
+	r := c.get("/late-commit").wantsStatus(200).setsNothing()
+	switch {
+	case r.body == "saved" && !h.clientSide():
+		c.has("late", "kept")
+	case r.body == "too late":
+		c.has("late", absent)
+	default:
+		h.Errorf("Commit after the header: %s", r.body)
+	}
+	c.has("k", "v")
+}
+
+func afterwards(h *harness) {
+	sessions := make(chan *core.Session, 1)
+	s := h.open(setup{routes: []Route{get("/keep", func(r Request) error {
+		sessions <- r.Session()
+		return r.Text(200, "kept")
+	})}})
+	c := s.client()
+	c.set("k", "v")
+	c.get("/keep").wants(200, "kept")
+	kept := <-sessions
+	h.waitFor("the end of the request", func() bool {
+		kept.Set("k", "afterwards")
+		return errors.Is(kept.Err(), core.ErrTooLate)
+	})
+	if err := kept.Commit(h.Context()); !errors.Is(err, core.ErrTooLate) {
+		h.Errorf("Commit after the request: %v, want ErrTooLate", err)
+	}
+	if got := value(kept, "k"); got != "v" {
+		h.Errorf("read after the request: %q, want v", got)
+	}
+	c.has("k", "v")
+}
+
+func strictLate(h *harness) {
+	panicked := make(chan any, 1)
+	s := h.open(setup{core: func(c *core.Config) { c.Strict = true }, routes: []Route{
+		get("/strict", func(r Request) error {
+			s, ctx := r.Session(), r.Context()
+			return r.Stream("text/plain", func(_ io.Writer, flush func() error) error {
+				_ = flush()
+				defer func() { panicked <- recover() }()
+				s.Set("k", "late")
+				_ = s.Commit(ctx) // a new session needs a cookie
+				return nil
+			})
+		}),
+	}})
+	s.client().get("/strict").wantsStatus(200)
+	select {
+	case v := <-panicked:
+		if text, ok := v.(string); !ok || !strings.Contains(text, "strict mode") {
+			h.Errorf("recovered %v, want the strict mode's panic", v)
+		}
+	case <-time.After(patience):
+		h.Errorf("the stream did not end")
+	}
+}
