@@ -40,7 +40,7 @@ type StoredFlash struct {
 func (r *Record) StoredFlashes() iter.Seq[StoredFlash] {
 	return func(yield func(StoredFlash) bool) {
 		r.eachFlash(func(f flash) bool {
-			stored := StoredFlash{Number: int64(f.number), Kind: f.kind, Typed: f.typed, Payload: f.payload} //nolint:gosec // counts from zero
+			stored := StoredFlash{Number: int64(f.number), Kind: f.kind, Typed: f.typed, Payload: f.payload}
 			if f.expires != 0 {
 				stored.Expires = time.UnixMilli(f.expires)
 			}

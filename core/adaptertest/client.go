@@ -157,9 +157,9 @@ func parseSetCookie(line string) (name, value string, attributes map[string]stri
 }
 
 // async sends a POST in the background.
-func (c *client) async(target string, header ...string) <-chan *reply {
+func (c *client) async(target string) <-chan *reply {
 	done := make(chan *reply, 1)
-	go func() { done <- c.try("POST", target, header...) }()
+	go func() { done <- c.try("POST", target) }()
 	return done
 }
 

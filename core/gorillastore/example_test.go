@@ -1,6 +1,7 @@
 package gorillastore_test
 
 import (
+	"context"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
@@ -20,7 +21,7 @@ var hashKey, blockKey = securecookie.GenerateRandomKey(32), securecookie.Generat
 func Example() {
 	// A response of the application as it was …
 	before := sessions.NewCookieStore(hashKey, blockKey)
-	r, w := httptest.NewRequest(http.MethodGet, "/", nil), httptest.NewRecorder()
+	r, w := httptest.NewRequestWithContext(context.Background(), http.MethodGet, "/", nil), httptest.NewRecorder()
 	old, _ := before.Get(r, "app")
 	old.Values["visits"] = 41
 	if err := old.Save(r, w); err != nil {
@@ -39,7 +40,7 @@ func Example() {
 		visits, _ := core.Get[int](s, "visits")
 		fmt.Fprintln(w, "visits:", visits)
 	}))
-	r = httptest.NewRequest(http.MethodGet, "/", nil)
+	r = httptest.NewRequestWithContext(context.Background(), http.MethodGet, "/", nil)
 	r.Header.Set("Cookie", w.Header().Get("Set-Cookie"))
 	w = httptest.NewRecorder()
 	handler.ServeHTTP(w, r)

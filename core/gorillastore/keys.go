@@ -95,7 +95,7 @@ func checkRandom(key []byte) error {
 	distinct, step := map[byte]bool{}, true
 	for i, b := range key {
 		distinct[b] = true
-		step = step && (i == 0 || b-key[i-1] == key[1]-key[0]) //nolint:gosec // the length was checked
+		step = step && (i == 0 || b-key[i-1] == key[1]-key[0])
 	}
 	switch {
 	case len(distinct) < minDistinct || step || isPeriodic(key):

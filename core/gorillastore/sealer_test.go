@@ -298,7 +298,7 @@ func TestSEC67NoKeysShown(t *testing.T) {
 		fmt.Fprintf(&shown, "%v %+v\n", err, err)
 	}
 	for _, key := range pair("a") {
-		for _, form := range []string{string(key[:8]), fmt.Sprintf("%x", key[:8]), base64.StdEncoding.EncodeToString(key[:6]), strings.Trim(fmt.Sprint(key[:8]), "[]"), strings.Trim(fmt.Sprintf("%#v", key[:8]), "[]byte{}")} {
+		for _, form := range []string{string(key[:8]), fmt.Sprintf("%x", key[:8]), base64.StdEncoding.EncodeToString(key[:6]), strings.Trim(fmt.Sprintf("%d", key[:8]), "[]"), strings.Trim(fmt.Sprintf("%#v", key[:8]), "[]byte{}")} {
 			if strings.Contains(shown.String(), form) {
 				t.Errorf("SEC67: a key is shown: %s", form)
 			}

@@ -16,7 +16,7 @@ import (
 
 func TestSessionLife(t *testing.T) {
 	s := newSite(t, Cookie(pair("a")...), nil)
-	s.do(func(x *core.Session) {})
+	s.do(func(*core.Session) {})
 	if len(s.last) != 0 {
 		t.Fatalf("C1: %v", s.last)
 	}

@@ -41,7 +41,7 @@ func fetch(t *testing.T, url string) (*http.Response, string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer resp.Body.Close()
+	defer resp.Body.Close() //nolint:errcheck // read to its end
 	body, err := io.ReadAll(resp.Body)
 	if err != nil {
 		t.Fatal(err)
@@ -93,7 +93,7 @@ func is[T any](v any) bool {
 // TestAD10CloseNotify shows that waiting for the client's end ends.
 func TestAD10CloseNotify(t *testing.T) {
 	gone := make(chan struct{})
-	srv := start(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	srv := start(t, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		notify := w.(http.CloseNotifier).CloseNotify() //nolint:staticcheck // gin still asks for it
 		w.(http.Flusher).Flush()
 		select {
@@ -119,7 +119,7 @@ func TestAD10CloseNotify(t *testing.T) {
 // asks for: the commit sees the 503, and rolls back.
 func TestAD12TimeoutHandlerInside(t *testing.T) {
 	release := make(chan struct{})
-	slow := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	slow := http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
 		httpadapter.Session(r).Set("k", "v")
 		<-release
 	})
