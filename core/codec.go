@@ -7,7 +7,6 @@ import (
 	"reflect"
 	"strings"
 	"time"
-	"unicode/utf8"
 
 	"github.com/fxamacker/cbor/v2"
 )
@@ -42,7 +41,8 @@ type Codec interface {
 // string, []byte, bool, time.Time, []any, map[string]any or nil; maps with other
 // than string keys need a variable of their own type.
 //
-// Text must be valid UTF-8; arrays, maps and tags nest at most 32 levels deep.
+// Strings come back byte for byte, also those that are not UTF-8: clients can
+// send such, and it is no reason to refuse a request. Arrays, maps and tags nest at most 32 levels deep.
 // Functions, channels and complex numbers are errors. Values must not contain
 // themselves.
 func CBOR() Codec { return cborCodec{} }
@@ -87,7 +87,7 @@ func cborDecOptions() cbor.DecOptions {
 		MaxNestedLevels:  maxNesting,
 		MaxArrayElements: maxArrayElements,
 		MaxMapPairs:      maxMapPairs,
-		UTF8:             cbor.UTF8RejectInvalid,
+		UTF8:             cbor.UTF8DecodeInvalid,
 		// Other tags than those that we write are skipped.
 		TimeTag:              cbor.DecTagOptional,
 		UnrecognizedTagToAny: cbor.UnrecognizedTagContentToAny,
@@ -140,7 +140,7 @@ func (cborCodec) Encode(v any) ([]byte, error) {
 	if err := cborDecoder.Wellformed(data); err != nil {
 		return nil, err
 	}
-	if err := checkText(data); err != nil {
+	if err := checkTimes(data); err != nil {
 		return nil, err
 	}
 	return data, nil
@@ -151,10 +151,10 @@ func (cborCodec) Decode(data []byte, v any) error {
 	return withoutValue(cborDecoder.Unmarshal(data, v))
 }
 
-// checkText reports text that is not UTF-8 and times that are not RFC 3339,
-// such as those of the year 10000. Data is well-formed; since all lengths are
+// checkTimes reports times that are not RFC 3339, such as those of the year
+// 10000. Data is well-formed; since all lengths are
 // definite, heads can be visited in a row without regard to nesting.
-func checkText(data []byte) error {
+func checkTimes(data []byte) error {
 	const timeTag = 0
 	wantTime := false
 	for len(data) > 0 {
@@ -166,9 +166,6 @@ func checkText(data []byte) error {
 		if h.major == majorBytes || h.major == majorText {
 			content := data[:h.arg]
 			data = data[h.arg:]
-			if h.major == majorText && !utf8.Valid(content) {
-				return errors.New("cbor: invalid UTF-8 string")
-			}
 			if wantTime {
 				if _, err := time.Parse(time.RFC3339, string(content)); err != nil {
 					return errors.New("cbor: time outside of what RFC 3339 can express")

@@ -205,7 +205,7 @@ func (w *cookieWriter) line(name, value string, now, until time.Time) string {
 	buf = append(buf, value...)
 	buf = append(buf, w.path...)
 	buf = append(buf, "; Max-Age="...)
-	buf = strconv.AppendInt(buf, max(0, int64(until.Sub(now)/time.Second)), 10)
+	buf = strconv.AppendInt(buf, max(0, int64((until.Sub(now)+time.Second-1)/time.Second)), 10)
 	buf = append(buf, "; Expires="...)
 	buf = until.UTC().AppendFormat(buf, "Mon, 02 Jan 2006 15:04:05 GMT")
 	return string(append(buf, w.flags...))

@@ -3,6 +3,7 @@ package core
 import (
 	"errors"
 	"fmt"
+	"unicode/utf8"
 )
 
 // Errors to branch on with [errors.Is]. They travel wrapped, with the layer
@@ -69,11 +70,25 @@ func (e *SizeError) Error() string {
 	if e.Key == "" {
 		return fmt.Sprintf("%v: %d bytes, limit %d", ErrTooLarge, e.Total, e.Limit)
 	}
-	return fmt.Sprintf("%v: %d bytes, limit %d; the largest value, %q, has %d", ErrTooLarge, e.Total, e.Limit, e.Key, e.Bytes)
+	return fmt.Sprintf("%v: %d bytes, limit %d; the largest value, %q, has %d", ErrTooLarge, e.Total, e.Limit, shorten(e.Key, maxShown), e.Bytes)
 }
 
 // Is reports whether target is [ErrTooLarge].
 func (e *SizeError) Is(target error) bool { return target == ErrTooLarge }
+
+// maxShown is how much of a key an error shows: clients may have chosen it.
+const maxShown = 64
+
+// shorten cuts s to at most limit bytes, between runes.
+func shorten(s string, limit int) string {
+	if len(s) <= limit {
+		return s
+	}
+	for limit > 0 && !utf8.RuneStart(s[limit]) {
+		limit--
+	}
+	return s[:limit]
+}
 
 // ValueError says which value could not be encoded or decoded.
 type ValueError struct {
@@ -86,9 +101,9 @@ type ValueError struct {
 // Error implements error.
 func (e *ValueError) Error() string {
 	if e.Size > 0 {
-		return fmt.Sprintf("session value %q: decode %d bytes into %s: %v", e.Key, e.Size, e.Type, e.Err)
+		return fmt.Sprintf("session value %q: decode %d bytes into %s: %v", shorten(e.Key, maxShown), e.Size, e.Type, e.Err)
 	}
-	return fmt.Sprintf("session value %q: encode %s: %v", e.Key, e.Type, e.Err)
+	return fmt.Sprintf("session value %q: encode %s: %v", shorten(e.Key, maxShown), e.Type, e.Err)
 }
 
 // Unwrap returns what the codec said.

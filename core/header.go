@@ -23,7 +23,7 @@ func (s *Session) writeHeader() {
 		ex.SetResponseHeader("Cache-Control", "no-store")
 		s.m.warnInsecure(s, ex)
 	}
-	if s.used || len(s.lines) > 0 {
+	if s.used || s.given.Load() || len(s.lines) > 0 {
 		addVary(ex)
 	}
 }

@@ -7,8 +7,14 @@ import (
 	"time"
 )
 
-// Login binds the session to user, the application's own name for them, and
-// records the time. The session gets a new token and the old one is dead at
+// Limits on what comes with every copy of a session, in bytes.
+const (
+	maxUser  = 1024
+	maxLabel = 256 // longer ones are cut
+)
+
+// Login binds the session to user, the application's own name for them (at
+// most 1,024 bytes), and records the time. The session gets a new token and the old one is dead at
 // once, so that nobody who planted or saw it shares the login (session
 // fixation, ASVS 7.2.4); the absolute lifetime starts anew. Values are carried
 // over, unless the session was bound to another user: then it starts empty.
@@ -24,6 +30,9 @@ func (s *Session) Login(user string) {
 	switch {
 	case user == "":
 		s.refuse(errors.New("core: Login: the user is empty: pass the application's ID of the user"))
+		return
+	case len(user) > maxUser:
+		s.refuse(fmt.Errorf("core: Login: the user has %d bytes, at most %d fit: pass the application's ID of the user", len(user), maxUser))
 		return
 	case s.outside:
 		s.refuse(fmt.Errorf("core: Login outside a request has no client to give the token to: %w", ErrUnsupported))

@@ -66,7 +66,7 @@ func (s *Session) planHeader(next *Record, now time.Time, newID ID) {
 		restart = true
 	}
 	if restart && s.m.config.Describe != nil && s.ex != nil {
-		next.Label = s.m.config.Describe(s.ex)
+		next.Label = shorten(s.m.config.Describe(s.ex), maxLabel)
 	}
 	if s.remember != unset {
 		next.Remembered = s.remember == yes

@@ -93,6 +93,9 @@ func (r *Record) Format(f fmt.State, _ rune) {
 	_, _ = fmt.Fprintf(f, "core.Record(%s)", r.ID)
 }
 
+// size is what a record is measured by: everything in it that can grow.
+func (r *Record) size() int { return len(r.values) + len(r.flashes) + len(r.User) + len(r.Label) }
+
 // sizeHint is never below the encoded size.
 func (r *Record) sizeHint() int {
 	const fixed = 2 + 16 + 9*binary.MaxVarintLen64

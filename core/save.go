@@ -67,7 +67,7 @@ type saving struct {
 // its token leaves only if it is still there afterwards.
 func (t *saving) try(ctx context.Context, p *plan) (Handle, []string, error) {
 	s, m := t.s, t.s.m
-	if size := len(p.next.values) + len(p.next.flashes); size > m.config.MaxBytes {
+	if size := p.next.size(); size > m.config.MaxBytes {
 		return nil, nil, &SizeError{Total: size, Limit: m.config.MaxBytes}
 	}
 	if err := t.reserve(ctx, &p.next); err != nil {
@@ -84,7 +84,7 @@ func (t *saving) try(ctx context.Context, p *plan) (Handle, []string, error) {
 	var lines []string
 	if token != "" {
 		if lines, err = m.tokenLines(token, &p.next, s.presented, m.config.Now()); err != nil {
-			return nil, nil, err
+			return nil, nil, asStored(err, p.next.size())
 		}
 	}
 	if err := t.confirm(ctx, p, handle); err != nil {
@@ -98,6 +98,16 @@ func (t *saving) try(ctx context.Context, p *plan) (Handle, []string, error) {
 		}
 	}
 	return handle, lines, nil
+}
+
+// asStored turns the sizes of a token that is too long into those of the
+// record in it, which is what a handler can do something about.
+func asStored(err error, size int) error {
+	var tooLong *SizeError
+	if !errors.As(err, &tooLong) || tooLong.Total == 0 {
+		return err
+	}
+	return &SizeError{Total: size, Limit: tooLong.Limit * size / tooLong.Total}
 }
 
 // errWithdrawn means that a login's reservation was taken away before it was

@@ -3,7 +3,6 @@ package core
 import (
 	"encoding/binary"
 	"math"
-	"unicode/utf8"
 )
 
 // CBOR major types (RFC 8949 section 3.1).
@@ -55,13 +54,10 @@ func encodeScalar(v any) ([]byte, bool) {
 
 // appendScalar appends what the CBOR codec would write for v, byte for byte.
 // It returns false, and dst as it was, if v is for the codec: other types,
-// named ones, and text that is not UTF-8, which the codec refuses.
+// and named ones.
 func appendScalar(dst []byte, v any) ([]byte, bool) {
 	switch v := v.(type) {
 	case string:
-		if !utf8.ValidString(v) {
-			return dst, false
-		}
 		return append(appendCBORHead(dst, majorText, uint64(len(v))), v...), true
 	case []byte:
 		if v == nil {
@@ -214,7 +210,7 @@ func scanScalar(data []byte, target any) bool {
 	content := data[h.size:]
 	switch p := target.(type) {
 	case *string:
-		if h.major != majorText || h.arg != uint64(len(content)) || !utf8.Valid(content) {
+		if h.major != majorText || h.arg != uint64(len(content)) {
 			return false
 		}
 		*p = string(content)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -40,9 +41,10 @@ type Session struct {
 	endings  []ending // sessions to delete at the next commit, whatever its outcome
 
 	// How the request and its response stand.
-	presented uint32   // which of our cookies the request carried
-	lines     []string // the Set-Cookie lines that the header has
-	nextLines []string // those it is to have instead; nil: no change
+	presented uint32      // which of our cookies the request carried
+	lines     []string    // the Set-Cookie lines that the header has
+	nextLines []string    // those it is to have instead; nil: no change
+	given     atomic.Bool // the handler has asked for it, and may use it after the header
 	used      bool
 	noTouch   bool
 	sent      bool // the header has gone, or cannot be written any more
@@ -110,12 +112,18 @@ func (c *sessionContext) Value(key any) any {
 // several Managers serve the request.
 func FromContext(ctx context.Context) (*Session, bool) {
 	s, ok := ctx.Value(sessionKey{}).(*Session)
+	if ok {
+		s.given.Store(true)
+	}
 	return s, ok
 }
 
 // FromContext returns m's session that ctx carries.
 func (m *Manager) FromContext(ctx context.Context) (*Session, bool) {
 	s, ok := ctx.Value(m).(*Session)
+	if ok {
+		s.given.Store(true)
+	}
 	return s, ok
 }
 
@@ -270,7 +278,7 @@ func (s *Session) writable(what, key string) bool {
 		return true
 	}
 	if key != "" {
-		what = fmt.Sprintf("%s %q", what, key)
+		what = fmt.Sprintf("%s %q", what, shorten(key, maxShown))
 	}
 	if viewed {
 		s.mistake(ErrReadOnly, ReasonReadOnly, what)

@@ -280,3 +280,79 @@ func TestI3LogoutFlashAndExplicitCommit(t *testing.T) {
 		}
 	})
 }
+
+// Clients can send bytes that are not UTF-8, and applications store what they
+// get: it must neither fail the request nor change.
+func TestStringsComeBackByteForByte(t *testing.T) {
+	type form struct{ Name string }
+	both(t, func(t *testing.T, w *world) {
+		const odd = "a\xff\xc3\x00b"
+		input := core.NewFlashKey[form]("form")
+		c := newClient(t, w.m)
+		c.status(303, func(s *core.Session) {
+			s.Login("user\xff")
+			s.Set("k"+odd, odd)
+			s.Set("form", form{odd})
+			s.Flash("info"+odd, odd)
+			input.Add(s, form{odd})
+		})
+		c.do(func(s *core.Session) {
+			v, err := core.Lookup[string](s, "k"+odd)
+			f, formErr := core.Lookup[form](s, "form")
+			typed, ok := input.Take(s)
+			if err != nil || formErr != nil || v != odd || f.Name != odd || !ok || typed.Name != odd || s.UserID() != "user\xff" {
+				t.Errorf("%q %v, %q %v, %q %v, user %q", v, err, f.Name, formErr, typed.Name, ok, s.UserID())
+			}
+			if all := s.Flashes(); len(all) != 1 || all[0] != (core.Flash{Kind: "info" + odd, Text: odd}) {
+				t.Errorf("flashes are %q", all)
+			}
+		})
+	})
+}
+
+func TestE2SEC24UserIsBounded(t *testing.T) {
+	both(t, func(t *testing.T, w *world) {
+		c := newClient(t, w.m)
+		c.do(func(s *core.Session) { s.Set("k", "v") })
+		r := c.begin()
+		r.s.Login(strings.Repeat("u", 1025))
+		if err := r.end(200); err == nil || !strings.Contains(err.Error(), "1025 bytes, at most 1024") {
+			t.Errorf("E2: %v", err)
+		}
+		r = c.begin()
+		key := strings.Repeat("K", 1<<20)
+		r.s.Set(key, 1)
+		if err := r.end(200); !errors.Is(err, core.ErrTooLarge) || len(err.Error()) > 300 {
+			t.Errorf("E2: an error of %d bytes for a long key", len(err.Error()))
+		}
+		if c.get("k") != "v" {
+			t.Error("E2: something else was lost")
+		}
+	})
+}
+
+func TestE2SizesAreThoseOfTheSession(t *testing.T) {
+	w := sealed(t)
+	r := newClient(t, w.m).begin()
+	r.s.Set("big", make([]byte, 30_000))
+	var size *core.SizeError
+	if err := r.end(200); !errors.As(err, &size) || size.Key != "big" || size.Total < 30_000 || size.Total > 30_100 || size.Limit < 15_000 || size.Limit > 15_500 {
+		t.Errorf("E2: %v", err)
+	}
+}
+
+func TestC7VaryForWhoeverHasTheSessionInHand(t *testing.T) {
+	w := server(t)
+	c := newClient(t, w.m)
+	c.do(func(s *core.Session) { s.Flash("info", "for your eyes only") })
+	r := c.begin()
+	s, ok := core.FromContext(r.s.Context()) // to read it while the page is already under way
+	if err := w.m.Commit(r.x, r.s, 200); err != nil || !ok {
+		t.Fatal(err)
+	}
+	s.Flashes()
+	w.m.Finish(r.s)
+	if r.x.response["Vary"] != "Cookie" {
+		t.Error("C7: a page that reads the session late may be cached for everybody")
+	}
+}

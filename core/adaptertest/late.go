@@ -34,6 +34,23 @@ var lateCases = []testCase{
 		},
 	},
 	{
+		name: "C7_SEC37_Vary_on_streamed_pages",
+		why:  "A page that reads the session after its header is still one client's page: a shared cache must not give it to others.",
+		run: func(h *harness) {
+			s := h.open(setup{routes: lateRoutes()})
+			c := s.client()
+			c.post("/flash?kind=info&text=hello").wantsStatus(200)
+			for _, what := range []string{"with a flash", "without one", "without a session"} {
+				if what == "without a session" {
+					c = s.client()
+				}
+				if vary := c.get("/page").wantsStatus(200).header.Get("Vary"); vary != "Cookie" {
+					h.Errorf("%s: Vary is %q, want Cookie", what, vary)
+				}
+			}
+		},
+	},
+	{
 		name: "C6_template_that_fills_the_buffer",
 		why:  "Only so much body is held back; a flash that is read too late is shown again rather than lost.",
 		run:  bigPage,

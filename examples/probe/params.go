@@ -6,6 +6,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode"
 
 	"github.com/satchel-go/satchel/core"
 	"github.com/satchel-go/satchel/core/adaptertest"
@@ -82,11 +83,14 @@ func (p *params) path(name string) string {
 	if v == "" {
 		return ""
 	}
-	if !strings.HasPrefix(v, "/") || strings.HasPrefix(v, "//") || strings.ContainsAny(v, "\\\r\n\t") {
+	if !strings.HasPrefix(v, "/") || strings.HasPrefix(v, "//") || strings.ContainsFunc(v, notInPath) {
 		p.refuse(name, "a path on this server, such as /page")
 	}
 	return v
 }
+
+// notInPath finds what browsers would read otherwise, or what no header may have.
+func notInPath(r rune) bool { return r == '\\' || unicode.IsControl(r) }
 
 // id reads a session's ID.
 func (p *params) id(name string) core.ID {

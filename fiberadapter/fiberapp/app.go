@@ -19,7 +19,7 @@ type app struct{ fiber *fiber.App }
 // New makes a Fiber server of c's routes. It reads request heads of up to
 // 64 KiB, so that cookies which are split over several lines arrive.
 func New(c adaptertest.Config) adaptertest.App {
-	config := fiber.Config{DisableStartupMessage: true, ReadBufferSize: 64 << 10}
+	config := fiber.Config{DisableStartupMessage: true, ReadBufferSize: 64 << 10, CaseSensitive: true, StrictRouting: true}
 	if c.ErrorStatus != 0 {
 		config.ErrorHandler = func(fc *fiber.Ctx, _ error) error {
 			return fc.Status(c.ErrorStatus).SendString("app error")

@@ -27,6 +27,7 @@ var quiet = log.New(io.Discard, "", 0)
 func New(c adaptertest.Config) adaptertest.App {
 	gin.SetMode(gin.ReleaseMode)
 	r := gin.New()
+	r.HandleMethodNotAllowed = true // as the other frameworks do by default
 	r.Use(gin.RecoveryWithWriter(io.Discard), outerHeader(c.OuterHeader))
 	var opts []ginadapter.Option
 	if c.OnError != nil {
