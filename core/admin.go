@@ -60,13 +60,15 @@ func (m *Manager) UpdateUser(ctx context.Context, user string, f func(*Session) 
 	}
 	var failures []error
 	for _, id := range ids {
+		var failed error // f's own
 		err := m.Update(ctx, id, func(s *Session) error {
 			if s.UserID() != user {
 				return ErrNotFound
 			}
-			return f(s)
+			failed = f(s)
+			return failed
 		})
-		if err != nil && !isGone(err) && !errors.Is(err, ErrEnded) {
+		if failed != nil || err != nil && !isGone(err) && !errors.Is(err, ErrEnded) {
 			failures = append(failures, err)
 		}
 	}
@@ -198,11 +200,28 @@ func (m *Manager) RevokeUser(ctx context.Context, user string) error {
 func (m *Manager) revokeEach(ctx context.Context, user string, ids []ID) error {
 	var failures []error
 	for _, id := range ids {
-		if err := m.revoke(ctx, id, user); err != nil {
+		if err := m.revokeOf(ctx, user, id); err != nil {
 			failures = append(failures, err)
 		}
 	}
 	return errors.Join(failures...)
+}
+
+// revokeOf ends id if it is user's. A login that is being stored, on a session
+// that is nobody's yet, finds its reservation gone and undoes itself.
+func (m *Manager) revokeOf(ctx context.Context, user string, id ID) error {
+	if err := m.users.Release(ctx, user, id); err != nil {
+		return unavailable("end", err)
+	}
+	l, err := m.loadID(ctx, id)
+	switch {
+	case isGone(err), err == nil && l.Record.User != user:
+		return nil
+	case errors.Is(err, ErrUnavailable):
+		m.reindex(ctx, user, id)
+		return err
+	}
+	return m.revoke(ctx, id, user)
 }
 
 // RevokeAll ends every session of the application. Client-side, it moves the
@@ -236,9 +255,9 @@ func (m *Manager) RevokeAll(ctx context.Context) error {
 // List returns the live sessions of this session's user, oldest first, with
 // Current set on this one. An anonymous session has none.
 func (s *Session) List(ctx context.Context) ([]Info, error) {
-	id, user := s.identity()
-	if user == "" && s.m.users != nil {
-		return nil, nil
+	id, user, err := s.identity()
+	if err != nil || user == "" && s.m.users != nil {
+		return nil, err
 	}
 	infos, err := s.m.List(ctx, user)
 	if i := slices.IndexFunc(infos, func(i Info) bool { return i.ID == id }); i >= 0 {
@@ -250,9 +269,12 @@ func (s *Session) List(ctx context.Context) ([]Info, error) {
 // RevokeOwn ends another session of the same user, or this one. [ErrNotFound]
 // unless id is a session of this session's user: nobody learns about others'.
 func (s *Session) RevokeOwn(ctx context.Context, id ID) error {
-	own, user := s.identity()
+	own, user, err := s.identity()
 	if s.m.dir == nil {
 		return fmt.Errorf("core: revoke one session: %w", ErrUnsupported)
+	}
+	if err != nil {
+		return err
 	}
 	notTheirs := fmt.Errorf("core: session %s: %w", id, ErrNotFound)
 	if user == "" {
@@ -266,7 +288,11 @@ func (s *Session) RevokeOwn(ctx context.Context, id ID) error {
 	if err != nil {
 		return err
 	}
-	if l.Record.User != user {
+	ids, err := s.m.members(ctx, user)
+	if err != nil {
+		return err
+	}
+	if l.Record.User != user || !slices.Contains(ids, id) {
 		return notTheirs
 	}
 	return s.m.revoke(ctx, id, user)
@@ -275,7 +301,10 @@ func (s *Session) RevokeOwn(ctx context.Context, id ID) error {
 // RevokeOthers ends all sessions of this session's user but this one: after a
 // password change. [ErrNotFound] if nobody is logged in.
 func (s *Session) RevokeOthers(ctx context.Context) error {
-	own, user := s.identity()
+	own, user, err := s.identity()
+	if err != nil {
+		return err
+	}
 	ids, err := s.m.members(ctx, user)
 	if err != nil {
 		return err
@@ -286,12 +315,17 @@ func (s *Session) RevokeOthers(ctx context.Context) error {
 
 // identity returns the stored session's ID and user: a login that is not
 // committed yet gives no rights.
-func (s *Session) identity() (ID, string) {
+func (s *Session) identity() (ID, string, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.used = true
-	if !s.stored {
-		return ID{}, ""
+	switch {
+	case s.phase == phaseReadOnly && s.outside:
+		return ID{}, "", fmt.Errorf("core: inside View: %w", ErrReadOnly)
+	case s.phase == phaseReadOnly:
+		return ID{}, "", fmt.Errorf("core: %w: %w", ErrReadOnly, ErrUnavailable)
+	case !s.stored:
+		return ID{}, "", nil
 	}
-	return s.base.ID, s.base.User
+	return s.base.ID, s.base.User, nil
 }

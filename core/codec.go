@@ -239,6 +239,9 @@ func encodeValue[T any](c Codec, key string, v T) ([]byte, error) {
 	if err != nil {
 		return nil, &ValueError{Key: key, Type: fmt.Sprintf("%T", any(v)), Err: err}
 	}
+	if data == nil {
+		data = []byte{} // nil stands for absent
+	}
 	return data, nil
 }
 

@@ -38,10 +38,7 @@ func (m *Manager) Commit(ex Exchange, s *Session, status int) error {
 	if err != nil {
 		s.failed(err)
 		ex.ResetResponse()
-		for _, line := range s.lines { // of an earlier, explicit commit
-			ex.ReplaceSetCookie("", line)
-		}
-		s.status = 500 // whatever the client is told, nothing more is stored
+		s.broken = true // whatever the client is told, nothing more is stored
 	}
 	s.writeHeader()
 	return err
@@ -114,7 +111,7 @@ func (s *Session) Commit(ctx context.Context) error {
 		return s.late
 	}
 	wrote := s.pending()
-	err := s.flush(ctx, s.sent && canShow(s.ex, s.status))
+	err := s.flush(withoutSession{ctx}, s.sent && canShow(s.ex, s.status))
 	if err == nil && wrote && s.phase == phaseSuperseded {
 		err = fmt.Errorf("core: commit session: %w", ErrEnded)
 	}
@@ -135,13 +132,17 @@ func (s *Session) Commit(ctx context.Context) error {
 // stored: the handler or the client has been told, and nothing is half done.
 func (s *Session) failed(err error) {
 	s.tell(Event{Kind: EventFailed, Err: err})
-	s.forget()
+	taken := s.taken
+	s.undo()
+	if !s.sent {
+		s.taken = taken // they have been read, and the page may show them yet
+	}
 }
 
 // flushLate stores what came after the header, as far as possible.
 func (s *Session) flushLate() {
 	s.rollBackOnError()
-	if !s.pending() {
+	if !s.pending() && !s.touchDue() {
 		return
 	}
 	if err := s.flush(s.ctx.Context, canShow(s.ex, s.status)); err != nil {
@@ -152,13 +153,13 @@ func (s *Session) flushLate() {
 // rollBackOnError forgets uncommitted changes if the response is a server
 // error (promise C4).
 func (s *Session) rollBackOnError() {
-	if s.status < 500 || s.m.config.KeepOnServerError {
+	if !s.broken && (s.status < 500 || s.m.config.KeepOnServerError) {
 		return
 	}
 	if s.changed() {
 		s.tell(Event{Kind: EventRolledBack, Detail: fmt.Sprintf("status %d", s.status)})
 	}
-	s.forget()
+	s.undo()
 }
 
 // changed reports whether the request wants to change anything but the
@@ -210,11 +211,13 @@ func (s *Session) dropChanges() {
 // end deletes the sessions that are to end. It stops at the first error: what
 // is left is tried again by the next commit.
 func (s *Session) end(ctx context.Context) error {
+	var late error
 	for len(s.endings) > 0 {
 		e := s.endings[0]
 		if s.sent && s.m.traits.ClientSide {
 			s.endings = s.endings[1:]
 			s.tooLate(ReasonLogoutLate, "logout")
+			late = s.late
 			continue
 		}
 		if err := s.m.endOne(ctx, e); err != nil {
@@ -224,7 +227,7 @@ func (s *Session) end(ctx context.Context) error {
 		s.unset = true
 		s.tell(Event{Kind: e.event, Reason: e.reason, ID: e.id, User: e.user})
 	}
-	return nil
+	return late
 }
 
 // endOne takes a session out of the user's index, deletes it and tells those
@@ -258,6 +261,8 @@ func (m *Manager) endOne(ctx context.Context, e ending) error {
 // reindex puts a session that could not be ended back into its user's index,
 // so that it can be found again. The backend is in trouble; this is what can be tried.
 func (m *Manager) reindex(ctx context.Context, user string, id ID) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), m.config.CommitTimeout) // the caller's may be over
+	defer cancel()
 	if _, err := m.users.Reserve(ctx, user, id, 0, EndOldest); err == nil {
 		_ = m.users.Confirm(ctx, user, id, time.Time{})
 	}
@@ -266,17 +271,24 @@ func (m *Manager) reindex(ctx context.Context, user string, id ID) {
 // touchDue reports whether this commit should move the expiry though nothing
 // has changed.
 func (s *Session) touchDue() bool {
-	if !s.stored || s.phase != phaseLive || s.sent {
+	client := s.m.traits.ClientSide
+	if !s.stored || s.phase != phaseLive || s.sent && client {
 		return false
 	}
 	if s.refresh {
 		return true
 	}
-	if !s.used || s.noTouch {
+	// Client-side there is no second chance after the header.
+	if s.noTouch || !s.used && (!client || !s.given.Load()) {
 		return false
 	}
-	gain := s.m.config.expiry(&s.base, s.m.config.Now()).Sub(s.base.Expires)
-	return gain > 0 && gain >= s.m.config.touchAfter(&s.base)
+	now := s.m.config.Now()
+	if !s.m.config.expiry(&s.base, now).After(s.base.Expires) {
+		return false
+	}
+	// The deadline caps the expiry; what has passed of the idle timeout counts all the same.
+	passed := s.m.config.idle(&s.base) - s.base.Expires.Sub(now)
+	return passed >= s.m.config.touchAfter(&s.base)
 }
 
 // touch moves the expiry. It is no reason to fail a request.
@@ -286,7 +298,7 @@ func (s *Session) touch(ctx context.Context) {
 	}
 	next := s.base
 	now := s.m.config.Now()
-	if s.used && !s.noTouch {
+	if !s.noTouch {
 		next.Expires = s.m.config.expiry(&next, now)
 	}
 	if s.m.traits.ClientSide {

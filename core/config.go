@@ -27,7 +27,8 @@ type Timeouts struct {
 // __Host-session. [New] copies it; later changes have no effect.
 type Config struct {
 	// Namespace names the application. Tokens of one namespace are unknown in
-	// another, even on the same store. Default "": one application per store.
+	// another, even on the same store, and users are different users. What operators do by ID, and
+	// RevokeAll, reaches the whole store. Default "".
 	Namespace string
 
 	// Cookie has the cookie's name and attributes.
@@ -225,13 +226,17 @@ func (c *Config) timeouts(r *Record) Timeouts {
 	return t
 }
 
+// idle returns r's idle timeout, a long one if it has none.
+func (c *Config) idle(r *Record) time.Duration {
+	if idle := c.timeouts(r).Idle; idle != NoTimeout {
+		return idle
+	}
+	return foreverIdle
+}
+
 // expiry returns when r ends if it is used now and not again.
 func (c *Config) expiry(r *Record, now time.Time) time.Time {
-	idle := c.timeouts(r).Idle
-	if idle == NoTimeout {
-		idle = foreverIdle
-	}
-	expires := now.Add(idle)
+	expires := now.Add(c.idle(r))
 	if !r.Deadline.IsZero() && r.Deadline.Before(expires) {
 		return r.Deadline
 	}
@@ -241,10 +246,7 @@ func (c *Config) expiry(r *Record, now time.Time) time.Time {
 // touchAfter returns how much expiry must be gained before a touch is worth
 // its write.
 func (c *Config) touchAfter(r *Record) time.Duration {
-	idle := c.timeouts(r).Idle
-	if idle == NoTimeout {
-		idle = foreverIdle
-	}
+	idle := c.idle(r)
 	if c.TouchAfter > 0 && c.TouchAfter < idle {
 		return c.TouchAfter
 	}

@@ -26,6 +26,7 @@ const (
 	EventTooLate      EventKind = "too late"      // a change could not be kept any more
 	EventFailed       EventKind = "failed"        // a commit failed; Err says why
 	EventUnavailable  EventKind = "unavailable"   // the backend could not answer; Err says why
+	EventAborted      EventKind = "aborted"       // the client hung up while its session was being loaded
 	EventInsecure     EventKind = "insecure"      // a Secure cookie went out over plain HTTP; reported once
 )
 

@@ -19,6 +19,9 @@ func (s *Session) writeHeader() {
 		}
 		s.lines, s.nextLines = s.nextLines, nil
 	}
+	for _, line := range s.lines { // the handler may have cleared the header since
+		ex.ReplaceSetCookie(line, line)
+	}
 	if len(s.lines) > 0 {
 		ex.SetResponseHeader("Cache-Control", "no-store")
 		s.m.warnInsecure(s, ex)

@@ -55,7 +55,7 @@ func (s *Session) Login(user string) {
 func (s *Session) leave() {
 	replaced := s.replaced
 	if s.stored {
-		replaced = &ending{s.handle, s.base.ID, s.base.User, EventLogout, ""}
+		replaced = &putAside{ending{s.handle, s.base.ID, s.base.User, EventLogout, ""}, s.base}
 	}
 	s.startOver()
 	s.replaced = replaced
@@ -83,8 +83,11 @@ func (s *Session) Logout() {
 		s.refuse(fmt.Errorf("core: Logout: %w: %w", ErrReadOnly, ErrUnavailable))
 		return
 	}
+	if s.phase == phaseSuperseded {
+		s.tell(Event{Kind: EventDropped, Reason: ReasonSuperseded, Detail: "logout"})
+	}
 	if s.replaced != nil {
-		s.endings = append(s.endings, *s.replaced)
+		s.endings = append(s.endings, s.replaced.ending)
 	}
 	if s.stored {
 		s.endings = append(s.endings, ending{s.handle, s.base.ID, s.base.User, EventLogout, ""})
@@ -114,6 +117,10 @@ func (s *Session) Remember(on bool) {
 	s.mu.Lock()
 	defer s.unlock()
 	if !s.writable("remember", "") {
+		return
+	}
+	if s.outside {
+		s.refuse(fmt.Errorf("core: Remember outside a request has no client to give the cookie to: %w", ErrUnsupported))
 		return
 	}
 	s.remember = no

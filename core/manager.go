@@ -44,7 +44,7 @@ func New(backend Backend, c Config) (*Manager, error) {
 	}
 	m := &Manager{config: c, backend: backend, traits: backend.Traits()}
 	if dir, ok := backend.(Directory); ok {
-		m.dir, m.users = dir, dir.Users()
+		m.dir, m.users = dir, scopedUsers(dir.Users(), c.Namespace)
 	}
 	if c.SessionLimit > 0 && m.users == nil {
 		return nil, fmt.Errorf("core: Config.SessionLimit is %d, but the backend cannot count a user's sessions: %w", c.SessionLimit, ErrUnsupported)
@@ -107,7 +107,7 @@ func (m *Manager) LoadInto(s *Session, ex Exchange) error {
 		return m.loadFailed(s, err)
 	}
 	if l.Superseded {
-		s.phase, s.ended = phaseSuperseded, true
+		s.phase, s.ended, s.superseded = phaseSuperseded, true, true
 		m.rejected(ctx, ReasonSuperseded, nil)
 		return nil
 	}
@@ -166,7 +166,11 @@ func (m *Manager) loadFailed(s *Session, err error) error {
 		return nil
 	}
 	err = unavailable("load", err)
-	m.config.Observer(ctx, Event{Kind: EventUnavailable, Err: err})
+	kind := EventUnavailable
+	if ctx.Err() != nil {
+		kind = EventAborted // that says nothing about the backend
+	}
+	m.config.Observer(ctx, Event{Kind: kind, Err: err})
 	if m.config.ServeWhenUnavailable {
 		s.detach()
 		s.phase = phaseReadOnly
@@ -197,10 +201,12 @@ func (m *Manager) check(ctx context.Context, s *Session) error {
 	if err == nil {
 		return nil
 	}
-	if errors.Is(err, ErrUnavailable) {
-		return m.loadFailed(s, err)
+	if errors.Is(err, ErrUnavailable) || errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
+		return m.loadFailed(s, unavailable("check", err)) // nobody said that the session is bad
 	}
-	s.endings = append(s.endings, ending{s.handle, s.base.ID, s.base.User, EventRevoked, ReasonCheck})
+	if s.stored { // Check may have logged it out by itself
+		s.endings = append(s.endings, ending{s.handle, s.base.ID, s.base.User, EventRevoked, ReasonCheck})
+	}
 	s.detach()
 	m.config.Observer(ctx, Event{Kind: EventRejected, Reason: ReasonCheck, Err: err})
 	return nil

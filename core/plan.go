@@ -20,17 +20,15 @@ type plan struct {
 // plan works out what this request's changes make of the base.
 func (s *Session) plan(shows bool, maxFlashes int, id *ID) (p plan, err error) {
 	now := s.m.config.Now().Truncate(time.Millisecond)
-	if least := time.UnixMilli(s.m.notBefore.Load()); now.Before(least) {
-		now = least // what begins after RevokeAll is not before it
-	}
 	values, valuesChanged, err := s.planValues()
 	if err != nil {
 		return p, err
 	}
 	flashes, flashesChanged := s.planFlashes(&p, shows, maxFlashes)
 	if s.stored {
-		p.changed = valuesChanged || flashesChanged || s.login != "" || s.renew || s.remember != unset || s.timeouts != nil
-		p.newToken = s.renew || s.remember != unset
+		remember := s.remember != unset && (s.remember == yes) != s.base.Remembered
+		p.changed = valuesChanged || flashesChanged || s.login != "" || s.renew || remember || s.timeouts != nil
+		p.newToken = s.renew || remember
 	} else {
 		p.changed = len(values) > 1 || p.flashes > 0 || s.login != ""
 		p.newToken = true
@@ -56,12 +54,16 @@ func (s *Session) plan(shows bool, maxFlashes int, id *ID) (p plan, err error) {
 func (s *Session) planHeader(next *Record, now time.Time, newID ID) {
 	*next = s.base
 	next.SavedAt = now
+	begun := now
+	if least := time.UnixMilli(s.m.notBefore.Load()); begun.Before(least) {
+		begun = least // what begins after RevokeAll is not before it
+	}
 	restart := !s.stored // of the absolute lifetime
 	if !s.stored {
-		next.ID, next.CreatedAt = newID, now
+		next.ID, next.CreatedAt = newID, begun
 	}
 	if s.login != "" {
-		next.User, next.AuthenticatedAt, next.Remembered = s.login, now, false
+		next.User, next.AuthenticatedAt, next.Remembered = s.login, begun, false
 		next.idle, next.lifetime = 0, 0
 		restart = true
 	}
@@ -78,6 +80,9 @@ func (s *Session) planHeader(next *Record, now time.Time, newID ID) {
 		next.Deadline = time.Time{}
 		if life := s.m.config.timeouts(next).Lifetime; life != NoTimeout {
 			next.Deadline = next.Begun().Add(life)
+			if restart {
+				next.Deadline = now.Add(life)
+			}
 		}
 	}
 	if keep := s.stored && s.noTouch && s.login == "" && s.remember == unset && s.timeouts == nil; !keep {
@@ -152,7 +157,9 @@ func (s *Session) planFlashes(p *plan, shows bool, most int) (section []byte, ch
 	s.base.eachFlash(func(f flash) bool {
 		if shows && slices.Contains(s.taken, f.number) {
 			changed = true
-		} else if !f.expired(now) {
+		} else if f.expired(now) {
+			changed = true
+		} else {
 			unread = append(unread, f)
 		}
 		return true

@@ -17,7 +17,14 @@ func isGone(err error) bool {
 // requests keep each other's (promise K1). On a conflict it applies them to the
 // newest record and tries again, until the commit's time is over.
 func (s *Session) save(ctx context.Context, shows bool) error {
+	var late error
 	t := saving{s: s, begun: time.Now(), maxFlashes: s.m.config.MaxFlashes}
+	if s.noTouch && s.stored && s.changed() && !s.m.traits.ClientSide {
+		// Its expiry is to stay as it is: not as it was before others touched it.
+		if again, err := t.reload(ctx); !again {
+			return err
+		}
+	}
 	for {
 		p, err := s.plan(shows, t.maxFlashes, &t.id)
 		if err != nil {
@@ -26,15 +33,21 @@ func (s *Session) save(ctx context.Context, shows bool) error {
 		if !p.changed {
 			s.touch(ctx)
 			s.settle(&p, shows)
-			return nil
+			return late
 		}
 		if s.sent && (p.newToken || s.m.traits.ClientSide) {
-			return s.needsCookie()
+			if !s.stored || s.login != "" || s.m.traits.ClientSide {
+				return s.needsCookie()
+			}
+			s.tooLate(ReasonNoCookie, "renew or remember") // the rest is saved
+			late = s.late
+			s.renew, s.remember = false, unset
+			continue
 		}
 		handle, lines, err := t.try(ctx, &p)
 		if err == nil {
 			s.adopt(&p, handle, lines, shows)
-			return nil
+			return late
 		}
 		if again, err := t.recover(ctx, &p, err); !again {
 			return err
@@ -91,7 +104,7 @@ func (t *saving) try(ctx context.Context, p *plan) (Handle, []string, error) {
 		return nil, nil, err
 	}
 	if s.replaced != nil {
-		if err := m.endOne(ctx, *s.replaced); err != nil {
+		if err := m.endOne(ctx, s.replaced.ending); err != nil {
 			// Better no new session than two: the user tries again.
 			_ = m.endOne(ctx, ending{handle: handle, id: p.next.ID, user: p.next.User})
 			return nil, nil, err
@@ -143,7 +156,7 @@ func (t *saving) confirm(ctx context.Context, p *plan, handle Handle) error {
 	if t.reserved.IsZero() {
 		return nil
 	}
-	err := t.s.m.users.Confirm(ctx, p.next.User, t.reserved, p.next.Deadline)
+	err := t.s.m.users.Confirm(ctx, p.next.User, t.reserved, time.Time{})
 	if err == nil {
 		return nil
 	}
@@ -162,7 +175,7 @@ func (t *saving) confirm(ctx context.Context, p *plan, handle Handle) error {
 func (t *saving) release(ctx context.Context) {
 	id := t.reserved
 	t.reserved = ID{}
-	if id.IsZero() || t.taken(ctx, id) {
+	if id.IsZero() || t.s.stored && t.s.base.User == t.s.login || t.taken(ctx, id) {
 		return
 	}
 	_ = t.s.m.users.Release(ctx, t.s.login, id) // lapses by itself otherwise
@@ -197,7 +210,10 @@ func (t *saving) recover(ctx context.Context, p *plan, err error) (again bool, _
 		return t.reapply(ctx)
 	case isGone(err) && s.stored:
 		return t.gone(ctx)
-	case errors.Is(err, ErrSessionLimit), errors.Is(err, ErrUnavailable):
+	}
+	// If it was stored all the same, nobody has its token: the place is free.
+	t.release(context.WithoutCancel(ctx))
+	if errors.Is(err, ErrSessionLimit) || errors.Is(err, ErrUnavailable) {
 		return false, err
 	}
 	return false, unavailable("save", err)
@@ -222,6 +238,16 @@ func (t *saving) reapply(ctx context.Context) (again bool, _ error) {
 	}
 	s.tell(Event{Kind: EventConflict})
 	t.pause()
+	if ctx.Err() != nil {
+		t.release(context.WithoutCancel(ctx))
+		return false, fmt.Errorf("core: save session: %w", ErrConflict)
+	}
+	return t.reload(ctx)
+}
+
+// reload fetches the newest record.
+func (t *saving) reload(ctx context.Context) (again bool, _ error) {
+	s := t.s
 	l, err := s.m.backend.Reload(ctx, s.m.scope, s.handle)
 	if err == nil {
 		err = s.m.current(&l.Record)

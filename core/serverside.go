@@ -26,6 +26,7 @@ type serverHandle struct {
 	expires  time.Time
 	current  hash // the hash that the presented token has; unused when byID
 	previous hash // the hash before it
+	minted   bool // its token was made in this request, and nobody has it yet
 	byID     bool // loaded without a token: whatever token is current stays so
 }
 
@@ -159,11 +160,14 @@ func (b *serverSide) Save(ctx context.Context, scope Scope, r *Record, base Hand
 		if err != nil {
 			return nil, "", err
 		}
-		h.previous = h.current
+		if !h.minted { // else what clients have is the one before
+			h.previous = h.current
+		}
+		h.minted = true
 		h.current = hashSecret(scope, r.ID, sec)
 		token = formatToken(r.ID, sec)
 	}
-	version, err := b.store.Save(ctx, r.ID, Entry{Data: h.seal(r), Expires: r.Expires, User: r.User}, h.version)
+	version, err := b.store.Save(ctx, r.ID, Entry{Data: h.seal(r), Expires: r.Expires, User: scopedUser(scope.Namespace, r.User)}, h.version)
 	if err != nil {
 		return nil, "", err
 	}

@@ -37,26 +37,28 @@ type Session struct {
 	renew    bool
 	remember tristate
 	timeouts *Timeouts
-	replaced *ending  // the other user's session that a Login takes the place of
-	endings  []ending // sessions to delete at the next commit, whatever its outcome
+	replaced *putAside // the other user's session that a Login takes the place of
+	endings  []ending  // sessions to delete at the next commit, whatever its outcome
 
 	// How the request and its response stand.
-	presented uint32      // which of our cookies the request carried
-	lines     []string    // the Set-Cookie lines that the header has
-	nextLines []string    // those it is to have instead; nil: no change
-	given     atomic.Bool // the handler has asked for it, and may use it after the header
-	used      bool
-	noTouch   bool
-	sent      bool // the header has gone, or cannot be written any more
-	over      bool // the request is over
-	status    int
-	ended     bool
-	outside   bool       // in hand without its token: by Manager.View or Update
-	unset     bool       // a session was ended: the client's cookie goes too
-	late      error      // the first change that came too late
-	refused   error      // the first call that cannot be carried out
-	snapshots []snapshot // strict mode: what Get returned
-	events    []Event    // to be told once mu is free
+	presented  uint32      // which of our cookies the request carried
+	lines      []string    // the Set-Cookie lines that the header has
+	nextLines  []string    // those it is to have instead; nil: no change
+	given      atomic.Bool // the handler has asked for it, and may use it after the header
+	used       bool
+	noTouch    bool
+	sent       bool // the header has gone, or cannot be written any more
+	over       bool // the request is over
+	status     int
+	ended      bool
+	superseded bool       // loaded by a superseded token
+	broken     bool       // a commit has failed: nothing more is stored
+	outside    bool       // in hand without its token: by Manager.View or Update
+	unset      bool       // a session was ended: the client's cookie goes too
+	late       error      // the first change that came too late
+	refused    error      // the first call that cannot be carried out
+	snapshots  []snapshot // strict mode: what Get returned
+	events     []Event    // to be told once mu is free
 }
 
 // phase says what kind of session a request has in hand.
@@ -83,6 +85,13 @@ type ending struct {
 	user   string
 	event  EventKind
 	reason Reason
+}
+
+// putAside is the session of another user, until the login that takes its
+// place is stored. If that fails, it is back.
+type putAside struct {
+	ending
+	base Record
 }
 
 // sessionContext carries a session in a request's context. It lives inside
@@ -320,6 +329,31 @@ func (s *Session) unlock() {
 	s.mu.Unlock()
 	for i := range events {
 		s.m.config.Observer(ctx, events[i])
+	}
+}
+
+// withoutSession hides the session from those who get the context while the
+// session is locked.
+type withoutSession struct{ context.Context }
+
+// Value implements [context.Context].
+func (c withoutSession) Value(key any) any {
+	switch key.(type) {
+	case sessionKey, *Manager:
+		return nil
+	}
+	return c.Context.Value(key)
+}
+
+// undo is forget for what failed or is rolled back: the session that a login
+// had put aside is in hand again.
+func (s *Session) undo() {
+	if r := s.replaced; r != nil {
+		s.base, s.handle, s.stored = r.base, r.handle, true
+	}
+	s.forget()
+	if s.superseded && !s.stored {
+		s.phase, s.ended = phaseSuperseded, true
 	}
 }
 

@@ -64,7 +64,8 @@ type Store interface {
 type LimitPolicy int
 
 const (
-	// EndOldest ends the user's oldest sessions to make room.
+	// EndOldest ends the user's oldest sessions to make room, just before the
+	// new one is stored: if that fails, they are gone all the same.
 	EndOldest LimitPolicy = iota
 	// RefuseLogin fails the commit with [ErrSessionLimit].
 	RefuseLogin
@@ -121,6 +122,44 @@ type Sweeper interface {
 // or a disk. Calls then need no deadline of the core's.
 type InProcess interface {
 	InProcess() bool
+}
+
+// scopedUser is what stores know a user by: users of different applications
+// on one store are different users.
+func scopedUser(namespace, user string) string {
+	if namespace == "" || user == "" {
+		return user
+	}
+	return namespace + "\x00" + user
+}
+
+// scopedIndex is a UserIndex for the users of one namespace.
+type scopedIndex struct {
+	UserIndex
+	namespace string
+}
+
+func scopedUsers(index UserIndex, namespace string) UserIndex {
+	if index == nil || namespace == "" {
+		return index
+	}
+	return scopedIndex{index, namespace}
+}
+
+func (x scopedIndex) Reserve(ctx context.Context, user string, id ID, limit int, policy LimitPolicy) ([]ID, error) {
+	return x.UserIndex.Reserve(ctx, scopedUser(x.namespace, user), id, limit, policy)
+}
+
+func (x scopedIndex) Confirm(ctx context.Context, user string, id ID, until time.Time) error {
+	return x.UserIndex.Confirm(ctx, scopedUser(x.namespace, user), id, until)
+}
+
+func (x scopedIndex) Release(ctx context.Context, user string, id ID) error {
+	return x.UserIndex.Release(ctx, scopedUser(x.namespace, user), id)
+}
+
+func (x scopedIndex) List(ctx context.Context, user string) ([]ID, error) {
+	return x.UserIndex.List(ctx, scopedUser(x.namespace, user))
 }
 
 // storeAs finds an optional ability of store, or of what it wraps. This is

@@ -237,11 +237,12 @@ func (s *Session) watch(key string, raw []byte, v any) {
 // checkSnapshots panics, in strict mode, if the handler changed in place what
 // Get returned and did not Set it.
 func (s *Session) checkSnapshots() {
-	for _, shot := range s.snapshots {
+	shots := s.snapshots
+	s.snapshots = nil
+	for _, shot := range shots {
 		now, err := encodeValue(s.m.config.Codec, shot.key, shot.v)
 		if err == nil && !bytes.Equal(now, shot.raw) && !bytes.Equal(now, s.read(shot.key)) {
 			panic(fmt.Sprintf("satchel: strict mode: the value that Get returned for %q was changed in place and not Set: such changes are not stored", shot.key))
 		}
 	}
-	s.snapshots = nil
 }

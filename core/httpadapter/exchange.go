@@ -150,7 +150,7 @@ func (x *Exchange) Header() http.Header {
 // WriteHeader implements [http.ResponseWriter]. Informational headers (1xx)
 // go through and commit nothing; 101 is the response and commits.
 func (x *Exchange) WriteHeader(status int) {
-	if status >= 100 && status < 200 && status != http.StatusSwitchingProtocols {
+	if status < 200 && status != http.StatusSwitchingProtocols { // below 100, the real writer knows what to do
 		x.w.WriteHeader(status)
 		return
 	}

@@ -68,7 +68,9 @@ type exchange struct {
 }
 
 // AnswerError implements [ErrorAnswerer].
-func (x *exchange) AnswerError(err error) { x.onError(x.Unwrap(), x.Request(), err) }
+func (x *exchange) AnswerError(err error) {
+	x.onError(x.Unwrap(), x.Request().WithContext(x.Session().Context()), err)
+}
 
 // Session returns the request's session, the innermost one if there are
 // several. Without the middleware it panics.

@@ -37,6 +37,9 @@ func (x *Exchange) FlushError() error {
 // Hijack implements [http.Hijacker]. The session is stored first; what would
 // need a cookie comes too late, unless the handler has sent a 101 through WriteHeader.
 func (x *Exchange) Hijack() (net.Conn, *bufio.ReadWriter, error) {
+	if _, ok := find[http.Hijacker](x.w); !ok {
+		return nil, nil, http.ErrNotSupported // nothing is committed: the handler answers otherwise
+	}
 	if x.state == holding {
 		if err := x.release(); err != nil {
 			return nil, nil, err
@@ -50,13 +53,22 @@ func (x *Exchange) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 
 // Push implements [http.Pusher].
 func (x *Exchange) Push(target string, opts *http.PushOptions) error {
-	for w := x.w; ; {
-		if pusher, ok := w.(http.Pusher); ok {
-			return pusher.Push(target, opts)
+	if pusher, ok := find[http.Pusher](x.w); ok {
+		return pusher.Push(target, opts)
+	}
+	return http.ErrNotSupported
+}
+
+// find looks for an ability of w, or of what it wraps.
+func find[T any](w http.ResponseWriter) (T, bool) {
+	for {
+		if t, ok := w.(T); ok {
+			return t, true
 		}
 		inner, ok := w.(interface{ Unwrap() http.ResponseWriter })
 		if !ok {
-			return http.ErrNotSupported
+			var none T
+			return none, false
 		}
 		w = inner.Unwrap()
 	}
