@@ -127,7 +127,7 @@ func TestRegressionFailedHijackThen500(t *testing.T) {
 func TestRegressionOnErrorHasNoSession(t *testing.T) {
 	store := &down{Store: memstore.New(), down: true}
 	m := manager(t, core.ServerSide(store), core.Config{})
-	h := httpadapter.Middleware(m, httpadapter.OnError(func(_ http.ResponseWriter, r *http.Request, err error) {
+	h := httpadapter.Middleware(m, httpadapter.OnError(func(_ http.ResponseWriter, r *http.Request, _ error) {
 		if _, ok := httpadapter.TrySession(r); !ok {
 			t.Error("OnError's request has no session: an error page whose layout calls Session(r) panics")
 		}
