@@ -18,9 +18,10 @@ func (s *Session) writeHeader() {
 			ex.ReplaceSetCookie(lineAt(s.lines, i), lineAt(s.nextLines, i))
 		}
 		s.lines, s.nextLines = s.nextLines, nil
-	}
-	for _, line := range s.lines { // the handler may have cleared the header since
-		ex.ReplaceSetCookie(line, line)
+	} else {
+		for _, line := range s.lines { // the handler may have cleared the header since
+			ex.ReplaceSetCookie(line, line)
+		}
 	}
 	if len(s.lines) > 0 {
 		ex.SetResponseHeader("Cache-Control", "no-store")
