@@ -218,3 +218,12 @@ func (b *serverSide) DeleteAll(ctx context.Context) error {
 	}
 	return all.DeleteAll(ctx)
 }
+
+// Watch implements [Watcher].
+func (b *serverSide) Watch(ctx context.Context, ended func(ID)) error {
+	w, ok := storeAs[Watcher](b.store)
+	if !ok {
+		return ErrUnsupported
+	}
+	return w.Watch(ctx, ended)
+}
