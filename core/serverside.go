@@ -26,11 +26,11 @@ type serverHandle struct {
 	id       ID
 	version  Version
 	expires  time.Time
-	current  hash // the hash that the presented token has; unused when byID
-	previous hash // the hash before it, zero if there is none or it no longer matters
+	current  hash  // the hash that the presented token has; unused when byID
+	previous hash  // the hash before it, zero if there is none or it no longer matters
 	rotated  int64 // when current took its place, in Unix milliseconds; unused without previous
-	minted   bool // its token was made in this request, and nobody has it yet
-	byID     bool // loaded without a token: whatever token is current stays so
+	minted   bool  // its token was made in this request, and nobody has it yet
+	byID     bool  // loaded without a token: whatever token is current stays so
 }
 
 // supersededFor is how long a request with a token that was replaced is taken
@@ -132,13 +132,14 @@ func (b *serverSide) load(ctx context.Context, id ID, l *Loaded) (*serverHandle,
 	if err != nil {
 		return nil, err
 	}
+	l.Record.ID = id
+	// If something between us and the store mixed up answers, nobody may see
+	// this record, and nobody may be logged out because of it.
 	if err := l.Record.parse(record); err != nil {
 		return nil, err
 	}
 	if l.Record.ID != id {
-		// Something between us and the store mixed up answers. Nobody may see
-		// this record, and nobody may be logged out because of it.
-		return nil, fmt.Errorf("%w: the store answered with another session's record", ErrUnavailable)
+		return nil, errOtherID
 	}
 	l.Record.Expires = e.Expires
 	return h, nil

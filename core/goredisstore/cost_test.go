@@ -50,6 +50,7 @@ func read(s *core.Session) { _, _ = core.Get[int64](s, "id") }
 
 // site is an application behind a proxy that counts. Its handler is changeable.
 type site struct {
+	server  *redistest.Server
 	proxy   *redistest.Proxy
 	prefix  string
 	manager *core.Manager
@@ -59,7 +60,12 @@ type site struct {
 
 func newSite(t *testing.T, config core.Config) *site {
 	t.Helper()
-	s := &site{proxy: redistest.StartProxy(t, redistest.Shared(t).Addr()), prefix: redistest.UniquePrefix(t)}
+	return newSiteOn(t, redistest.Shared(t), redistest.UniquePrefix(t), config)
+}
+
+func newSiteOn(t *testing.T, server *redistest.Server, prefix string, config core.Config) *site {
+	t.Helper()
+	s := &site{server: server, proxy: redistest.StartProxy(t, server.Addr()), prefix: prefix}
 	store := goredisstore.New(newClient(t, s.proxy.Addr()), goredisstore.Config{Prefix: s.prefix, Now: config.Now})
 	var err error
 	if s.manager, err = core.New(core.ServerSide(store), config); err != nil {
@@ -84,9 +90,11 @@ func (s *site) roundTrips(t *testing.T, handle func(*core.Session)) int {
 func TestRoundTrips(t *testing.T) {
 	now := time.Now()
 	s := newSite(t, core.Config{Now: func() time.Time { return now }})
-	for _, learn := range []func(*core.Session){fill, func(s *core.Session) { s.Login("ann") }, (*core.Session).Logout, fill} {
+	for _, learn := range []func(*core.Session){fill, read, func(s *core.Session) { s.Login("ann") }, (*core.Session).Logout, fill} {
 		s.roundTrips(t, learn) // Redis learns the scripts
+		now = now.Add(15 * time.Minute)
 	}
+	now = now.Add(-15 * time.Minute)
 	cookie := s.visitor.cookie
 	anonymous := func() { s.visitor.cookie = "" }
 	for _, test := range []struct {
@@ -120,13 +128,15 @@ func TestRoundTrips(t *testing.T) {
 // keys returns all keys of the site.
 func (s *site) keys(t *testing.T) []string {
 	t.Helper()
-	return redistest.Shared(t).Strings("KEYS", s.prefix+"*")
+	return s.server.Strings("KEYS", s.prefix+"*")
 }
 
 func TestMemoryPerSession(t *testing.T) {
-	s := newSite(t, core.Config{})
+	server := redistest.Start(t)
+	s := newSiteOn(t, server, goredisstore.DefaultPrefix, core.Config{})
 	s.roundTrips(t, fill)
-	server, keys := redistest.Shared(t), s.keys(t)
+	s.roundTrips(t, func(s *core.Session) { s.Set("id", int64(7654321)) })
+	keys := s.keys(t)
 	if len(keys) != 1 {
 		t.Fatalf("keys: %q, want one", keys)
 	}
@@ -158,7 +168,7 @@ func TestSEC13EveryKeyExpires(t *testing.T) {
 	} {
 		s.roundTrips(t, handle)
 		for _, key := range s.keys(t) {
-			if left := redistest.Shared(t).MustDo("PTTL", key).(int64); left <= 0 {
+			if left := s.server.MustDo("PTTL", key).(int64); left <= 0 {
 				t.Errorf("PTTL of %s is %d", key, left)
 			}
 		}
@@ -178,7 +188,7 @@ func TestSEC7NothingAtRestIsAToken(t *testing.T) {
 		t.Fatalf("token of %d bytes (%v)", len(raw), err)
 	}
 	for _, key := range s.keys(t) {
-		dump := key + fmt.Sprint(redistest.Shared(t).MustDo("DUMP", key))
+		dump := key + fmt.Sprint(s.server.MustDo("DUMP", key))
 		if strings.Contains(dump, token) || strings.Contains(dump, token[22:]) || strings.Contains(dump, string(raw[16:])) {
 			t.Errorf("%s holds the token or its secret", key)
 		}

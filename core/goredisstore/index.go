@@ -201,7 +201,7 @@ func (s *Store) vanished(ctx context.Context, members []member) ([]member, error
 		case wrongType(err): // something is there
 		case err != nil:
 			return nil, failed("look for sessions", err)
-		case len(head) == 0, len(head) == headLength && head[0] == format && !now.Before(expiry(head[expiresAt:])):
+		case len(head) == 0, len(head) == headLength && head[0] <= formatUser && !now.Before(expiry(head[expiresAt:])):
 			gone = append(gone, m)
 		}
 	}

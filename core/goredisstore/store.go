@@ -40,7 +40,8 @@ type Config struct {
 // Store is a [core.Store] in Redis, with [core.UserIndex], [core.AllDeleter]
 // and [core.Watcher]. It is safe for concurrent use.
 type Store struct {
-	client redis.UniversalClient
+	client redis.UniversalClient // its calls obey their context
+	given  redis.UniversalClient // what New was given: a client with other timeouts cannot subscribe
 	config Config
 	err    error // what Validate has to say
 	close  func() error
@@ -53,7 +54,7 @@ type Store struct {
 // ContextTimeoutEnabled (for a plain or Sentinel client New sees to it).
 // What is wrong with the client or with c is an error of [core.New].
 func New(client redis.UniversalClient, c Config) *Store {
-	s := &Store{client: client, config: c, close: func() error { return nil }}
+	s := &Store{given: client, config: c, close: func() error { return nil }}
 	if s.config.Prefix == "" {
 		s.config.Prefix = DefaultPrefix
 	}
