@@ -41,15 +41,72 @@ var (
 	releaseScript = redis.NewScript(releaseSource)
 )
 
+// patience is how many calls may be waiting for a client that does not obey
+// its context: more would be a pile of goroutines without a purpose.
+const patience = 512
+
+// Within runs f, which sends commands with the context that it is given, and
+// returns its error, or an earlier one when that context ends: after
+// [Config.Timeout] at the latest. Without the client's ContextTimeoutEnabled,
+// f may still be running then, and nothing that it writes may be looked at.
+func (s *Store) Within(ctx context.Context, f func(context.Context) error) error {
+	if t, ok := ctx.Deadline(); !ok || time.Until(t) > s.config.Timeout {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, s.config.Timeout)
+		defer cancel()
+	}
+	if s.obedient {
+		return f(ctx)
+	}
+	select {
+	case s.waiting <- struct{}{}:
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	done := make(chan error, 1)
+	go func() {
+		defer func() { <-s.waiting }()
+		done <- f(ctx)
+	}()
+	select {
+	case err := <-done:
+		return err
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// obeys reports whether client's calls end with their context. By default
+// go-redis goes on for the sum of its timeouts and retries.
+func obeys(client redis.UniversalClient) bool {
+	switch c := client.(type) {
+	case *redis.Client:
+		return c.Options().ContextTimeoutEnabled
+	case *redis.ClusterClient:
+		return c.Options().ContextTimeoutEnabled
+	case *redis.Ring:
+		return c.Options().ContextTimeoutEnabled
+	}
+	return false
+}
+
 // run runs a script by its hash, or by its text where the server has
 // forgotten it: after SCRIPT FLUSH, a restart or a failover.
-func (s *Store) run(ctx context.Context, script *redis.Script, key string, args ...any) *redis.Cmd {
-	keys := []string{key}
-	cmd := s.client.EvalSha(ctx, script.Hash(), keys, args...)
-	if redis.HasErrorPrefix(cmd.Err(), "NOSCRIPT") {
-		return script.Eval(ctx, s.client, keys, args...)
+func (s *Store) run(ctx context.Context, script *redis.Script, key string, args ...any) (any, error) {
+	var answer any
+	err := s.Within(ctx, func(ctx context.Context) (err error) {
+		keys := []string{key}
+		result, err := s.client.EvalSha(ctx, script.Hash(), keys, args...).Result()
+		if redis.HasErrorPrefix(err, "NOSCRIPT") {
+			result, err = script.Eval(ctx, s.client, keys, args...).Result()
+		}
+		answer = result
+		return err
+	})
+	if err != nil {
+		return nil, err
 	}
-	return cmd
+	return answer, nil
 }
 
 // attempts is an argument that says how often its command was sent before.
@@ -67,15 +124,6 @@ func (a *attempts) MarshalBinary() ([]byte, error) {
 }
 
 var firstAttempt, laterAttempt = []byte("0"), []byte("1")
-
-// Deadline returns ctx, ended after [Config.Timeout] at the latest, and a
-// function that frees what it needs.
-func (s *Store) Deadline(ctx context.Context) (context.Context, context.CancelFunc) {
-	if t, ok := ctx.Deadline(); ok && time.Until(t) <= s.config.Timeout {
-		return ctx, func() {}
-	}
-	return context.WithTimeout(ctx, s.config.Timeout)
-}
 
 // failed says what could not be done. The error matches none of the core's
 // sentinels but ErrUnavailable: absent and unavailable are different things.
