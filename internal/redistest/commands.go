@@ -1,0 +1,101 @@
+package redistest
+
+import (
+	"crypto/tls"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// MustDo is [Server.Do] for what has to succeed: an error fails the test.
+func (s *Server) MustDo(args ...string) any {
+	s.tb.Helper()
+	reply, err := s.Do(args...)
+	if err != nil {
+		s.tb.Fatalf("redis: %s: %v", strings.Join(args, " "), err)
+	}
+	return reply
+}
+
+// Strings is MustDo for commands that answer with a list of strings, such as
+// KEYS.
+func (s *Server) Strings(args ...string) []string {
+	s.tb.Helper()
+	parts, ok := s.MustDo(args...).([]any)
+	if !ok {
+		s.tb.Fatalf("redis: %s: not a list", strings.Join(args, " "))
+	}
+	list := make([]string, len(parts))
+	for i, p := range parts {
+		if list[i], ok = p.(string); !ok {
+			s.tb.Fatalf("redis: %s: %v is not a string", strings.Join(args, " "), p)
+		}
+	}
+	return list
+}
+
+// FlushAll empties the server. It is not for a [Shared] one.
+func (s *Server) FlushAll() {
+	s.tb.Helper()
+	s.MustDo("FLUSHALL")
+}
+
+// Pause makes the server hold all commands of clients for d, with their
+// connections open. It answers other clients no more than this one.
+func (s *Server) Pause(d time.Duration) {
+	s.tb.Helper()
+	s.MustDo("CLIENT", "PAUSE", strconv.FormatInt(d.Milliseconds(), 10), "ALL")
+}
+
+// CommandStats says how often each command has run since the start, scripts'
+// own calls included, by name in lower case, such as "get" or "config|set".
+// To count round trips, use a [Proxy].
+func (s *Server) CommandStats() map[string]int {
+	s.tb.Helper()
+	stats := map[string]int{}
+	text, _ := s.MustDo("INFO", "commandstats").(string)
+	for line := range strings.SplitSeq(text, "\r\n") {
+		name, rest, ok := strings.Cut(strings.TrimPrefix(line, "cmdstat_"), ":calls=")
+		if !ok {
+			continue
+		}
+		count, _, _ := strings.Cut(rest, ",")
+		stats[name], _ = strconv.Atoi(count)
+	}
+	return stats
+}
+
+// Info returns one field of INFO, "" if there is none.
+func (s *Server) Info(field string) string {
+	s.tb.Helper()
+	text, _ := s.MustDo("INFO", "everything").(string)
+	return lineValue(text, field)
+}
+
+// TLSConfig is what a client needs to trust a server started with [TLS], nil
+// for one without.
+func (s *Server) TLSConfig() *tls.Config {
+	if s.identity == nil {
+		return nil
+	}
+	return s.identity.config.Clone()
+}
+
+// CAFile is the path of the certificate, in PEM, that signs a server started
+// with [TLS]; "" for one without.
+func (s *Server) CAFile() string {
+	if s.identity == nil {
+		return ""
+	}
+	return s.identity.cert
+}
+
+// lineValue finds "name:value" in the lines of text.
+func lineValue(text, name string) string {
+	for line := range strings.SplitSeq(text, "\n") {
+		if value, ok := strings.CutPrefix(strings.TrimRight(line, "\r"), name+":"); ok {
+			return value
+		}
+	}
+	return ""
+}
