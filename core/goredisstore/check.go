@@ -1,0 +1,107 @@
+package goredisstore
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+)
+
+// The oldest Redis that this package is meant for: what came before gets no
+// security fixes any more.
+const (
+	oldestMajor = 6
+	oldestMinor = 2
+)
+
+// checkTime is how long the look at the server may take.
+const checkTime = 3 * time.Second
+
+// Validate implements [core.Validator]: [core.New] calls it. It reports a client
+// that cannot work, a server that does not answer or refuses the password, one
+// that is too old or a replica, scripts that may not run, and a memory policy
+// that throws sessions away. What the server does not let its user see is not
+// checked.
+func (s *Store) Validate() error {
+	if s.err != nil || s.config.SkipChecks {
+		return s.err
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), checkTime)
+	defer cancel()
+	if err := s.client.Ping(ctx).Err(); err != nil {
+		return fmt.Errorf("goredisstore: %s: %w", diagnose(err), err)
+	}
+	info, err := s.client.Info(ctx).Result()
+	if err == nil {
+		if err := s.checkInfo(parseInfo(info)); err != nil {
+			return err
+		}
+	}
+	if err := s.client.Eval(ctx, "return redis.call('EXISTS', KEYS[1])", []string{s.config.Prefix + "check"}).Err(); err != nil {
+		return fmt.Errorf("goredisstore: the user may not run scripts on the keys %s*, which every save needs; the guide on operations has the rules of an ACL that suffices: %w",
+			s.config.Prefix, err)
+	}
+	return nil
+}
+
+func (s *Store) checkInfo(info map[string]string) error {
+	if version, ok := info["redis_version"]; ok && tooOld(version) {
+		return fmt.Errorf("goredisstore: the server is version %s: upgrade it to %d.%d or later", version, oldestMajor, oldestMinor)
+	}
+	if info["role"] == "slave" {
+		return errors.New("goredisstore: the server is a replica, where nothing can be stored: connect to its master, or through Sentinel")
+	}
+	policy, limit := info["maxmemory_policy"], info["maxmemory"]
+	if s.config.AllowEviction || policy == "" || policy == "noeviction" || limit == "0" || limit == "" {
+		return nil
+	}
+	return fmt.Errorf("goredisstore: when its memory is full the server throws sessions away (maxmemory-policy %s), and users are logged out: "+
+		"CONFIG SET maxmemory-policy noeviction, or accept it with Config.AllowEviction", policy)
+}
+
+// diagnose says what to change about an error of the first command.
+func diagnose(err error) string {
+	text := err.Error()
+	var network net.Error
+	switch {
+	case strings.Contains(text, "WRONGPASS"), strings.Contains(text, "invalid password"), strings.Contains(text, "invalid username-password"):
+		return "the server refuses the user name or the password: correct the client's Username and Password"
+	case strings.Contains(text, "NOAUTH"):
+		return "the server wants a password: set the client's Password"
+	case strings.Contains(text, "NOPERM"):
+		return "the user may not even send PING: the guide on operations has the rules of an ACL that suffices"
+	case strings.Contains(text, "CLUSTERDOWN"):
+		return "the cluster is down or not complete"
+	case strings.Contains(text, "tls:"), strings.Contains(text, "x509:"):
+		return "no secure connection: correct the client's TLSConfig"
+	case errors.As(err, &network), errors.Is(err, context.DeadlineExceeded), errors.Is(err, redis.ErrClosed):
+		return "the server cannot be reached: is the address right, and is it running?"
+	}
+	return "the server does not answer as Redis does"
+}
+
+func parseInfo(text string) map[string]string {
+	info := make(map[string]string)
+	for line := range strings.Lines(text) {
+		if key, value, ok := strings.Cut(strings.TrimSpace(line), ":"); ok {
+			info[key] = value
+		}
+	}
+	return info
+}
+
+func tooOld(version string) bool {
+	major, rest, _ := strings.Cut(version, ".")
+	minor, _, _ := strings.Cut(rest, ".")
+	a, errA := strconv.Atoi(major)
+	b, errB := strconv.Atoi(minor)
+	if errA != nil || errB != nil {
+		return false // not a number that we understand
+	}
+	return a < oldestMajor || a == oldestMajor && b < oldestMinor
+}

@@ -1,0 +1,85 @@
+package goredisstore
+
+import (
+	"crypto/rand"
+	"encoding/binary"
+	"fmt"
+	"time"
+
+	"github.com/satchel-go/satchel/core"
+)
+
+// What lies under a session's key: a format byte, the version, the expiry in
+// milliseconds, the user with its length, and the entry's data. The scripts
+// know the places of the first three.
+const (
+	format     = 1
+	versionAt  = 1
+	expiresAt  = versionAt + 8
+	headLength = expiresAt + expiryLength
+
+	expiryLength = 6
+	maxExpiry    = 1<<(8*expiryLength) - 1
+)
+
+// newVersion returns a version that no entry has had before. Being random and
+// chosen before the command is sent, it lets a save that is sent twice
+// recognise itself, and never repeats when an ID is used again.
+func newVersion() core.Version {
+	var b [8]byte
+	for {
+		_, _ = rand.Read(b[:]) // never fails
+		if v := core.Version(binary.BigEndian.Uint64(b[:])); v != 0 {
+			return v
+		}
+	}
+}
+
+func appendEntry(dst []byte, e *core.Entry, v core.Version) []byte {
+	dst = append(dst, format)
+	dst = binary.BigEndian.AppendUint64(dst, uint64(v))
+	dst = appendExpiry(dst, e.Expires)
+	dst = binary.AppendUvarint(dst, uint64(len(e.User)))
+	dst = append(dst, e.User...)
+	return append(dst, e.Data...)
+}
+
+func entrySize(e *core.Entry) int {
+	return headLength + binary.MaxVarintLen32 + len(e.User) + len(e.Data)
+}
+
+func appendExpiry(dst []byte, t time.Time) []byte {
+	ms := uint64(min(max(t.UnixMilli(), 0), maxExpiry))
+	return append(dst, byte(ms>>40), byte(ms>>32), byte(ms>>24), byte(ms>>16), byte(ms>>8), byte(ms))
+}
+
+func expiry(b []byte) time.Time {
+	return time.UnixMilli(int64(b[0])<<40 | int64(b[1])<<32 | int64(b[2])<<24 | int64(b[3])<<16 | int64(b[4])<<8 | int64(b[5]))
+}
+
+// parseEntry reads what appendEntry wrote. It keeps value.
+func parseEntry(value []byte) (core.Entry, error) {
+	switch {
+	case len(value) > 0 && value[0] > format && value[0] < firstText:
+		return core.Entry{}, fmt.Errorf("goredisstore: %w: format %d", core.ErrNewerVersion, value[0])
+	case len(value) < headLength || value[0] != format:
+		return core.Entry{}, fmt.Errorf("goredisstore: %w: %d bytes that are no session", core.ErrCorrupt, len(value))
+	}
+	e := core.Entry{
+		Version: core.Version(binary.BigEndian.Uint64(value[versionAt:])),
+		Expires: expiry(value[expiresAt:]),
+	}
+	rest := value[headLength:]
+	n, size := binary.Uvarint(rest)
+	if size <= 0 || n > uint64(len(rest)-size) {
+		return core.Entry{}, fmt.Errorf("goredisstore: %w: truncated", core.ErrCorrupt)
+	}
+	rest = rest[size:]
+	e.User = string(rest[:n])
+	e.Data = rest[n:]
+	return e, nil
+}
+
+// firstText is the first byte that begins a text: such values were written by
+// something else, and are not of a newer format.
+const firstText = 0x20

@@ -1,0 +1,250 @@
+package goredisstore
+
+import (
+	"cmp"
+	"context"
+	"crypto/sha256"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+
+	"github.com/satchel-go/satchel/core"
+)
+
+// A user's index is a hash: session ID to member. A member is three numbers:
+// its place in the order of entering, when its reservation lapses (0: none),
+// and until when it is confirmed:
+//
+//	-2  taken out to be deleted, but nobody has reported that it is done
+//	-1  not confirmed
+//	 0  for as long as its session lives
+//	 t  for as long as its session lives, at most until t
+//
+// The member "" counts the entries. The sessions lie in other slots of a
+// cluster than the index, so no script can look whether they live: Go does,
+// and hands what has vanished to the script, which takes out those members
+// that have not been changed meanwhile.
+const (
+	notConfirmed = -1
+	takenOut     = -2
+)
+
+const (
+	reservationTime = time.Minute
+
+	// unboundedTime is how long the index outlives the last login of a user
+	// whose sessions have no absolute deadline. Browsers keep no cookie longer.
+	unboundedTime = 400 * 24 * time.Hour
+
+	// healAbove is how many members List returns without looking whether they live.
+	healAbove = 32
+)
+
+// UserKey returns the key of user's index. It does not show the user's name,
+// which may be long or personal; it is no secret, though.
+func (s *Store) UserKey(user string) string {
+	sum := sha256.Sum256([]byte(user))
+	return s.config.Prefix + "u:" + base64.RawURLEncoding.EncodeToString(sum[:16])
+}
+
+// Reserve implements [core.UserIndex]: one round trip, or three if members
+// may have to go. A reservation lapses after one minute.
+func (s *Store) Reserve(ctx context.Context, user string, id core.ID, limit int, policy core.LimitPolicy) ([]core.ID, error) {
+	ctx, cancel := s.deadline(ctx)
+	defer cancel()
+	now := s.config.Now()
+	excess := "end"
+	if policy == core.RefuseLogin {
+		excess = "refuse"
+	}
+	args := []any{id.String(), milliseconds(now), milliseconds(now.Add(reservationTime)), strconv.Itoa(max(limit, 0)), excess, "0"}
+	answer, err := s.run(ctx, reserveScript, s.UserKey(user), args...).StringSlice()
+	if err == nil && len(answer) > 0 && answer[0] == "look" {
+		var vanished []member
+		if vanished, err = s.vanished(ctx, parseMembers(answer[1:])); err != nil {
+			return nil, err
+		}
+		args[len(args)-1] = "1"
+		for _, m := range vanished {
+			args = append(args, m.id.String(), m.text)
+		}
+		answer, err = s.run(ctx, reserveScript, s.UserKey(user), args...).StringSlice()
+	}
+	switch {
+	case err != nil:
+		return nil, failed("reserve", err)
+	case len(answer) == 0 || answer[0] == "look":
+		return nil, failed("reserve", errors.New("the script does not answer as it should"))
+	case answer[0] == "limit":
+		return nil, fmt.Errorf("goredisstore: reserve: %w", core.ErrSessionLimit)
+	}
+	var end []core.ID
+	for _, text := range answer[1:] {
+		if id, err := core.ParseID(text); err == nil {
+			end = append(end, id)
+		}
+	}
+	return end, nil
+}
+
+// Confirm implements [core.UserIndex], in one round trip.
+func (s *Store) Confirm(ctx context.Context, user string, id core.ID, until time.Time) error {
+	ctx, cancel := s.deadline(ctx)
+	defer cancel()
+	now := s.config.Now()
+	bound, lasts := "0", now.Add(unboundedTime)
+	if !until.IsZero() {
+		bound, lasts = milliseconds(until), until
+	}
+	there, err := s.run(ctx, confirmScript, s.UserKey(user), id.String(), milliseconds(now), bound, s.timeToLive(lasts)).Int()
+	if err != nil {
+		return failed("confirm", err)
+	}
+	if there == 0 {
+		return fmt.Errorf("goredisstore: confirm: %w", core.ErrNotFound)
+	}
+	return nil
+}
+
+// Release implements [core.UserIndex], in one round trip.
+func (s *Store) Release(ctx context.Context, user string, id core.ID) error {
+	ctx, cancel := s.deadline(ctx)
+	defer cancel()
+	if err := s.run(ctx, releaseScript, s.UserKey(user), id.String(), "").Err(); err != nil {
+		return failed("release", err)
+	}
+	return nil
+}
+
+// List implements [core.UserIndex], in one round trip unless there are many
+// members, or some that were to be deleted.
+func (s *Store) List(ctx context.Context, user string) ([]core.ID, error) {
+	ctx, cancel := s.deadline(ctx)
+	defer cancel()
+	answer, err := s.client.HGetAll(ctx, s.UserKey(user)).Result()
+	if err != nil {
+		return nil, failed("list", err)
+	}
+	flat := make([]string, 0, 2*len(answer))
+	for id, text := range answer {
+		flat = append(flat, id, text)
+	}
+	now := s.config.Now()
+	var there, over []member
+	check := len(answer) > healAbove
+	for _, m := range parseMembers(flat) {
+		if m.over(now) {
+			over = append(over, m)
+			continue
+		}
+		there = append(there, m)
+		check = check || m.till == takenOut
+	}
+	if check {
+		vanished, err := s.vanished(ctx, there)
+		if err != nil {
+			return nil, err
+		}
+		over = append(over, vanished...)
+		there = slices.DeleteFunc(there, func(m member) bool { return slices.Contains(vanished, m) })
+	}
+	if len(over) > 0 {
+		args := make([]any, 0, 2*len(over))
+		for _, m := range over {
+			args = append(args, m.id.String(), m.text)
+		}
+		if err := s.run(ctx, releaseScript, s.UserKey(user), args...).Err(); err != nil {
+			return nil, failed("list", err)
+		}
+	}
+	slices.SortFunc(there, func(a, b member) int { return cmp.Compare(a.number, b.number) })
+	ids := make([]core.ID, len(there))
+	for i, m := range there {
+		ids[i] = m.id
+	}
+	return ids, nil
+}
+
+// vanished returns those of members whose sessions are gone. One whose
+// reservation is open need not have a session yet.
+func (s *Store) vanished(ctx context.Context, members []member) ([]member, error) {
+	now := s.config.Now()
+	looked := make([]member, 0, len(members))
+	for _, m := range members {
+		if m.till == takenOut || !now.Before(m.lapses) {
+			looked = append(looked, m)
+		}
+	}
+	if len(looked) == 0 {
+		return nil, nil
+	}
+	answers := make([]*redis.StringCmd, len(looked))
+	_, err := s.client.Pipelined(ctx, func(p redis.Pipeliner) error {
+		for i, m := range looked {
+			answers[i] = p.GetRange(ctx, s.Key(m.id), 0, headLength-1)
+		}
+		return nil
+	})
+	if err != nil && !wrongType(err) {
+		return nil, failed("look for sessions", err)
+	}
+	var gone []member
+	for i, m := range looked {
+		head, err := answers[i].Bytes()
+		switch {
+		case wrongType(err): // something is there
+		case err != nil:
+			return nil, failed("look for sessions", err)
+		case len(head) == 0, len(head) == headLength && head[0] == format && !now.Before(expiry(head[expiresAt:])):
+			gone = append(gone, m)
+		}
+	}
+	return gone, nil
+}
+
+// member is one session in a user's index.
+type member struct {
+	id     core.ID
+	text   string // as it is stored
+	number int64
+	lapses time.Time
+	till   int64
+}
+
+// over reports whether m ended by the clock: its reservation has lapsed
+// without having been confirmed, or its time is over.
+func (m *member) over(now time.Time) bool {
+	if now.Before(m.lapses) || m.till == 0 || m.till == takenOut {
+		return false
+	}
+	return m.till == notConfirmed || m.till <= now.UnixMilli()
+}
+
+// parseMembers reads what HGETALL has answered; what is no member is left out.
+func parseMembers(flat []string) []member {
+	members := make([]member, 0, len(flat)/2)
+	for i := 0; i+1 < len(flat); i += 2 {
+		id, err := core.ParseID(flat[i])
+		if err != nil {
+			continue // the counter
+		}
+		m := member{id: id, text: flat[i+1]}
+		var bad [3]error
+		number, rest, _ := strings.Cut(m.text, " ")
+		lapses, till, _ := strings.Cut(rest, " ")
+		m.number, bad[0] = strconv.ParseInt(number, 10, 64)
+		ms, err := strconv.ParseInt(lapses, 10, 64)
+		m.lapses, bad[1] = time.UnixMilli(ms), err
+		m.till, bad[2] = strconv.ParseInt(till, 10, 64)
+		if errors.Join(bad[:]...) == nil {
+			members = append(members, m)
+		}
+	}
+	return members
+}

@@ -1,0 +1,19 @@
+-- Moves a session's expiry if it is still what the caller loaded.
+-- KEYS[1] the session
+-- ARGV[1] version it must be at
+-- ARGV[2] now, ARGV[3] time to live, both in milliseconds
+-- ARGV[4] the new expiry, as it is stored
+-- Returns 1 moved, 0 changed since, -1 gone.
+local head = redis.call('GETRANGE', KEYS[1], 0, 14)
+if #head == 0 then
+  return -1
+elseif #head < 15 then
+  return 0
+elseif struct.unpack('>I6', head, 10) <= tonumber(ARGV[2]) then
+  return -1
+elseif string.sub(head, 2, 9) ~= ARGV[1] then
+  return 0
+end
+redis.call('SETRANGE', KEYS[1], 9, ARGV[4])
+redis.call('PEXPIRE', KEYS[1], ARGV[3])
+return 1

@@ -1,0 +1,197 @@
+package goredisstore
+
+import (
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+
+	"github.com/satchel-go/satchel/core"
+)
+
+// DefaultPrefix begins the keys of a [Store] unless its [Config] says otherwise.
+const DefaultPrefix = "satchel:"
+
+// Config is how a [Store] uses Redis. The zero value is good.
+type Config struct {
+	// Prefix begins every key. Applications that share a Redis have different
+	// ones, none of which begins with another. Default [DefaultPrefix].
+	Prefix string
+
+	// Timeout ends every call, whatever the client's own timeouts and retries
+	// are. Default 500 milliseconds.
+	Timeout time.Duration
+
+	// AllowEviction accepts a server that throws sessions away when its memory
+	// is full. Users are then logged out at random, and what was revoked stays revoked.
+	AllowEviction bool
+
+	// SkipChecks leaves out the look at the server when a Manager is made:
+	// [core.New] then succeeds also when Redis cannot be reached.
+	SkipChecks bool
+
+	// Now is the clock. Default [time.Now].
+	Now func() time.Time
+}
+
+// Store is a [core.Store] in Redis, with [core.UserIndex], [core.AllDeleter]
+// and [core.Watcher]. It is safe for concurrent use.
+type Store struct {
+	client redis.UniversalClient
+	config Config
+	err    error // what Validate has to say
+	close  func() error
+}
+
+// New returns a Store that uses client, which stays the caller's to close.
+//
+// Calls must end in time although go-redis goes on trying for seconds, so
+// they must obey their context: a Cluster or Ring client needs its option
+// ContextTimeoutEnabled (for a plain or Sentinel client New sees to it).
+// What is wrong with the client or with c is an error of [core.New].
+func New(client redis.UniversalClient, c Config) *Store {
+	s := &Store{client: client, config: c, close: func() error { return nil }}
+	if s.config.Prefix == "" {
+		s.config.Prefix = DefaultPrefix
+	}
+	if s.config.Timeout == 0 {
+		s.config.Timeout = 500 * time.Millisecond
+	}
+	if s.config.Now == nil {
+		s.config.Now = time.Now
+	}
+	s.client, s.err = obedient(client, s.config.Timeout)
+	if s.config.Timeout < 0 {
+		s.err = errors.Join(s.err, errors.New("goredisstore: Config.Timeout is negative"))
+	}
+	return s
+}
+
+// obedient returns client, or one on the same connections, whose calls end
+// with their context.
+func obedient(client redis.UniversalClient, timeout time.Duration) (redis.UniversalClient, error) {
+	switch c := client.(type) {
+	case nil:
+		return nil, errors.New("goredisstore: New(nil): give it a client, such as redis.NewClient(…)")
+	case *redis.Client:
+		if c == nil {
+			return nil, errors.New("goredisstore: New was given a nil client")
+		}
+		own := c.WithTimeout(timeout) // has options of its own
+		own.Options().ContextTimeoutEnabled = true
+		return own, nil
+	case *redis.ClusterClient:
+		if o := c.Options(); o.ReadOnly || o.RouteByLatency || o.RouteRandomly {
+			return client, errors.New("goredisstore: the cluster client reads from replicas, where a session may be out of date or missing: " +
+				"leave ReadOnly, RouteByLatency and RouteRandomly off in redis.ClusterOptions")
+		} else if !o.ContextTimeoutEnabled {
+			return client, errors.New("goredisstore: set ContextTimeoutEnabled in redis.ClusterOptions, so that calls end in time")
+		}
+	case *redis.Ring:
+		if !c.Options().ContextTimeoutEnabled {
+			return client, errors.New("goredisstore: set ContextTimeoutEnabled in redis.RingOptions, so that calls end in time")
+		}
+	}
+	return client, nil
+}
+
+// Close closes the client if [Open] has made it.
+func (s *Store) Close() error { return s.close() }
+
+// Key returns the key under which Redis keeps the session id.
+func (s *Store) Key(id core.ID) string { return s.config.Prefix + id.String() }
+
+// Load implements [core.Store], in one round trip.
+func (s *Store) Load(ctx context.Context, id core.ID) (core.Entry, error) {
+	ctx, cancel := s.deadline(ctx)
+	defer cancel()
+	value, err := s.client.Get(ctx, s.Key(id)).Bytes()
+	return s.Loaded(value, err)
+}
+
+// Loaded makes an entry of what the command GET has answered: for stores that
+// load in a way of their own what this one saves.
+func (s *Store) Loaded(value []byte, err error) (core.Entry, error) {
+	switch {
+	case errors.Is(err, redis.Nil):
+		return core.Entry{}, fmt.Errorf("goredisstore: load: %w", core.ErrNotFound)
+	case wrongType(err):
+		return core.Entry{}, fmt.Errorf("goredisstore: load: %w: %w", core.ErrCorrupt, err)
+	case err != nil:
+		return core.Entry{}, failed("load", err)
+	}
+	e, err := parseEntry(value)
+	if err != nil {
+		return core.Entry{}, err
+	}
+	if !s.config.Now().Before(e.Expires) {
+		return core.Entry{}, fmt.Errorf("goredisstore: load: %w", core.ErrNotFound)
+	}
+	return e, nil
+}
+
+// Save implements [core.Store], in one round trip. If the answer to an earlier
+// attempt was lost and the session has been changed since, it cannot be known
+// whether this save was part of what was changed: then the error matches
+// [core.ErrUnavailable], so that nothing is applied twice.
+func (s *Store) Save(ctx context.Context, id core.ID, e core.Entry, base core.Version) (core.Version, error) {
+	ctx, cancel := s.deadline(ctx)
+	defer cancel()
+	v := newVersion()
+	value := appendEntry(make([]byte, 0, entrySize(&e)), &e, v)
+	result, err := s.run(ctx, saveScript, s.Key(id), versionText(base), milliseconds(s.config.Now()),
+		s.timeToLive(e.Expires), value, new(attempts)).Int()
+	switch {
+	case wrongType(err):
+		return 0, fmt.Errorf("goredisstore: save: %w: %w", core.ErrConflict, err)
+	case err != nil:
+		return 0, failed("save", err)
+	}
+	switch result {
+	case 1:
+		return v, nil
+	case 0:
+		return 0, fmt.Errorf("goredisstore: save: %w", core.ErrConflict)
+	case -1:
+		return 0, fmt.Errorf("goredisstore: save: %w", core.ErrNotFound)
+	}
+	return 0, failed("save", errors.New("the answer was lost, and the session has been changed since"))
+}
+
+// Touch implements [core.Store], in one round trip.
+func (s *Store) Touch(ctx context.Context, id core.ID, base core.Version, expires time.Time) error {
+	ctx, cancel := s.deadline(ctx)
+	defer cancel()
+	result, err := s.run(ctx, touchScript, s.Key(id), versionText(base), milliseconds(s.config.Now()),
+		s.timeToLive(expires), appendExpiry(nil, expires)).Int()
+	switch {
+	case wrongType(err):
+		return nil // not at base
+	case err != nil:
+		return failed("touch", err)
+	case result == -1:
+		return fmt.Errorf("goredisstore: touch: %w", core.ErrNotFound)
+	}
+	return nil
+}
+
+// Delete implements [core.Store], in one round trip.
+func (s *Store) Delete(ctx context.Context, id core.ID) error {
+	ctx, cancel := s.deadline(ctx)
+	defer cancel()
+	if err := s.run(ctx, deleteScript, s.Key(id), s.channel(), id.String()).Err(); err != nil {
+		return failed("delete", err)
+	}
+	return nil
+}
+
+// versionText is a version as the scripts compare it; zero is empty.
+func versionText(v core.Version) []byte {
+	if v == 0 {
+		return []byte{}
+	}
+	return binary.BigEndian.AppendUint64(nil, uint64(v))
+}
