@@ -3,6 +3,7 @@ package redistest
 import (
 	"bufio"
 	"context"
+	"io"
 	"net"
 	"sync"
 	"time"
@@ -84,7 +85,7 @@ func readBatch(r *bufio.Reader) ([]command, error) {
 func (c *proxyConn) pass(batch []command) bool {
 	out, cut := c.enter(batch)
 	if c.proxy.currentMode() == silent {
-		<-c.ended
+		_, _ = io.Copy(io.Discard, c.client) // until the client gives up, or Heal cuts
 		return false
 	}
 	if !c.wait() {
