@@ -4,9 +4,36 @@ import (
 	"context"
 	"errors"
 	"testing"
+	"time"
 
 	"github.com/satchel-go/satchel/core"
 )
+
+// touchless is a Store whose touches fail.
+type touchless struct {
+	core.Store
+	touches int
+}
+
+func (s *touchless) Unwrap() core.Store { return s.Store }
+
+func (s *touchless) Touch(context.Context, core.ID, core.Version, time.Time) error {
+	s.touches++
+	return context.DeadlineExceeded
+}
+
+func TestT2FailedTouchIsNotTriedAgain(t *testing.T) {
+	w := server(t)
+	store := &touchless{Store: w.store}
+	w.m = w.manager(core.ServerSide(store))
+	c := newClient(t, w.m)
+	c.do(func(s *core.Session) { s.Set("k", "v") })
+	w.clock.advance(20 * time.Minute)
+	c.do(func(s *core.Session) { _, _ = core.Get[string](s, "k") })
+	if store.touches != 1 {
+		t.Errorf("T2: a request waited for %d touches of a store that is down, want 1", store.touches)
+	}
+}
 
 // unanswered is a Store that carries out saves and loses the answers.
 type unanswered struct {
