@@ -7,6 +7,7 @@ require (
 	github.com/gofiber/fiber/v2 v2.52.15
 	github.com/labstack/echo/v4 v4.16.0
 	github.com/satchel-go/satchel v0.1.0
+	github.com/satchel-go/satchel/core/goredisstore v0.1.0
 	github.com/satchel-go/satchel/core/gorillastore v0.1.0
 	github.com/satchel-go/satchel/echoadapter v0.1.0
 	github.com/satchel-go/satchel/fiberadapter v0.1.0
@@ -63,6 +64,7 @@ require (
 
 replace (
 	github.com/satchel-go/satchel => ../
+	github.com/satchel-go/satchel/core/goredisstore => ../core/goredisstore
 	github.com/satchel-go/satchel/core/gorillastore => ../core/gorillastore
 	github.com/satchel-go/satchel/echoadapter => ../echoadapter
 	github.com/satchel-go/satchel/fiberadapter => ../fiberadapter

@@ -31,7 +31,7 @@ func (s *Store) DeleteAll(ctx context.Context) error {
 	if err != nil {
 		return failed("delete all", err)
 	}
-	told, cancel := s.deadline(ctx)
+	told, cancel := s.Deadline(ctx)
 	defer cancel()
 	_ = s.client.Publish(told, s.channel(), everySession).Err() // not every user may publish
 	return nil
@@ -54,7 +54,7 @@ func (s *Store) deleteFrom(ctx context.Context, c redis.Cmdable) error {
 }
 
 func (s *Store) deleteBatch(ctx context.Context, c redis.Cmdable, cursor uint64, pattern string) (next uint64, err error) {
-	ctx, cancel := s.deadline(ctx)
+	ctx, cancel := s.Deadline(ctx)
 	defer cancel()
 	keys, next, err := c.Scan(ctx, cursor, pattern, batch).Result()
 	if err != nil || len(keys) == 0 {

@@ -68,8 +68,9 @@ func (a *attempts) MarshalBinary() ([]byte, error) {
 
 var firstAttempt, laterAttempt = []byte("0"), []byte("1")
 
-// deadline returns ctx, ended after the store's own timeout at the latest.
-func (s *Store) deadline(ctx context.Context) (context.Context, context.CancelFunc) {
+// Deadline returns ctx, ended after [Config.Timeout] at the latest, and a
+// function that frees what it needs.
+func (s *Store) Deadline(ctx context.Context) (context.Context, context.CancelFunc) {
 	if t, ok := ctx.Deadline(); ok && time.Until(t) <= s.config.Timeout {
 		return ctx, func() {}
 	}

@@ -56,7 +56,7 @@ func (s *Store) UserKey(user string) string {
 // Reserve implements [core.UserIndex]: one round trip, or three if members
 // may have to go. A reservation lapses after one minute.
 func (s *Store) Reserve(ctx context.Context, user string, id core.ID, limit int, policy core.LimitPolicy) ([]core.ID, error) {
-	ctx, cancel := s.deadline(ctx)
+	ctx, cancel := s.Deadline(ctx)
 	defer cancel()
 	now := s.config.Now()
 	excess := "end"
@@ -95,7 +95,7 @@ func (s *Store) Reserve(ctx context.Context, user string, id core.ID, limit int,
 
 // Confirm implements [core.UserIndex], in one round trip.
 func (s *Store) Confirm(ctx context.Context, user string, id core.ID, until time.Time) error {
-	ctx, cancel := s.deadline(ctx)
+	ctx, cancel := s.Deadline(ctx)
 	defer cancel()
 	now := s.config.Now()
 	bound, lasts := "0", now.Add(unboundedTime)
@@ -114,7 +114,7 @@ func (s *Store) Confirm(ctx context.Context, user string, id core.ID, until time
 
 // Release implements [core.UserIndex], in one round trip.
 func (s *Store) Release(ctx context.Context, user string, id core.ID) error {
-	ctx, cancel := s.deadline(ctx)
+	ctx, cancel := s.Deadline(ctx)
 	defer cancel()
 	if err := s.run(ctx, releaseScript, s.UserKey(user), id.String(), "").Err(); err != nil {
 		return failed("release", err)
@@ -125,7 +125,7 @@ func (s *Store) Release(ctx context.Context, user string, id core.ID) error {
 // List implements [core.UserIndex], in one round trip unless there are many
 // members, or some that were to be deleted.
 func (s *Store) List(ctx context.Context, user string) ([]core.ID, error) {
-	ctx, cancel := s.deadline(ctx)
+	ctx, cancel := s.Deadline(ctx)
 	defer cancel()
 	answer, err := s.client.HGetAll(ctx, s.UserKey(user)).Result()
 	if err != nil {
@@ -201,7 +201,7 @@ func (s *Store) vanished(ctx context.Context, members []member) ([]member, error
 		case wrongType(err): // something is there
 		case err != nil:
 			return nil, failed("look for sessions", err)
-		case len(head) == 0, len(head) == headLength && head[0] == format && !now.Before(expiry(head[expiresAt:])):
+		case len(head) == 0, len(head) == headLength && head[0] <= formatUser && !now.Before(expiry(head[expiresAt:])):
 			gone = append(gone, m)
 		}
 	}

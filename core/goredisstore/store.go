@@ -40,7 +40,8 @@ type Config struct {
 // Store is a [core.Store] in Redis, with [core.UserIndex], [core.AllDeleter]
 // and [core.Watcher]. It is safe for concurrent use.
 type Store struct {
-	client redis.UniversalClient
+	client redis.UniversalClient // its calls obey their context
+	given  redis.UniversalClient // what New was given: a client with other timeouts cannot subscribe
 	config Config
 	err    error // what Validate has to say
 	close  func() error
@@ -53,7 +54,7 @@ type Store struct {
 // ContextTimeoutEnabled (for a plain or Sentinel client New sees to it).
 // What is wrong with the client or with c is an error of [core.New].
 func New(client redis.UniversalClient, c Config) *Store {
-	s := &Store{client: client, config: c, close: func() error { return nil }}
+	s := &Store{given: client, config: c, close: func() error { return nil }}
 	if s.config.Prefix == "" {
 		s.config.Prefix = DefaultPrefix
 	}
@@ -98,6 +99,10 @@ func obedient(client redis.UniversalClient, timeout time.Duration) (redis.Univer
 	return client, nil
 }
 
+// Client returns the client that the Store uses: the one that New was given, or
+// one on the same connections whose calls obey their context.
+func (s *Store) Client() redis.UniversalClient { return s.client }
+
 // Close closes the client if [Open] has made it.
 func (s *Store) Close() error { return s.close() }
 
@@ -106,14 +111,14 @@ func (s *Store) Key(id core.ID) string { return s.config.Prefix + id.String() }
 
 // Load implements [core.Store], in one round trip.
 func (s *Store) Load(ctx context.Context, id core.ID) (core.Entry, error) {
-	ctx, cancel := s.deadline(ctx)
+	ctx, cancel := s.Deadline(ctx)
 	defer cancel()
 	value, err := s.client.Get(ctx, s.Key(id)).Bytes()
 	return s.Loaded(value, err)
 }
 
 // Loaded makes an entry of what the command GET has answered: for stores that
-// load in a way of their own what this one saves.
+// load in a way of their own what this one saves. It keeps value.
 func (s *Store) Loaded(value []byte, err error) (core.Entry, error) {
 	switch {
 	case errors.Is(err, redis.Nil):
@@ -138,7 +143,7 @@ func (s *Store) Loaded(value []byte, err error) (core.Entry, error) {
 // whether this save was part of what was changed: then the error matches
 // [core.ErrUnavailable], so that nothing is applied twice.
 func (s *Store) Save(ctx context.Context, id core.ID, e core.Entry, base core.Version) (core.Version, error) {
-	ctx, cancel := s.deadline(ctx)
+	ctx, cancel := s.Deadline(ctx)
 	defer cancel()
 	v := newVersion()
 	value := appendEntry(make([]byte, 0, entrySize(&e)), &e, v)
@@ -163,7 +168,7 @@ func (s *Store) Save(ctx context.Context, id core.ID, e core.Entry, base core.Ve
 
 // Touch implements [core.Store], in one round trip.
 func (s *Store) Touch(ctx context.Context, id core.ID, base core.Version, expires time.Time) error {
-	ctx, cancel := s.deadline(ctx)
+	ctx, cancel := s.Deadline(ctx)
 	defer cancel()
 	result, err := s.run(ctx, touchScript, s.Key(id), versionText(base), milliseconds(s.config.Now()),
 		s.timeToLive(expires), appendExpiry(nil, expires)).Int()
@@ -180,11 +185,21 @@ func (s *Store) Touch(ctx context.Context, id core.ID, base core.Version, expire
 
 // Delete implements [core.Store], in one round trip.
 func (s *Store) Delete(ctx context.Context, id core.ID) error {
-	ctx, cancel := s.deadline(ctx)
+	ctx, cancel := s.Deadline(ctx)
 	defer cancel()
 	if err := s.run(ctx, deleteScript, s.Key(id), s.channel(), id.String()).Err(); err != nil {
 		return failed("delete", err)
 	}
+	return nil
+}
+
+// Deleted tells those who wait for the end of id, unless err says that it was
+// not deleted: for stores that delete in a way of their own what this one saves.
+func (s *Store) Deleted(ctx context.Context, id core.ID, err error) error {
+	if err != nil {
+		return failed("delete", err)
+	}
+	_ = s.client.Publish(ctx, s.channel(), id.String()).Err() // not every user may publish
 	return nil
 }
 

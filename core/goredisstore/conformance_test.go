@@ -1,0 +1,43 @@
+package goredisstore_test
+
+import (
+	"os"
+	"testing"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+
+	"github.com/satchel-go/satchel/core"
+	"github.com/satchel-go/satchel/core/goredisstore"
+	"github.com/satchel-go/satchel/core/storetest"
+	"github.com/satchel-go/satchel/internal/redistest"
+)
+
+func TestMain(m *testing.M) { os.Exit(redistest.Main(m)) }
+
+// newClient returns a client of the server at addr, closed after the test.
+func newClient(tb testing.TB, addr string) *redis.Client {
+	tb.Helper()
+	client := redis.NewClient(&redis.Options{Addr: addr})
+	tb.Cleanup(func() { _ = client.Close() })
+	return client
+}
+
+// newStore returns an empty store on the shared server. Its clock is now, or
+// the real one.
+func newStore(tb testing.TB, now func() time.Time) *goredisstore.Store {
+	tb.Helper()
+	client := newClient(tb, redistest.Shared(tb).Addr())
+	return goredisstore.New(client, goredisstore.Config{Prefix: redistest.UniquePrefix(tb), Now: now})
+}
+
+func TestStore(t *testing.T) {
+	storetest.Run(t, func(t *testing.T) core.Store { return newStore(t, nil) })
+}
+
+func TestStoreWithFakeClock(t *testing.T) {
+	storetest.RunWithClock(t, func(t *testing.T) (core.Store, storetest.Clock) {
+		clock := storetest.NewFakeClock()
+		return newStore(t, clock.Now), clock
+	})
+}
