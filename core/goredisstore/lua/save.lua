@@ -3,7 +3,7 @@
 -- ARGV[1] version it must be at, '' if it must not exist
 -- ARGV[2] now, ARGV[3] time to live, both in milliseconds
 -- ARGV[4] the new value
--- ARGV[5] how often this command was sent before
+-- ARGV[5] 1 if an earlier attempt has got no answer, and may have run
 -- Returns 1 stored, 0 changed since, -1 gone, -2 changed since, perhaps by ourselves.
 local head = redis.call('GETRANGE', KEYS[1], 0, 14)
 local version = string.sub(head, 2, 9)
