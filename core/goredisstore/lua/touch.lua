@@ -14,6 +14,8 @@ elseif struct.unpack('>I6', head, 10) <= tonumber(ARGV[2]) then
 elseif string.sub(head, 2, 9) ~= ARGV[1] then
   return 0
 end
-redis.call('SETRANGE', KEYS[1], 9, ARGV[4])
+-- In this order: with a full memory a script may not begin with SETRANGE, though
+-- here it needs none, and sessions in use would end.
 redis.call('PEXPIRE', KEYS[1], ARGV[3])
+redis.call('SETRANGE', KEYS[1], 9, ARGV[4])
 return 1
