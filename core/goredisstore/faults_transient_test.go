@@ -43,7 +43,7 @@ func TestL3TransientErrors(t *testing.T) {
 					visitor = r.loggedIn("zoe")
 				}
 				rule := proxy.Answer(2, script(w.scripts...), message)
-				visitor.want(200, w.path, w.pairs...)
+				visitor.ok(w.path, w.pairs...)
 				if rule.Fired() != 2 {
 					t.Errorf("%s: %d of two errors met", w.name, rule.Fired())
 				}
@@ -54,7 +54,7 @@ func TestL3TransientErrors(t *testing.T) {
 			if message != transients[4] { // reads are for replicas as well
 				proxy.Answer(2, redistest.Command("GET"), message)
 			}
-			if got := b.want(200, "/visits"); got != "1" {
+			if got := b.ok("/visits"); got != "1" {
 				t.Errorf("a retried count came to %s", got)
 			}
 			before := r.keys(srv)
@@ -64,7 +64,7 @@ func TestL3TransientErrors(t *testing.T) {
 			r.browser().refused("/set", "key", "k", "value", "lost")
 			b.refused("/logout")
 			proxy.Heal()
-			if got := b.want(200, "/user"); got != "ann" {
+			if got := b.ok("/user"); got != "ann" {
 				t.Errorf("afterwards the user is %q", got)
 			}
 			if after := r.keys(srv); !slices.Equal(after, before) {
@@ -99,11 +99,11 @@ func TestK1ScriptFlushUnderLoad(t *testing.T) {
 		other := b.copied()
 		wg.Go(func() {
 			for i := range requests {
-				other.want(200, "/incr")
+				other.ok("/incr")
 				if i%10 == 0 {
 					visitor := r.browser()
-					visitor.want(200, "/login", "user", "bea")
-					visitor.want(200, "/logout")
+					visitor.ok("/login", "user", "bea")
+					visitor.ok("/logout")
 				}
 			}
 		})
@@ -111,7 +111,7 @@ func TestK1ScriptFlushUnderLoad(t *testing.T) {
 	wg.Wait()
 	close(stop)
 	flushed.Wait()
-	if got := b.want(200, "/visits"); got != fmt.Sprint(clients*requests) {
+	if got := b.ok("/visits"); got != fmt.Sprint(clients*requests) {
 		t.Errorf("%d requests have counted %s", clients*requests, got)
 	}
 	if ids := r.sessions("bea"); len(ids) != 0 {
@@ -146,8 +146,8 @@ func TestL1RestartWithEmptyRedis(t *testing.T) {
 		t.Errorf("reading has stored %q", keys)
 	}
 	for _, b := range visitors { // the scripts are forgotten as well
-		b.want(200, "/login", "user", "ann")
-		if got := b.want(200, "/user"); got != "ann" {
+		b.ok("/login", "user", "ann")
+		if got := b.ok("/user"); got != "ann" {
 			t.Errorf("after a new login the user is %q", got)
 		}
 	}
@@ -168,7 +168,7 @@ func TestE2OutOfMemory(t *testing.T) {
 	before := r.keys(srv)
 	srv.MustDo("CONFIG", "SET", "maxmemory", "1")
 
-	if got := ann.want(200, "/get", "key", "k"); got != "v" {
+	if got := ann.ok("/get", "key", "k"); got != "v" {
 		t.Errorf("reading: %q", got)
 	}
 	ann.refused("/set", "key", "k", "value", "lost")
@@ -179,7 +179,7 @@ func TestE2OutOfMemory(t *testing.T) {
 	if after := r.keys(srv); !slices.Equal(after, before) {
 		t.Errorf("what failed has changed the keys from %q to %q", before, after)
 	}
-	if got := ann.want(200, "/get", "key", "k"); got != "v" {
+	if got := ann.ok("/get", "key", "k"); got != "v" {
 		t.Errorf("after failed writes the value is %q", got)
 	}
 	for _, user := range []string{"ann", "dan"} {
@@ -190,18 +190,18 @@ func TestE2OutOfMemory(t *testing.T) {
 
 	clock.advance(20 * time.Minute)
 	for _, b := range []*browser{ann, bob, cyd} {
-		b.want(200, "/get", "key", "k")
+		b.ok("/get", "key", "k")
 	}
 	clock.advance(20 * time.Minute)
 	for _, b := range []*browser{ann, bob, cyd} {
-		if got := b.want(200, "/get", "key", "k"); got != "v" {
+		if got := b.ok("/get", "key", "k"); got != "v" {
 			t.Error("a session that is in use has ended because the memory is full")
 		}
 	}
 
 	stolen := ann.copied()
-	ann.want(200, "/logout")
-	if got := stolen.want(200, "/user"); got != "" {
+	ann.ok("/logout")
+	if got := stolen.ok("/user"); got != "" {
 		t.Errorf("after the logout the user is %q", got)
 	}
 	if err := r.manager.RevokeUser(t.Context(), "bob"); err != nil {
