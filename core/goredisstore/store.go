@@ -210,3 +210,11 @@ func versionText(v core.Version) []byte {
 	}
 	return binary.BigEndian.AppendUint64(nil, uint64(v))
 }
+
+var (
+	_ core.Store      = (*Store)(nil)
+	_ core.UserIndex  = (*Store)(nil)
+	_ core.AllDeleter = (*Store)(nil)
+	_ core.Watcher    = (*Store)(nil)
+	_ core.Validator  = (*Store)(nil)
+)

@@ -36,14 +36,14 @@ func RedisStore(client redis.UniversalClient, c goredisstore.Config) core.Store 
 		c.Prefix = RedisPrefix
 	}
 	s := &redisStore{Store: goredisstore.New(client, c)}
-	if s.Store.Client() == nil {
+	if s.Client() == nil {
 		return s // Validate says so
 	}
 	// NewRedisStore sends a PING, which would take seconds without a server, and fail
 	// with less of an explanation than Validate.
 	ctx, cancel := context.WithCancel(context.Background())
 	cancel()
-	s.redisstore, _ = redisstore.NewRedisStore(ctx, s.Store.Client())
+	s.redisstore, _ = redisstore.NewRedisStore(ctx, s.Client())
 	s.redisstore.KeyPrefix(c.Prefix)
 	s.redisstore.Serializer(entrySerializer{})
 	return s
