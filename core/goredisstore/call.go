@@ -52,6 +52,10 @@ func newScript(text string) *script {
 // forgotten it: after SCRIPT FLUSH, a restart or a failover.
 func (s *Store) run(ctx context.Context, script *script, key string, args ...any) *redis.Cmd {
 	cmd := s.send(ctx, "evalsha", script.hash, key, args)
+	if refusedByReplica(cmd.Err()) {
+		s.leaveReplica(ctx, key)
+		cmd = s.send(ctx, "evalsha", script.hash, key, args)
+	}
 	if redis.HasErrorPrefix(cmd.Err(), "NOSCRIPT") {
 		return s.send(ctx, "eval", script.text, key, args)
 	}
@@ -63,10 +67,23 @@ func (s *Store) send(ctx context.Context, command, script, key string, args []an
 	all = append(append(all, command, script, 1, key), args...)
 	cmd := redis.NewCmd(ctx, all...)
 	if a, ok := all[len(all)-1].(*attempts); ok {
-		a.cmd, a.sent = cmd, false // an earlier command was answered with NOSCRIPT
+		a.cmd, a.sent = cmd, false // an earlier command was refused
 	}
 	_ = s.client.Process(ctx, cmd) // the error is cmd's
 	return cmd
+}
+
+// refusedByReplica recognises what Redis before version 7 answers on a former
+// master: "ERR Error running script (…): @user_script: 1: -READONLY …". Later
+// ones say READONLY first, and go-redis does by itself what leaveReplica does.
+func refusedByReplica(err error) bool {
+	return err != nil && strings.Contains(err.Error(), "-READONLY ") && isAnswer(err)
+}
+
+// leaveReplica makes go-redis give up its connections to a replica, by a write
+// that has no effect on a master. Else it would keep them for half an hour.
+func (s *Store) leaveReplica(ctx context.Context, key string) {
+	_ = s.client.HDel(ctx, key, "-").Err()
 }
 
 // attempts is an argument that says whether its command may have run before.
