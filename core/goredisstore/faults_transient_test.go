@@ -74,6 +74,55 @@ func TestL3TransientErrors(t *testing.T) {
 	}
 }
 
+// The name of the master moves to another machine, and the old one goes on as
+// its replica: connections to it are given up at the first write that it refuses.
+func TestL3MasterMovesElsewhere(t *testing.T) {
+	t.Parallel()
+	atOnce := redistest.Args("--repl-diskless-sync-delay", "0")
+	old, next := redistest.Start(t, atOnce), redistest.Start(t, atOnce)
+	next.MustDo("REPLICAOF", "127.0.0.1", fmt.Sprint(old.Port()))
+	until(t, "the replica is in step", func() bool { return next.Info("master_link_status") == "up" })
+	r, proxy := newProxied(t, old, core.Config{})
+	b := r.loggedIn("ann")
+	old.MustDo("WAIT", "1", "5000")
+	next.MustDo("REPLICAOF", "NO", "ONE")
+	old.MustDo("REPLICAOF", "127.0.0.1", fmt.Sprint(next.Port()))
+	proxy.Redirect(next.Addr())
+	b.ok("/set", "key", "k", "value", "w")
+	if got, _ := next.MustDo("GET", r.store.Key(r.sessions("ann")[0])).(string); !strings.Contains(got, "w") {
+		t.Error("the new master has not got the change")
+	}
+	b.ok("/renew")
+	if got := b.ok("/get", "key", "k"); got != "w" {
+		t.Errorf("the value is %q", got)
+	}
+}
+
+// Redis before 7 wraps what a script's first write is refused with into an
+// error that go-redis does not recognise, and would keep the connection for.
+func TestL3MasterMovesElsewhereBeforeRedis7(t *testing.T) {
+	t.Parallel()
+	srv := redistest.Start(t)
+	r, proxy := newProxied(t, srv, core.Config{})
+	for _, w := range writes() {
+		b := r.browser()
+		if !w.fresh {
+			b = r.loggedIn("ann")
+		}
+		proxy.Reset()
+		wrapped := proxy.Answer(1, script(w.scripts...), "ERR Error running script (call to f_"+strings.Repeat("0", 40)+
+			"): @user_script:1: @user_script: 1: -READONLY You can't write against a read only replica.")
+		proxy.Answer(2, redistest.Command("HDEL"), "READONLY You can't write against a read only replica.")
+		b.ok(w.path, w.pairs...)
+		if wrapped.Fired() != 1 {
+			t.Errorf("%s: met %d errors, want 1", w.name, wrapped.Fired())
+		}
+		if _, opened := proxy.Conns(); opened == 0 {
+			t.Errorf("%s: no connection was made anew", w.name)
+		}
+	}
+}
+
 // A server that forgets its scripts costs no request, and no count is lost or
 // done twice.
 func TestK1ScriptFlushUnderLoad(t *testing.T) {
