@@ -272,7 +272,7 @@ func (m *Manager) reindex(ctx context.Context, user string, id ID) {
 // has changed.
 func (s *Session) touchDue() bool {
 	client := s.m.traits.ClientSide
-	if !s.stored || s.phase != phaseLive || s.sent && client {
+	if !s.stored || s.phase != phaseLive || s.sent && client || s.touchFailed {
 		return false
 	}
 	if s.refresh {
@@ -321,6 +321,7 @@ func (s *Session) touch(ctx context.Context) {
 		s.detach()
 		s.phase, s.ended = phaseSuperseded, true
 	default:
+		s.touchFailed = true // waiting for it once is enough
 		s.tell(Event{Kind: EventUnavailable, Err: unavailable("touch", err)})
 	}
 }

@@ -184,6 +184,19 @@ func (t *saving) release(ctx context.Context) {
 	}
 }
 
+// undo is release for a save whose answer was lost. If a new session was stored
+// all the same, nobody has its token: it is deleted, so that it is neither
+// listed nor counts. Of a session that was there before, nobody knows whether
+// this login stored it or one that overlapped.
+func (t *saving) undo(ctx context.Context) {
+	if t.reserved.IsZero() || t.s.stored {
+		t.release(ctx)
+		return
+	}
+	_ = t.s.m.endOne(ctx, ending{id: t.reserved, user: t.s.login})
+	t.reserved = ID{}
+}
+
 // taken reports whether id is a session of the user who is logging in.
 func (t *saving) taken(ctx context.Context, id ID) bool {
 	l, err := t.s.m.dir.LoadID(ctx, id)
@@ -211,8 +224,7 @@ func (t *saving) recover(ctx context.Context, p *plan, err error) (again bool, _
 	case isGone(err) && s.stored:
 		return t.gone(ctx)
 	}
-	// If it was stored all the same, nobody has its token: the place is free.
-	t.release(context.WithoutCancel(ctx))
+	t.undo(context.WithoutCancel(ctx))
 	if errors.Is(err, ErrSessionLimit) || errors.Is(err, ErrUnavailable) {
 		return false, err
 	}

@@ -33,12 +33,12 @@ var confirmSource string
 var releaseSource string
 
 var (
-	saveScript    = redis.NewScript(saveSource)
-	touchScript   = redis.NewScript(touchSource)
-	deleteScript  = redis.NewScript(deleteSource)
-	reserveScript = redis.NewScript(reserveSource)
-	confirmScript = redis.NewScript(confirmSource)
-	releaseScript = redis.NewScript(releaseSource)
+	saveScript    = newScript(saveSource)
+	touchScript   = newScript(touchSource)
+	deleteScript  = newScript(deleteSource)
+	reserveScript = newScript(reserveSource)
+	confirmScript = newScript(confirmSource)
+	releaseScript = newScript(releaseSource)
 )
 
 // patience is how many calls may be waiting for a client that does not obey
@@ -90,17 +90,27 @@ func obeys(client redis.UniversalClient) bool {
 	return false
 }
 
+// script is a text and the hash by which the server knows it.
+type script struct{ text, hash string }
+
+func newScript(text string) *script {
+	return &script{text, redis.NewScript(text).Hash()}
+}
+
 // run runs a script by its hash, or by its text where the server has
 // forgotten it: after SCRIPT FLUSH, a restart or a failover.
-func (s *Store) run(ctx context.Context, script *redis.Script, key string, args ...any) (any, error) {
+func (s *Store) run(ctx context.Context, script *script, key string, args ...any) (any, error) {
 	var answer any
 	err := s.Within(ctx, func(ctx context.Context) (err error) {
-		keys := []string{key}
-		result, err := s.client.EvalSha(ctx, script.Hash(), keys, args...).Result()
-		if redis.HasErrorPrefix(err, "NOSCRIPT") {
-			result, err = script.Eval(ctx, s.client, keys, args...).Result()
+		cmd := s.send(ctx, "evalsha", script.hash, key, args)
+		if refusedByReplica(cmd.Err()) {
+			s.leaveReplica(ctx, key)
+			cmd = s.send(ctx, "evalsha", script.hash, key, args)
 		}
-		answer = result
+		if redis.HasErrorPrefix(cmd.Err(), "NOSCRIPT") {
+			cmd = s.send(ctx, "eval", script.text, key, args)
+		}
+		answer, err = cmd.Result()
 		return err
 	})
 	if err != nil {
@@ -109,21 +119,61 @@ func (s *Store) run(ctx context.Context, script *redis.Script, key string, args 
 	return answer, nil
 }
 
-// attempts is an argument that says how often its command was sent before.
+func (s *Store) send(ctx context.Context, command, script, key string, args []any) *redis.Cmd {
+	all := make([]any, 0, 4+len(args))
+	all = append(append(all, command, script, 1, key), args...)
+	cmd := redis.NewCmd(ctx, all...)
+	if a, ok := all[len(all)-1].(*attempts); ok {
+		a.cmd, a.sent = cmd, false // an earlier command was refused
+	}
+	_ = s.client.Process(ctx, cmd) // the error is cmd's
+	return cmd
+}
+
+// refusedByReplica recognises what Redis before version 7 answers on a former
+// master: "ERR Error running script (…): @user_script: 1: -READONLY …". Later
+// ones say READONLY first, and go-redis does by itself what leaveReplica does.
+func refusedByReplica(err error) bool {
+	return err != nil && strings.Contains(err.Error(), "-READONLY ") && isAnswer(err)
+}
+
+// leaveReplica makes go-redis give up its connections to a replica, by a write
+// that has no effect on a master. Else it would keep them for half an hour.
+func (s *Store) leaveReplica(ctx context.Context, key string) {
+	_ = s.client.HDel(ctx, key, "-").Err()
+}
+
+// attempts is an argument that says whether its command may have run before.
 // go-redis sends a command again when the connection breaks, and does not say
 // so; but it asks the arguments for their bytes each time.
-type attempts int
+type attempts struct {
+	cmd  *redis.Cmd
+	sent bool // cmd has been sent
+	lost bool // an earlier attempt has got no answer
+}
 
 // MarshalBinary implements [encoding.BinaryMarshaler].
 func (a *attempts) MarshalBinary() ([]byte, error) {
-	*a++
-	if *a == 1 {
-		return firstAttempt, nil
+	if a.sent && !isAnswer(a.cmd.Err()) {
+		a.lost = true
 	}
-	return laterAttempt, nil
+	a.sent = true
+	a.cmd.SetErr(nil) // it says nothing about the attempts that follow
+	if a.lost {
+		return lostAttempt, nil
+	}
+	return noLostAttempt, nil
 }
 
-var firstAttempt, laterAttempt = []byte("0"), []byte("1")
+// isAnswer reports whether err is what the server has said instead of running
+// a command, such as where its slot has moved to. A client of one server keeps
+// such errors to itself while it retries; then it is false too.
+func isAnswer(err error) bool {
+	var answer redis.Error
+	return errors.As(err, &answer)
+}
+
+var noLostAttempt, lostAttempt = []byte("0"), []byte("1")
 
 // failed says what could not be done. The error matches none of the core's
 // sentinels but ErrUnavailable: absent and unavailable are different things.

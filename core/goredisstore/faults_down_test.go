@@ -67,10 +67,10 @@ func TestL3RedisDownAtLoad(t *testing.T) {
 			}
 			proxy.Heal()
 			until(t, "Redis serves again", func() bool { return b.do("/get", "key", "k").status == http.StatusOK })
-			if got := b.want(200, "/get", "key", "k"); got != "v" {
+			if got := b.ok("/get", "key", "k"); got != "v" {
 				t.Errorf("afterwards the value is %q", got)
 			}
-			if got := b.want(200, "/user"); got != "ann" {
+			if got := b.ok("/user"); got != "ann" {
 				t.Errorf("afterwards the user is %q", got)
 			}
 			if after := r.keys(srv); !slices.Equal(after, before) {
@@ -92,7 +92,9 @@ func TestL3RedisKilled(t *testing.T) {
 }
 
 // failWrites makes the proxy fail all scripts, which do the writing.
-func failWrites(p *redistest.Proxy) { p.CutBefore(redistest.Always, redistest.Command("EVALSHA", "EVAL")) }
+func failWrites(p *redistest.Proxy) {
+	p.CutBefore(redistest.Always, redistest.Command("EVALSHA", "EVAL"))
+}
 
 // A commit that fails is an error response without a cookie, and nothing of it
 // is stored.
@@ -109,11 +111,11 @@ func TestC3RedisDownAtSave(t *testing.T) {
 	b.refused("/login", "user", "ann")
 	r.browser().refused("/set", "key", "k", "value", "lost")
 	r.browser().refused("/login", "user", "bob")
-	if got := b.want(200, "/get", "key", "k"); got != "v" {
+	if got := b.ok("/get", "key", "k"); got != "v" {
 		t.Errorf("reading: %q", got)
 	}
 	proxy.Heal()
-	if got := b.want(200, "/get", "key", "k"); got != "v" {
+	if got := b.ok("/get", "key", "k"); got != "v" {
 		t.Errorf("afterwards the value is %q", got)
 	}
 	if after := r.keys(srv); !slices.Equal(after, before) {
@@ -146,14 +148,14 @@ func TestL3LogoutAndRevokeReportFailure(t *testing.T) {
 		t.Errorf("RevokeAll: %v, want it to match ErrUnavailable", err)
 	}
 	proxy.Heal()
-	if got := b.want(200, "/user"); got != "ann" {
+	if got := b.ok("/user"); got != "ann" {
 		t.Errorf("after failed logouts the user is %q", got)
 	}
 	if ids := r.sessions("ann"); len(ids) != 1 {
 		t.Errorf("after failed logouts the index has %v", ids)
 	}
-	b.want(200, "/logout")
-	if got := stolen.want(200, "/user"); got != "" {
+	b.ok("/logout")
+	if got := stolen.ok("/user"); got != "" {
 		t.Errorf("after the logout the user is %q", got)
 	}
 	if keys := r.keys(srv); len(keys) != 0 {
@@ -180,11 +182,11 @@ func TestL3LogoutThatHalfFails(t *testing.T) {
 				}
 				b.refused("/logout")
 				proxy.Heal()
-				if stolen.want(200, "/user") == "ann" && len(r.sessions("ann")) != 1 {
+				if stolen.ok("/user") == "ann" && len(r.sessions("ann")) != 1 {
 					t.Error("the session lives, and the user's index does not name it")
 				}
-				b.want(200, "/logout")
-				if got := stolen.want(200, "/user"); got != "" {
+				b.ok("/logout")
+				if got := stolen.ok("/user"); got != "" {
 					t.Errorf("after the second logout the user is %q", got)
 				}
 				if ids := r.sessions("ann"); len(ids) != 0 {
@@ -270,7 +272,7 @@ func TestL3ClientHangsUpDuringLoad(t *testing.T) {
 	}
 	until(t, "the server has noticed", func() bool { return r.count(core.EventAborted) == 1 })
 	proxy.Heal()
-	if got := b.want(200, "/get", "key", "k"); got != "v" {
+	if got := b.ok("/get", "key", "k"); got != "v" {
 		t.Errorf("afterwards the value is %q", got)
 	}
 }

@@ -92,7 +92,7 @@ func (s *Store) Reserve(ctx context.Context, user string, id core.ID, limit int,
 }
 
 // texts runs a script that answers with a list.
-func (s *Store) texts(ctx context.Context, script *redis.Script, key string, args ...any) ([]string, error) {
+func (s *Store) texts(ctx context.Context, script *script, key string, args ...any) ([]string, error) {
 	answer, err := s.run(ctx, script, key, args...)
 	if err != nil {
 		return nil, err
