@@ -29,6 +29,9 @@ var reserveSource string
 //go:embed lua/confirm.lua
 var confirmSource string
 
+//go:embed lua/list.lua
+var listSource string
+
 //go:embed lua/release.lua
 var releaseSource string
 
@@ -38,6 +41,7 @@ var (
 	deleteScript  = newScript(deleteSource)
 	reserveScript = newScript(reserveSource)
 	confirmScript = newScript(confirmSource)
+	listScript    = newScript(listSource)
 	releaseScript = newScript(releaseSource)
 )
 
@@ -95,6 +99,28 @@ type script struct{ text, hash string }
 
 func newScript(text string) *script {
 	return &script{text, redis.NewScript(text).Hash()}
+}
+
+// Primary returns a client for reading sessions: its Get asks a master only. A
+// server that has become a replica, while connections to it are still open, may
+// lack a session, and an absent session logs somebody out. So Get sends GETEX,
+// which changes nothing without options, but which replicas refuse as a write;
+// go-redis then connects anew.
+func Primary(client redis.UniversalClient) redis.UniversalClient { return primary{client} }
+
+type primary struct{ redis.UniversalClient }
+
+func (p primary) Get(ctx context.Context, key string) *redis.StringCmd { return getEx(ctx, p, key) }
+
+func getEx(ctx context.Context, c processor, key string) *redis.StringCmd {
+	cmd := redis.NewStringCmd(ctx, "getex", key)
+	_ = c.Process(ctx, cmd) // the error is cmd's
+	return cmd
+}
+
+// processor is a client or a pipeline.
+type processor interface {
+	Process(ctx context.Context, cmd redis.Cmder) error
 }
 
 // run runs a script by its hash, or by its text where the server has

@@ -191,11 +191,10 @@ func ownerOf(c *redistest.Cluster, slot int) *redistest.Server {
 	return c.Masters[min(slot*len(c.Masters)/16384, len(c.Masters)-1)]
 }
 
-// The clients that would ask replicas, or go on for seconds, are refused.
+// The clients that would ask replicas are refused.
 func TestClusterClientsThatCannotWork(t *testing.T) {
 	t.Parallel()
 	for name, o := range map[string]*redis.ClusterOptions{
-		"no deadlines":     {Addrs: []string{"127.0.0.1:1"}},
 		"reads replicas":   {Addrs: []string{"127.0.0.1:1"}, ContextTimeoutEnabled: true, ReadOnly: true},
 		"nearest replicas": {Addrs: []string{"127.0.0.1:1"}, ContextTimeoutEnabled: true, RouteByLatency: true},
 		"random replicas":  {Addrs: []string{"127.0.0.1:1"}, ContextTimeoutEnabled: true, RouteRandomly: true},

@@ -253,7 +253,7 @@ func TestL3ConnectionLostAtLoad(t *testing.T) {
 	for when, cut := range cuts {
 		r, proxy := newProxied(t, srv, core.Config{})
 		b := r.loggedIn("ann")
-		rule := cut(proxy, 1, redistest.Command("GET"))
+		rule := cut(proxy, 1, redistest.Command("GETEX"))
 		if got := b.ok("/get", "key", "k"); got != "v" || rule.Fired() != 1 {
 			t.Errorf("cut %s the load: %q", when, got)
 		}

@@ -133,22 +133,14 @@ func (s *Store) Release(ctx context.Context, user string, id core.ID) error {
 // List implements [core.UserIndex], in one round trip unless there are many
 // members, or some that were to be deleted.
 func (s *Store) List(ctx context.Context, user string) ([]core.ID, error) {
-	var answer map[string]string
-	err := s.Within(ctx, func(ctx context.Context) (err error) {
-		answer, err = s.client.HGetAll(ctx, s.UserKey(user)).Result()
-		return err
-	})
+	answer, err := s.texts(ctx, listScript, s.UserKey(user))
 	if err != nil {
 		return nil, failed("list", err)
 	}
-	flat := make([]string, 0, 2*len(answer))
-	for id, text := range answer {
-		flat = append(flat, id, text)
-	}
-	now := s.config.Now()
+	now, members := s.config.Now(), parseMembers(answer)
 	var there, over []member
-	check := len(answer) > healAbove
-	for _, m := range parseMembers(flat) {
+	check := len(members) > healAbove
+	for _, m := range members {
 		if m.over(now) {
 			over = append(over, m)
 			continue
@@ -198,25 +190,24 @@ func (s *Store) vanished(ctx context.Context, members []member) ([]member, error
 	err := s.Within(ctx, func(ctx context.Context) error {
 		_, err := s.client.Pipelined(ctx, func(p redis.Pipeliner) error {
 			for i, m := range looked {
-				answers[i] = p.GetRange(ctx, s.Key(m.id), 0, headLength-1)
+				answers[i] = getEx(ctx, p, s.Key(m.id))
 			}
 			return nil
 		})
 		return err
 	})
-	if err != nil && !wrongType(err) {
+	if err != nil && !wrongType(err) && !errors.Is(err, redis.Nil) {
 		return nil, failed("look for sessions", err)
 	}
 	var gone []member
 	for i, m := range looked {
-		head, err := answers[i].Bytes()
+		_, err := s.Loaded(answers[i].Bytes())
 		switch {
-		case wrongType(err): // something is there
-		case err != nil:
-			return nil, failed("look for sessions", err)
-		case len(head) == 0, len(head) == headLength && head[0] <= formatUser && !now.Before(expiry(head[expiresAt:])):
+		case errors.Is(err, core.ErrNotFound):
 			gone = append(gone, m)
-		}
+		case errors.Is(err, core.ErrUnavailable):
+			return nil, err
+		} // else something is there, be it readable or not
 	}
 	return gone, nil
 }

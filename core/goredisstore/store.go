@@ -102,11 +102,12 @@ func (s *Store) Close() error { return s.close() }
 // Key returns the key under which Redis keeps the session id.
 func (s *Store) Key(id core.ID) string { return s.config.Prefix + id.String() }
 
-// Load implements [core.Store], in one round trip.
+// Load implements [core.Store], in one round trip. It reads from masters only:
+// see [Primary].
 func (s *Store) Load(ctx context.Context, id core.ID) (core.Entry, error) {
 	var value []byte
 	err := s.Within(ctx, func(ctx context.Context) (err error) {
-		value, err = s.client.Get(ctx, s.Key(id)).Bytes()
+		value, err = getEx(ctx, s.client, s.Key(id)).Bytes()
 		return err
 	})
 	if err != nil {
@@ -115,7 +116,7 @@ func (s *Store) Load(ctx context.Context, id core.ID) (core.Entry, error) {
 	return s.Loaded(value, nil)
 }
 
-// Loaded makes an entry of what the command GET has answered: for stores that
+// Loaded makes an entry of what GET or GETEX has answered: for stores that
 // load in a way of their own what this one saves. It keeps value.
 func (s *Store) Loaded(value []byte, err error) (core.Entry, error) {
 	switch {

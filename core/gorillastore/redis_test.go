@@ -64,8 +64,8 @@ func TestRedisIsDrivenThroughRedisstore(t *testing.T) {
 	if err := store.Delete(t.Context(), id); err != nil {
 		t.Error(err)
 	}
-	if got := strings.Join(proxy.Commands(), " "); !strings.HasPrefix(strings.ToUpper(got), "GET DEL PUBLISH") {
-		t.Errorf("commands: %s; want redisstore's GET and DEL", got)
+	if got := strings.Join(proxy.Commands(), " "); !strings.HasPrefix(strings.ToUpper(got), "GETEX DEL PUBLISH") {
+		t.Errorf("commands: %s; want redisstore's load and its DEL", got)
 	}
 }
 
