@@ -111,8 +111,8 @@ func TestL3ClusterFailover(t *testing.T) {
 	t.Parallel()
 	c := redistest.StartCluster(t, 3, redistest.Replicas(1))
 	_, users := onCluster(t, c)
-	for _, m := range c.Masters {
-		m.MustDo("WAIT", "1", "5000")
+	for i, m := range c.Masters {
+		m.AwaitReplica(c.Replicas[i])
 	}
 	c.Masters[0].Kill()
 	for _, b := range users {
