@@ -3,6 +3,7 @@ package goredisstore_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net/http"
 	"runtime"
 	"slices"
@@ -46,37 +47,49 @@ func TestL3RedisDownAtLoad(t *testing.T) {
 			t.Parallel()
 			srv := redistest.Start(t)
 			r, proxy := newProxied(t, srv, core.Config{})
-			b := r.loggedIn("ann")
-			before := r.keys(srv)
-			o.begin(srv, proxy)
-			b.refused("/get", "key", "k")
-			b.refused("/blank")
-			b.refused("/set", "key", "k", "value", "lost")
-			b.refused("/logout")
-			if a := b.do("/outside"); a.status != http.StatusOK || a.took > time.Second {
-				t.Errorf("outside the middleware: status %d after %v", a.status, a.took)
-			}
-			if a := r.browser().do("/get", "key", "k"); a.status != http.StatusOK || a.set {
-				t.Errorf("without a cookie: status %d, want 200 without Redis", a.status)
-			}
-			if r.count(core.EventUnavailable) == 0 || r.count(core.EventRejected) != 0 {
-				t.Errorf("%d events of Redis being down, %d of rejections", r.count(core.EventUnavailable), r.count(core.EventRejected))
-			}
-			if o.end != nil {
-				o.end(srv, proxy)
-			}
-			proxy.Heal()
-			until(t, "Redis serves again", func() bool { return b.do("/get", "key", "k").status == http.StatusOK })
-			if got := b.ok("/get", "key", "k"); got != "v" {
-				t.Errorf("afterwards the value is %q", got)
-			}
-			if got := b.ok("/user"); got != "ann" {
-				t.Errorf("afterwards the user is %q", got)
-			}
-			if after := r.keys(srv); !slices.Equal(after, before) {
-				t.Errorf("keys %q, were %q", after, before)
-			}
+			testDownAtLoad(t, o, srv, r, proxy)
 		})
+		t.Run(o.name+", client without ContextTimeoutEnabled", func(t *testing.T) {
+			t.Parallel()
+			srv := redistest.Start(t)
+			proxy := redistest.StartProxy(t, srv.Addr())
+			r := newTaught(t, proxy, redis.NewClient(&redis.Options{Addr: proxy.Addr()}), core.Config{})
+			testDownAtLoad(t, o, srv, r, proxy)
+		})
+	}
+}
+
+func testDownAtLoad(t *testing.T, o outage, srv *redistest.Server, r *rig, proxy *redistest.Proxy) {
+	t.Helper()
+	b := r.loggedIn("ann")
+	before := r.keys(srv)
+	o.begin(srv, proxy)
+	b.refused("/get", "key", "k")
+	b.refused("/blank")
+	b.refused("/set", "key", "k", "value", "lost")
+	b.refused("/logout")
+	if a := b.do("/outside"); a.status != http.StatusOK || a.took > time.Second {
+		t.Errorf("outside the middleware: status %d after %v", a.status, a.took)
+	}
+	if a := r.browser().do("/get", "key", "k"); a.status != http.StatusOK || a.set {
+		t.Errorf("without a cookie: status %d, want 200 without Redis", a.status)
+	}
+	if r.count(core.EventUnavailable) == 0 || r.count(core.EventRejected) != 0 {
+		t.Errorf("%d events of Redis being down, %d of rejections", r.count(core.EventUnavailable), r.count(core.EventRejected))
+	}
+	if o.end != nil {
+		o.end(srv, proxy)
+	}
+	proxy.Heal()
+	until(t, "Redis serves again", func() bool { return b.do("/get", "key", "k").status == http.StatusOK })
+	if got := b.ok("/get", "key", "k"); got != "v" {
+		t.Errorf("afterwards the value is %q", got)
+	}
+	if got := b.ok("/user"); got != "ann" {
+		t.Errorf("afterwards the user is %q", got)
+	}
+	if after := r.keys(srv); !slices.Equal(after, before) {
+		t.Errorf("keys %q, were %q", after, before)
 	}
 }
 
@@ -199,35 +212,42 @@ func TestL3LogoutThatHalfFails(t *testing.T) {
 
 // More requests than connections: those that get none are refused at once, and
 // do not pile up.
-func TestL3PoolExhausted(t *testing.T) {
-	t.Parallel()
-	srv := redistest.Start(t)
-	proxy := redistest.StartProxy(t, srv.Addr())
-	client := redis.NewClient(&redis.Options{Addr: proxy.Addr(), PoolSize: 2})
-	r := newRig(t, client, goredisstore.Config{}, core.Config{})
-	b := r.loggedIn("ann")
-	proxy.Blackhole()
-	const requests = 60
-	before := runtime.NumGoroutine()
-	var wg sync.WaitGroup
-	for range requests {
-		other := b.copied()
-		wg.Go(func() {
-			a := other.do("/get", "key", "k")
-			other.client.CloseIdleConnections()
-			if a.status != http.StatusServiceUnavailable || a.set {
-				t.Errorf("status %d (%v), want 503", a.status, a.err)
+func TestL3PoolExhausted(t *testing.T) { // not parallel: it counts goroutines
+	for _, obedient := range []bool{true, false} {
+		t.Run(fmt.Sprint("ContextTimeoutEnabled ", obedient), func(t *testing.T) {
+			srv := redistest.Start(t)
+			proxy := redistest.StartProxy(t, srv.Addr())
+			client := redis.NewClient(&redis.Options{Addr: proxy.Addr(), PoolSize: 2, ContextTimeoutEnabled: obedient})
+			r := newRig(t, client, goredisstore.Config{}, core.Config{})
+			b := r.loggedIn("ann")
+			proxy.Blackhole()
+			const requests = 60
+			before := runtime.NumGoroutine()
+			var wg sync.WaitGroup
+			for range requests {
+				other := b.copied()
+				wg.Go(func() {
+					a := other.do("/get", "key", "k")
+					other.client.CloseIdleConnections()
+					if a.status != http.StatusServiceUnavailable || a.set {
+						t.Errorf("status %d (%v), want 503", a.status, a.err)
+					}
+					r.soon(a.took, "a request without a connection")
+				})
 			}
-			r.soon(a.took, "a request without a connection")
+			wg.Wait()
+			if stats := client.PoolStats(); stats.TotalConns > 2 {
+				t.Errorf("%d connections, want at most 2", stats.TotalConns)
+			}
+			if obedient {
+				start := time.Now()
+				until(t, "the goroutines have ended", func() bool { return runtime.NumGoroutine() <= before+requests/4 })
+				r.soon(time.Since(start), "the end of the goroutines")
+			}
+			proxy.Heal()
+			until(t, "Redis serves again", func() bool { return b.do("/get", "key", "k").status == http.StatusOK })
 		})
 	}
-	wg.Wait()
-	if open, _ := proxy.Conns(); open > 2 {
-		t.Errorf("%d connections, want at most 2", open)
-	}
-	until(t, "the goroutines have ended", func() bool { return runtime.NumGoroutine() <= before+requests/4 })
-	proxy.Heal()
-	until(t, "Redis serves again", func() bool { return b.do("/get", "key", "k").status == http.StatusOK })
 }
 
 // A client that hangs up cuts no save short.

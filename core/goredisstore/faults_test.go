@@ -64,15 +64,26 @@ func newRig(t *testing.T, client redis.UniversalClient, sc goredisstore.Config, 
 	return r
 }
 
-// newProxied builds the application on a proxy to srv, with a client that has
-// go-redis's own defaults.
+// newProxied builds the application on a proxy to srv, with a client that suits
+// sessions.
 func newProxied(t *testing.T, srv *redistest.Server, mc core.Config) (*rig, *redistest.Proxy) {
 	t.Helper()
 	proxy := redistest.StartProxy(t, srv.Addr())
-	r := newRig(t, redis.NewClient(&redis.Options{Addr: proxy.Addr()}), goredisstore.Config{}, mc)
+	client, err := goredisstore.NewClient(proxy.URL())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return newTaught(t, proxy, client, mc), proxy
+}
+
+// newTaught builds the application on a client of proxy, and makes Redis learn
+// the scripts.
+func newTaught(t *testing.T, proxy *redistest.Proxy, client redis.UniversalClient, mc core.Config) *rig {
+	t.Helper()
+	r := newRig(t, client, goredisstore.Config{}, mc)
 	r.teach()
 	proxy.Reset()
-	return r, proxy
+	return r
 }
 
 var visits = core.NewKey[int]("visits")
