@@ -211,6 +211,7 @@ func (m *Manager) revokeEach(ctx context.Context, user string, ids []ID) error {
 // that is nobody's yet, finds its reservation gone and undoes itself.
 func (m *Manager) revokeOf(ctx context.Context, user string, id ID) error {
 	if err := m.users.Release(ctx, user, id); err != nil {
+		m.reindex(ctx, user, id) // it may have worked all the same
 		return unavailable("end", err)
 	}
 	l, err := m.loadID(ctx, id)

@@ -246,7 +246,7 @@ func (m *Manager) endOne(ctx context.Context, e ending) error {
 		err = m.dir.DeleteID(ctx, e.id)
 	}
 	if err != nil {
-		if indexed && releaseErr == nil {
+		if indexed { // Release may have worked also where its answer was lost
 			m.reindex(ctx, e.user, e.id)
 		}
 		return unavailable("end", err)

@@ -71,3 +71,55 @@ func TestI1LoginWithoutAnAnswerTakesNoPlace(t *testing.T) {
 		t.Errorf("I1: the next login: %v", err)
 	}
 }
+
+// unreleased is a Store whose index carries out releases and loses the
+// answers, and which can delete nothing.
+type unreleased struct {
+	core.Store
+	core.UserIndex
+	losing bool
+}
+
+func (s *unreleased) Release(ctx context.Context, user string, id core.ID) error {
+	if err := s.UserIndex.Release(ctx, user, id); err != nil || !s.losing {
+		return err
+	}
+	return context.DeadlineExceeded
+}
+
+func (s *unreleased) Delete(ctx context.Context, id core.ID) error {
+	if s.losing {
+		return context.DeadlineExceeded
+	}
+	return s.Store.Delete(ctx, id)
+}
+
+func TestI2EndWithoutAnAnswerLeavesTheSessionInTheIndex(t *testing.T) {
+	for name, end := range map[string]func(*world, *client) error{
+		"logout": func(_ *world, c *client) error {
+			r := c.begin()
+			r.s.Logout()
+			return r.end(200)
+		},
+		"revoke":          func(w *world, c *client) error { return w.m.Revoke(w.Context(), c.id()) },
+		"revoke the user": func(w *world, _ *client) error { return w.m.RevokeUser(w.Context(), "ann") },
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := server(t)
+			store := &unreleased{Store: w.store, UserIndex: w.store}
+			w.m = w.manager(core.ServerSide(store))
+			c := login(t, w, "ann")
+			store.losing = true
+			if err := end(w, c); !errors.Is(err, core.ErrUnavailable) {
+				t.Fatalf("without an answer: %v", err)
+			}
+			store.losing = false
+			if infos, err := w.m.List(t.Context(), "ann"); err != nil || len(infos) != 1 {
+				t.Errorf("I2: listed %v, %v; the session lives", infos, err)
+			}
+			if err := w.m.RevokeUser(t.Context(), "ann"); err != nil || c.user() != "" {
+				t.Errorf("I2: after RevokeUser (%v) the user is %q", err, c.user())
+			}
+		})
+	}
+}
