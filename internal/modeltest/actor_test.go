@@ -128,7 +128,7 @@ func (a *actor) answer() {
 		}
 	} else {
 		err := a.w.manager.Commit(a.x, a.s, status)
-		if status == core.StatusHijacked && a.told(core.EventTooLate) {
+		if err == nil && status == core.StatusHijacked && a.told(core.EventTooLate) {
 			err = core.ErrTooLate
 		}
 		a.broken = err != nil && !errors.Is(err, core.ErrTooLate)
@@ -136,6 +136,9 @@ func (a *actor) answer() {
 			m.shown(a)
 		}
 		m.committed(a, err)
+		if a.broken {
+			v.read = map[string]bool{}
+		}
 	}
 	a.sent = true
 	a.mustBeTold("C4", core.EventRolledBack, wishes && status >= 500)
@@ -224,8 +227,7 @@ func (a *actor) settleRevocation(err error) {
 	case errors.Is(err, core.ErrUnavailable) && t.trouble:
 	case errors.Is(err, core.ErrNotFound):
 		for _, id := range t.victims {
-			r := m.session(id)
-			if r != nil && (t.of == "" || r.user == t.of && m.withdrawn[place{t.of, id}] == 0 && !m.unindexed[id]) {
+			if m.session(id) != nil && (t.of == "" || t.theirs && m.withdrawn[place{t.of, id}] == 0 && !m.unindexed[id]) {
 				violate("I2", "%s is there, and cannot be revoked", m.name(id))
 			}
 		}

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/satchel-go/satchel/core"
 )
@@ -13,7 +14,7 @@ func (a *actor) begin(sent, shows bool) {
 	a.commits++
 	a.events = nil
 	v := a.view
-	a.act = act{committing: true, sent: sent, shows: shows, began: a.w.clock}
+	a.act = act{committing: true, sent: sent, shows: shows, began: a.w.clock, start: time.Now()}
 	// Whoever is no activity keeps the expiry as it is, and looks first what it is.
 	a.act.reload = v.noTouch && !v.id.IsZero() && v.wishes()
 	if sent && v.standing() == live && !v.id.IsZero() && v.login == "" && v.newToken(&v.base) {
@@ -38,7 +39,7 @@ func (m *model) committed(a *actor, err error) {
 	v, t := a.view, &a.act
 	m.loggedOut(a, err)
 	if t.stripped {
-		a.mustBeTold("C6", core.EventTooLate, err == nil)
+		a.mustBeTold("C6", core.EventTooLate, err == nil && !a.told(core.EventDropped))
 		if errors.Is(err, core.ErrTooLate) {
 			err = nil
 		}
@@ -58,7 +59,9 @@ func (m *model) committed(a *actor, err error) {
 		v.forget()
 	case !t.saved.IsZero() && !t.undone:
 		m.adopted(a)
-		result = v.id
+		if !m.spared(a) {
+			result = v.id
+		}
 	case t.gone || t.dropped:
 		a.mustBeTold("K2", core.EventDropped, v.wishes() && !t.touchGone)
 		v.startOver()
@@ -66,7 +69,7 @@ func (m *model) committed(a *actor, err error) {
 	default:
 		m.unchanged(a)
 	}
-	if t.stripped {
+	if t.stripped && a.told(core.EventFailed) {
 		v.read = map[string]bool{}
 	}
 	a.results = append(a.results, result)
@@ -87,7 +90,7 @@ func (m *model) loggedOut(a *actor, err error) {
 		if m.session(id) != nil {
 			violate("K2", "%s was logged out, and lives", m.name(id))
 		}
-		v.cookie, v.deleted = 0, v.presented
+		v.cookie, v.deleted = grant{}, v.presented
 		return true
 	})
 }
@@ -98,7 +101,7 @@ func (m *model) failed(a *actor, err error) {
 	unavailable := errors.Is(err, core.ErrUnavailable) || errors.Is(err, core.ErrConflict)
 	switch {
 	case unavailable && t.trouble:
-	case v.refused && errors.Is(err, core.ErrReadOnly):
+	case v.readOnly && errors.Is(err, core.ErrReadOnly):
 	case t.full && errors.Is(err, core.ErrSessionLimit):
 	case t.sent && errors.Is(err, core.ErrTooLate) && (v.id.IsZero() || v.login != ""):
 		a.mustBeTold("C6", core.EventTooLate, true)
@@ -110,6 +113,9 @@ func (m *model) failed(a *actor, err error) {
 			violate("C3", "a commit failed with %v, and %s is stored", err, m.name(t.saved))
 		}
 		m.sessions[t.saved].orphan = t.token
+	}
+	for _, f := range v.added {
+		delete(v.read, f.text) // what was never stored was never read; if it was, it is shown again
 	}
 	v.undo()
 	if t.gone {
@@ -124,7 +130,7 @@ func (m *model) failed(a *actor, err error) {
 // adopted checks a commit that has stored something.
 func (m *model) adopted(a *actor) {
 	v, t := a.view, &a.act
-	if t.doomed {
+	if t.doomed && m.session(t.saved) != nil && !m.spared(a) {
 		violate("I2", "a login in flight survived a revocation, as %s", m.name(t.saved))
 	}
 	if v.aside != nil && m.session(v.aside.id) != nil {
@@ -145,7 +151,8 @@ func (m *model) adopted(a *actor) {
 	a.mustBeTold("K1", kind, true)
 	v.id, v.base, v.wasLate = t.saved, t.result, false
 	if t.token {
-		v.token, v.minted, v.cookie, v.deleted = t.result.token, true, t.result.token, false
+		v.token, v.minted, v.deleted = t.result.token, true, false
+		v.cookie, v.lasts = grant{v.id, v.token}, v.base.remembered
 	}
 	m.settle(a)
 }
@@ -173,14 +180,14 @@ func (m *model) settle(a *actor) {
 func (m *model) header(a *actor) {
 	v, lines := a.view, a.x.setCookie
 	want := 0
-	if v.cookie != 0 || v.deleted {
+	if v.cookie.token > 0 || v.deleted {
 		want = 1
 	}
 	if len(lines) != want {
 		violate("C7", "%d Set-Cookie lines, want %d", len(lines), want)
 	}
-	if noStore := a.x.response["Cache-Control"] == "no-store"; noStore != (want == 1) {
-		violate("C7", "Cache-Control: no-store is %v with %d cookies", noStore, want)
+	if a.x.response["Cache-Control"] != "no-store" && want == 1 {
+		violate("C7", "a response with a cookie may be cached")
 	}
 	if varies := a.x.response["Vary"] == "Cookie"; varies != (v.used || want == 1) {
 		violate("C7", "Vary: Cookie is %v", varies)
@@ -195,12 +202,11 @@ func (m *model) header(a *actor) {
 		}
 		return
 	}
-	if lasting := strings.Contains(attributes, "Max-Age="); lasting != v.base.remembered {
-		violate("T3", "remembered is %v, and the cookie lasts: %v", v.base.remembered, lasting)
+	if lasting := strings.Contains(attributes, "Max-Age="); lasting != v.lasts {
+		violate("T3", "remembered is %v, and the cookie lasts: %v", v.lasts, lasting)
 	}
-	g := grant{v.id, v.cookie}
-	if old, known := m.tokens[token]; known && old != g || token == "" {
+	if old, known := m.tokens[token]; known && old != v.cookie || token == "" {
 		violate("K3", "a token was handed out twice")
 	}
-	m.tokens[token] = g
+	m.tokens[token] = v.cookie
 }

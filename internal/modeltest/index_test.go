@@ -31,7 +31,8 @@ func (m *model) reserved(c call, user string, limit int, end []core.ID, err erro
 		if r == nil {
 			continue
 		}
-		if r.user != user || limit == 0 {
+		// It may be nobody's yet, and just about to become user's.
+		if r.user != user && m.places[place{user, id}] == nil || limit == 0 {
 			violate("I1", "%s had to make room for a login of %s", m.name(id), user)
 		}
 		m.w.counts.evictions++
@@ -39,7 +40,7 @@ func (m *model) reserved(c call, user string, limit int, end []core.ID, err erro
 			m.end(id) // this store deletes what it takes out of the index
 		}
 	}
-	t.places[place{user, c.id}], m.places[place{user, c.id}] = m.w.steps, true
+	t.places[place{user, c.id}], m.places[place{user, c.id}] = m.w.steps, c.a
 	t.since = m.w.clock
 }
 
@@ -62,8 +63,8 @@ func (m *model) mayRefuse(c call, user string) {
 // exact checks the limit when a login has ended well.
 func (m *model) exact(user string) {
 	limit, n := m.w.schedule.setup.limit, 0
-	for _, r := range m.sessions {
-		if r.user == user && r.landed && r.live(m.w.clock) {
+	for id, r := range m.sessions {
+		if r.user == user && r.landed && r.live(m.w.clock) && !m.ending(nil, place{user, id}) {
 			n++
 		}
 	}
@@ -112,12 +113,27 @@ func (m *model) listed(c call, user string, ids []core.ID, err error) {
 			t.targets[id] = true
 		}
 	}
+	if t.listed {
+		return // the revocation looks again, but the first look counts
+	}
+	t.listed = true
 	for _, id := range m.order {
-		if r := m.session(id); r != nil && r.user == user && !r.orphan && id != t.except && !m.unindexed[id] {
+		if r := m.session(id); r != nil && r.user == user && r.landed && !r.orphan && id != t.except && !m.unindexed[id] && !m.ending(c.a, place{user, id}) {
 			t.victims = append(t.victims, id)
 		}
 	}
 	m.logins(c.a, user)
+}
+
+// ending reports whether another revocation is about to end the session at p.
+// If that fails, it is its caller who learns.
+func (m *model) ending(except *actor, p place) bool {
+	for _, a := range m.w.actors {
+		if a != except && a.act.targets[p.id] && m.withdrawn[p] > 0 {
+			return true
+		}
+	}
+	return false
 }
 
 // logins notes the logins in flight, which a revocation must reach too.
@@ -160,23 +176,33 @@ func (m *model) revoked(t *act) {
 		}
 	}
 	for _, f := range t.inFlight {
-		switch b := f.a; {
-		case b.commits == f.commits && b.act.committing:
-			b.act.doomed = true
-		case b.commits > f.commits || b.act.answered:
-			if id := b.results[f.commits]; m.session(id) != nil {
-				violate("I2", "a login in flight survived a revocation, as %s", m.name(id))
-			}
+		if len(f.a.results) < f.commits {
+			f.a.act.doomed = true // it has not ended yet
+		} else if id := f.a.results[f.commits-1]; m.session(id) != nil {
+			violate("I2", "a login in flight survived a revocation, as %s", m.name(id))
 		}
 	}
 	m.w.counts.revocations++
+}
+
+// spared reports whether the login of a may survive a revocation: another
+// login has taken the same place after it, and survives too, so that nobody can
+// tell; or the login had to give its place back before it took a new one,
+// because places are limited.
+func (m *model) spared(a *actor) bool {
+	for p := range a.act.places {
+		if m.places[p] != a || m.w.schedule.setup.limit > 0 && p.id != a.act.saved {
+			return true
+		}
+	}
+	return false
 }
 
 // indexed checks a list of a user's sessions.
 func (m *model) indexed(user string, ids []core.ID) {
 	for _, id := range m.order {
 		r := m.session(id)
-		if r == nil || r.orphan || m.unindexed[id] {
+		if r == nil || r.user != "" && !r.landed || r.orphan || m.unindexed[id] {
 			continue
 		}
 		if has := slices.Contains(ids, id); has != (r.user == user) {

@@ -183,6 +183,7 @@ func (a *actor) others(o op) {
 		}
 		a.act.targets[id], a.act.named = true, true
 		a.act.victims = []core.ID{id}
+		a.act.theirs = m.sessions[id].landed && m.sessions[id].user == user
 		err := a.s.RevokeOwn(ctx, id)
 		if user == "" && errors.Is(err, core.ErrNotFound) {
 			break

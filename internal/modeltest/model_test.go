@@ -22,10 +22,10 @@ type model struct {
 	// withdrawn says when a place in a user's index was last taken away. It
 	// is all that the model knows of the index.
 	withdrawn map[place]int
-	places    map[place]bool  // every place that was ever reserved
-	reindexed bool            // a session that could not be ended was put back
+	places    map[place]*actor // who reserved a place last
+	reindexed bool             // a session that could not be ended was put back
 	unindexed map[core.ID]bool // putting it back has failed
-	seen      map[string]int  // by how many responses a flash was shown
+	seen      map[string]int   // by how many responses a flash was shown
 }
 
 // grant is what a token that a client was given stands for.
@@ -43,7 +43,7 @@ type place struct {
 func newModel(w *world) *model {
 	return &model{
 		w: w, sessions: map[core.ID]*record{}, tokens: map[string]grant{}, withdrawn: map[place]int{},
-		places: map[place]bool{}, unindexed: map[core.ID]bool{}, seen: map[string]int{},
+		places: map[place]*actor{}, unindexed: map[core.ID]bool{}, seen: map[string]int{},
 	}
 }
 
@@ -55,6 +55,7 @@ type act struct {
 	sent       bool // the header has gone
 	shows      bool // the response shows flashes
 	began      time.Time
+	start      time.Time // the same, on the machine's clock
 	planned    time.Time // when the record that is about to be stored was made
 
 	trouble   bool // an operation went wrong, on purpose
@@ -83,8 +84,10 @@ type act struct {
 	// Of a revocation:
 	targets  map[core.ID]bool // which sessions it may end
 	named    bool             // they were named, not listed
+	listed   bool
 	except   core.ID
-	of       string // only of this user
+	of       string    // only of this user
+	theirs   bool      // and it was this user's at first
 	victims  []core.ID // which must have ended if it says so
 	inFlight []commitOf
 }
@@ -163,7 +166,7 @@ func (m *model) saved(c call, version core.Version, err error) {
 		t.gone = t.gone || c.fault != loses
 	case errors.Is(err, core.ErrConflict):
 		t.conflicts++
-		t.reload = true
+		t.reload = c.fault != loses && time.Since(t.start) < commitTimeout
 	case err == nil:
 		m.store(c, version)
 	}
@@ -174,14 +177,15 @@ func (m *model) store(c call, version core.Version) {
 	a, t, v := c.a, &c.a.act, c.a.view
 	cur := m.mayStore(a, c.id)
 	next := v.next(cur, c.asked, t.shows)
-	if !v.changed(cur, c.asked, t.shows) && len(cur.flashes) == len(unread(cur.flashes, c.asked)) {
+	if !v.changed(cur, c.asked, t.shows) {
 		violate("C2", "%s was saved without a change", m.name(c.id))
 	}
-	next.version, next.landed, next.orphan = version, cur.landed, false
+	next.version = version
 	if t.token = v.newToken(cur); t.token {
 		if t.sent {
 			violate("C6", "%s got a new token after the header", m.name(c.id))
 		}
+		next.orphan = false
 		m.made++
 		if next.token = m.made; !v.minted {
 			next.before = cur.token

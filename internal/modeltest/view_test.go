@@ -119,8 +119,9 @@ type view struct {
 	endings  []core.ID // sessions that were logged out
 	refused  bool      // something was asked for that cannot be done
 
-	cookie  int  // number of the token that the response hands out, 0 for none
-	deleted bool // the response deletes the cookie
+	cookie  grant // what the response hands out
+	lasts   bool  // longer than the browser
+	deleted bool  // the response deletes the cookie
 }
 
 func newView(w *world) *view { return &view{w: w, read: map[string]bool{}} }
@@ -163,13 +164,15 @@ func (v *view) next(cur *record, now time.Time, shows bool) record {
 			clear(n.values)
 		}
 	}
-	n.flashes = nil
-	for _, f := range append(unread(cur.flashes, now), v.added...) {
-		if !shows || !v.read[f.text] {
-			n.flashes = append(n.flashes, f)
+	if len(v.added) > 0 || shows && len(v.read) > 0 {
+		n.flashes = nil // what has expired goes when the others are written
+		for _, f := range append(unread(cur.flashes, now), v.added...) {
+			if !shows || !v.read[f.text] {
+				n.flashes = append(n.flashes, f)
+			}
 		}
+		n.flashes = n.flashes[max(0, len(n.flashes)-v.w.schedule.setup.maxFlashes):]
 	}
-	n.flashes = n.flashes[max(0, len(n.flashes)-v.w.schedule.setup.maxFlashes):]
 	v.nextIdentity(&n, now)
 	return n
 }
@@ -203,7 +206,7 @@ func (v *view) newToken(cur *record) bool {
 // changed reports whether there is anything to store (promise C2).
 func (v *view) changed(cur *record, now time.Time, shows bool) bool {
 	n := v.next(cur, now, shows)
-	same := maps.Equal(n.values, cur.values) && slices.Equal(n.flashes, unread(cur.flashes, now))
+	same := maps.Equal(n.values, cur.values) && slices.Equal(n.flashes, cur.flashes)
 	if cur.created.IsZero() {
 		return !same || v.login != ""
 	}
