@@ -61,7 +61,7 @@ func (s *Session) needsCookie() error {
 	if !s.changed() {
 		reason, what = ReasonLateFlash, "read flashes"
 	}
-	s.forget()
+	s.undo() // a login that comes too late leaves the session that it would have replaced in hand
 	s.tooLate(reason, what)
 	return s.late
 }

@@ -1,0 +1,122 @@
+package core_test
+
+import (
+	"context"
+	"errors"
+	"testing"
+	"time"
+
+	"github.com/satchel-go/satchel/core"
+	"github.com/satchel-go/satchel/core/memstore"
+)
+
+// What internal/modeltest found, one test each.
+
+// hooked is a memory store that a test can look into, and break, around each
+// operation. The names are load, save, delete, reserve, confirm, release, list.
+type hooked struct {
+	*memstore.Store
+	before, after func(operation string) error
+}
+
+func hook(f func(string) error, operation string) error {
+	if f == nil {
+		return nil
+	}
+	return f(operation)
+}
+
+func (s *hooked) around(operation string, do func() error) error {
+	if err := hook(s.before, operation); err != nil {
+		return err
+	}
+	if err := do(); err != nil {
+		return err
+	}
+	return hook(s.after, operation)
+}
+
+func (s *hooked) Load(ctx context.Context, id core.ID) (e core.Entry, err error) {
+	err = s.around("load", func() error { e, err = s.Store.Load(ctx, id); return err })
+	return e, err
+}
+
+func (s *hooked) Save(ctx context.Context, id core.ID, e core.Entry, base core.Version) (v core.Version, err error) {
+	err = s.around("save", func() error { v, err = s.Store.Save(ctx, id, e, base); return err })
+	return v, err
+}
+
+func (s *hooked) Delete(ctx context.Context, id core.ID) error {
+	return s.around("delete", func() error { return s.Store.Delete(ctx, id) })
+}
+
+func (s *hooked) Reserve(ctx context.Context, user string, id core.ID, limit int, p core.LimitPolicy) (end []core.ID, err error) {
+	err = s.around("reserve", func() error { end, err = s.Store.Reserve(ctx, user, id, limit, p); return err })
+	return end, err
+}
+
+func (s *hooked) Confirm(ctx context.Context, user string, id core.ID, until time.Time) error {
+	return s.around("confirm", func() error { return s.Store.Confirm(ctx, user, id, until) })
+}
+
+func (s *hooked) Release(ctx context.Context, user string, id core.ID) error {
+	return s.around("release", func() error { return s.Store.Release(ctx, user, id) })
+}
+
+func (s *hooked) List(ctx context.Context, user string) (ids []core.ID, err error) {
+	err = s.around("list", func() error { ids, err = s.Store.List(ctx, user); return err })
+	return ids, err
+}
+
+func hookedServer(t *testing.T, edit ...func(*core.Config)) (*world, *hooked) {
+	t.Helper()
+	w := server(t)
+	s := &hooked{Store: w.store}
+	w.m = w.manager(core.ServerSide(s), edit...)
+	return w, s
+}
+
+// once calls f before the first operation of that name, with hooks off.
+func (s *hooked) once(operation string, f func()) {
+	s.before = func(op string) error {
+		if op == operation {
+			s.before = nil
+			f()
+		}
+		return nil
+	}
+}
+
+var errStoreDown = errors.New("down")
+
+// failing makes operations of that name fail from now on.
+func failing(operation string) func(string) error {
+	return func(op string) error {
+		if op == operation {
+			return errStoreDown
+		}
+		return nil
+	}
+}
+
+func TestC6LateLoginAsAnotherUserKeepsTheSession(t *testing.T) {
+	w := server(t)
+	c := login(t, w, "ann")
+	r := c.begin()
+	if err := w.m.Commit(r.x, r.s, 200); err != nil {
+		t.Fatal(err)
+	}
+	r.s.Login("bob")
+	if err := r.s.Commit(t.Context()); !errors.Is(err, core.ErrTooLate) {
+		t.Fatal(err)
+	}
+	if r.s.UserID() != "ann" {
+		t.Errorf("after a login that came too late the user is %q", r.s.UserID())
+	}
+	r.s.Set("k", "v")
+	w.m.Finish(r.s)
+	if got := c.get("k"); got != "v" {
+		t.Errorf("what came after it is %q", got)
+	}
+}
+
