@@ -120,3 +120,22 @@ func TestC6LateLoginAsAnotherUserKeepsTheSession(t *testing.T) {
 	}
 }
 
+func TestC2ClearAndSetToTheSameIsNoWrite(t *testing.T) {
+	both(t, func(t *testing.T, w *world) {
+		c := newClient(t, w.m)
+		c.do(func(s *core.Session) { s.Set("a", 1); s.Set("b", 2) })
+		set := func(s *core.Session) { s.Clear(); s.Set("b", 2); s.Set("a", 1) }
+		before := w.events.count(core.EventSaved)
+		c.do(set)
+		if n := w.events.count(core.EventSaved) - before; n != 0 {
+			t.Error("values that are as they were have been stored again")
+		}
+		c.do(func(s *core.Session) { s.Clear(); s.Set("b", 2) })
+		c.do(func(s *core.Session) {
+			if keys := s.Keys(); len(keys) != 1 || keys[0] != "b" {
+				t.Errorf("keys %v after Clear and Set(b)", keys)
+			}
+		})
+	})
+}
+
