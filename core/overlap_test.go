@@ -139,3 +139,25 @@ func TestC2ClearAndSetToTheSameIsNoWrite(t *testing.T) {
 	})
 }
 
+func TestL4TwoRenewalsInOneRequestKeepTheOldTokenKnown(t *testing.T) {
+	w := server(t)
+	c := newClient(t, w.m)
+	c.do(func(s *core.Session) { s.Set("k", "v") })
+	late, renewing := c.begin(), c.begin()
+	old := c.fork()
+	renewing.s.Renew()
+	if err := renewing.s.Commit(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	renewing.s.Renew()
+	renewing.s.SkipTouch() // it loads the session again before it stores it
+	if err := renewing.end(200); err != nil {
+		t.Fatal(err)
+	}
+	_ = late.end(200)
+	x := old.do(func(s *core.Session) { s.Set("k", "late") })
+	if len(x.setCookie) > 0 {
+		t.Error("a late request with the token that the client has had is unknown, and sets a cookie")
+	}
+}
+
