@@ -139,6 +139,66 @@ func TestC2ClearAndSetToTheSameIsNoWrite(t *testing.T) {
 	})
 }
 
+func TestI2RevokeUserReachesASessionThatIsBeingLoggedOut(t *testing.T) {
+	w, store := hookedServer(t)
+	c := login(t, w, "ann")
+	id := c.id()
+	r := c.begin()
+	r.s.Logout()
+	store.once("delete", func() {
+		if err := w.m.RevokeUser(t.Context(), "ann"); err != nil {
+			t.Error(err)
+		}
+		if _, err := store.Load(t.Context(), id); !errors.Is(err, core.ErrNotFound) {
+			t.Errorf("RevokeUser has ended, and the session is there: %v", err)
+		}
+	})
+	if err := r.end(200); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestI1LimitHoldsDuringALogout(t *testing.T) {
+	w, store := hookedServer(t, func(c *core.Config) { c.SessionLimit = 1; c.LimitPolicy = core.RefuseLogin })
+	c := login(t, w, "ann")
+	r := c.begin()
+	r.s.Logout()
+	store.once("delete", func() {
+		other := newClient(t, w.m).begin()
+		other.s.Login("ann")
+		if err := other.end(200); !errors.Is(err, core.ErrSessionLimit) {
+			t.Errorf("a second session while the first lives: %v", err)
+		}
+	})
+	if err := r.end(200); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestI2RevocationWhoseAnswerWasLostCanBeRepeated(t *testing.T) {
+	w, store := hookedServer(t)
+	c := login(t, w, "ann")
+	for _, operation := range []string{"release", "delete", "load"} {
+		store.after = func(op string) error {
+			if op == operation {
+				store.after = nil
+				return errStoreDown
+			}
+			return nil
+		}
+		if err := w.m.RevokeUser(t.Context(), "ann"); !errors.Is(err, core.ErrUnavailable) {
+			t.Fatalf("%s: %v", operation, err)
+		}
+		if err := w.m.RevokeUser(t.Context(), "ann"); err != nil {
+			t.Fatalf("%s, again: %v", operation, err)
+		}
+		if c.user() == "ann" {
+			t.Errorf("%s: the session survived", operation)
+		}
+		c = login(t, w, "ann")
+	}
+}
+
 func TestL4TwoRenewalsInOneRequestKeepTheOldTokenKnown(t *testing.T) {
 	w := server(t)
 	c := newClient(t, w.m)
