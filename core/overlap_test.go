@@ -199,6 +199,94 @@ func TestI2RevocationWhoseAnswerWasLostCanBeRepeated(t *testing.T) {
 	}
 }
 
+func TestI2LoginThatMovesDoesNotSurviveRevokeUser(t *testing.T) {
+	// The session that a login runs in is renewed by another request, so the
+	// login takes a place of its own. RevokeUser comes at each moment of that.
+	for _, moment := range []string{"load", "reserve", "list"} {
+		w, store := hookedServer(t)
+		c := newClient(t, w.m)
+		c.do(func(s *core.Session) { s.Set("k", "v") })
+		r := c.begin()
+		r.s.Login("ann")
+		store.once("save", func() {
+			c.do(func(s *core.Session) { s.Renew() })
+			store.once(moment, func() {
+				if err := w.m.RevokeUser(t.Context(), "ann"); err != nil {
+					t.Error(err)
+				}
+			})
+		})
+		if err := r.end(200); err != nil {
+			t.Fatal(err)
+		}
+		if infos, err := w.m.List(t.Context(), "ann"); err != nil || len(infos) > 0 || r.s.UserID() != "" {
+			t.Errorf("RevokeUser before %s: the login lives, %v %v", moment, infos, err)
+		}
+	}
+}
+
+func TestI2RevokeUserReachesALoginThatMovesMeanwhile(t *testing.T) {
+	w, store := hookedServer(t)
+	c := newClient(t, w.m)
+	c.do(func(s *core.Session) { s.Set("k", "v") })
+	r := c.begin()
+	r.s.Login("ann")
+	reserved, goOn, done := make(chan bool), make(chan bool), make(chan error)
+	store.once("save", func() {
+		close(reserved)
+		<-goOn
+	})
+	go func() { done <- r.end(200) }()
+	<-reserved
+	store.once("load", func() { // RevokeUser has seen where the login is now
+		c.do(func(s *core.Session) { s.Renew() })
+		close(goOn)
+		if err := <-done; err != nil {
+			t.Error(err)
+		}
+	})
+	if err := w.m.RevokeUser(t.Context(), "ann"); err != nil {
+		t.Error(err)
+	}
+	if user := c.user(); user != "" {
+		t.Errorf("a login in flight has survived RevokeUser, as %q", user)
+	}
+}
+
+func TestI1OverlappingLoginsKeepTheirPlaces(t *testing.T) {
+	// Two logins run in one session, which a third request ends or renews.
+	for name, end := range map[string]func(*core.Session){
+		"logout": func(s *core.Session) { s.Logout() },
+		"renew":  func(s *core.Session) { s.Renew() },
+	} {
+		t.Run(name, func(t *testing.T) {
+			w, store := hookedServer(t)
+			c := newClient(t, w.m)
+			c.do(func(s *core.Session) { s.Set("k", "v") })
+			third, first, second := c.begin(), c.begin(), c.begin()
+			first.s.Login("ann")
+			second.s.Login("ann")
+			store.once("save", func() {
+				store.once("save", func() {
+					end(third.s)
+					if err := third.end(200); err != nil {
+						t.Error(err)
+					}
+				})
+				if err := second.end(200); err != nil {
+					t.Error(err)
+				}
+			})
+			if err := first.end(200); err != nil {
+				t.Fatal(err)
+			}
+			if first.s.UserID() != "ann" || second.s.UserID() != "ann" {
+				t.Errorf("users are %q and %q: a login was dropped, and nobody was revoked", first.s.UserID(), second.s.UserID())
+			}
+		})
+	}
+}
+
 func TestL4TwoRenewalsInOneRequestKeepTheOldTokenKnown(t *testing.T) {
 	w := server(t)
 	c := newClient(t, w.m)
