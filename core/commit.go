@@ -318,8 +318,7 @@ func (s *Session) touch(ctx context.Context) {
 		s.tell(Event{Kind: EventTouched})
 	case isGone(err):
 		// Logged out meanwhile: nothing was written, nothing is dropped.
-		s.detach()
-		s.phase, s.ended = phaseSuperseded, true
+		s.lose()
 	default:
 		s.tell(Event{Kind: EventUnavailable, Err: unavailable("touch", err)})
 	}

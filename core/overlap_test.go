@@ -309,3 +309,56 @@ func TestL4TwoRenewalsInOneRequestKeepTheOldTokenKnown(t *testing.T) {
 	}
 }
 
+func TestL4ALateRequestWithoutALoginStaysLate(t *testing.T) {
+	for name, handler := range map[string]func(*testing.T, *hooked, *core.Session){
+		"login and logout": func(_ *testing.T, _ *hooked, s *core.Session) {
+			s.Login("ann")
+			s.Logout()
+		},
+		"login fails": func(t *testing.T, store *hooked, s *core.Session) {
+			s.Set("k", "dropped")
+			if err := s.Commit(t.Context()); !errors.Is(err, core.ErrEnded) {
+				t.Fatal(err)
+			}
+			s.Login("ann")
+			store.before = failing("save")
+			if err := s.Commit(t.Context()); !errors.Is(err, core.ErrUnavailable) {
+				t.Fatal(err)
+			}
+			store.before = nil
+		},
+		"login finds it gone and fails": func(t *testing.T, store *hooked, s *core.Session) {
+			s.Login("ann")
+			store.once("load", func() { store.before = failing("reserve") })
+			if err := s.Commit(t.Context()); !errors.Is(err, core.ErrUnavailable) {
+				t.Fatal(err)
+			}
+			store.before = nil
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w, store := hookedServer(t)
+			c := newClient(t, w.m)
+			c.do(func(s *core.Session) { s.Set("k", "v") })
+			r := c.begin()
+			if name == "login and logout" {
+				old := c.fork()
+				c.do(func(s *core.Session) { s.Renew() })
+				r = old.begin()
+			} else {
+				c.do(func(s *core.Session) { s.Renew() })
+			}
+			handler(t, store, r.s)
+			if !r.s.Ended() {
+				t.Error("Ended is false")
+			}
+			r.s.Set("k", "late")
+			if err := r.end(200); err != nil {
+				t.Fatal(err)
+			}
+			if len(r.x.setCookie) > 0 {
+				t.Error("a late request has started a session, and overwrites the cookie")
+			}
+		})
+	}
+}

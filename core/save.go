@@ -333,15 +333,14 @@ func (s *Session) drop() {
 	if s.changed() {
 		s.tell(Event{Kind: EventDropped, Reason: ReasonEnded})
 	}
-	s.detach()
-	s.phase, s.ended = phaseSuperseded, true
+	s.lose()
 }
 
 // adopt takes over what was stored: it is what this request sees from now on.
 func (s *Session) adopt(p *plan, handle Handle, lines []string, shows bool) {
 	created, login, renewed := !s.stored, s.login, s.renew
 	replaced := s.replaced
-	s.base, s.handle, s.stored, s.refresh = p.next, handle, true, false
+	s.base, s.handle, s.stored, s.refresh, s.superseded = p.next, handle, true, false, false
 	if lines != nil {
 		s.setLines(lines)
 	}
