@@ -101,10 +101,13 @@ func (b *serverSide) Reload(ctx context.Context, _ Scope, handle Handle) (Loaded
 	if err != nil {
 		return Loaded{}, err
 	}
-	if old.byID {
+	switch {
+	case old.byID:
 		h.byID = true
-	} else if h.current != old.current {
+	case h.current != old.current:
 		return Loaded{}, ErrNotFound
+	default:
+		h.minted = old.minted // still nobody has it
 	}
 	l.Handle = h
 	return l, nil

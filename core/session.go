@@ -52,7 +52,7 @@ type Session struct {
 	over        bool // the request is over
 	status      int
 	ended       bool
-	superseded  bool       // loaded by a superseded token
+	superseded  bool       // its session was ended or renewed elsewhere: only a login stores anything
 	broken      bool       // a commit has failed: nothing more is stored
 	outside     bool       // in hand without its token: by Manager.View or Update
 	unset       bool       // a session was ended: the client's cookie goes too
@@ -353,9 +353,22 @@ func (s *Session) undo() {
 		s.base, s.handle, s.stored = r.base, r.handle, true
 	}
 	s.forget()
+	s.fallBack()
+}
+
+// fallBack takes back that a login would have started afresh: without it, a
+// late request still writes nothing (promises K2, L4).
+func (s *Session) fallBack() {
 	if s.superseded && !s.stored {
 		s.phase, s.ended = phaseSuperseded, true
 	}
+}
+
+// lose lets go of a session that another request has ended or renewed.
+func (s *Session) lose() {
+	s.detach()
+	s.superseded = true
+	s.fallBack()
 }
 
 // forget drops what this request wanted to change and has not stored.
