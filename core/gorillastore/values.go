@@ -21,8 +21,11 @@ type found struct {
 	raw    []byte
 }
 
+// mapping turns records into gorilla's maps of values, and back.
+type mapping struct{ codec core.Codec }
+
 // toGorilla returns r as the values of a gorilla session.
-func (s *sealer) toGorilla(scope core.Scope, r *core.Record) (map[any]any, error) {
+func (m mapping) toGorilla(scope core.Scope, r *core.Record) (map[any]any, error) {
 	before, _ := r.Attachment().(map[string]found)
 	values := make(map[any]any, 8)
 	reserved := map[string][]byte{}
@@ -31,7 +34,7 @@ func (s *sealer) toGorilla(scope core.Scope, r *core.Record) (map[any]any, error
 			reserved[key] = raw
 			continue
 		}
-		values[key] = s.toNative(raw, before[key])
+		values[key] = m.toNative(raw, before[key])
 	}
 	texts, rest := splitFlashes(r)
 	if len(texts) > 0 {
@@ -49,13 +52,13 @@ func (s *sealer) toGorilla(scope core.Scope, r *core.Record) (map[any]any, error
 // else, and otherwise raw itself behind its mark. The codec is asked in both
 // directions: what it would not write in just this way stays as it is, so that
 // no value ever changes by passing through gorilla's map.
-func (s *sealer) toNative(raw []byte, before found) any {
+func (m mapping) toNative(raw []byte, before found) any {
 	if before.native != nil && bytes.Equal(raw, before.raw) {
 		return before.native
 	}
 	var v any
-	if s.codec.Decode(raw, &v) == nil && isBasic(v) {
-		if again, err := s.codec.Encode(v); err == nil && bytes.Equal(again, raw) {
+	if m.codec.Decode(raw, &v) == nil && isBasic(v) {
+		if again, err := m.codec.Encode(v); err == nil && bytes.Equal(again, raw) {
 			return likeBefore(v, before.native)
 		}
 	}
@@ -94,7 +97,7 @@ func likeBefore(v, before any) any {
 }
 
 // fromGorilla returns head with the values and flashes of a gorilla session.
-func (s *sealer) fromGorilla(head *core.Record, values map[any]any) *core.Record {
+func (m mapping) fromGorilla(head *core.Record, values map[any]any) *core.Record {
 	raws := make(map[string][]byte, len(values))
 	for key, raw := range head.Values() {
 		if isReserved(key) {
@@ -107,7 +110,7 @@ func (s *sealer) fromGorilla(head *core.Record, values map[any]any) *core.Record
 		if !ok || isReserved(key) {
 			continue
 		}
-		if raw, ok := s.fromNative(native); ok {
+		if raw, ok := m.fromNative(native); ok {
 			raws[key] = raw
 			before[key] = found{native, raw}
 		}
@@ -118,7 +121,7 @@ func (s *sealer) fromGorilla(head *core.Record, values map[any]any) *core.Record
 }
 
 // fromNative is the reverse of toNative.
-func (s *sealer) fromNative(native any) (raw []byte, ok bool) {
+func (m mapping) fromNative(native any) (raw []byte, ok bool) {
 	if b, isBytes := native.([]byte); isBytes {
 		if bytes.HasPrefix(b, encodedMark) {
 			return b[len(encodedMark):], len(b) > len(encodedMark)
@@ -127,7 +130,7 @@ func (s *sealer) fromNative(native any) (raw []byte, ok bool) {
 			native = []byte{} // gob does not tell empty from nil
 		}
 	}
-	raw, err := s.codec.Encode(native)
+	raw, err := m.codec.Encode(native)
 	return raw, err == nil && len(raw) > 0
 }
 
