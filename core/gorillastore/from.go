@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"maps"
-	"time"
 
 	"github.com/gorilla/sessions"
 
@@ -25,6 +24,10 @@ type FromConfig struct {
 	// (sql.ErrNoRows) and what securecookie does not accept are known; every
 	// other error means that the store is unavailable.
 	Absent func(err error) bool
+
+	// Text says that the store keeps values as JSON or the like instead of as
+	// gob, so that what it returns is text, truth values and float64.
+	Text bool
 }
 
 // From returns a backend that keeps sessions in store, whichever it is, as
@@ -42,9 +45,10 @@ func FromWith(store sessions.Store, c FromConfig) core.Backend {
 	if cookies := cookieStoreIn(store); cookies != nil {
 		return CookieStore(cookies)
 	}
-	b := &fromBackend{mapping: mapping{core.CBOR()}, config: c, store: store, sessions: newSessionLocks(), late: newLateTokens()}
-	b.core.Now = time.Now
-	b.begun = time.Now()
+	b := &fromBackend{
+		mapping: mapping{core.CBOR(), c.Text}, arrivals: newArrivals(),
+		store: store, config: c, sessions: newSessionLocks(), late: newLateTokens(),
+	}
 	if files, ok := store.(*sessions.FilesystemStore); ok {
 		b.store, b.maxAge, b.err = patientFiles(files)
 	}
@@ -66,13 +70,11 @@ var fromLimits = map[string]string{
 // the store calls its own ID.
 type fromBackend struct {
 	mapping
+	arrivals
 
 	store  sessions.Store
 	config FromConfig
-	core   core.Config
-	err    error         // why the store cannot be used
-	maxAge time.Duration // of sessions that gorilla wrote; zero if only the store knows
-	begun  time.Time     // when this process began, for sessions of unknown age
+	err    error // why the store cannot be used
 
 	sessions *sessionLocks
 	late     *lateTokens
@@ -89,7 +91,8 @@ func (b *fromBackend) WithConfig(c core.Config) (core.Backend, error) {
 		return nil, errors.New("gorillastore: From(nil): give it a store")
 	}
 	clone := *b
-	clone.codec, clone.core, clone.begun = c.Codec, c, c.Now()
+	clone.codec = c.Codec
+	clone.arrivals.configure(c)
 	return &clone, b.err
 }
 
@@ -111,7 +114,7 @@ func (*fromHandle) Format(f fmt.State, _ rune) { _, _ = f.Write([]byte("gorillas
 // Load implements [core.Backend].
 func (b *fromBackend) Load(ctx context.Context, scope core.Scope, token string) (core.Loaded, error) {
 	e, err := b.read(ctx, scope, token)
-	if errors.Is(err, core.ErrNotFound) && b.late.successor(e.id, b.core.Now()) != "" {
+	if errors.Is(err, core.ErrNotFound) && b.late.successor(e.id, b.now()) != "" {
 		return core.Loaded{Superseded: true}, nil
 	}
 	if err != nil {
@@ -202,7 +205,7 @@ func (b *fromBackend) renew(ctx context.Context, scope core.Scope, old *entry, r
 		}
 		return nil, "", err
 	}
-	b.late.add(old.id, token, b.core.Now())
+	b.late.add(old.id, token, b.now())
 	return h, token, nil
 }
 
@@ -249,7 +252,7 @@ func (b *fromBackend) deleteOne(ctx context.Context, name, id, token string) (ne
 		return "", fail("delete", err)
 	}
 	defer unlock()
-	if next := b.late.successor(id, b.core.Now()); next != "" {
+	if next := b.late.successor(id, b.now()); next != "" {
 		return next, nil
 	}
 	e, err := b.fetch(ctx, name, token)

@@ -62,67 +62,14 @@ func (b *fromBackend) read(ctx context.Context, scope core.Scope, token string) 
 		return e, err
 	}
 	values := e.session.Values
-	var head *core.Record
-	if v, ok := values[headerKey]; ok {
-		head, err = parseHeader(named(scope), v)
-	} else if scope.Namespace == "" && scope.Purpose == purposeSession {
-		head, e.adopted = b.adopt(e), true
-	} else {
-		err = errNotOurs // it does not say what it is for
-	}
-	if errors.Is(err, errNotOurs) || e.adopted && !b.core.Now().Before(head.Expires) {
-		err = fmt.Errorf("gorillastore: load: %w", core.ErrNotFound)
-	}
+	head, adopted, err := b.head(scope, values, arrival{id: e.id, token: token})
 	if err != nil {
 		return e, err
 	}
+	e.adopted = adopted
 	e.record, e.others = b.fromGorilla(head, values), b.homeless(values)
 	e.state = fingerprintOf(values, e.record)
 	return e, nil
-}
-
-// named is scope for headers in stores that do not bind a session to the name
-// of its cookie, as securecookie does.
-func named(scope core.Scope) core.Scope {
-	scope.Purpose += "\x00" + scope.Name
-	return scope
-}
-
-// adopt returns the head of a session that gorilla wrote by itself. Nobody
-// knows when it was used last: that is now.
-func (b *fromBackend) adopt(e *entry) *core.Record {
-	now := b.core.Now()
-	hash := sha256.Sum256([]byte("satchel gorilla session\x00" + e.id))
-	r := &core.Record{
-		ID:        core.ID(hash[:16]), // the same in all requests, until Satchel has saved it
-		CreatedAt: b.begun, SavedAt: now,
-	}
-	if life := b.core.Lifetime; life > 0 {
-		r.Deadline = now.Add(life)
-	}
-	if written, err := writtenAt(e.token); err == nil {
-		r.CreatedAt = written
-		if b.maxAge > 0 {
-			r.Deadline = sooner(r.Deadline, written.Add(b.maxAge))
-		}
-	}
-	if r.CreatedAt.After(now) {
-		r.CreatedAt = now
-	}
-	idle := b.core.IdleTimeout
-	if idle <= 0 {
-		idle = defaultMaxAge
-	}
-	r.Expires = sooner(r.Deadline, now.Add(idle))
-	return r
-}
-
-// sooner returns the earlier of two times; zero is never.
-func sooner(a, b time.Time) time.Time {
-	if a.IsZero() || b.Before(a) {
-		return b
-	}
-	return a
 }
 
 // fresh returns an empty session that the store has no ID for yet.
@@ -149,7 +96,7 @@ func (b *fromBackend) write(scope core.Scope, e *entry, r *core.Record) (fingerp
 	state := fingerprintOf(values, r)
 	maps.Copy(values, e.others)
 	e.session.Values = values // a new map: the store may hand out the old one to others
-	left := max(r.Expires.Sub(b.core.Now()), time.Second)
+	left := max(r.Expires.Sub(b.now()), time.Second)
 	token, err := b.save(e, scope.Name, int((left+time.Second-1)/time.Second))
 	if err != nil {
 		return fingerprint{}, tooLong(err, r)
@@ -214,8 +161,7 @@ func fingerprintOf(values map[any]any, r *core.Record) (f fingerprint) {
 		sum.Write(binary.AppendUvarint(nil, uint64(len(b))))
 		sum.Write(b)
 	}
-	head, _ := values[headerKey].([]byte)
-	add(head)
+	add(headerBytes(values[headerKey]))
 	flashes, _ := values[flashKey].([]any)
 	for _, text := range flashes {
 		add(fmt.Append(nil, text))

@@ -55,7 +55,7 @@ var (
 )
 
 func newSealer(store *sessions.CookieStore, readable bool) *sealer {
-	s := &sealer{mapping: mapping{core.CBOR()}, maxAge: defaultMaxAge}
+	s := &sealer{mapping: mapping{codec: core.CBOR()}, maxAge: defaultMaxAge}
 	codecs, err := copyCodecs(store)
 	if err == nil {
 		err = checkCodecs(codecs, readable)
