@@ -95,6 +95,9 @@ func refuse(c *fiber.Ctx, err error) error {
 // several. Without the middleware it panics.
 func Session(c *fiber.Ctx) *core.Session {
 	s, ok := TrySession(c)
+	if !ok && c.Context() == nil {
+		panic("fiberadapter: the request is over and its Ctx is gone: call Session before the handler returns, and keep what it returns")
+	}
 	if !ok {
 		panic("fiberadapter: no session in this request: wrap the handler with fiberadapter.Middleware")
 	}
@@ -103,6 +106,9 @@ func Session(c *fiber.Ctx) *core.Session {
 
 // TrySession is Session for handlers that also work without the middleware.
 func TrySession(c *fiber.Ctx) (*core.Session, bool) {
+	if c.Context() == nil {
+		return nil, false // released by Fiber
+	}
 	return core.FromContext(c.UserContext())
 }
 
