@@ -139,7 +139,11 @@ func (m *Manager) FromContext(ctx context.Context) (*Session, bool) {
 
 // NewContext returns a context derived from ctx that carries s: for handler
 // tests, and for adapters that replace a request's context.
+// It panics if s is nil.
 func NewContext(ctx context.Context, s *Session) context.Context {
+	if s == nil {
+		panic("core: NewContext: the session is nil: make one with Manager.NewSession")
+	}
 	return &sessionContext{Context: ctx, s: s}
 }
 
@@ -304,14 +308,33 @@ func (s *Session) tooLate(reason Reason, what string) { s.mistake(ErrTooLate, re
 // mistake reports a change that cannot be kept: to the developer by event and
 // log, to the handler by Err, and in strict mode by a panic.
 func (s *Session) mistake(sentinel error, reason Reason, what string) {
-	err := fmt.Errorf("core: %s: %w", what, sentinel)
+	err := fmt.Errorf("core: %s: %w: %s", what, sentinel, remedy(reason))
 	if s.late == nil {
 		s.late = err
 	}
 	s.tell(Event{Kind: EventTooLate, Reason: reason, Detail: what, Err: err})
 	if s.m.config.Strict {
-		panic(fmt.Sprintf("satchel: strict mode: %v (%s)", err, reason))
+		s.strict(err)
 	}
+}
+
+// remedy says what a developer is to do about a mistake.
+func remedy(reason Reason) string {
+	switch reason {
+	case ReasonAfterwards:
+		return "use the session before the handler returns, or later with Manager.Update and its ID"
+	case ReasonReadOnly:
+		return "use Manager.Update to write"
+	}
+	return "use the session before the first byte of the response"
+}
+
+// strict makes a mistake loud.
+func (s *Session) strict(err error) {
+	if s.m.config.OnMistake == nil {
+		panic(fmt.Sprintf("satchel: strict mode: %v", err))
+	}
+	s.m.config.OnMistake(err)
 }
 
 // tell queues an event for when mu is free: observers may look at the session.
