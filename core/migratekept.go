@@ -11,50 +11,62 @@ import (
 // entries. So it can be moved in both directions at the same time, and a
 // process may die at any point:
 //
-//  1. The entry in the old store is marked as leaving. Whoever has loaded
-//     it before can no longer save it there.
-//  2. The entry in the new store is made, unless somebody has put one there.
-//  3. The old entry is made to expire at once, if it is still as in 1.
+//  1. The entry in the old store is marked as leaving, also if it is marked
+//     already. Whoever has loaded it before can no longer save it there.
+//  2. The entry in the new store is made, unless somebody has put anything
+//     there since this request looked.
+//  3. The old entry becomes a void, unless it has changed since 1.
 //
 // An entry that is marked counts only as long as there is none on the other
 // side that has been moved more often. Whoever wants to go on with a marked
-// entry puts a void in the place where 2 would make the other.
+// entry first puts a void in the place where 2 would make the other. Voids
+// outlast every commit that may be under way, so that 2 notices also when the
+// session came and went in the meantime.
 
 // locate finds the entry of id that counts. A nil *moving means that it is in
 // the new store and settled, which takes one load to find out.
-func (m *Migration) locate(ctx context.Context, id ID) (h *serverHandle, l Loaded, at *moving, err error) {
-	for range 3 {
-		h, err = m.to.native.load(ctx, id, &l)
-		switch {
-		case isGone(err):
-			h = &serverHandle{}
-		case err != nil:
-			return nil, Loaded{}, nil, err
-		case l.Record.move.place == placeHere:
-			return h, l, nil, nil
-		case l.Record.move.place == placeEnded:
-			return nil, Loaded{}, nil, ErrNotFound
+func (m *Migration) locate(ctx context.Context, id ID) (*serverHandle, Loaded, *moving, error) {
+	var before [2]Version
+	for {
+		var l, o Loaded
+		h, err := m.to.native.peek(ctx, id, &l)
+		if err != nil || l.Record.move.place == placeHere {
+			return h, l, nil, err
 		}
-		leaving := err == nil && l.Record.move.place == placeLeaving
-		var other Loaded
-		o, err := m.from.native.load(ctx, id, &other)
-		if isGone(err) {
-			o, err = &serverHandle{}, nil
-			other.Record.move.place = placeVoid
-		}
+		old, err := m.from.native.peek(ctx, id, &o)
+		leaving := l.Record.move.place == placeLeaving
 		switch {
 		case err != nil:
 			return nil, Loaded{}, nil, err
-		case other.Record.move.place == placeEnded:
-			return nil, Loaded{}, nil, ErrNotFound
-		case other.Record.move.place != placeVoid && (!leaving || other.Record.move.moves > l.Record.move.moves):
-			return o, other, &moving{old: true, inTheWay: h.version}, nil
+		case o.Record.move.place != placeVoid && (!leaving || o.Record.move.moves > l.Record.move.moves):
+			return old, o, &moving{old: true, inTheWay: h.version}, nil
 		case leaving:
-			return h, l, &moving{inTheWay: o.version}, nil
+			return h, l, &moving{inTheWay: old.version}, nil
 		}
-		// Neither. It may have been moved between the two looks: once more.
+		// Neither. A void in the old store may mean that it was moved between
+		// the two looks; then something is different now.
+		now := [2]Version{h.version, old.version}
+		if old.version == 0 || now == before {
+			return nil, Loaded{}, nil, ErrNotFound
+		}
+		before = now
 	}
-	return nil, Loaded{}, nil, ErrNotFound
+}
+
+// peek reads the entry of id and its record into l. One that is absent reads like
+// a void, at version zero; a tombstone is ErrNotFound.
+func (b *serverSide) peek(ctx context.Context, id ID, l *Loaded) (*serverHandle, error) {
+	h, err := b.load(ctx, id, l)
+	switch {
+	case isGone(err):
+		l.Record.move.place = placeVoid
+		return &serverHandle{}, nil
+	case err != nil:
+		return nil, err
+	case l.Record.move.place == placeEnded:
+		return nil, ErrNotFound
+	}
+	return h, nil
 }
 
 func (m *Migration) loadKept(ctx context.Context, scope Scope, token string) (Loaded, error) {
@@ -133,12 +145,46 @@ func (m *Migration) moveKept(ctx context.Context, scope Scope, r *Record, at *mo
 	if err != nil {
 		return nil, "", err
 	}
-	// If this fails, the old entry stays; the new one counts.
-	err = m.from.native.store.Touch(ctx, r.ID, marked, m.now())
-	if isGone(err) { // ended from elsewhere while it was neither here nor there
-		return nil, "", errors.Join(ErrNotFound, m.end(ctx, r.ID, time.Time{}))
+	if isGone(m.vacate(ctx, r, marked)) {
+		if err := m.vanished(ctx, r.ID, h); err != nil {
+			return nil, "", err
+		}
 	}
 	return h, token, nil
+}
+
+// vacate makes a void of the old entry of r, which has just been moved. If
+// that fails, the entry stays, and r counts all the same.
+func (m *Migration) vacate(ctx context.Context, r *Record, marked Version) error {
+	for {
+		void := m.marker(r.ID, placeVoid, endedFor)
+		_, err := m.from.native.put(ctx, Scope{}, &serverHandle{}, &void, marked)
+		if !errors.Is(err, ErrConflict) {
+			return err
+		}
+		// Another request has marked it as well, or it has been moved back.
+		var l Loaded
+		h, err := m.from.native.load(ctx, r.ID, &l)
+		if err != nil || l.Record.move.place != placeLeaving || l.Record.move.moves >= r.move.moves {
+			return nil
+		}
+		marked = h.version
+	}
+}
+
+// vanished decides what it means that the old entry was gone before it was to
+// go: if nobody has used the new one, then all sessions were revoked while
+// this one was neither here nor there.
+func (m *Migration) vanished(ctx context.Context, id ID, h Handle) error {
+	tomb := m.marker(id, placeEnded, endedFor)
+	_, err := m.to.native.put(ctx, Scope{}, &serverHandle{}, &tomb, native(h).version)
+	switch {
+	case err == nil:
+		return ErrNotFound
+	case errors.Is(err, ErrConflict), isGone(err):
+		return nil // others have moved it back, and perhaps here again
+	}
+	return err
 }
 
 // goneIsConflict makes the core look for a session that is not where it was:

@@ -3,6 +3,7 @@ package core
 import (
 	"context"
 	"errors"
+	"fmt"
 	"time"
 )
 
@@ -222,16 +223,30 @@ func (m *Migration) enter(ctx context.Context, scope Scope, r *Record, at *movin
 	}
 	// The old index forgets it by itself: to take it out could hit a session
 	// that another process has moved back in the meantime.
-	err = users.Confirm(ctx, user, r.ID, time.Time{})
-	switch {
-	case err == nil:
+	if err = users.Confirm(ctx, user, r.ID, time.Time{}); isGone(err) {
+		err = reenter(ctx, users, user, r.ID)
+	}
+	if err == nil {
 		return h, token, nil
-	case isGone(err): // the user's sessions were revoked
-		return nil, "", errors.Join(ErrNotFound, m.end(ctx, r.ID, m.lasts(&at.record)))
 	}
 	// Out of the index, nobody could revoke it. The old one counts again.
 	_ = m.to.native.store.Touch(context.WithoutCancel(ctx), r.ID, native(h).version, m.now())
 	return nil, "", err
+}
+
+// reenter puts a session into its user's index that was taken out while it was
+// being moved. Whoever took it out to end it knows its ID and does so; others
+// have moved it back, perhaps more than once.
+func reenter(ctx context.Context, users UserIndex, user string, id ID) error {
+	for range 100 {
+		if _, err := users.Reserve(ctx, user, id, 0, EndOldest); err != nil {
+			return err
+		}
+		if err := users.Confirm(ctx, user, id, time.Time{}); !isGone(err) {
+			return err
+		}
+	}
+	return fmt.Errorf("%w: the index does not keep session %s", ErrUnavailable, id)
 }
 
 // Touch implements [Backend]. A session of the old backend is moved.
