@@ -72,7 +72,15 @@ func (m *Manager) UpdateUser(ctx context.Context, user string, f func(*Session) 
 			failures = append(failures, err)
 		}
 	}
-	return errors.Join(failures...)
+	return errors.Join(append(failures, m.unlisted())...)
+}
+
+// unlisted returns an error if user's sessions may not all be in the index.
+func (m *Manager) unlisted() error {
+	if p, ok := m.backend.(partial); ok && p.unlisted() != nil {
+		return fmt.Errorf("core: a user's sessions: %w", p.unlisted())
+	}
+	return nil
 }
 
 // open loads the session id without its token.
@@ -103,7 +111,7 @@ func (m *Manager) loadID(ctx context.Context, id ID) (Loaded, error) {
 		return l, nil
 	case isGone(err):
 		return l, fmt.Errorf("core: session %s: %w", id, ErrNotFound)
-	case errors.Is(err, ErrCorrupt), errors.Is(err, ErrNewerVersion):
+	case errors.Is(err, ErrCorrupt), errors.Is(err, ErrNewerVersion), errors.Is(err, ErrUnsupported):
 		return l, fmt.Errorf("core: session %s: %w", id, err)
 	}
 	return l, unavailable("load", err)
@@ -135,7 +143,7 @@ func (m *Manager) List(ctx context.Context, user string) ([]Info, error) {
 	infos := make([]Info, 0, len(ids))
 	for _, id := range ids {
 		l, err := m.loadID(ctx, id)
-		if isGone(err) {
+		if isGone(err) || errors.Is(err, ErrUnsupported) {
 			continue
 		}
 		if err != nil {
@@ -212,7 +220,7 @@ func (m *Manager) revokeUser(ctx context.Context, user string, except ID) error 
 			return err
 		}
 	}
-	return nil
+	return m.unlisted()
 }
 
 // revokeOf ends id if it is user's, and what a login may make of it: a login
@@ -257,13 +265,7 @@ func (m *Manager) revokeIf(ctx context.Context, user string, id ID) error {
 // processes and the next start know. On a server it takes time in proportion to
 // the number of sessions, and no longer than ctx.
 func (m *Manager) RevokeAll(ctx context.Context) error {
-	if m.dir != nil { // no deadline but the caller's: there may be millions
-		if err := m.dir.DeleteAll(ctx); errors.Is(err, ErrUnsupported) {
-			return fmt.Errorf("core: revoke all sessions: %w", err)
-		} else if err != nil {
-			return unavailable("revoke every", err)
-		}
-	} else {
+	if p, ok := m.backend.(partial); m.dir == nil || ok && p.inClients() {
 		// One past the present millisecond: what began in it is refused, and
 		// what begins from now on is dated accordingly.
 		now := m.config.Now().UnixMilli()
@@ -272,6 +274,13 @@ func (m *Manager) RevokeAll(ctx context.Context) error {
 			if m.notBefore.CompareAndSwap(old, max(old, now)+1) {
 				break
 			}
+		}
+	}
+	if m.dir != nil { // no deadline but the caller's: there may be millions
+		if err := m.dir.DeleteAll(ctx); errors.Is(err, ErrUnsupported) {
+			return fmt.Errorf("core: revoke all sessions: %w", err)
+		} else if err != nil {
+			return unavailable("revoke every", err)
 		}
 	}
 	m.watchers.tellAll()

@@ -90,7 +90,7 @@ type ailing struct {
 	down map[string]bool
 }
 
-var errDown = errors.New("down")
+var errEntryDown = errors.New("down")
 
 func (s *ailing) Unwrap() core.Store { return s.Store }
 
@@ -98,32 +98,32 @@ func (s *ailing) index() core.UserIndex { return s.Store.(core.UserIndex) }
 
 func (s *ailing) Load(ctx context.Context, id core.ID) (core.Entry, error) {
 	if s.down["load"] {
-		return core.Entry{}, errDown
+		return core.Entry{}, errEntryDown
 	}
 	return s.Store.Load(ctx, id)
 }
 
 func (s *ailing) Save(ctx context.Context, id core.ID, e core.Entry, base core.Version) (core.Version, error) {
 	if s.down["save"] {
-		return 0, errDown
+		return 0, errEntryDown
 	}
 	v, err := s.Store.Save(ctx, id, e, base)
 	if s.down["answer"] && err == nil {
-		return 0, errDown
+		return 0, errEntryDown
 	}
 	return v, err
 }
 
 func (s *ailing) Delete(ctx context.Context, id core.ID) error {
 	if s.down["delete"] {
-		return errDown
+		return errEntryDown
 	}
 	return s.Store.Delete(ctx, id)
 }
 
 func (s *ailing) Reserve(ctx context.Context, user string, id core.ID, limit int, policy core.LimitPolicy) ([]core.ID, error) {
 	if s.down["reserve"] {
-		return nil, errDown
+		return nil, errEntryDown
 	}
 	return s.index().Reserve(ctx, user, id, limit, policy)
 }
@@ -131,21 +131,21 @@ func (s *ailing) Reserve(ctx context.Context, user string, id core.ID, limit int
 func (s *ailing) Confirm(ctx context.Context, user string, id core.ID, until time.Time) error {
 	if s.down["confirm"] {
 		delete(s.down, "confirm") // once
-		return errDown
+		return errEntryDown
 	}
 	return s.index().Confirm(ctx, user, id, until)
 }
 
 func (s *ailing) Release(ctx context.Context, user string, id core.ID) error {
 	if s.down["release"] {
-		return errDown
+		return errEntryDown
 	}
 	return s.index().Release(ctx, user, id)
 }
 
 func (s *ailing) List(ctx context.Context, user string) ([]core.ID, error) {
 	if s.down["list"] {
-		return nil, errDown
+		return nil, errEntryDown
 	}
 	return s.index().List(ctx, user)
 }

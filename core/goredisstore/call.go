@@ -36,13 +36,13 @@ var listSource string
 var releaseSource string
 
 var (
-	saveScript    = newScript(saveSource)
-	touchScript   = newScript(touchSource)
-	deleteScript  = newScript(deleteSource)
-	reserveScript = newScript(reserveSource)
-	confirmScript = newScript(confirmSource)
-	listScript    = newScript(listSource)
-	releaseScript = newScript(releaseSource)
+	saveScript    = NewScript(saveSource)
+	touchScript   = NewScript(touchSource)
+	deleteScript  = NewScript(deleteSource)
+	reserveScript = NewScript(reserveSource)
+	confirmScript = NewScript(confirmSource)
+	listScript    = NewScript(listSource)
+	releaseScript = NewScript(releaseSource)
 )
 
 // patience is how many calls may be waiting for a client that does not obey
@@ -94,38 +94,41 @@ func obeys(client redis.UniversalClient) bool {
 	return false
 }
 
-// script is a text and the hash by which the server knows it.
-type script struct{ text, hash string }
+// Script is a Lua script for [Store.Run].
+type Script struct{ text, hash string }
 
-func newScript(text string) *script {
-	return &script{text, redis.NewScript(text).Hash()}
+// NewScript returns the script with this text.
+func NewScript(text string) *Script {
+	return &Script{text, redis.NewScript(text).Hash()}
 }
 
-// Primary returns a client for reading sessions: its Get asks a master only. A
-// server that has become a replica, while connections to it are still open, may
-// lack a session, and an absent session logs somebody out. So Get sends GETEX,
-// which changes nothing without options, but which replicas refuse as a write;
-// go-redis then connects anew.
-func Primary(client redis.UniversalClient) redis.UniversalClient { return primary{client} }
-
-type primary struct{ redis.UniversalClient }
-
-func (p primary) Get(ctx context.Context, key string) *redis.StringCmd { return getEx(ctx, p, key) }
-
-func getEx(ctx context.Context, c processor, key string) *redis.StringCmd {
+// Get reads a key from a master only. A server that has become a replica, while
+// connections to it are still open, may lack a session, and an absent session
+// logs somebody out. So it sends GETEX, which changes nothing without options,
+// but which replicas refuse as a write; go-redis then connects anew.
+func Get(ctx context.Context, c Processor, key string) *redis.StringCmd {
 	cmd := redis.NewStringCmd(ctx, "getex", key)
 	_ = c.Process(ctx, cmd) // the error is cmd's
 	return cmd
 }
 
-// processor is a client or a pipeline.
-type processor interface {
+// Primary returns a client whose Get is [Get].
+func Primary(client redis.UniversalClient) redis.UniversalClient { return primary{client} }
+
+type primary struct{ redis.UniversalClient }
+
+func (p primary) Get(ctx context.Context, key string) *redis.StringCmd { return Get(ctx, p, key) }
+
+// Processor is a client or a pipeline.
+type Processor interface {
 	Process(ctx context.Context, cmd redis.Cmder) error
 }
 
-// run runs a script by its hash, or by its text where the server has
-// forgotten it: after SCRIPT FLUSH, a restart or a failover.
-func (s *Store) run(ctx context.Context, script *script, key string, args ...any) (any, error) {
+// Run runs a script on one key, within [Config.Timeout]: by its hash, or by its
+// text where the server has forgotten it, after SCRIPT FLUSH, a restart or a
+// failover. It is for stores that keep more in the same Redis. The answer is
+// what go-redis makes of it: int64, string or []any.
+func (s *Store) Run(ctx context.Context, script *Script, key string, args ...any) (any, error) {
 	var answer any
 	err := s.Within(ctx, func(ctx context.Context) (err error) {
 		cmd := s.send(ctx, "evalsha", script.hash, key, args)
@@ -149,7 +152,7 @@ func (s *Store) send(ctx context.Context, command, script, key string, args []an
 	all := make([]any, 0, 4+len(args))
 	all = append(append(all, command, script, 1, key), args...)
 	cmd := redis.NewCmd(ctx, all...)
-	if a, ok := all[len(all)-1].(*attempts); ok {
+	if a, ok := all[len(all)-1].(*Attempts); ok {
 		a.cmd, a.sent = cmd, false // an earlier command was refused
 	}
 	_ = s.client.Process(ctx, cmd) // the error is cmd's
@@ -169,17 +172,19 @@ func (s *Store) leaveReplica(ctx context.Context, key string) {
 	_ = s.client.HDel(ctx, key, "-").Err()
 }
 
-// attempts is an argument that says whether its command may have run before.
+// Attempts is an argument of a script, the last one, that says whether the
+// command may have run before: "1", else "0". A new one is needed for each call.
+//
 // go-redis sends a command again when the connection breaks, and does not say
 // so; but it asks the arguments for their bytes each time.
-type attempts struct {
+type Attempts struct {
 	cmd  *redis.Cmd
 	sent bool // cmd has been sent
 	lost bool // an earlier attempt has got no answer
 }
 
 // MarshalBinary implements [encoding.BinaryMarshaler].
-func (a *attempts) MarshalBinary() ([]byte, error) {
+func (a *Attempts) MarshalBinary() ([]byte, error) {
 	if a.sent && !isAnswer(a.cmd.Err()) {
 		a.lost = true
 	}

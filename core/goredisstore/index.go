@@ -92,8 +92,8 @@ func (s *Store) Reserve(ctx context.Context, user string, id core.ID, limit int,
 }
 
 // texts runs a script that answers with a list.
-func (s *Store) texts(ctx context.Context, script *script, key string, args ...any) ([]string, error) {
-	answer, err := s.run(ctx, script, key, args...)
+func (s *Store) texts(ctx context.Context, script *Script, key string, args ...any) ([]string, error) {
+	answer, err := s.Run(ctx, script, key, args...)
 	if err != nil {
 		return nil, err
 	}
@@ -112,7 +112,7 @@ func (s *Store) Confirm(ctx context.Context, user string, id core.ID, until time
 	if !until.IsZero() {
 		bound, lasts = milliseconds(until), until
 	}
-	there, err := s.run(ctx, confirmScript, s.UserKey(user), id.String(), milliseconds(now), bound, s.timeToLive(lasts))
+	there, err := s.Run(ctx, confirmScript, s.UserKey(user), id.String(), milliseconds(now), bound, s.timeToLive(lasts))
 	if err != nil {
 		return failed("confirm", err)
 	}
@@ -124,7 +124,7 @@ func (s *Store) Confirm(ctx context.Context, user string, id core.ID, until time
 
 // Release implements [core.UserIndex], in one round trip.
 func (s *Store) Release(ctx context.Context, user string, id core.ID) error {
-	if _, err := s.run(ctx, releaseScript, s.UserKey(user), id.String(), ""); err != nil {
+	if _, err := s.Run(ctx, releaseScript, s.UserKey(user), id.String(), ""); err != nil {
 		return failed("release", err)
 	}
 	return nil
@@ -161,7 +161,7 @@ func (s *Store) List(ctx context.Context, user string) ([]core.ID, error) {
 		for _, m := range over {
 			args = append(args, m.id.String(), m.text)
 		}
-		if _, err := s.run(ctx, releaseScript, s.UserKey(user), args...); err != nil {
+		if _, err := s.Run(ctx, releaseScript, s.UserKey(user), args...); err != nil {
 			return nil, failed("list", err)
 		}
 	}
@@ -190,7 +190,7 @@ func (s *Store) vanished(ctx context.Context, members []member) ([]member, error
 	err := s.Within(ctx, func(ctx context.Context) error {
 		_, err := s.client.Pipelined(ctx, func(p redis.Pipeliner) error {
 			for i, m := range looked {
-				answers[i] = getEx(ctx, p, s.Key(m.id))
+				answers[i] = Get(ctx, p, s.Key(m.id))
 			}
 			return nil
 		})

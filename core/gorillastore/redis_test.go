@@ -2,7 +2,6 @@ package gorillastore_test
 
 import (
 	"errors"
-	"os"
 	"strings"
 	"testing"
 	"time"
@@ -15,8 +14,6 @@ import (
 	"github.com/satchel-go/satchel/core/storetest"
 	"github.com/satchel-go/satchel/internal/redistest"
 )
-
-func TestMain(m *testing.M) { os.Exit(redistest.Main(m)) }
 
 func redisClient(tb testing.TB, addr string) *redis.Client {
 	tb.Helper()
