@@ -1,79 +1,14 @@
 package core_test
 
 import (
-	"context"
 	"errors"
 	"fmt"
-	"sync"
 	"testing"
 	"time"
 
 	"github.com/satchel-go/satchel/core"
 	"github.com/satchel-go/satchel/core/memstore"
 )
-
-// probe is a store that counts calls, fails and blocks where the test says.
-type probe struct {
-	*memstore.Store
-	mu    sync.Mutex
-	calls map[string]int
-	// before is called before each operation; an error is its result.
-	before func(op string, id core.ID) error
-}
-
-func (p *probe) at(op string, id core.ID) error {
-	p.mu.Lock()
-	p.calls[op]++
-	before := p.before
-	p.mu.Unlock()
-	if before == nil {
-		return nil
-	}
-	return before(op, id)
-}
-
-func (p *probe) hook(before func(op string, id core.ID) error) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.before = before
-}
-
-// count returns the calls since the last count.
-func (p *probe) count() map[string]int {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	calls := p.calls
-	p.calls = map[string]int{}
-	return calls
-}
-
-func (p *probe) Load(ctx context.Context, id core.ID) (core.Entry, error) {
-	if err := p.at("load", id); err != nil {
-		return core.Entry{}, err
-	}
-	return p.Store.Load(ctx, id)
-}
-
-func (p *probe) Save(ctx context.Context, id core.ID, e core.Entry, base core.Version) (core.Version, error) {
-	if err := p.at("save", id); err != nil {
-		return 0, err
-	}
-	return p.Store.Save(ctx, id, e, base)
-}
-
-func (p *probe) Touch(ctx context.Context, id core.ID, base core.Version, expires time.Time) error {
-	if err := p.at("touch", id); err != nil {
-		return err
-	}
-	return p.Store.Touch(ctx, id, base, expires)
-}
-
-func (p *probe) Delete(ctx context.Context, id core.ID) error {
-	if err := p.at("delete", id); err != nil {
-		return err
-	}
-	return p.Store.Delete(ctx, id)
-}
 
 // move is two backends and what is between them.
 type move struct {
@@ -124,7 +59,7 @@ func (v *move) backend(kind string) (core.Backend, *probe) {
 		}
 		return core.ClientSide(core.NewCookieSealer(keys)), nil
 	}
-	s, err := memstore.NewWith(memstore.Config{Now: v.clock.now})
+	s, err := memstore.NewWith(memstore.Config{Now: v.clock.now, SweepInterval: -1})
 	if err != nil {
 		v.Fatal(err)
 	}

@@ -104,11 +104,12 @@ func (m *Migration) tombUntil(h *serverHandle, r *Record) time.Time {
 }
 
 // DeleteAll implements [Directory]. The old side comes first: a move that is
-// under way finds its session gone from there, and gives up.
+// under way finds its session gone from there, and gives up. It comes last as
+// well, for moves in the other direction.
 func (d *migrationDir) DeleteAll(ctx context.Context) error {
-	var errs [2]error
-	for i, s := range [...]side{d.from, d.to} {
-		if s.dir != nil {
+	var errs [3]error
+	for i, s := range [...]side{d.from, d.to, d.from} {
+		if s.dir != nil && (i < 2 || d.to.dir != nil && errs[0] == nil) {
 			errs[i] = s.dir.DeleteAll(ctx)
 		}
 	}

@@ -105,12 +105,19 @@ func (x *migrationIndex) unmoved(ctx context.Context, user string, id ID) ([]ID,
 	return alive, nil
 }
 
-// Confirm implements [UserIndex].
+// Confirm implements [UserIndex]. A session that has been moved back by another
+// process since it was reserved is in the other index; one that was revoked is in none.
 func (x *migrationIndex) Confirm(ctx context.Context, user string, id ID, until time.Time) error {
-	if x.d.to.users == nil {
-		return nil
+	err := ErrNotFound
+	for _, s := range [...]side{x.d.to, x.d.from, x.d.to} {
+		if x.d.to.users == nil {
+			return nil
+		}
+		if s.users != nil && isGone(err) {
+			err = s.users.Confirm(ctx, user, id, until)
+		}
 	}
-	return x.d.to.users.Confirm(ctx, user, id, until)
+	return err
 }
 
 // Release implements [UserIndex].
@@ -125,11 +132,12 @@ func (x *migrationIndex) Release(ctx context.Context, user string, id ID) error 
 }
 
 // List implements [UserIndex]: the old one first, because what is moved in
-// between must not be missed.
+// between must not be missed, and once more, because other processes may be
+// moving sessions the other way.
 func (x *migrationIndex) List(ctx context.Context, user string) ([]ID, error) {
 	var all []ID
-	for _, s := range [...]side{x.d.from, x.d.to} {
-		if s.users == nil {
+	for i, s := range [...]side{x.d.from, x.d.to, x.d.from} {
+		if s.users == nil || i == 2 && x.d.to.users == nil {
 			continue
 		}
 		ids, err := s.users.List(ctx, user)
