@@ -99,7 +99,7 @@ func (b *fromBackend) write(scope core.Scope, e *entry, r *core.Record) (fingerp
 	left := max(r.Expires.Sub(b.now()), time.Second)
 	token, err := b.save(e, scope.Name, int((left+time.Second-1)/time.Second))
 	if err != nil {
-		return fingerprint{}, tooLong(err, r)
+		return fingerprint{}, tooLong(err, r, e)
 	}
 	switch {
 	case token == "":

@@ -131,10 +131,10 @@ func fileIsMissing(err error) bool {
 }
 
 // tooLong turns securecookie's complaint into what the core can explain.
-func tooLong(err error, r *core.Record) error {
+func tooLong(err error, r *core.Record, e *entry) error {
 	var known securecookie.Error
 	if !errors.As(err, &known) || !strings.Contains(err.Error(), "too long") {
-		return fail("save", err)
+		return fail("save", err, e.token, e.session.ID)
 	}
 	record, _ := r.MarshalBinary() // its error is always nil
 	// Twice base64 of an envelope: about half of the 4,096 bytes that are
