@@ -19,7 +19,7 @@ func generate(seed uint64) *schedule {
 	if g.oneIn(6) {
 		s.setup.maxFlashes = 2
 	}
-	s.setup.serve = g.oneIn(8)
+	s.setup.serve, s.setup.austere = g.oneIn(8), g.oneIn(3)
 	// At first, one request after the other fills the store and the cookie jars.
 	calm := 1 + g.IntN(2)
 	for i := range calm {

@@ -19,6 +19,7 @@ type setup struct {
 	refuse     bool // LimitPolicy is RefuseLogin
 	maxFlashes int
 	serve      bool // ServeWhenUnavailable
+	austere    bool // the store is not memstore
 }
 
 // role says what an actor is.
