@@ -3,6 +3,7 @@ package core_test
 import (
 	"context"
 	"errors"
+	"slices"
 	"testing"
 	"time"
 
@@ -284,6 +285,30 @@ func TestI1OverlappingLoginsKeepTheirPlaces(t *testing.T) {
 				t.Errorf("users are %q and %q: a login was dropped, and nobody was revoked", first.s.UserID(), second.s.UserID())
 			}
 		})
+	}
+}
+
+func TestI2LoginThatMovesLeavesALiveSessionInTheIndex(t *testing.T) {
+	w, store := hookedServer(t, func(c *core.Config) { c.SessionLimit = 5 })
+	c := login(t, w, "ann")
+	r := c.begin()
+	r.s.Login("ann")
+	store.once("save", func() {
+		c.do(func(s *core.Session) { s.Renew() })
+		store.once("list", func() {
+			store.before = func(op string) error {
+				if op == "load" { // it cannot see whose the place is
+					return errStoreDown
+				}
+				return nil
+			}
+		})
+	})
+	_ = w.m.Commit(r.x, r.s, 200) // the client keeps its cookie
+	store.before = nil
+	infos, err := w.m.List(t.Context(), "ann")
+	if id := c.id(); err != nil || !slices.ContainsFunc(infos, func(i core.Info) bool { return i.ID == id }) {
+		t.Errorf("the session %v is alive and not in its user's list: %v %v", id, infos, err)
 	}
 }
 

@@ -181,23 +181,25 @@ func (t *saving) confirm(ctx context.Context, p *plan, handle Handle) error {
 
 // release takes back the reservation of a login that will not be stored under
 // its ID. The place may be another's by now: of a login of the same user that
-// overlapped and won. Then it stays.
+// overlapped and won. Then it stays, as it does if nobody can say: it lapses by
+// itself, or is a live session's only one.
 func (t *saving) release(ctx context.Context) {
 	id := t.reserved
 	t.reserved = ID{}
-	if id.IsZero() || t.s.stored && t.s.base.User == t.s.login || t.taken(ctx, id) {
+	if id.IsZero() || t.s.stored && t.s.base.User == t.s.login || !t.free(ctx, id) {
 		return
 	}
-	_ = t.s.m.users.Release(ctx, t.s.login, id) // lapses by itself otherwise
-	if t.taken(ctx, id) {
+	_ = t.s.m.users.Release(ctx, t.s.login, id)
+	if !t.free(ctx, id) {
 		t.s.m.reindex(ctx, t.s.login, id)
 	}
 }
 
-// taken reports whether id is a session of the user who is logging in.
-func (t *saving) taken(ctx context.Context, id ID) bool {
+// free reports whether id is known not to be a session of the user who is
+// logging in.
+func (t *saving) free(ctx context.Context, id ID) bool {
 	l, err := t.s.m.dir.LoadID(ctx, id)
-	return err == nil && l.Record.User == t.s.login
+	return isGone(err) || err == nil && l.Record.User != t.s.login
 }
 
 // recover decides what follows from a failed try: again, or the save's error.
