@@ -49,6 +49,7 @@ func (a *actor) serve() {
 	} else {
 		w.note("request without a known token")
 	}
+	w.counts.when(a.cookie == twice, "two cookies of our name")
 	if !a.load(header != "") {
 		return
 	}
@@ -85,6 +86,7 @@ func (a *actor) load(presented bool) bool {
 	a.s, err = w.manager.Load(a.x)
 	trouble := a.act.trouble
 	a.act = act{}
+	w.counts.when(trouble && (err != nil || a.told(core.EventUnavailable)), "sessions that could not be loaded")
 	if err != nil {
 		if !trouble || !errors.Is(err, core.ErrUnavailable) {
 			violate("L3", "loading failed for no reason: %v", err)
@@ -141,6 +143,7 @@ func (a *actor) answer() {
 		}
 	}
 	a.sent = true
+	a.w.counts.when(wishes && status >= 500, "changes that were rolled back")
 	a.mustBeTold("C4", core.EventRolledBack, wishes && status >= 500)
 	if status != core.StatusHijacked {
 		m.header(a)

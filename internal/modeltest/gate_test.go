@@ -42,7 +42,7 @@ func (g *gate) ask(what string, id core.ID) call {
 	a.calls++
 	if c.fault != "" {
 		a.act.trouble = true
-		g.w.counts.faults++
+		g.w.counts["mishaps"]++
 	}
 	if c.fault == slow {
 		time.Sleep(2 * commitTimeout) // on the test's fake clock

@@ -49,7 +49,7 @@ type world struct {
 	clients  [2]jar
 	model    *model
 	steps    int
-	counts   *counts
+	counts   counts
 	tracing  bool
 	trace    []string
 }
@@ -69,7 +69,7 @@ type raw interface {
 
 // run carries out one schedule and returns the promise that it found broken,
 // or nil. Breaking wraps the store, to show that the test can fail.
-func run(s *schedule, counts *counts, breaking func(*world, full) full, tracing bool) (found *violation) {
+func run(s *schedule, counts counts, breaking func(*world, full) full, tracing bool) (found *violation) {
 	w := &world{schedule: s, clock: time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC), counts: counts, tracing: tracing}
 	now := func() time.Time { return w.clock }
 	memory, err := memstore.NewWith(memstore.Config{SweepInterval: -1, Now: now})
