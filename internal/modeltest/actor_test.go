@@ -49,7 +49,7 @@ func (a *actor) serve() {
 	} else {
 		w.note("request without a known token")
 	}
-	w.counts.when(a.cookie == twice, "two cookies of our name")
+	w.counts.when(a.cookie == twice || a.cookie == twiceOursLast, "two cookies of our name")
 	if !a.load(header != "") {
 		return
 	}
@@ -134,6 +134,9 @@ func (a *actor) answer() {
 			err = core.ErrTooLate
 		}
 		a.broken = err != nil && !errors.Is(err, core.ErrTooLate)
+		if a.x.reset != a.broken {
+			violate("C3", "the commit ended with %v; what the handler has prepared was dropped: %v", err, a.x.reset)
+		}
 		if a.shows && err == nil {
 			m.shown(a)
 		}

@@ -111,7 +111,7 @@ var breakages = []struct {
 			return v, err
 		}
 	}},
-	{"a conflict counts as stored", []string{"K1", "K3"}, func(b *broken) {
+	{"a conflict counts as stored", []string{"K1", "K3", "F6"}, func(b *broken) {
 		b.save = func(ctx context.Context, id core.ID, e core.Entry, base core.Version) (core.Version, error) {
 			v, err := b.full.Save(ctx, id, e, base)
 			if errors.Is(err, core.ErrConflict) {
@@ -153,7 +153,7 @@ var breakages = []struct {
 			return b.full.Save(ctx, id, e, base)
 		}
 	}},
-	{"loads lag behind", []string{"K1", "F6", "L3", "L4", "L1", "I1", "T1"}, func(b *broken) {
+	{"loads lag behind", []string{"K1", "T2", "F6", "L3", "L4", "L1", "I1", "T1"}, func(b *broken) {
 		old := map[core.ID]core.Entry{}
 		b.load = func(ctx context.Context, id core.ID) (core.Entry, error) {
 			e, err := b.full.Load(ctx, id)

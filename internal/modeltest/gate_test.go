@@ -68,6 +68,9 @@ func do[T any](ctx context.Context, c call, effect func(context.Context) (T, err
 	}
 	if err != nil && !errors.Is(err, core.ErrNotFound) && !errors.Is(err, core.ErrConflict) && !errors.Is(err, core.ErrSessionLimit) {
 		c.a.act.trouble = true // a deadline has passed
+		if errors.Is(err, context.Canceled) {
+			violate("C5", "the client hung up, and %s stopped", c.what)
+		}
 	}
 	if c.fault == loses {
 		return none, errDown

@@ -23,7 +23,7 @@ var themes = []theme{
 	{handlerVerbs, 24},
 	{[]verb{set, set, incr, incr, incr, del, clearAll, commit, commit, look, wait, logout}, 24},
 	{[]verb{flashIt, readFlashes, readFlashes, readFlashes, readFlashes, keepFlashes, commit, set, wait}, 24},
-	{[]verb{login, login, login, login, renew, renew, renew, logout, remember, set, incr, commit, list, revokeOwn, revokeOthers, wait}, 5},
+	{[]verb{login, login, login, login, renew, renew, renew, logout, remember, set, incr, commit, commit, skipTouch, list, revokeOwn, revokeOthers, wait}, 5},
 }
 
 func generate(seed uint64) *schedule {
@@ -101,7 +101,7 @@ func (g generator) role() script {
 	}
 	switch g.IntN(24) {
 	case 0:
-		return script{role: advance, by: pick(g, time.Second, 61*time.Second, 4*time.Minute, 11*time.Minute, 31*time.Minute, 121*time.Minute)}
+		return script{role: advance, by: pick(g, time.Second, 61*time.Second, 4*time.Minute, 11*time.Minute, 25*time.Minute, 31*time.Minute, 91*time.Minute)}
 	case 1:
 		return script{role: advance, by: pick(g, 4*time.Minute, 11*time.Minute)}
 	case 2:
@@ -122,7 +122,7 @@ func (g generator) request() script {
 		s.late = g.ops(1+g.IntN(2), lateVerbs)
 	}
 	if g.oneIn(12) {
-		s.cookie = pick(g, noTab, garbage, twice, previousOne)
+		s.cookie = pick(g, noTab, garbage, twice, twiceOursLast, previousOne)
 	}
 	if g.oneIn(12) {
 		s.method = "HEAD"

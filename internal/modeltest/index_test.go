@@ -40,6 +40,9 @@ func (m *model) reserved(c call, user string, limit int, end []core.ID, err erro
 			m.end(id) // this store deletes what it takes out of the index
 		}
 	}
+	if t.targets != nil {
+		m.withdraw(user, c.id) // a revocation failed half-way, and puts back what it may have taken
+	}
 	t.places[place{user, c.id}], m.places[place{user, c.id}] = m.w.steps, c.a
 	t.since = m.w.clock
 }

@@ -196,7 +196,7 @@ func (m *model) store(c call, version core.Version) {
 			next.before = cur.token
 		}
 	}
-	if v.noTouch && next.expires.Equal(cur.expires) {
+	if v.noTouch && t.reloaded && next.expires.Equal(cur.expires) {
 		// The core keeps the expiry that it has just loaded. A touch in the
 		// meantime leaves the version alone, so it may be undone.
 		if e, err := m.w.raw.Load(context.Background(), c.id); err == nil && e.Expires.Equal(v.base.expires) {

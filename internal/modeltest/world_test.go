@@ -17,9 +17,9 @@ import (
 // fall between them.
 const (
 	idle            = 30 * time.Minute
-	lifetime        = 2 * time.Hour
-	longIdle        = 90 * time.Minute // of remembered sessions
-	longLifetime    = 5 * time.Hour
+	lifetime        = 40 * time.Minute
+	longIdle        = 60 * time.Minute // of remembered sessions
+	longLifetime    = 90 * time.Minute
 	touchAfter      = idle / 10
 	flashLifetime   = 10 * time.Minute
 	reservationTime = time.Minute // how long memstore waits for a Confirm
