@@ -312,6 +312,26 @@ func TestI2LoginThatMovesLeavesALiveSessionInTheIndex(t *testing.T) {
 	}
 }
 
+func TestT1SkippedTouchKeepsTheTouchesOfOthers(t *testing.T) {
+	w := server(t)
+	c := newClient(t, w.m)
+	c.do(func(s *core.Session) { s.Flash("info", "read by a poller") })
+	poller := c.begin()
+	poller.s.SkipTouch()
+	poller.s.Flashes()
+	w.clock.advance(20 * time.Minute)
+	c.do(func(s *core.Session) { _ = s.UserID() }) // the user is active meanwhile
+	if err := poller.end(200); err != nil {
+		t.Fatal(err)
+	}
+	w.clock.advance(20 * time.Minute)
+	c.do(func(s *core.Session) {
+		if s.IsNew() {
+			t.Error("a request that is no activity has taken back another's")
+		}
+	})
+}
+
 func TestL4TwoRenewalsInOneRequestKeepTheOldTokenKnown(t *testing.T) {
 	w := server(t)
 	c := newClient(t, w.m)

@@ -20,7 +20,7 @@ func isGone(err error) bool {
 func (s *Session) save(ctx context.Context, shows bool) error {
 	var late error
 	t := saving{s: s, begun: time.Now(), maxFlashes: s.m.config.MaxFlashes}
-	if s.noTouch && s.stored && s.changed() && !s.m.traits.ClientSide {
+	if writes := s.changed() || shows && len(s.taken) > 0; writes && s.noTouch && s.stored && !s.m.traits.ClientSide {
 		// Its expiry is to stay as it is: not as it was before others touched it.
 		if again, err := t.reload(ctx); !again {
 			return err
