@@ -181,11 +181,14 @@ func TestCompatibleBetweenProcesses(t *testing.T) {
 				func(x *core.Session) { x.Login("u") },
 			} {
 				a, b, prefix := two(t)
-				b.do(func(x *core.Session) {
+				w := b.do(func(x *core.Session) {
 					core.Get[string](x, "k")
 					end(a)
 					write(x)
 				})
+				if w.Code != 200 {
+					t.Errorf("%s: status %d", what, w.Code)
+				}
 				if b.counts(core.EventLogin, "") > 0 { // a login of its own goes on with a session of its own
 					b.do(func(x *core.Session) {
 						if _, ok := core.Get[string](x, "k"); ok || x.UserID() != "u" {

@@ -74,6 +74,7 @@ func TestL3FromTellsAbsentFromUnavailable(t *testing.T) {
 		{"no right", &fs.PathError{Op: "open", Path: filepath.Join(t.TempDir(), "session_X"), Err: fs.ErrPermission}, "unavailable "},
 		{"content of another key", securecookie.MultiError{decode}, "rejected corrupt"},
 		{"no keys", usage, "unavailable "},
+		{"no key for some", securecookie.MultiError{decode, usage.(securecookie.Error)}, "unavailable "},
 		{"the connection ends", io.EOF, "unavailable "},
 		{"time is over", context.DeadlineExceeded, "unavailable "},
 		{"of the store's own", errOwn, "rejected unknown"},
@@ -190,9 +191,12 @@ func TestSEC6FromAsksTheStoreForNothingOdd(t *testing.T) {
 	if len(store.asked) != 0 {
 		t.Errorf("the store was asked for %q", store.asked)
 	}
-	s = newSite(t, FromWith(store, FromConfig{Token: func(token string) bool { return token == "a/b" }}), nil)
-	s.cookies = map[string]string{"session": "a/b"}
-	s.do(func(x *core.Session) {})
+	b := FromWith(store, FromConfig{Token: func(token string) bool { return strings.Contains(token, "a/b") }})
+	for _, token := range []string{"a/b", `"a/b"`} { // of the quoted one, the store would see what is inside
+		if _, err := b.Load(t.Context(), scope, token); !errors.Is(err, core.ErrNotFound) {
+			t.Errorf("%q: %v", token, err)
+		}
+	}
 	if !slices.Equal(store.asked, []string{"a/b"}) {
 		t.Errorf("with a Token of its own, the store was asked for %q", store.asked)
 	}
@@ -329,6 +333,21 @@ func TestK1FromGorillaInTheSameProcess(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// A touch that comes late leaves alone what others have changed since.
+func TestT2LateTouchChangesNothing(t *testing.T) {
+	for _, p := range pairings[:4] {
+		backend, _ := p.make(t)
+		s := began(t, backend, nil)
+		s.now = s.now.Add(10 * time.Minute)
+		s.do(func(x *core.Session) {
+			core.Get[string](x, "k")
+			fast := &site{t: t, m: s.m, cookies: maps.Clone(s.cookies)}
+			fast.do(func(x *core.Session) { x.Set("k", "w") })
+		})
+		s.has("w")
 	}
 }
 

@@ -137,10 +137,17 @@ func TestI2RevokeAllEndsAlsoWhatGorillaBegan(t *testing.T) {
 		s.gorilla(store, func(g *sessions.Session) { g.Values["k"] = "v" })
 		began := maps.Clone(s.cookies)
 		s.has("v")
+		s.cookies = map[string]string{}
+		s.gorilla(store, func(g *sessions.Session) { g.Values["k"] = "v" })
+		unseen := s.cookies
+		s.cookies = maps.Clone(began)
 		s.now = s.now.Add(time.Minute)
 		if err := s.m.RevokeAll(t.Context()); err != nil {
 			t.Fatal(err)
 		}
+		s.has("")
+		s.now = s.now.Add(time.Minute)
+		s.cookies = unseen
 		s.has("")
 		s.cookies = map[string]string{}
 		s.do(func(x *core.Session) { x.Set("k", "new") })
