@@ -19,6 +19,7 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"github.com/satchel-go/satchel/core"
+	"github.com/satchel-go/satchel/core/goredisstore"
 )
 
 //go:embed lua/replace.lua
@@ -28,8 +29,8 @@ var replaceSource string
 var removeSource string
 
 var (
-	replaceScript = redis.NewScript(replaceSource)
-	removeScript  = redis.NewScript(removeSource)
+	replaceScript = goredisstore.NewScript(replaceSource)
+	removeScript  = goredisstore.NewScript(removeSource)
 )
 
 const (
@@ -78,14 +79,26 @@ func (b *compatible) fetch(ctx context.Context, name, token string) (kept, error
 	if !b.config.Token(token) {
 		return kept{}, fmt.Errorf("gorillastore: load: %w", core.ErrNotFound)
 	}
-	ctx, cancel := b.native.Deadline(ctx)
-	defer cancel()
-	var a answer
-	request := newRequest(context.WithValue(ctx, answerKey{}, &a), name, token)
-	if c, err := request.Cookie(name); err != nil || c.Value != token {
+	if c, err := newRequest(ctx, name, token).Cookie(name); err != nil || c.Value != token {
 		return kept{}, fmt.Errorf("gorillastore: load: %w", core.ErrNotFound)
 	}
-	session, err := b.redisstore.New(request, name)
+	type found struct {
+		answer
+		session *sessions.Session
+		err     error
+	}
+	answers := make(chan found, 1) // what comes when nobody waits any more stays there
+	err := b.native.Within(ctx, func(ctx context.Context) error {
+		var f found
+		f.session, f.err = b.redisstore.New(newRequest(context.WithValue(ctx, answerKey{}, &f.answer), name, token), name)
+		answers <- f
+		return nil
+	})
+	if err != nil {
+		return kept{}, fail("load", err, token)
+	}
+	a := <-answers
+	session, err := a.session, a.err
 	switch {
 	case err != nil && (a.sum != "" || redis.HasErrorPrefix(err, "WRONGTYPE")): // Redis has answered
 		return kept{sum: a.sum}, fmt.Errorf("gorillastore: load: %w: %w", core.ErrCorrupt, hide(err, token))
@@ -102,24 +115,22 @@ func (b *compatible) fetch(ctx context.Context, name, token string) (kept, error
 // replace stores values in the place of what base has loaded, or anew if it
 // has loaded nothing.
 func (b *compatible) replace(ctx context.Context, base *compatibleHandle, values map[any]any, left time.Duration) (sum string, err error) {
-	ctx, cancel := b.native.Deadline(ctx)
-	defer cancel()
 	session := sessions.NewSession(b.redisstore, base.name)
 	session.ID, session.Values = base.token, values
 	data, err := b.config.Serializer.Serialize(session)
 	if err != nil {
 		return "", fail("save", err, base.token)
 	}
-	result, err := b.run(ctx, replaceScript, base.token, base.sum, data, max(left.Milliseconds(), 1), new(attempts))
+	result, err := b.run(ctx, replaceScript, base.token, base.sum, data, max(left.Milliseconds(), 1), new(goredisstore.Attempts))
 	if err != nil {
 		return "", fail("save", err, base.token)
 	}
 	switch result {
-	case 1:
+	case int64(1):
 		return sumOf(data), nil
-	case 0:
+	case int64(0):
 		return "", fmt.Errorf("gorillastore: save: %w", core.ErrConflict)
-	case -1:
+	case int64(-1):
 		return "", fmt.Errorf("gorillastore: save: %w", core.ErrNotFound)
 	}
 	return "", fail("save", errors.New("the answer was lost, and the session has been changed since"))
@@ -128,38 +139,15 @@ func (b *compatible) replace(ctx context.Context, base *compatibleHandle, values
 // remove deletes what h has loaded, unless it has been changed since. It is
 // done also if there is nothing to delete.
 func (b *compatible) remove(ctx context.Context, h *compatibleHandle) (done bool, err error) {
-	ctx, cancel := b.native.Deadline(ctx)
-	defer cancel()
 	result, err := b.run(ctx, removeScript, h.token, h.sum)
 	if err != nil {
 		return false, fail("delete", err, h.token)
 	}
-	return result == 1, nil
+	return result == int64(1), nil
 }
 
-// run runs a script by its hash, or by its text where the server has
-// forgotten it.
-func (b *compatible) run(ctx context.Context, script *redis.Script, token string, args ...any) (int, error) {
-	client, keys := b.native.Client(), []string{b.config.KeyPrefix + token}
-	cmd := client.EvalSha(ctx, script.Hash(), keys, args...)
-	if redis.HasErrorPrefix(cmd.Err(), "NOSCRIPT") {
-		cmd = script.Eval(ctx, client, keys, args...)
-	}
-	return cmd.Int()
-}
-
-// attempts is an argument that says how often its command was sent before.
-// go-redis sends a command again when the connection breaks, and does not say
-// so; but it asks the arguments for their bytes each time.
-type attempts int
-
-// MarshalBinary implements [encoding.BinaryMarshaler].
-func (a *attempts) MarshalBinary() ([]byte, error) {
-	*a++
-	if *a == 1 {
-		return []byte("0"), nil
-	}
-	return []byte("1"), nil
+func (b *compatible) run(ctx context.Context, script *goredisstore.Script, token string, args ...any) (any, error) {
+	return b.native.Run(ctx, script, b.config.KeyPrefix+token, args...)
 }
 
 // noteFormat begins, in the place of a header, the note that a session was
@@ -216,7 +204,7 @@ type answerKey struct{}
 // Get implements [redis.Cmdable].
 func (c timedClient) Get(ctx context.Context, key string) *redis.StringCmd {
 	pipe := c.Pipeline()
-	get, left := pipe.Get(ctx, key), pipe.PTTL(ctx, key)
+	get, left := goredisstore.Get(ctx, pipe, key), pipe.PTTL(ctx, key)
 	// Commands have errors of their own, except after connections that failed
 	// time and again: then they look as if Redis had answered with nothing.
 	var answered redis.Error
