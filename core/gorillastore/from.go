@@ -92,7 +92,7 @@ func (b *fromBackend) WithConfig(c core.Config) (core.Backend, error) {
 	}
 	clone := *b
 	clone.codec = c.Codec
-	clone.arrivals.configure(c)
+	clone.configure(c)
 	return &clone, b.err
 }
 

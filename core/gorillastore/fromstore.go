@@ -207,7 +207,7 @@ func storeIn[S sessions.Store](store sessions.Store) (found S) {
 	}
 	for i := range v.NumField() {
 		if field := v.Type().Field(i); field.Anonymous && field.Type == reflect.TypeFor[S]() {
-			found, _ = v.Field(i).Interface().(S)
+			found, _ = reflect.TypeAssert[S](v.Field(i))
 		}
 	}
 	return found
