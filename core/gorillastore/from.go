@@ -42,14 +42,14 @@ func From(store sessions.Store) core.Backend { return FromWith(store, FromConfig
 
 // FromWith is [From] for stores that are out of the ordinary.
 func FromWith(store sessions.Store, c FromConfig) core.Backend {
-	if cookies := cookieStoreIn(store); cookies != nil {
+	if cookies := storeIn[*sessions.CookieStore](store); cookies != nil {
 		return CookieStore(cookies)
 	}
 	b := &fromBackend{
 		mapping: mapping{core.CBOR(), c.Text}, arrivals: newArrivals(),
 		store: store, config: c, sessions: newSessionLocks(), late: newLateTokens(),
 	}
-	if files, ok := store.(*sessions.FilesystemStore); ok {
+	if files := storeIn[*sessions.FilesystemStore](store); files != nil {
 		b.store, b.maxAge, b.err = patientFiles(files)
 	}
 	if b.config.Token == nil {
@@ -87,12 +87,12 @@ func (b *fromBackend) Format(f fmt.State, _ rune) { _, _ = f.Write([]byte("goril
 
 // WithConfig implements [core.ConfigurableBackend].
 func (b *fromBackend) WithConfig(c core.Config) (core.Backend, error) {
-	if b.store == nil && b.err == nil {
+	if b.err == nil && isNil(b.store) {
 		return nil, errors.New("gorillastore: From(nil): give it a store")
 	}
 	clone := *b
 	clone.codec = c.Codec
-	clone.arrivals.configure(c)
+	clone.configure(c)
 	return &clone, b.err
 }
 

@@ -24,9 +24,9 @@ import (
 )
 
 // began returns a site on store with a session that has k=v.
-func began(t *testing.T, backend core.Backend, edit func(*core.Config)) *site {
+func began(t *testing.T, backend core.Backend) *site {
 	t.Helper()
-	s := newSite(t, backend, edit)
+	s := newSite(t, backend, nil)
 	s.do(func(x *core.Session) { x.Set("k", "v") })
 	return s
 }
@@ -74,6 +74,7 @@ func TestL3FromTellsAbsentFromUnavailable(t *testing.T) {
 		{"no right", &fs.PathError{Op: "open", Path: filepath.Join(t.TempDir(), "session_X"), Err: fs.ErrPermission}, "unavailable "},
 		{"content of another key", securecookie.MultiError{decode}, "rejected corrupt"},
 		{"no keys", usage, "unavailable "},
+		{"no key for some", securecookie.MultiError{decode, usage}, "unavailable "},
 		{"the connection ends", io.EOF, "unavailable "},
 		{"time is over", context.DeadlineExceeded, "unavailable "},
 		{"of the store's own", errOwn, "rejected unknown"},
@@ -81,7 +82,7 @@ func TestL3FromTellsAbsentFromUnavailable(t *testing.T) {
 		{"a type that is not registered", errors.New(`gob: name not registered for interface: "main.T"`), "rejected corrupt"},
 	} {
 		store := newMemory(t)
-		s := began(t, FromWith(store, FromConfig{Absent: func(err error) bool { return errors.Is(err, errOwn) }}), nil)
+		s := began(t, FromWith(store, FromConfig{Absent: func(err error) bool { return errors.Is(err, errOwn) }}))
 		s.events = nil
 		store.fail = func(op, id string) error {
 			if op == "new" && id != "" {
@@ -112,7 +113,7 @@ var errOwn = errors.New("the store's own way to say no")
 func TestL3FromWhenTheStoreFailsToSave(t *testing.T) {
 	for _, op := range []string{"save", "delete"} {
 		store := newMemory(t)
-		s := began(t, From(store), nil)
+		s := began(t, From(store))
 		before := maps.Clone(s.cookies)
 		store.fail = func(did, id string) error {
 			if did == op && (op == "save" || id == "memory-00000001") {
@@ -157,7 +158,7 @@ func TestL3FromWhenTheStoreFailsToSave(t *testing.T) {
 // A store that does not delete would leave a user logged in who reads "signed out".
 func TestK2FromNoticesAStoreThatDoesNotDelete(t *testing.T) {
 	store := newMemory(t)
-	s := began(t, From(keeping{store}), nil)
+	s := began(t, From(keeping{store}))
 	if w := s.do(func(x *core.Session) { x.Logout() }); w.Code != 503 {
 		t.Errorf("status %d", w.Code)
 	}
@@ -190,9 +191,12 @@ func TestSEC6FromAsksTheStoreForNothingOdd(t *testing.T) {
 	if len(store.asked) != 0 {
 		t.Errorf("the store was asked for %q", store.asked)
 	}
-	s = newSite(t, FromWith(store, FromConfig{Token: func(token string) bool { return token == "a/b" }}), nil)
-	s.cookies = map[string]string{"session": "a/b"}
-	s.do(func(x *core.Session) {})
+	b := FromWith(store, FromConfig{Token: func(token string) bool { return strings.Contains(token, "a/b") }})
+	for _, token := range []string{"a/b", `"a/b"`} { // of the quoted one, the store would see what is inside
+		if _, err := b.Load(t.Context(), scope, token); !errors.Is(err, core.ErrNotFound) {
+			t.Errorf("%q: %v", token, err)
+		}
+	}
 	if !slices.Equal(store.asked, []string{"a/b"}) {
 		t.Errorf("with a Token of its own, the store was asked for %q", store.asked)
 	}
@@ -202,7 +206,7 @@ func TestSEC6FromAsksTheStoreForNothingOdd(t *testing.T) {
 func TestSEC6FromTakesNoPathFromACookie(t *testing.T) {
 	dir := t.TempDir()
 	outside := filepath.Join(dir, "session_outside")
-	s := began(t, From(newFiles(t, filepath.Join(dir, "in"))), nil)
+	s := began(t, From(newFiles(t, filepath.Join(dir, "in"))))
 	if s.m != nil && len(s.cookies) != 0 {
 		t.Fatal("a store without its directory has saved")
 	}
@@ -233,7 +237,7 @@ func TestSEC6FromTakesNoPathFromACookie(t *testing.T) {
 }
 
 func TestSEC34FromOneSpellingPerToken(t *testing.T) {
-	s := began(t, From(newFiles(t, t.TempDir())), nil)
+	s := began(t, From(newFiles(t, t.TempDir())))
 	token := s.cookies["session"]
 	const alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
 	end := strings.TrimRight(token, "=")
@@ -252,7 +256,7 @@ func TestFromOptionsOfTheStoreDoNotLeak(t *testing.T) {
 	store := newMemory(t)
 	shared := *store.options
 	store.options.Domain, store.options.SameSite = "example.org", http.SameSiteNoneMode
-	s := began(t, From(store), nil)
+	s := began(t, From(store))
 	if len(s.last) != 1 {
 		t.Fatalf("cookies: %v", s.last)
 	}
@@ -277,7 +281,7 @@ func TestFromOptionsOfTheStoreDoNotLeak(t *testing.T) {
 
 func TestFromFollowsTheIdleTimeout(t *testing.T) {
 	store := newMemory(t)
-	s := began(t, From(store), nil)
+	s := began(t, From(store))
 	s.now = s.now.Add(20 * time.Minute)
 	s.has("v") // a touch
 	if n := len(store.saved); n != 2 || store.saved[1].MaxAge != 1800 {
@@ -296,7 +300,7 @@ func TestFromFollowsTheIdleTimeout(t *testing.T) {
 func TestK2FromLogoutEndsWhatWasRenewed(t *testing.T) {
 	for _, p := range pairings[:4] {
 		backend, store := p.make(t)
-		s := began(t, backend, nil)
+		s := began(t, backend)
 		s.do(func(x *core.Session) { // the slow request
 			fast := &site{t: t, m: s.m, cookies: maps.Clone(s.cookies)}
 			fast.do(func(x *core.Session) { x.Login("u") })
@@ -316,7 +320,7 @@ func TestK2FromLogoutEndsWhatWasRenewed(t *testing.T) {
 func TestK1FromGorillaInTheSameProcess(t *testing.T) {
 	for _, p := range pairings[:4] {
 		backend, store := p.make(t)
-		s := began(t, backend, nil)
+		s := began(t, backend)
 		s.do(func(x *core.Session) {
 			core.Get[string](x, "k")
 			s.gorilla(store, func(g *sessions.Session) { g.Values["theirs"] = "kept" })
@@ -332,10 +336,25 @@ func TestK1FromGorillaInTheSameProcess(t *testing.T) {
 	}
 }
 
+// A touch that comes late leaves alone what others have changed since.
+func TestT2LateTouchChangesNothing(t *testing.T) {
+	for _, p := range pairings[:4] {
+		backend, _ := p.make(t)
+		s := began(t, backend)
+		s.now = s.now.Add(10 * time.Minute)
+		s.do(func(x *core.Session) {
+			core.Get[string](x, "k")
+			fast := &site{t: t, m: s.m, cookies: maps.Clone(s.cookies)}
+			fast.do(func(x *core.Session) { x.Set("k", "w") })
+		})
+		s.has("w")
+	}
+}
+
 func TestL4FromForgetsWhatIsNoLongerLate(t *testing.T) {
 	for _, p := range pairings[:4] {
 		backend, _ := p.make(t)
-		s := began(t, backend, nil)
+		s := began(t, backend)
 		late := maps.Clone(s.cookies)
 		s.do(func(x *core.Session) { x.Login("u") })
 		current := s.cookies

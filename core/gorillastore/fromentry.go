@@ -72,7 +72,8 @@ func (b *fromBackend) read(ctx context.Context, scope core.Scope, token string) 
 	return e, nil
 }
 
-// fresh returns an empty session that the store has no ID for yet.
+// fresh returns an empty session that has no ID yet, or one that the store has
+// just drawn: it was asked without a cookie.
 func (b *fromBackend) fresh(ctx context.Context, scope core.Scope) (*entry, error) {
 	request := newRequest(ctx, scope.Name, "")
 	session, err := b.store.New(request, scope.Name)
@@ -82,7 +83,6 @@ func (b *fromBackend) fresh(ctx context.Context, scope core.Scope) (*entry, erro
 	if err != nil {
 		return nil, fail("save", err)
 	}
-	session.ID = ""
 	return &entry{request: request, session: session}, nil
 }
 

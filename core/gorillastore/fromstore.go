@@ -174,7 +174,7 @@ func (e *storeError) Is(target error) bool { return e.is(target) }
 // patientFiles returns a copy of files that leaves the age of sessions to the
 // core, and how long gorilla's own sessions last.
 func patientFiles(files *sessions.FilesystemStore) (sessions.Store, time.Duration, error) {
-	if files == nil || len(files.Codecs) == 0 {
+	if len(files.Codecs) == 0 {
 		return nil, 0, errors.New("gorillastore: the FilesystemStore has no keys")
 	}
 	clone, maxAge := *files, defaultMaxAge
@@ -194,20 +194,27 @@ func patientFiles(files *sessions.FilesystemStore) (sessions.Store, time.Duratio
 	return &clone, maxAge, nil
 }
 
-// cookieStoreIn returns the CookieStore that store is, or that a struct around
-// it embeds as gin-contrib's does.
-func cookieStoreIn(store sessions.Store) *sessions.CookieStore {
-	if cookies, ok := store.(*sessions.CookieStore); ok {
-		return cookies
+// storeIn returns the S that store is, or that gin-contrib has wrapped to set
+// its options. Other programs' wrappers may change what the store does: of
+// them, nothing is known, and the answer is nil.
+func storeIn[S sessions.Store](store sessions.Store) (found S) {
+	if found, ok := store.(S); ok {
+		return found
 	}
 	v := reflect.Indirect(reflect.ValueOf(store))
-	if v.Kind() != reflect.Struct {
-		return nil
+	if v.Kind() != reflect.Struct || !strings.HasPrefix(v.Type().PkgPath(), "github.com/gin-contrib/sessions/") {
+		return found
 	}
-	field, ok := v.Type().FieldByName("CookieStore")
-	if !ok || !field.Anonymous || len(field.Index) != 1 {
-		return nil
+	for i := range v.NumField() {
+		if field := v.Type().Field(i); field.Anonymous && field.Type == reflect.TypeFor[S]() {
+			found, _ = reflect.TypeAssert[S](v.Field(i))
+		}
 	}
-	cookies, _ := v.FieldByIndex(field.Index).Interface().(*sessions.CookieStore)
-	return cookies
+	return found
+}
+
+// isNil reports whether store is nil or a nil pointer.
+func isNil(store sessions.Store) bool {
+	v := reflect.ValueOf(store)
+	return !v.IsValid() || v.Kind() == reflect.Pointer && v.IsNil()
 }
