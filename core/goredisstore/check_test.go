@@ -128,7 +128,7 @@ func TestStartWithWrongClient(t *testing.T) {
 func TestACL(t *testing.T) {
 	server := redistest.Start(t)
 	server.MustDo("ACL", "SETUSER", "app", "on", ">right", "resetkeys", "~satchel:*", "resetchannels", "&satchel:*", "-@all",
-		"+ping", "+info", "+hello", "+client", "+select", "+get", "+set", "+getrange", "+setrange", "+del", "+unlink", "+exists", "+pexpire", "+pttl",
+		"+ping", "+info", "+hello", "+client", "+select", "+getex", "+set", "+getrange", "+setrange", "+del", "+unlink", "+exists", "+pexpire", "+pttl",
 		"+hget", "+hset", "+hdel", "+hlen", "+hgetall", "+hincrby", "+eval", "+evalsha", "+scan", "+publish", "+subscribe")
 	client := redis.NewClient(&redis.Options{Addr: server.Addr(), Username: "app", Password: "right"})
 	defer func() { _ = client.Close() }()

@@ -92,8 +92,8 @@ func (s *Store) Reserve(ctx context.Context, user string, id core.ID, limit int,
 }
 
 // texts runs a script that answers with a list.
-func (s *Store) texts(ctx context.Context, script *redis.Script, key string, args ...any) ([]string, error) {
-	answer, err := s.run(ctx, script, key, args...)
+func (s *Store) texts(ctx context.Context, script *Script, key string, args ...any) ([]string, error) {
+	answer, err := s.Run(ctx, script, key, args...)
 	if err != nil {
 		return nil, err
 	}
@@ -112,7 +112,7 @@ func (s *Store) Confirm(ctx context.Context, user string, id core.ID, until time
 	if !until.IsZero() {
 		bound, lasts = milliseconds(until), until
 	}
-	there, err := s.run(ctx, confirmScript, s.UserKey(user), id.String(), milliseconds(now), bound, s.timeToLive(lasts))
+	there, err := s.Run(ctx, confirmScript, s.UserKey(user), id.String(), milliseconds(now), bound, s.timeToLive(lasts))
 	if err != nil {
 		return failed("confirm", err)
 	}
@@ -124,7 +124,7 @@ func (s *Store) Confirm(ctx context.Context, user string, id core.ID, until time
 
 // Release implements [core.UserIndex], in one round trip.
 func (s *Store) Release(ctx context.Context, user string, id core.ID) error {
-	if _, err := s.run(ctx, releaseScript, s.UserKey(user), id.String(), ""); err != nil {
+	if _, err := s.Run(ctx, releaseScript, s.UserKey(user), id.String(), ""); err != nil {
 		return failed("release", err)
 	}
 	return nil
@@ -133,22 +133,14 @@ func (s *Store) Release(ctx context.Context, user string, id core.ID) error {
 // List implements [core.UserIndex], in one round trip unless there are many
 // members, or some that were to be deleted.
 func (s *Store) List(ctx context.Context, user string) ([]core.ID, error) {
-	var answer map[string]string
-	err := s.Within(ctx, func(ctx context.Context) (err error) {
-		answer, err = s.client.HGetAll(ctx, s.UserKey(user)).Result()
-		return err
-	})
+	answer, err := s.texts(ctx, listScript, s.UserKey(user))
 	if err != nil {
 		return nil, failed("list", err)
 	}
-	flat := make([]string, 0, 2*len(answer))
-	for id, text := range answer {
-		flat = append(flat, id, text)
-	}
-	now := s.config.Now()
+	now, members := s.config.Now(), parseMembers(answer)
 	var there, over []member
-	check := len(answer) > healAbove
-	for _, m := range parseMembers(flat) {
+	check := len(members) > healAbove
+	for _, m := range members {
 		if m.over(now) {
 			over = append(over, m)
 			continue
@@ -169,7 +161,7 @@ func (s *Store) List(ctx context.Context, user string) ([]core.ID, error) {
 		for _, m := range over {
 			args = append(args, m.id.String(), m.text)
 		}
-		if _, err := s.run(ctx, releaseScript, s.UserKey(user), args...); err != nil {
+		if _, err := s.Run(ctx, releaseScript, s.UserKey(user), args...); err != nil {
 			return nil, failed("list", err)
 		}
 	}
@@ -198,25 +190,24 @@ func (s *Store) vanished(ctx context.Context, members []member) ([]member, error
 	err := s.Within(ctx, func(ctx context.Context) error {
 		_, err := s.client.Pipelined(ctx, func(p redis.Pipeliner) error {
 			for i, m := range looked {
-				answers[i] = p.GetRange(ctx, s.Key(m.id), 0, headLength-1)
+				answers[i] = Get(ctx, p, s.Key(m.id))
 			}
 			return nil
 		})
 		return err
 	})
-	if err != nil && !wrongType(err) {
+	if err != nil && !wrongType(err) && !errors.Is(err, redis.Nil) {
 		return nil, failed("look for sessions", err)
 	}
 	var gone []member
 	for i, m := range looked {
-		head, err := answers[i].Bytes()
+		_, err := s.Loaded(answers[i].Bytes())
 		switch {
-		case wrongType(err): // something is there
-		case err != nil:
-			return nil, failed("look for sessions", err)
-		case len(head) == 0, len(head) == headLength && head[0] <= formatUser && !now.Before(expiry(head[expiresAt:])):
+		case errors.Is(err, core.ErrNotFound):
 			gone = append(gone, m)
-		}
+		case errors.Is(err, core.ErrUnavailable):
+			return nil, err
+		} // else something is there, be it readable or not
 	}
 	return gone, nil
 }

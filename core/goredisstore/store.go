@@ -102,11 +102,12 @@ func (s *Store) Close() error { return s.close() }
 // Key returns the key under which Redis keeps the session id.
 func (s *Store) Key(id core.ID) string { return s.config.Prefix + id.String() }
 
-// Load implements [core.Store], in one round trip.
+// Load implements [core.Store], in one round trip. It reads from masters only:
+// see [Get].
 func (s *Store) Load(ctx context.Context, id core.ID) (core.Entry, error) {
 	var value []byte
 	err := s.Within(ctx, func(ctx context.Context) (err error) {
-		value, err = s.client.Get(ctx, s.Key(id)).Bytes()
+		value, err = Get(ctx, s.client, s.Key(id)).Bytes()
 		return err
 	})
 	if err != nil {
@@ -115,7 +116,7 @@ func (s *Store) Load(ctx context.Context, id core.ID) (core.Entry, error) {
 	return s.Loaded(value, nil)
 }
 
-// Loaded makes an entry of what the command GET has answered: for stores that
+// Loaded makes an entry of what GET or GETEX has answered: for stores that
 // load in a way of their own what this one saves. It keeps value.
 func (s *Store) Loaded(value []byte, err error) (core.Entry, error) {
 	switch {
@@ -143,8 +144,8 @@ func (s *Store) Loaded(value []byte, err error) (core.Entry, error) {
 func (s *Store) Save(ctx context.Context, id core.ID, e core.Entry, base core.Version) (core.Version, error) {
 	v := newVersion()
 	value := appendEntry(make([]byte, 0, entrySize(&e)), &e, v)
-	result, err := s.run(ctx, saveScript, s.Key(id), versionText(base), milliseconds(s.config.Now()),
-		s.timeToLive(e.Expires), value, new(attempts))
+	result, err := s.Run(ctx, saveScript, s.Key(id), versionText(base), milliseconds(s.config.Now()),
+		s.timeToLive(e.Expires), value, new(Attempts))
 	switch {
 	case wrongType(err):
 		return 0, fmt.Errorf("goredisstore: save: %w: %w", core.ErrConflict, err)
@@ -164,7 +165,7 @@ func (s *Store) Save(ctx context.Context, id core.ID, e core.Entry, base core.Ve
 
 // Touch implements [core.Store], in one round trip.
 func (s *Store) Touch(ctx context.Context, id core.ID, base core.Version, expires time.Time) error {
-	result, err := s.run(ctx, touchScript, s.Key(id), versionText(base), milliseconds(s.config.Now()),
+	result, err := s.Run(ctx, touchScript, s.Key(id), versionText(base), milliseconds(s.config.Now()),
 		s.timeToLive(expires), appendExpiry(nil, expires))
 	switch {
 	case wrongType(err):
@@ -179,7 +180,7 @@ func (s *Store) Touch(ctx context.Context, id core.ID, base core.Version, expire
 
 // Delete implements [core.Store], in one round trip.
 func (s *Store) Delete(ctx context.Context, id core.ID) error {
-	if _, err := s.run(ctx, deleteScript, s.Key(id), s.channel(), id.String()); err != nil {
+	if _, err := s.Run(ctx, deleteScript, s.Key(id), s.channel(), id.String()); err != nil {
 		return failed("delete", err)
 	}
 	return nil

@@ -43,7 +43,7 @@ func RedisStore(client redis.UniversalClient, c goredisstore.Config) core.Store 
 	// with less of an explanation than Validate.
 	ctx, cancel := context.WithCancel(context.Background())
 	cancel()
-	s.redisstore, _ = redisstore.NewRedisStore(ctx, s.Client())
+	s.redisstore, _ = redisstore.NewRedisStore(ctx, goredisstore.Primary(s.Client()))
 	s.redisstore.KeyPrefix(c.Prefix)
 	s.redisstore.Serializer(entrySerializer{})
 	return s
