@@ -191,10 +191,10 @@ func TestStoreSessionsThatAreNotFromIt(t *testing.T) {
 	v.look("both", func(s *sessions.Session) { want(t, s, "k", "ours") })
 }
 
-// wrapped is a store around ours that registers sessions by itself.
-type wrapped struct{ *Store }
+// around is a store around ours that registers sessions by itself.
+type around struct{ *Store }
 
-func (s wrapped) Get(r *http.Request, name string) (*sessions.Session, error) {
+func (s around) Get(r *http.Request, name string) (*sessions.Session, error) {
 	return sessions.GetRegistry(r).Get(s, name)
 }
 
@@ -203,7 +203,7 @@ func TestStoreInsideAnother(t *testing.T) {
 		v := newVisitor(t, backends()["memory"](), way.with, nil)
 		for range 2 {
 			v.serve(func(w http.ResponseWriter, r *http.Request) {
-				s, err := wrapped{v.store}.Get(r, "app")
+				s, err := around{v.store}.Get(r, "app")
 				if err != nil {
 					t.Fatal(err)
 				}

@@ -89,6 +89,44 @@ func TestK1StoreOverlappingRequests(t *testing.T) {
 	}
 }
 
+// One request in the middle of another: each order of reading and adding.
+func TestK1StoreFlashesOfInterleavedRequests(t *testing.T) {
+	read := func(s *sessions.Session) { s.Flashes() }
+	add := func(text string) func(*sessions.Session) { return func(s *sessions.Session) { s.AddFlash(text) } }
+	for name, c := range map[string]struct {
+		before       []string
+		outer, inner func(*sessions.Session)
+		want         string
+	}{
+		"add in a read":        {[]string{"old"}, read, add("new"), "[new]"},
+		"read in an add":       {[]string{"old"}, add("new"), read, "[new]"},
+		"read in a read":       {[]string{"old", "old"}, read, read, "[]"},
+		"add in an add":        {nil, add("outer"), add("inner"), "[inner outer]"},
+		"add in an add to one": {[]string{"old"}, add("outer"), add("inner"), "[old inner outer]"},
+		"delete in an add":     {[]string{"old"}, add("new"), func(s *sessions.Session) { s.Options.MaxAge = -1 }, "[new]"},
+		"the same text":        {[]string{"same"}, read, add("same"), "[same]"},
+	} {
+		for _, way := range ways {
+			v := newVisitor(t, backends()["memory"](), way.with, nil)
+			v.edit("app", func(s *sessions.Session) {
+				s.Values["k"] = "so that there is a session"
+				for _, text := range c.before {
+					s.AddFlash(text)
+				}
+			})
+			v.edit("app", func(s *sessions.Session) {
+				c.outer(s)
+				v.edit("app", c.inner)
+			})
+			v.look("app", func(s *sessions.Session) {
+				if got := fmt.Sprint(s.Flashes()); got != c.want {
+					t.Errorf("K1: %s, %s: %s, want %s", name, way.name, got, c.want)
+				}
+			})
+		}
+	}
+}
+
 func TestK2StoreAfterLogout(t *testing.T) {
 	for _, way := range ways {
 		v := newVisitor(t, backends()["memory"](), way.with, quiet)

@@ -191,7 +191,7 @@ func (e *edit) merges() bool {
 func (e *edit) merge(newest []byte) []byte {
 	before, after, _ := e.lists()
 	list := before
-	if newest == nil {
+	if len(newest) == 0 {
 		list = nil
 	} else if _, v, err := decodeGob(newest); err == nil {
 		list, _ = v.([]any)
