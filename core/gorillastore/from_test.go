@@ -14,6 +14,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -420,5 +421,74 @@ func TestSessionLocksWaitNoLongerThanTheirContext(t *testing.T) {
 	wg.Wait()
 	if !slices.Equal(order, []int{1, 2}) || len(l.all) != 0 {
 		t.Errorf("order %v, %d locks are left", order, len(l.all))
+	}
+}
+
+// Many stores know of no deadlines.
+func TestL3FromWaitsNoLongerThanTheConfigSays(t *testing.T) {
+	store := newMemory(t)
+	release := make(chan struct{})
+	var hang atomic.Value // the operation that hangs
+	hang.Store("")
+	// The store is asked for it, and does not answer, before it does anything.
+	slow := hanging{store, func(op string) {
+		if hang.Load() == op {
+			<-release
+		}
+	}}
+	s := newSite(t, From(slow), func(c *core.Config) { c.LoadTimeout, c.CommitTimeout = 50*time.Millisecond, 50*time.Millisecond })
+	s.do(func(x *core.Session) { x.Set("k", "v") })
+	hang.Store("new")
+	if w := s.do(func(*core.Session) { t.Error("the handler runs") }); w.Code != 503 {
+		t.Errorf("status %d", w.Code)
+	}
+	hang.Store("")
+	w := s.do(func(x *core.Session) {
+		core.Get[string](x, "k")
+		hang.Store("save")
+		x.Set("k", "late")
+	})
+	if w.Code != 503 {
+		t.Errorf("status %d", w.Code)
+	}
+	// That save may still come: a logout must not come before it.
+	hang.Store("")
+	if w := s.do(func(x *core.Session) { x.Logout() }); w.Code != 503 {
+		t.Errorf("K2: a logout overtakes a save, status %d", w.Code)
+	}
+	close(release)
+	for deadline := time.Now().Add(10 * time.Second); len(s.cookies) > 0; {
+		s.do(func(x *core.Session) { x.Logout() })
+		if time.Now().After(deadline) {
+			t.Fatal("the session stays locked")
+		}
+	}
+	if ids := store.ids(); len(ids) != 0 {
+		t.Errorf("K2: %v is back", ids)
+	}
+}
+
+// hanging is a store that calls before whatever it does with a session.
+type hanging struct {
+	*memory
+	before func(op string)
+}
+
+func (h hanging) New(r *http.Request, name string) (*sessions.Session, error) {
+	h.before("new")
+	return h.memory.New(r, name)
+}
+
+func (h hanging) Save(r *http.Request, w http.ResponseWriter, s *sessions.Session) error {
+	h.before("save")
+	return h.memory.Save(r, w, s)
+}
+
+func TestL3FromStoreThatPanics(t *testing.T) {
+	store := newMemory(t)
+	s := began(t, From(store))
+	store.fail = func(string, string) error { panic("nil map") }
+	if w := s.do(func(*core.Session) {}); w.Code != 503 || !strings.Contains(s.said(), "panicked: nil map") {
+		t.Errorf("status %d, %s", w.Code, s.said())
 	}
 }
