@@ -30,8 +30,8 @@ import (
 // left alone. That goes for entries that were altered, cut or moved, those of
 // a key that is not in the ring, and those that are not encrypted: there is no
 // fallback, or whoever can write to the store could forge sessions. So switching
-// encryption on ends the sessions that are stored already, unless they are
-// taken over: that is a migration, and not the business of this wrapper.
+// encryption on ends the sessions that are stored already; to take them over is
+// the business of Migrating.
 //
 // Keys rotate as [Keyring] says. What an older key sealed opens, and is sealed
 // with the newest at the next save; so an old key can go once the sessions that
@@ -61,7 +61,7 @@ func Encrypted(store Store, keys *Keyring) Store {
 }
 
 // A sealed entry is a format byte, the ID of the key, and what xaes wrote. In
-// it are the user, after his name's length, and the data.
+// it are the user's length, the user and the data.
 const (
 	sealedFormat = 0xE1 // unlike the first byte of an entry that is not sealed
 	sealedHeader = 1 + len(keyID{})

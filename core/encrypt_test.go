@@ -27,6 +27,12 @@ func ring(t testing.TB, keys ...string) *core.Keyring {
 	return r
 }
 
+func newMemory(t testing.TB) *memstore.Store {
+	s := memstore.New()
+	t.Cleanup(func() { _ = s.Close() })
+	return s
+}
+
 // taping is a memory store that keeps all that it is ever given.
 type taping struct {
 	*memstore.Store
@@ -125,8 +131,7 @@ func sealedEntry(t *testing.T, store core.Store, keys *core.Keyring, id core.ID)
 }
 
 func TestSEC40WhatDoesNotOpenIsCorrupt(t *testing.T) {
-	store, keys := memstore.New(), ring(t, newKeys(2)...)
-	defer store.Close()
+	store, keys := newMemory(t), ring(t, newKeys(2)...)
 	id, other := core.ID{1}, core.ID{2}
 	good := sealedEntry(t, store, keys, id)
 	bad := map[string][]byte{
@@ -209,8 +214,7 @@ func TestE3WhatDoesNotOpenIsNoSession(t *testing.T) {
 type without struct{ core.Store }
 
 func TestEncryptedClaimsWhatTheStoreHas(t *testing.T) {
-	store, keys := memstore.New(), ring(t, newKeys(2)...)
-	defer store.Close()
+	store, keys := newMemory(t), ring(t, newKeys(2)...)
 	if _, ok := core.Encrypted(store, keys).(core.UserIndex); !ok {
 		t.Error("the index of the store is not found")
 	}
@@ -227,6 +231,13 @@ func TestEncryptedClaimsWhatTheStoreHas(t *testing.T) {
 	}
 	if err := full.RevokeAll(t.Context()); err != nil {
 		t.Error(err)
+	}
+	hears := &hearing{store, make(chan *watch, 1)}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	_ = core.ServerSide(core.Encrypted(hears, keys)).(core.Watcher).Watch(ctx, func(core.ID) {})
+	if len(hears.watches) != 1 {
+		t.Error("the store's Watch is not found")
 	}
 	bare := core.ServerSide(core.Encrypted(without{store}, keys))
 	if _, err := core.New(bare, core.Config{SessionLimit: 1}); !errors.Is(err, core.ErrUnsupported) {
@@ -247,8 +258,7 @@ type invalid struct{ core.Store }
 func (invalid) Validate() error { return errors.New("no such table") }
 
 func TestSEC43EncryptedRefusesNoKeys(t *testing.T) {
-	store, keys := memstore.New(), ring(t, newKeys(1)...)
-	defer store.Close()
+	store, keys := newMemory(t), ring(t, newKeys(1)...)
 	for want, s := range map[string]core.Store{
 		"no keys":       core.Encrypted(store, nil),
 		"no keys; pass": core.Encrypted(store, new(core.Keyring)),
@@ -286,8 +296,7 @@ func TestSEC43EncryptedRefusesNoKeys(t *testing.T) {
 }
 
 func TestSEC67EncryptedPrintsNoKey(t *testing.T) {
-	store := memstore.New()
-	defer store.Close()
+	store := newMemory(t)
 	s := core.Encrypted(store, ring(t, newKeys(2)...))
 	text, err := json.Marshal(s)
 	if err != nil {

@@ -26,7 +26,7 @@ const enterTimeout = time.Second
 
 // names returns user's pseudonyms, the newest key's first.
 func (s *encryptedIndex) names(user string) []string {
-	names := make([]string, 0, maxKeys)
+	names := make([]string, 0, len(s.keys()))
 	for _, k := range s.keys() {
 		names = append(names, k.pseudonym(user))
 	}
@@ -138,17 +138,25 @@ func (s *encryptedIndex) Reserve(ctx context.Context, user string, id ID, limit 
 	if limit <= 0 || !s.rotating() {
 		return s.index.Reserve(ctx, names[0], id, limit, policy)
 	}
-	older, err := s.live(ctx, id, names[1:]...)
+	newer, err := s.index.List(ctx, names[0])
+	if err != nil {
+		return nil, err
+	}
+	// What is under both names is counted there.
+	older, err := s.older(ctx, names[1:], append(slices.Clip(newer), id))
 	if err != nil {
 		return nil, err
 	}
 	var end []ID
 	if policy == EndOldest && len(older) > 0 {
-		newer, err := s.live(ctx, id, names[0])
-		if err != nil {
-			return nil, err
+		excess := len(older) + 1 - limit
+		for _, m := range newer {
+			if ok, err := s.isOne(ctx, m, names...); err != nil {
+				return nil, err
+			} else if ok && m != id {
+				excess++
+			}
 		}
-		excess := len(older) + len(newer) + 1 - limit
 		end = older[:min(max(excess, 0), len(older))]
 		older = older[len(end):]
 	}
@@ -164,29 +172,36 @@ func (s *encryptedIndex) Reserve(ctx context.Context, user string, id ID, limit 
 	return append(slices.Clip(end), more...), nil
 }
 
-// live returns the sessions under these names that exist, but for the one that is
-// logging in: of the last name first, each name's oldest first.
-func (s *encryptedIndex) live(ctx context.Context, but ID, names ...string) ([]ID, error) {
-	var live []ID
+// older returns the sessions under these names, but for some: those of the
+// last name first, each name's oldest first.
+func (s *encryptedIndex) older(ctx context.Context, names []string, but []ID) ([]ID, error) {
+	var older []ID
 	for _, name := range slices.Backward(names) {
 		ids, err := s.index.List(ctx, name)
 		if err != nil {
 			return nil, err
 		}
 		for _, id := range ids {
-			if id == but {
+			if slices.Contains(but, id) {
 				continue
 			}
-			e, err := s.inner.Load(ctx, id)
-			if err != nil && !isGone(err) {
+			if ok, err := s.isOne(ctx, id, name); err != nil {
 				return nil, err
-			}
-			if err == nil && e.User == name {
-				live = append(live, id)
+			} else if ok {
+				older = append(older, id)
 			}
 		}
 	}
-	return live, nil
+	return older, nil
+}
+
+// isOne reports whether id exists, as a session under one of these names.
+func (s *encryptedIndex) isOne(ctx context.Context, id ID, names ...string) (bool, error) {
+	e, err := s.inner.Load(ctx, id)
+	if isGone(err) {
+		return false, nil
+	}
+	return err == nil && slices.Contains(names, e.User), err
 }
 
 // Confirm implements [UserIndex]. A session whose entry still has an older

@@ -27,6 +27,7 @@ const (
 	EventFailed       EventKind = "failed"        // a commit failed; Err says why
 	EventUnavailable  EventKind = "unavailable"   // the backend could not answer; Err says why
 	EventAborted      EventKind = "aborted"       // the client hung up while its session was being loaded
+	EventMoved        EventKind = "moved"         // the session was moved to the new backend of a Migration
 	EventInsecure     EventKind = "insecure"      // a Secure cookie went out over plain HTTP; reported once
 )
 

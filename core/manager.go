@@ -36,11 +36,15 @@ func New(backend Backend, c Config) (*Manager, error) {
 	if err := c.validate(); err != nil {
 		return nil, err
 	}
-	if b, ok := backend.(starter); ok {
-		var err error
-		if backend, err = b.start(&c); err != nil {
-			return nil, err
-		}
+	var err error
+	switch b := backend.(type) {
+	case starter:
+		backend, err = b.start(&c)
+	case ConfigurableBackend:
+		backend, err = b.WithConfig(c)
+	}
+	if err != nil {
+		return nil, err
 	}
 	m := &Manager{config: c, backend: backend, traits: backend.Traits()}
 	if dir, ok := backend.(Directory); ok {

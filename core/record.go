@@ -25,6 +25,8 @@ type Record struct {
 
 	idle, lifetime time.Duration // per-session overrides: zero means the Config's
 
+	move moveState // while sessions are moved between backends, see Migrating
+
 	oldKey     bool // its token was made with a key that is being retired
 	attachment any  // the sealer's, see Attach
 
@@ -47,6 +49,7 @@ const (
 	flagDeadline
 	flagWhole // with the whole ID and the expiry; entries of a store have both elsewhere
 	flagTimeouts
+	flagMove // the last bit
 )
 
 // shortID is how much of its ID a record repeats that lies under that ID: enough
@@ -109,7 +112,7 @@ func (r *Record) size() int { return len(r.values) + len(r.flashes) + len(r.User
 
 // sizeHint is never below the encoded size.
 func (r *Record) sizeHint() int {
-	const fixed = 2 + 16 + 9*binary.MaxVarintLen64
+	const fixed = 2 + 16 + 13*binary.MaxVarintLen64
 	return fixed + len(r.User) + len(r.Label) + len(r.values) + len(r.flashes)
 }
 
@@ -150,6 +153,9 @@ func (r *Record) appendTo(dst []byte, whole bool) []byte {
 	if set(r.idle != 0 || r.lifetime != 0, flagTimeouts) {
 		dst = binary.AppendVarint(dst, int64(r.idle))
 		dst = binary.AppendVarint(dst, int64(r.lifetime))
+	}
+	if set(r.move != moveState{}, flagMove) {
+		dst = r.move.appendTo(dst)
 	}
 	set(r.Remembered, flagRemembered)
 	dst[at] = flags
@@ -207,10 +213,13 @@ func (r *Record) parse(data []byte) error {
 	if flags&flagTimeouts != 0 {
 		r.idle, r.lifetime = time.Duration(c.varint()), time.Duration(c.varint())
 	}
+	if flags&flagMove != 0 {
+		r.move = c.moveState()
+	}
 	r.nextFlash = c.uvarint()
 	r.values = c.section(func() { c.bytes(); c.bytes() })
 	r.flashes = c.section(func() { c.flash() })
-	if c.bad || len(c.buf) != 0 || r.ID.IsZero() || flags >= flagTimeouts<<1 {
+	if c.bad || len(c.buf) != 0 || r.ID.IsZero() {
 		return fmt.Errorf("%w: malformed", ErrCorrupt)
 	}
 	return nil

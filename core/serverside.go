@@ -73,13 +73,18 @@ func (b *serverSide) Load(ctx context.Context, scope Scope, token string) (Loade
 	if !ok {
 		return Loaded{}, ErrNotFound
 	}
-	presented := hashSecret(scope, id, sec)
 	var l Loaded
 	h, err := b.load(ctx, id, &l)
 	if err != nil {
 		return Loaded{}, err
 	}
+	return b.admit(hashSecret(scope, id, sec), h, l)
+}
+
+// admit returns what a token with the hash presented gets of the session that was loaded.
+func (b *serverSide) admit(presented hash, h *serverHandle, l Loaded) (Loaded, error) {
 	switch {
+	case l.Record.move.hidden():
 	case subtle.ConstantTimeCompare(presented[:], h.current[:]) == 1:
 		l.Handle = h
 		return l, nil
@@ -101,10 +106,20 @@ func (b *serverSide) Reload(ctx context.Context, _ Scope, handle Handle) (Loaded
 	if err != nil {
 		return Loaded{}, err
 	}
-	if old.byID {
-		h.byID = true
-	} else if h.current != old.current {
+	return b.again(old, h, l)
+}
+
+// again returns what was loaded anew for whoever has the handle old.
+func (b *serverSide) again(old, h *serverHandle, l Loaded) (Loaded, error) {
+	switch {
+	case l.Record.move.hidden():
 		return Loaded{}, ErrNotFound
+	case old.byID:
+		h.byID = true
+	case h.current != old.current:
+		return Loaded{}, ErrNotFound
+	default:
+		h.minted = old.minted // still nobody has it
 	}
 	l.Handle = h
 	return l, nil
@@ -113,6 +128,9 @@ func (b *serverSide) Reload(ctx context.Context, _ Scope, handle Handle) (Loaded
 func (b *serverSide) LoadID(ctx context.Context, id ID) (Loaded, error) {
 	var l Loaded
 	h, err := b.load(ctx, id, &l)
+	if err == nil && l.Record.move.hidden() {
+		err = ErrNotFound
+	}
 	if err != nil {
 		return Loaded{}, err
 	}
@@ -121,7 +139,7 @@ func (b *serverSide) LoadID(ctx context.Context, id ID) (Loaded, error) {
 	return l, nil
 }
 
-// load reads the entry of id and its record into l.
+// load reads the entry of id and its record into l, also one that is hidden.
 func (b *serverSide) load(ctx context.Context, id ID, l *Loaded) (*serverHandle, error) {
 	e, err := b.store.Load(ctx, id)
 	if err != nil {

@@ -41,24 +41,25 @@ type Session struct {
 	endings  []ending  // sessions to delete at the next commit, whatever its outcome
 
 	// How the request and its response stand.
-	presented  uint32      // which of our cookies the request carried
-	lines      []string    // the Set-Cookie lines that the header has
-	nextLines  []string    // those it is to have instead; nil: no change
-	given      atomic.Bool // the handler has asked for it, and may use it after the header
-	used       bool
-	noTouch    bool
-	sent       bool // the header has gone, or cannot be written any more
-	over       bool // the request is over
-	status     int
-	ended      bool
-	superseded bool       // loaded by a superseded token
-	broken     bool       // a commit has failed: nothing more is stored
-	outside    bool       // in hand without its token: by Manager.View or Update
-	unset      bool       // a session was ended: the client's cookie goes too
-	late       error      // the first change that came too late
-	refused    error      // the first call that cannot be carried out
-	snapshots  []snapshot // strict mode: what Get returned
-	events     []Event    // to be told once mu is free
+	presented   uint32      // which of our cookies the request carried
+	lines       []string    // the Set-Cookie lines that the header has
+	nextLines   []string    // those it is to have instead; nil: no change
+	given       atomic.Bool // the handler has asked for it, and may use it after the header
+	used        bool
+	noTouch     bool
+	touchFailed bool
+	sent        bool // the header has gone, or cannot be written any more
+	over        bool // the request is over
+	status      int
+	ended       bool
+	superseded  bool       // its session was ended or renewed elsewhere: only a login stores anything
+	broken      bool       // a commit has failed: nothing more is stored
+	outside     bool       // in hand without its token: by Manager.View or Update
+	unset       bool       // a session was ended: the client's cookie goes too
+	late        error      // the first change that came too late
+	refused     error      // the first call that cannot be carried out
+	snapshots   []snapshot // strict mode: what Get returned
+	events      []Event    // to be told once mu is free
 }
 
 // phase says what kind of session a request has in hand.
@@ -375,9 +376,22 @@ func (s *Session) undo() {
 		s.base, s.handle, s.stored = r.base, r.handle, true
 	}
 	s.forget()
+	s.fallBack()
+}
+
+// fallBack takes back that a login would have started afresh: without it, a
+// late request still writes nothing (promises K2, L4).
+func (s *Session) fallBack() {
 	if s.superseded && !s.stored {
 		s.phase, s.ended = phaseSuperseded, true
 	}
+}
+
+// lose lets go of a session that another request has ended or renewed.
+func (s *Session) lose() {
+	s.detach()
+	s.superseded = true
+	s.fallBack()
 }
 
 // forget drops what this request wanted to change and has not stored.

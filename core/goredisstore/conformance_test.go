@@ -35,9 +35,12 @@ func TestStore(t *testing.T) {
 	storetest.Run(t, func(t *testing.T) core.Store { return newStore(t, nil) })
 }
 
+// TestStoreWithFakeClock also uses a client that obeys its context.
 func TestStoreWithFakeClock(t *testing.T) {
+	client := redis.NewClient(&redis.Options{Addr: redistest.Shared(t).Addr(), ContextTimeoutEnabled: true})
+	t.Cleanup(func() { _ = client.Close() })
 	storetest.RunWithClock(t, func(t *testing.T) (core.Store, storetest.Clock) {
 		clock := storetest.NewFakeClock()
-		return newStore(t, clock.Now), clock
+		return goredisstore.New(client, goredisstore.Config{Prefix: redistest.UniquePrefix(t), Now: clock.Now}), clock
 	})
 }

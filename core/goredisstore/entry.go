@@ -11,7 +11,7 @@ import (
 
 // What lies under a session's key: a format byte, the version, the expiry in
 // milliseconds, with formatUser the user and its length, and the entry's data.
-// The scripts know the places of version and expiry.
+// The scripts know both formats and the places of version and expiry.
 const (
 	format     = 1
 	formatUser = 2

@@ -64,15 +64,26 @@ func newRig(t *testing.T, client redis.UniversalClient, sc goredisstore.Config, 
 	return r
 }
 
-// newProxied builds the application on a proxy to srv, with a client that has
-// go-redis's own defaults.
+// newProxied builds the application on a proxy to srv, with a client that suits
+// sessions.
 func newProxied(t *testing.T, srv *redistest.Server, mc core.Config) (*rig, *redistest.Proxy) {
 	t.Helper()
 	proxy := redistest.StartProxy(t, srv.Addr())
-	r := newRig(t, redis.NewClient(&redis.Options{Addr: proxy.Addr()}), goredisstore.Config{}, mc)
+	client, err := goredisstore.NewClient(proxy.URL())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return newTaught(t, proxy, client, mc), proxy
+}
+
+// newTaught builds the application on a client of proxy, and makes Redis learn
+// the scripts.
+func newTaught(t *testing.T, proxy *redistest.Proxy, client redis.UniversalClient, mc core.Config) *rig {
+	t.Helper()
+	r := newRig(t, client, goredisstore.Config{}, mc)
 	r.teach()
 	proxy.Reset()
-	return r, proxy
+	return r
 }
 
 var visits = core.NewKey[int]("visits")
@@ -122,9 +133,9 @@ func (r *rig) routes() http.Handler {
 func (r *rig) teach() {
 	r.t.Helper()
 	b := r.browser()
-	b.want(200, "/set", "key", "a", "value", "b")
-	b.want(200, "/login", "user", "teacher")
-	b.want(200, "/logout")
+	b.ok("/set", "key", "a", "value", "b")
+	b.ok("/login", "user", "teacher")
+	b.ok("/logout")
 	if err := r.store.Touch(r.t.Context(), core.ID{1}, 1, time.Now()); !isGone(err) {
 		r.t.Fatal(err)
 	}
@@ -133,7 +144,9 @@ func (r *rig) teach() {
 	r.events = nil
 }
 
-func isGone(err error) bool { return err != nil && strings.Contains(err.Error(), core.ErrNotFound.Error()) }
+func isGone(err error) bool {
+	return err != nil && strings.Contains(err.Error(), core.ErrNotFound.Error())
+}
 
 // count says how many events of a kind have been told.
 func (r *rig) count(kind core.EventKind, reasons ...core.Reason) int {
@@ -221,12 +234,12 @@ func (b *browser) doCtx(ctx context.Context, path string, pairs ...string) answe
 	return a
 }
 
-// want is do for a request that has to have this status. It returns the body.
-func (b *browser) want(status int, path string, pairs ...string) string {
+// ok is do for a request that has to succeed. It returns the body.
+func (b *browser) ok(path string, pairs ...string) string {
 	b.r.t.Helper()
 	a := b.do(path, pairs...)
-	if a.err != nil || a.status != status {
-		b.r.t.Errorf("%s %v: status %d (%v), want %d", path, pairs, a.status, a.err, status)
+	if a.err != nil || a.status != http.StatusOK {
+		b.r.t.Errorf("%s %v: status %d (%v), want 200", path, pairs, a.status, a.err)
 	}
 	return a.body
 }
@@ -263,8 +276,8 @@ func (r *rig) soon(took time.Duration, what string) {
 func (r *rig) loggedIn(user string) *browser {
 	r.t.Helper()
 	b := r.browser()
-	b.want(200, "/set", "key", "k", "value", "v")
-	b.want(200, "/login", "user", user)
+	b.ok("/set", "key", "k", "value", "v")
+	b.ok("/login", "user", user)
 	return b
 }
 

@@ -16,7 +16,7 @@ func (s *Store) channel() string { return s.config.Prefix + "ended" }
 // Watch implements [core.Watcher] by a subscription, on a connection of its
 // own that go-redis re-establishes.
 func (s *Store) Watch(ctx context.Context, ended func(core.ID)) error {
-	sub := s.given.Subscribe(ctx, s.channel())
+	sub := s.client.Subscribe(ctx, s.channel())
 	defer func() { _ = sub.Close() }()
 	if _, err := sub.Receive(ctx); err != nil {
 		return fmt.Errorf("goredisstore: subscribe: %w", err)

@@ -43,7 +43,7 @@ func RedisStore(client redis.UniversalClient, c goredisstore.Config) core.Store 
 	// with less of an explanation than Validate.
 	ctx, cancel := context.WithCancel(context.Background())
 	cancel()
-	s.redisstore, _ = redisstore.NewRedisStore(ctx, s.Client())
+	s.redisstore, _ = redisstore.NewRedisStore(ctx, goredisstore.Primary(s.Client()))
 	s.redisstore.KeyPrefix(c.Prefix)
 	s.redisstore.Serializer(entrySerializer{})
 	return s
@@ -62,27 +62,31 @@ const sessionName = "s"
 
 // Load implements [core.Store], in one round trip.
 func (s *redisStore) Load(ctx context.Context, id core.ID) (core.Entry, error) {
-	ctx, cancel := s.Deadline(ctx)
-	defer cancel()
-	request := &http.Request{Header: http.Header{"Cookie": {sessionName + "=" + id.String()}}}
-	session, err := s.redisstore.New(request.WithContext(ctx), sessionName)
-	if err == nil && session.IsNew {
-		err = redis.Nil
+	var value []byte
+	err := s.Within(ctx, func(ctx context.Context) error {
+		request := &http.Request{Header: http.Header{"Cookie": {sessionName + "=" + id.String()}}}
+		session, err := s.redisstore.New(request.WithContext(ctx), sessionName)
+		if err == nil && session.IsNew {
+			return redis.Nil
+		}
+		value, _ = session.Values[entryKey].([]byte)
+		return err
+	})
+	if err != nil {
+		return s.Loaded(nil, err)
 	}
-	value, _ := session.Values[entryKey].([]byte)
-	return s.Loaded(value, err)
+	return s.Loaded(value, nil)
 }
 
 // Delete implements [core.Store], in two round trips: the second tells those
 // who wait for the session's end.
 func (s *redisStore) Delete(ctx context.Context, id core.ID) error {
-	ctx, cancel := s.Deadline(ctx)
-	defer cancel()
 	session := sessions.NewSession(s.redisstore, sessionName)
 	session.ID = id.String()
 	session.Options.MaxAge = -1
-	request := (&http.Request{}).WithContext(ctx)
-	return s.Deleted(ctx, id, session.Save(request, noResponse{}))
+	return s.Deleted(ctx, id, s.Within(ctx, func(ctx context.Context) error {
+		return session.Save((&http.Request{}).WithContext(ctx), noResponse{})
+	}))
 }
 
 // entryKey is where redisstore's session has the bytes that Redis has.

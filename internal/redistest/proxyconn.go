@@ -176,6 +176,7 @@ func startsStream(args []string) bool {
 
 // connect returns the connection to the server, made with the first command.
 func (c *proxyConn) connect() (net.Conn, error) {
+	upstream := c.proxy.target()
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.server != nil {
@@ -184,7 +185,7 @@ func (c *proxyConn) connect() (net.Conn, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), replyTimeout)
 	defer cancel()
 	var d net.Dialer
-	server, err := d.DialContext(ctx, "tcp", c.proxy.upstream)
+	server, err := d.DialContext(ctx, "tcp", upstream)
 	if err != nil {
 		return nil, err
 	}

@@ -1,0 +1,117 @@
+package core
+
+import (
+	"context"
+	"errors"
+	"time"
+)
+
+// Delete implements [Backend]. What it ends cannot come back from the other side.
+func (m *Migration) Delete(ctx context.Context, handle Handle) error {
+	switch h := handle.(type) {
+	case *moving:
+		if m.from.dir == nil && m.to.native == nil {
+			return errors.Join(m.from.Delete(ctx, h.h))
+		}
+		return m.end(ctx, h.record.ID, m.lasts(&h.record))
+	case *arrived:
+		if m.from.dir == nil {
+			return m.to.Delete(ctx, h.h)
+		}
+		return errors.Join(m.to.Delete(ctx, h.h), m.end(ctx, h.id, h.expires))
+	case *serverHandle:
+		return m.end(ctx, h.id, h.expires)
+	}
+	return m.to.Delete(ctx, handle)
+}
+
+// DeleteID implements [Directory].
+func (d *migrationDir) DeleteID(ctx context.Context, id ID) error { return d.end(ctx, id, time.Time{}) }
+
+// end ends the session id on both sides. Where a copy or a token of the other
+// side could bring it back, a tombstone stays, at least until the given time.
+func (m *Migration) end(ctx context.Context, id ID, until time.Time) error {
+	switch {
+	case m.kept:
+		leaving, err := m.bury(ctx, m.to.native, id, time.Time{})
+		if err != nil {
+			return err
+		}
+		if !leaving {
+			return m.from.dir.DeleteID(ctx, id)
+		}
+		// A move from there to here may be under way.
+		_, err = m.bury(ctx, m.from.native, id, time.Time{})
+		return err
+	case m.to.native != nil:
+		if _, err := m.bury(ctx, m.to.native, id, until); err != nil || m.from.dir == nil {
+			return err
+		}
+		return m.from.dir.DeleteID(ctx, id)
+	case m.from.native != nil:
+		if _, err := m.bury(ctx, m.from.native, id, until); err != nil || m.to.dir == nil {
+			return err
+		}
+		return m.to.dir.DeleteID(ctx, id)
+	}
+	var errs [2]error
+	for i, s := range [...]side{m.to, m.from} {
+		if s.dir != nil {
+			errs[i] = s.dir.DeleteID(ctx, id)
+		}
+	}
+	return errors.Join(errs[:]...)
+}
+
+// bury puts a tombstone in the place of the session id in b, and reports whether
+// the session was on its way from there to the other side.
+func (m *Migration) bury(ctx context.Context, b *serverSide, id ID, until time.Time) (leaving bool, _ error) {
+	for {
+		var l Loaded
+		h, err := b.load(ctx, id, &l)
+		switch {
+		case err == nil && l.Record.move.place == placeEnded && !l.Record.Expires.Before(until):
+			return false, nil
+		case isGone(err):
+			h = &serverHandle{}
+		case errors.Is(err, ErrCorrupt), errors.Is(err, ErrNewerVersion):
+			return true, b.store.Delete(ctx, id) // nothing that could be moved
+		case err != nil:
+			return false, err
+		}
+		leaving = leaving || l.Record.move.place == placeLeaving
+		tomb := m.marker(id, placeEnded, endedFor)
+		for _, t := range [...]time.Time{until, m.tombUntil(h, &l.Record)} {
+			if t.After(tomb.Expires) {
+				tomb.Expires = t
+			}
+		}
+		_, err = b.put(ctx, Scope{}, &serverHandle{}, &tomb, h.version)
+		if err == nil || !errors.Is(err, ErrConflict) && !isGone(err) || ctx.Err() != nil {
+			return leaving, err
+		}
+		// Another request was faster; this one wins in the end, for each save
+		// that it loses to is one that cannot be made again.
+	}
+}
+
+// tombUntil returns how long a token of the other side may bring back the session r.
+func (m *Migration) tombUntil(h *serverHandle, r *Record) time.Time {
+	if m.kept || h.version == 0 {
+		return time.Time{}
+	}
+	return m.lasts(r)
+}
+
+// DeleteAll implements [Directory]. The old side comes first: a move that is
+// under way finds its session gone from there, and gives up. It comes last as
+// well, for moves in the other direction.
+func (d *migrationDir) DeleteAll(ctx context.Context) error {
+	var errs [3]error
+	for i, s := range [...]side{d.from, d.to, d.from} {
+		if s.dir != nil && (i < 2 || d.to.dir != nil && errs[0] == nil) {
+			errs[i] = s.dir.DeleteAll(ctx)
+		}
+	}
+	return errors.Join(errs[:]...)
+}
