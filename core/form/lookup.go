@@ -118,7 +118,11 @@ func (p *typePlan) findField(v reflect.Value, name string, how search) (found, b
 			return found{plan: secretField, path: f.goName, name: f.name}, true
 		}
 		if got, ok := f.plan.find(f.of(v), rest, how); ok {
-			return got.under(f.goName, f.name), true
+			path := got.under(f.goName, f.name)
+			if f.embedded && rest != "" {
+				path.name = got.name // binders do not name what is embedded
+			}
+			return path, true
 		}
 	}
 	for i := range p.fields {
