@@ -19,6 +19,12 @@ import (
 // if the test has it, and returns the binary's path.
 func Build(t *testing.T) string {
 	t.Helper()
+	return BuildIn(t, ".")
+}
+
+// BuildIn builds the program in another folder, such as "../echo".
+func BuildIn(t *testing.T, folder string) string {
+	t.Helper()
 	if testing.Short() {
 		t.Skip("builds and starts a program")
 	}
@@ -27,7 +33,7 @@ func Build(t *testing.T) string {
 	if raceEnabled {
 		args = append(args, "-race")
 	}
-	if out, err := exec.CommandContext(t.Context(), "go", append(args, ".")...).CombinedOutput(); err != nil { //nolint:gosec // the arguments are above
+	if out, err := exec.CommandContext(t.Context(), "go", append(args, folder)...).CombinedOutput(); err != nil { //nolint:gosec // the arguments are above
 		t.Fatalf("go build: %v\n%s", err, out)
 	}
 	return bin
