@@ -130,10 +130,18 @@ var (
 
 // Templates has the template "page", which executes with a [Page].
 var Templates = template.Must(template.New("").Funcs(template.FuncMap{
-	"clock": func(t time.Time) string { return t.Local().Format("15:04") },
-	"day":   func(t time.Time) string { return t.Local().Format("2 January, 15:04") },
-	"iso":   func(t time.Time) string { return t.UTC().Format(time.RFC3339) },
+	"when": when,
+	"iso":  func(t time.Time) string { return t.UTC().Format(time.RFC3339) },
 }).ParseFS(pages, "pages/*.html"))
+
+// when is a time for people, in the server's time zone.
+func when(t time.Time) string {
+	t, now := t.Local(), time.Now()
+	if t.YearDay() == now.YearDay() && t.Year() == now.Year() {
+		return t.Format("today, 15:04")
+	}
+	return t.Format("2 January, 15:04")
+}
 
 // Static has the style sheet, the script and the icon, to be served below
 // /static/. The pages need nothing from elsewhere.

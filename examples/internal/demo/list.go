@@ -91,7 +91,7 @@ func readItem(form Form, list []Item) (Item, map[string]string) {
 	}
 	var err error
 	if item.Count, err = strconv.Atoi(strings.TrimSpace(form("count"))); err != nil || item.Count < 1 || item.Count > maxCount {
-		wrong["count"] = fmt.Sprintf("Enter a number from 1 to %d.", maxCount)
+		wrong["count"] = fmt.Sprintf("Enter 1 to %d.", maxCount)
 	}
 	return item, wrong
 }

@@ -1,0 +1,89 @@
+package browser
+
+import (
+	"bytes"
+	"flag"
+	"image/png"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/chromedp/cdproto/emulation"
+	"github.com/chromedp/cdproto/page"
+	"github.com/chromedp/chromedp"
+
+	"github.com/satchel-go/satchel/examples/internal/runtest"
+)
+
+// screenshots is where TestScreenshots keeps its images: "make screenshots"
+// names docs/images.
+var screenshots = flag.String("screenshots", "", "`folder` to keep the images of the README in")
+
+// maxImage is how large an image of the README may be.
+const maxImage = 150 << 10
+
+// TestScreenshots takes the images of the README.
+func TestScreenshots(t *testing.T) {
+	folder := *screenshots
+	if folder == "" {
+		folder = t.TempDir()
+	}
+	address := runtest.Start(t, runtest.BuildIn(t, "../echo"), "-addr", "localhost:0").URL
+	b, phone := newTab(t, address), newTab(t, address)
+	call(phone, emulation.SetUserAgentOverride, emulation.SetUserAgentOverrideParams{
+		UserAgent: "Mozilla/5.0 (iPhone; CPU iPhone OS 18_5 like Mac OS X) AppleWebKit/605.1.15 Version/18.5 Mobile/15E148 Safari/604.1",
+	})
+	for _, tab := range []*tab{b, phone} {
+		tab.show(1040, "light")
+		tab.open("/")
+		tab.enter("Name", "Ann")
+		tab.press("Sign in")
+	}
+	for _, item := range [][2]string{{"Notebook", "1"}, {"Pencils", "4"}, {"Apple", "2"}, {"Map of the coast", "1"}} {
+		b.enter("What to pack", item[0])
+		b.enter("How many", item[1])
+		b.press("Pack")
+	}
+	b.enter("What to pack", "Raincoat")
+	b.enter("How many", "one")
+	b.press("Pack")
+	b.keep(folder, "list", 1040)
+
+	phone.press("Live")
+	phone.press("Start a job")
+	phone.waitFor("The job has finished")
+	phone.keep(folder, "live", 390)
+
+	b.press("Devices")
+	b.reload() // the message of the job was for this browser too
+	b.keep(folder, "devices", 1040)
+}
+
+// keep writes two images of the page, light and dark.
+func (b *tab) keep(folder, name string, width int64) {
+	b.Helper()
+	for _, scheme := range []string{"light", "dark"} {
+		b.show(width, scheme)
+		height := run(b, chromedp.Evaluate[float64](`(document.activeElement.blur(), scrollTo(0, 0), document.documentElement.getBoundingClientRect().height)`))
+		call(b, emulation.SetDeviceMetricsOverride, emulation.SetDeviceMetricsOverrideParams{
+			Width: width, Height: int64(height), DeviceScaleFactor: 1,
+		})
+		shot := call(b, page.CaptureScreenshot, page.CaptureScreenshotParams{
+			Clip: &page.Viewport{Width: float64(width), Height: height, Scale: 1.5},
+		})
+		img, err := png.Decode(bytes.NewReader(shot.Data))
+		if err != nil {
+			b.Fatal(err)
+		}
+		var small bytes.Buffer
+		if err := (&png.Encoder{CompressionLevel: png.BestCompression}).Encode(&small, img); err != nil {
+			b.Fatal(err)
+		}
+		if small.Len() > maxImage {
+			b.Errorf("%s in %s has %d bytes, want at most %d", name, scheme, small.Len(), maxImage)
+		}
+		if err := os.WriteFile(filepath.Join(folder, name+"-"+scheme+".png"), small.Bytes(), 0o600); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
