@@ -16,6 +16,7 @@ import (
 func TestDemo(t *testing.T) {
 	for _, framework := range []string{"nethttp", "echo", "gin", "fiber"} {
 		t.Run(framework, func(t *testing.T) {
+			t.Parallel()
 			address := runtest.Start(t, runtest.BuildIn(t, "../"+framework), "-addr", "localhost:0").URL
 			one, two := newTab(t, address), newTab(t, address)
 			signsIn(one)
@@ -157,6 +158,7 @@ func signsOut(b *tab) {
 
 // TestWithoutJavaScript uses the demo with scripts turned off.
 func TestWithoutJavaScript(t *testing.T) {
+	t.Parallel()
 	b := newTab(t, runtest.Start(t, runtest.BuildIn(t, "../nethttp"), "-addr", "localhost:0").URL)
 	call(b, emulation.SetScriptExecutionDisabled, emulation.SetScriptExecutionDisabledParams{Value: true})
 	b.open("/")
@@ -180,6 +182,7 @@ func TestWithoutJavaScript(t *testing.T) {
 
 // TestCookieStore looks at what the pages say where sessions are in cookies.
 func TestCookieStore(t *testing.T) {
+	t.Parallel()
 	b := newTab(t, runtest.Start(t, runtest.BuildIn(t, "../nethttp"), "-addr", "localhost:0", "-store", "cookie:").URL)
 	b.open("/")
 	b.enter("Name", "Ann")

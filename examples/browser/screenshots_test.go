@@ -24,6 +24,7 @@ const maxImage = 150 << 10
 
 // TestScreenshots takes the images of the README.
 func TestScreenshots(t *testing.T) {
+	t.Parallel()
 	folder := *screenshots
 	if folder == "" {
 		folder = t.TempDir()

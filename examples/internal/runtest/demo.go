@@ -155,11 +155,11 @@ func emptyName(t *testing.T, address string) {
 	b := newBrowser(t, address)
 	page := b.post("/sign-in", url.Values{"name": {"  "}, "remember": {"yes"}})
 	b.has(page, `<p class="flash error">`)
-	b.has(page, `<p class="error" id="name-error">Enter a name. Any will do.</p>`)
+	b.has(page, `<p class="wrong" id="name-error">Enter a name. Any will do.</p>`)
 	b.has(page, `name="remember" value="yes" checked`)
 	page = b.home()
 	b.has(page, "Sign in")
-	b.hasNot(page, "error")
+	b.hasNot(page, "wrong")
 	b.hasNot(page, "checked")
 }
 
