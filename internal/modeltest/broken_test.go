@@ -3,6 +3,7 @@ package modeltest
 import (
 	"context"
 	"errors"
+	"slices"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -259,12 +260,9 @@ func TestModelCatchesBrokenStores(t *testing.T) {
 				for seed := range uint64(most) {
 					if v, text := try(seed, counts{}, breaking); v != nil {
 						t.Logf("caught at schedule %d:\n%s", seed, text)
-						for _, p := range way.promises {
-							if p == v.promise {
-								return
-							}
+						if !slices.Contains(way.promises, v.promise) {
+							t.Errorf("found %s, want one of %v", v.promise, way.promises)
 						}
-						t.Errorf("found %s, want one of %v", v.promise, way.promises)
 						return
 					}
 				}

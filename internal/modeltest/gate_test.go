@@ -22,17 +22,18 @@ var _ full = (*gate)(nil)
 
 // call is one operation on the store that has got its turn.
 type call struct {
-	a     *actor
-	what  string
-	id    core.ID
-	asked time.Time // when the core asked for it: it may have waited since
-	fault mishap
+	a      *actor
+	what   string
+	id     core.ID
+	called time.Time // when the core asked for it: it may have waited since
+	asked  time.Time // when it made the record that it wants to store
+	fault  mishap
 }
 
 // ask waits for the running actor's turn.
 func (g *gate) ask(what string, id core.ID) call {
 	a := g.w.running
-	c := call{a: a, what: what, id: id, asked: g.w.clock}
+	c := call{a: a, what: what, id: id, called: g.w.clock, asked: g.w.clock}
 	a.step()
 	for _, f := range a.faults {
 		if f.at == a.calls {

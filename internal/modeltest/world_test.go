@@ -22,7 +22,8 @@ const (
 	longLifetime    = 90 * time.Minute
 	touchAfter      = idle / 10
 	flashLifetime   = 10 * time.Minute
-	reservationTime = time.Minute // how long memstore waits for a Confirm
+	lateFor         = 365 * 24 * time.Hour // how long a token that was replaced is remembered
+	reservationTime = time.Minute          // how long memstore waits for a Confirm
 	commitTimeout   = 2 * time.Second
 	maxSteps        = 5000 // of one schedule: more means that somebody goes round in circles
 )
