@@ -5,6 +5,7 @@ GOLANGCI_VERSION := v2.15.0
 GOLANGCI := bin/golangci-lint-$(GOLANGCI_VERSION)
 FUZZTIME ?= 10s
 BENCH ?= .
+ROUNDS ?= 12
 
 # on: promises-check, and with it .ci/run, fails where a promise has no test.
 PROMISES ?= on
@@ -134,8 +135,8 @@ bench: check-go redis ## benchmarks; BENCH=regexp chooses
 	$(GO) test -run '^$$' -bench '$(BENCH)' -benchmem work
 
 .PHONY: bench-peers
-bench-peers: check-go redis ## benchmarks beside other session libraries, in one run
-	cd bench && GOWORK=off $(GO) test -run '^$$' -bench '$(BENCH)' .
+bench-peers: check-go redis ## benchmarks beside other session libraries; ROUNDS=12 times
+	@$(GO) run ./internal/tools/medians -dir bench -rounds $(ROUNDS) -bench '$(BENCH)'
 
 .PHONY: fuzz
 fuzz: check-go ## each fuzz test for FUZZTIME (10s)
