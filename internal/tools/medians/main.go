@@ -1,7 +1,7 @@
 // Command medians runs the benchmarks beside other libraries several times and
 // prints, for each, the median, and what Satchel takes of it.
 //
-//	medians -dir bench -rounds 12 -bench /read/redis
+//	medians -dir bench -rounds 25 -bench /read/redis
 //
 // Each round runs all benchmarks once, so that what disturbs the machine for a
 // while disturbs all of them. A ratio is the median of the ratios within the
@@ -31,9 +31,9 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	flags := flag.NewFlagSet("medians", flag.ContinueOnError)
 	flags.SetOutput(stderr)
 	dir := flags.String("dir", "bench", "folder of the module with the benchmarks")
-	rounds := flags.Int("rounds", 12, "how often to run them")
+	rounds := flags.Int("rounds", 25, "how often to run them")
 	pattern := flags.String("bench", ".", "which ones, as in go test")
-	benchtime := flags.String("benchtime", "300ms", "for how long each, as in go test")
+	benchtime := flags.String("benchtime", "150ms", "for how long each, as in go test")
 	if err := flags.Parse(args); err != nil {
 		return err
 	}
@@ -48,6 +48,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	binary := filepath.Join(temp, "bench.test")
 
 	var output bytes.Buffer
+	var res *results
 	start := func(name string, args ...string) error {
 		cmd := exec.CommandContext(ctx, name, args...)
 		cmd.Dir, cmd.Env = *dir, append(os.Environ(), "GOWORK=off") // the peers are not in the workspace
@@ -62,10 +63,9 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 		if err := start(binary, "-test.run", "^$", "-test.bench", *pattern, "-test.benchtime", *benchtime); err != nil {
 			return fmt.Errorf("round %d: %w", i+1, err)
 		}
+		if res, err = parse(bytes.NewReader(output.Bytes())); err != nil {
+			return err
+		}
 	}
-	results, err := parse(&output)
-	if err != nil {
-		return err
-	}
-	return results.print(stdout)
+	return res.print(stdout)
 }

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bufio"
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -23,7 +24,7 @@ type key struct{ route, backend, library string }
 type sample struct{ nanoseconds, allocs float64 }
 
 // results has the samples of each benchmark in the order of rounds, and the
-// benchmarks in the order of running.
+// benchmarks sorted by route, as they ran, backend and library, ours first.
 type results struct {
 	order   []key
 	samples map[key][]sample
@@ -75,7 +76,27 @@ func parse(r io.Reader) (*results, error) {
 			return nil, fmt.Errorf("%s/%s/%s ran %d times, others %d times", k.route, k.backend, k.library, n, want)
 		}
 	}
+	res.sort()
 	return res, nil
+}
+
+func (r *results) sort() {
+	var routes []string
+	for _, k := range r.order {
+		if !slices.Contains(routes, k.route) {
+			routes = append(routes, k.route)
+		}
+	}
+	others := func(k key) int {
+		if strings.HasPrefix(k.library, ours) {
+			return 0
+		}
+		return 1
+	}
+	slices.SortFunc(r.order, func(a, b key) int {
+		return cmp.Or(cmp.Compare(slices.Index(routes, a.route), slices.Index(routes, b.route)),
+			cmp.Compare(a.backend, b.backend), cmp.Compare(others(a), others(b)), cmp.Compare(a.library, b.library))
+	})
 }
 
 // parseName takes "BenchmarkSession/read/redis/scs-idle-2" apart; the number is

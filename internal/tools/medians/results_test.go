@@ -5,12 +5,12 @@ import (
 	"testing"
 )
 
-// The second round ran on a machine half as fast.
+// The order differs between rounds, and the second ran on a machine half as fast.
 const output = `goos: linux
 --- round 1 of 3
-BenchmarkSession/read/redis/satchel-2          	 9307	  30000 ns/op	 79.00 cookie-bytes	 2928 B/op	  24 allocs/op
 BenchmarkSession/read/redis/scs-2              	 7406	  50000 ns/op	 51.00 cookie-bytes	11512 B/op	 240 allocs/op
 BenchmarkSession/read/redis/scs-idle-2         	 4507	 100000 ns/op	 51.00 cookie-bytes	15268 B/op	 291 allocs/op
+BenchmarkSession/read/redis/satchel-2          	 9307	  30000 ns/op	 79.00 cookie-bytes	 2928 B/op	  24 allocs/op
 --- round 2 of 3
 BenchmarkSession/read/redis/satchel-2          	 9307	  60000 ns/op	 79.00 cookie-bytes	 2928 B/op	  24 allocs/op
 BenchmarkSession/read/redis/scs-2              	 7406	 100000 ns/op	 51.00 cookie-bytes	11512 B/op	 240 allocs/op
