@@ -5,6 +5,8 @@ GOLANGCI_VERSION := v2.15.0
 GOLANGCI := bin/golangci-lint-$(GOLANGCI_VERSION)
 FUZZTIME ?= 10s
 BENCH ?= .
+ROUNDS ?= 25
+SESSIONS ?= 100000
 
 # on: promises-check, and with it .ci/run, fails where a promise has no test.
 PROMISES ?= on
@@ -134,8 +136,12 @@ bench: check-go redis ## benchmarks; BENCH=regexp chooses
 	$(GO) test -run '^$$' -bench '$(BENCH)' -benchmem work
 
 .PHONY: bench-peers
-bench-peers: check-go redis ## benchmarks beside other session libraries, in one run
-	cd bench && GOWORK=off $(GO) test -run '^$$' -bench '$(BENCH)' .
+bench-peers: check-go redis ## benchmarks beside other session libraries; ROUNDS=25 times
+	@$(GO) run ./internal/tools/medians -dir bench -rounds $(ROUNDS) -bench '$(BENCH)'
+
+.PHONY: capacity
+capacity: check-go redis ## what sessions take of Redis; SESSIONS=100000 of them
+	cd core/goredisstore && SATCHEL_CAPACITY_SESSIONS=$(SESSIONS) $(GO) test -count=1 -timeout 60m -run TestCapacity -v .
 
 .PHONY: fuzz
 fuzz: check-go ## each fuzz test for FUZZTIME (10s)
