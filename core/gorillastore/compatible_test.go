@@ -21,13 +21,10 @@ import (
 )
 
 // compatibleOn returns a backend through a proxy, and the prefix of its keys.
-func compatibleOn(t *testing.T, server *redistest.Server, c CompatibleConfig) (core.Backend, *redistest.Proxy, string) {
+func compatibleOn(t *testing.T, server *redistest.Server) (core.Backend, *redistest.Proxy, string) {
 	t.Helper()
-	proxy := redistest.StartProxy(t, server.Addr())
-	if c.KeyPrefix == "" {
-		c.KeyPrefix = redistest.UniquePrefix(t)
-	}
-	return RedisCompatible(newClient(t, proxy.Addr()), c), proxy, c.KeyPrefix
+	proxy, prefix := redistest.StartProxy(t, server.Addr()), redistest.UniquePrefix(t)
+	return RedisCompatible(newClient(t, proxy.Addr()), CompatibleConfig{KeyPrefix: prefix}), proxy, prefix
 }
 
 // keys returns the keys in server that begin with prefix, and fails for those
@@ -45,8 +42,8 @@ func keys(t *testing.T, server *redistest.Server, prefix string) []string {
 
 func TestCompatibleKeysAndBytesAreRedisstores(t *testing.T) {
 	server := redistest.Shared(t)
-	backend, _, prefix := compatibleOn(t, server, CompatibleConfig{})
-	s := began(t, backend, nil)
+	backend, _, prefix := compatibleOn(t, server)
+	s := began(t, backend)
 	token := s.cookies["session"]
 	if found := keys(t, server, prefix); !slices.Equal(found, []string{prefix + token}) || !isKey(token) {
 		t.Errorf("keys %v, token %q", found, token)
@@ -74,8 +71,8 @@ func TestCompatibleKeysAndBytesAreRedisstores(t *testing.T) {
 }
 
 func TestCompatibleCosts(t *testing.T) {
-	backend, proxy, _ := compatibleOn(t, redistest.Shared(t), CompatibleConfig{})
-	s := began(t, backend, nil)
+	backend, proxy, _ := compatibleOn(t, redistest.Shared(t))
+	s := began(t, backend)
 	s.do(func(x *core.Session) { x.Set("warm", "up") })
 	for _, c := range []struct {
 		what   string
@@ -132,7 +129,7 @@ func TestCompatibleBetweenProcesses(t *testing.T) {
 	two := func(t *testing.T) (a, b *site, prefix string) {
 		t.Helper()
 		prefix = redistest.UniquePrefix(t)
-		a = began(t, RedisCompatible(newClient(t, server.Addr()), CompatibleConfig{KeyPrefix: prefix}), nil)
+		a = began(t, RedisCompatible(newClient(t, server.Addr()), CompatibleConfig{KeyPrefix: prefix}))
 		b = newSite(t, RedisCompatible(newClient(t, server.Addr()), CompatibleConfig{KeyPrefix: prefix}), nil)
 		b.cookies = maps.Clone(a.cookies)
 		return a, b, prefix
@@ -181,11 +178,14 @@ func TestCompatibleBetweenProcesses(t *testing.T) {
 				func(x *core.Session) { x.Login("u") },
 			} {
 				a, b, prefix := two(t)
-				b.do(func(x *core.Session) {
+				w := b.do(func(x *core.Session) {
 					core.Get[string](x, "k")
 					end(a)
 					write(x)
 				})
+				if w.Code != 200 {
+					t.Errorf("%s: status %d", what, w.Code)
+				}
 				if b.counts(core.EventLogin, "") > 0 { // a login of its own goes on with a session of its own
 					b.do(func(x *core.Session) {
 						if _, ok := core.Get[string](x, "k"); ok || x.UserID() != "u" {
@@ -256,7 +256,7 @@ func TestCompatibleWithBlindWriters(t *testing.T) {
 	limit := func(id, reason string) { t.Logf("promise-limit: gorilla-redis-shared %s %s", id, reason) }
 	server := redistest.Shared(t)
 	store, prefix := newRedis(t)
-	s := began(t, RedisCompatible(newClient(t, server.Addr()), CompatibleConfig{KeyPrefix: prefix}), nil)
+	s := began(t, RedisCompatible(newClient(t, server.Addr()), CompatibleConfig{KeyPrefix: prefix}))
 	limit("K1", "a program that uses redisstore overwrites what Satchel has saved since it loaded")
 	s.gorilla(store, func(g *sessions.Session) {
 		other := &site{t: t, m: s.m, cookies: maps.Clone(s.cookies)}
@@ -279,7 +279,7 @@ func TestCompatibleWithBlindWriters(t *testing.T) {
 func TestK1CompatibleSaveWhoseAnswerIsLost(t *testing.T) {
 	server := redistest.Shared(t)
 	for what, changed := range map[string]bool{"unchanged since": false, "changed since": true} {
-		backend, proxy, prefix := compatibleOn(t, server, CompatibleConfig{})
+		backend, proxy, prefix := compatibleOn(t, server)
 		s := newSite(t, backend, nil)
 		count := func(x *core.Session) { core.Update(x, "n", func(n int) int { return n + 1 }) }
 		s.do(count)
@@ -319,8 +319,8 @@ func TestK1CompatibleSaveWhoseAnswerIsLost(t *testing.T) {
 
 func TestL3CompatibleWithoutRedis(t *testing.T) {
 	server := redistest.Start(t)
-	backend, proxy, _ := compatibleOn(t, server, CompatibleConfig{})
-	s := began(t, backend, nil)
+	backend, proxy, _ := compatibleOn(t, server)
+	s := began(t, backend)
 	token := s.cookies["session"]
 	for what, cut := range map[string]func(){"refused": proxy.Refuse, "silent": proxy.Blackhole} {
 		cut()
@@ -351,8 +351,8 @@ func TestL3CompatibleWithoutRedis(t *testing.T) {
 
 func TestE3CompatibleLeavesAloneWhatItCannotRead(t *testing.T) {
 	server := redistest.Shared(t)
-	backend, _, prefix := compatibleOn(t, server, CompatibleConfig{})
-	s := began(t, backend, nil)
+	backend, _, prefix := compatibleOn(t, server)
+	s := began(t, backend)
 	token := s.cookies["session"]
 	key := prefix + token
 	whole, _ := server.MustDo("GET", key).(string)
@@ -438,8 +438,8 @@ func TestCompatibleSerializerKeyGenAndToken(t *testing.T) {
 }
 
 func TestSEC6CompatibleAsksRedisForItsOwnKeysOnly(t *testing.T) {
-	backend, proxy, _ := compatibleOn(t, redistest.Shared(t), CompatibleConfig{})
-	s := began(t, backend, nil)
+	backend, proxy, _ := compatibleOn(t, redistest.Shared(t))
+	s := began(t, backend)
 	token := s.cookies["session"]
 	proxy.Reset()
 	for _, bad := range []string{"", "../", token[1:], token + "A", strings.ToLower(token), token[1:] + "=", token[1:] + "1", strings.Repeat("A", 8000), "*" + token[1:]} {
@@ -479,7 +479,7 @@ func TestSEC1CompatibleTokens(t *testing.T) {
 func TestCompatibleTellsDoneInOtherProcesses(t *testing.T) {
 	server := redistest.Shared(t)
 	prefix := redistest.UniquePrefix(t)
-	a := began(t, RedisCompatible(newClient(t, server.Addr()), CompatibleConfig{KeyPrefix: prefix}), nil)
+	a := began(t, RedisCompatible(newClient(t, server.Addr()), CompatibleConfig{KeyPrefix: prefix}))
 	b := RedisCompatible(newClient(t, server.Addr()), CompatibleConfig{KeyPrefix: prefix})
 	ended, ready := make(chan core.ID, 1), make(chan error, 1)
 	go func() { ready <- b.(core.Watcher).Watch(t.Context(), func(id core.ID) { ended <- id }) }()

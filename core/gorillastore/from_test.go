@@ -14,6 +14,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -24,9 +25,9 @@ import (
 )
 
 // began returns a site on store with a session that has k=v.
-func began(t *testing.T, backend core.Backend, edit func(*core.Config)) *site {
+func began(t *testing.T, backend core.Backend) *site {
 	t.Helper()
-	s := newSite(t, backend, edit)
+	s := newSite(t, backend, nil)
 	s.do(func(x *core.Session) { x.Set("k", "v") })
 	return s
 }
@@ -74,6 +75,7 @@ func TestL3FromTellsAbsentFromUnavailable(t *testing.T) {
 		{"no right", &fs.PathError{Op: "open", Path: filepath.Join(t.TempDir(), "session_X"), Err: fs.ErrPermission}, "unavailable "},
 		{"content of another key", securecookie.MultiError{decode}, "rejected corrupt"},
 		{"no keys", usage, "unavailable "},
+		{"no key for some", securecookie.MultiError{decode, usage}, "unavailable "},
 		{"the connection ends", io.EOF, "unavailable "},
 		{"time is over", context.DeadlineExceeded, "unavailable "},
 		{"of the store's own", errOwn, "rejected unknown"},
@@ -81,7 +83,7 @@ func TestL3FromTellsAbsentFromUnavailable(t *testing.T) {
 		{"a type that is not registered", errors.New(`gob: name not registered for interface: "main.T"`), "rejected corrupt"},
 	} {
 		store := newMemory(t)
-		s := began(t, FromWith(store, FromConfig{Absent: func(err error) bool { return errors.Is(err, errOwn) }}), nil)
+		s := began(t, FromWith(store, FromConfig{Absent: func(err error) bool { return errors.Is(err, errOwn) }}))
 		s.events = nil
 		store.fail = func(op, id string) error {
 			if op == "new" && id != "" {
@@ -112,7 +114,7 @@ var errOwn = errors.New("the store's own way to say no")
 func TestL3FromWhenTheStoreFailsToSave(t *testing.T) {
 	for _, op := range []string{"save", "delete"} {
 		store := newMemory(t)
-		s := began(t, From(store), nil)
+		s := began(t, From(store))
 		before := maps.Clone(s.cookies)
 		store.fail = func(did, id string) error {
 			if did == op && (op == "save" || id == "memory-00000001") {
@@ -157,7 +159,7 @@ func TestL3FromWhenTheStoreFailsToSave(t *testing.T) {
 // A store that does not delete would leave a user logged in who reads "signed out".
 func TestK2FromNoticesAStoreThatDoesNotDelete(t *testing.T) {
 	store := newMemory(t)
-	s := began(t, From(keeping{store}), nil)
+	s := began(t, From(keeping{store}))
 	if w := s.do(func(x *core.Session) { x.Logout() }); w.Code != 503 {
 		t.Errorf("status %d", w.Code)
 	}
@@ -190,9 +192,12 @@ func TestSEC6FromAsksTheStoreForNothingOdd(t *testing.T) {
 	if len(store.asked) != 0 {
 		t.Errorf("the store was asked for %q", store.asked)
 	}
-	s = newSite(t, FromWith(store, FromConfig{Token: func(token string) bool { return token == "a/b" }}), nil)
-	s.cookies = map[string]string{"session": "a/b"}
-	s.do(func(x *core.Session) {})
+	b := FromWith(store, FromConfig{Token: func(token string) bool { return strings.Contains(token, "a/b") }})
+	for _, token := range []string{"a/b", `"a/b"`} { // of the quoted one, the store would see what is inside
+		if _, err := b.Load(t.Context(), scope, token); !errors.Is(err, core.ErrNotFound) {
+			t.Errorf("%q: %v", token, err)
+		}
+	}
 	if !slices.Equal(store.asked, []string{"a/b"}) {
 		t.Errorf("with a Token of its own, the store was asked for %q", store.asked)
 	}
@@ -202,7 +207,7 @@ func TestSEC6FromAsksTheStoreForNothingOdd(t *testing.T) {
 func TestSEC6FromTakesNoPathFromACookie(t *testing.T) {
 	dir := t.TempDir()
 	outside := filepath.Join(dir, "session_outside")
-	s := began(t, From(newFiles(t, filepath.Join(dir, "in"))), nil)
+	s := began(t, From(newFiles(t, filepath.Join(dir, "in"))))
 	if s.m != nil && len(s.cookies) != 0 {
 		t.Fatal("a store without its directory has saved")
 	}
@@ -233,7 +238,7 @@ func TestSEC6FromTakesNoPathFromACookie(t *testing.T) {
 }
 
 func TestSEC34FromOneSpellingPerToken(t *testing.T) {
-	s := began(t, From(newFiles(t, t.TempDir())), nil)
+	s := began(t, From(newFiles(t, t.TempDir())))
 	token := s.cookies["session"]
 	const alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
 	end := strings.TrimRight(token, "=")
@@ -252,7 +257,7 @@ func TestFromOptionsOfTheStoreDoNotLeak(t *testing.T) {
 	store := newMemory(t)
 	shared := *store.options
 	store.options.Domain, store.options.SameSite = "example.org", http.SameSiteNoneMode
-	s := began(t, From(store), nil)
+	s := began(t, From(store))
 	if len(s.last) != 1 {
 		t.Fatalf("cookies: %v", s.last)
 	}
@@ -277,7 +282,7 @@ func TestFromOptionsOfTheStoreDoNotLeak(t *testing.T) {
 
 func TestFromFollowsTheIdleTimeout(t *testing.T) {
 	store := newMemory(t)
-	s := began(t, From(store), nil)
+	s := began(t, From(store))
 	s.now = s.now.Add(20 * time.Minute)
 	s.has("v") // a touch
 	if n := len(store.saved); n != 2 || store.saved[1].MaxAge != 1800 {
@@ -296,7 +301,7 @@ func TestFromFollowsTheIdleTimeout(t *testing.T) {
 func TestK2FromLogoutEndsWhatWasRenewed(t *testing.T) {
 	for _, p := range pairings[:4] {
 		backend, store := p.make(t)
-		s := began(t, backend, nil)
+		s := began(t, backend)
 		s.do(func(x *core.Session) { // the slow request
 			fast := &site{t: t, m: s.m, cookies: maps.Clone(s.cookies)}
 			fast.do(func(x *core.Session) { x.Login("u") })
@@ -316,7 +321,7 @@ func TestK2FromLogoutEndsWhatWasRenewed(t *testing.T) {
 func TestK1FromGorillaInTheSameProcess(t *testing.T) {
 	for _, p := range pairings[:4] {
 		backend, store := p.make(t)
-		s := began(t, backend, nil)
+		s := began(t, backend)
 		s.do(func(x *core.Session) {
 			core.Get[string](x, "k")
 			s.gorilla(store, func(g *sessions.Session) { g.Values["theirs"] = "kept" })
@@ -332,10 +337,25 @@ func TestK1FromGorillaInTheSameProcess(t *testing.T) {
 	}
 }
 
+// A touch that comes late leaves alone what others have changed since.
+func TestT2LateTouchChangesNothing(t *testing.T) {
+	for _, p := range pairings[:4] {
+		backend, _ := p.make(t)
+		s := began(t, backend)
+		s.now = s.now.Add(10 * time.Minute)
+		s.do(func(x *core.Session) {
+			core.Get[string](x, "k")
+			fast := &site{t: t, m: s.m, cookies: maps.Clone(s.cookies)}
+			fast.do(func(x *core.Session) { x.Set("k", "w") })
+		})
+		s.has("w")
+	}
+}
+
 func TestL4FromForgetsWhatIsNoLongerLate(t *testing.T) {
 	for _, p := range pairings[:4] {
 		backend, _ := p.make(t)
-		s := began(t, backend, nil)
+		s := began(t, backend)
 		late := maps.Clone(s.cookies)
 		s.do(func(x *core.Session) { x.Login("u") })
 		current := s.cookies
@@ -401,5 +421,74 @@ func TestSessionLocksWaitNoLongerThanTheirContext(t *testing.T) {
 	wg.Wait()
 	if !slices.Equal(order, []int{1, 2}) || len(l.all) != 0 {
 		t.Errorf("order %v, %d locks are left", order, len(l.all))
+	}
+}
+
+// Many stores know of no deadlines.
+func TestL3FromWaitsNoLongerThanTheConfigSays(t *testing.T) {
+	store := newMemory(t)
+	release := make(chan struct{})
+	var hang atomic.Value // the operation that hangs
+	hang.Store("")
+	// The store is asked for it, and does not answer, before it does anything.
+	slow := hanging{store, func(op string) {
+		if hang.Load() == op {
+			<-release
+		}
+	}}
+	s := newSite(t, From(slow), func(c *core.Config) { c.LoadTimeout, c.CommitTimeout = 50*time.Millisecond, 50*time.Millisecond })
+	s.do(func(x *core.Session) { x.Set("k", "v") })
+	hang.Store("new")
+	if w := s.do(func(*core.Session) { t.Error("the handler runs") }); w.Code != 503 {
+		t.Errorf("status %d", w.Code)
+	}
+	hang.Store("")
+	w := s.do(func(x *core.Session) {
+		core.Get[string](x, "k")
+		hang.Store("save")
+		x.Set("k", "late")
+	})
+	if w.Code != 503 {
+		t.Errorf("status %d", w.Code)
+	}
+	// That save may still come: a logout must not come before it.
+	hang.Store("")
+	if w := s.do(func(x *core.Session) { x.Logout() }); w.Code != 503 {
+		t.Errorf("K2: a logout overtakes a save, status %d", w.Code)
+	}
+	close(release)
+	for deadline := time.Now().Add(10 * time.Second); len(s.cookies) > 0; {
+		s.do(func(x *core.Session) { x.Logout() })
+		if time.Now().After(deadline) {
+			t.Fatal("the session stays locked")
+		}
+	}
+	if ids := store.ids(); len(ids) != 0 {
+		t.Errorf("K2: %v is back", ids)
+	}
+}
+
+// hanging is a store that calls before whatever it does with a session.
+type hanging struct {
+	*memory
+	before func(op string)
+}
+
+func (h hanging) New(r *http.Request, name string) (*sessions.Session, error) {
+	h.before("new")
+	return h.memory.New(r, name)
+}
+
+func (h hanging) Save(r *http.Request, w http.ResponseWriter, s *sessions.Session) error {
+	h.before("save")
+	return h.memory.Save(r, w, s)
+}
+
+func TestL3FromStoreThatPanics(t *testing.T) {
+	store := newMemory(t)
+	s := began(t, From(store))
+	store.fail = func(string, string) error { panic("nil map") }
+	if w := s.do(func(*core.Session) {}); w.Code != 503 || !strings.Contains(s.said(), "panicked: nil map") {
+		t.Errorf("status %d, %s", w.Code, s.said())
 	}
 }

@@ -43,7 +43,7 @@ func (g *gate) ask(what string, id core.ID) call {
 	a.calls++
 	if c.fault != "" {
 		a.act.trouble = true
-		g.w.counts.faults++
+		g.w.counts["mishaps"]++
 	}
 	if c.fault == slow {
 		time.Sleep(2 * commitTimeout) // on the test's fake clock
@@ -69,6 +69,9 @@ func do[T any](ctx context.Context, c call, effect func(context.Context) (T, err
 	}
 	if err != nil && !errors.Is(err, core.ErrNotFound) && !errors.Is(err, core.ErrConflict) && !errors.Is(err, core.ErrSessionLimit) {
 		c.a.act.trouble = true // a deadline has passed
+		if errors.Is(err, context.Canceled) {
+			violate("C5", "the client hung up, and %s stopped", c.what)
+		}
 	}
 	if c.fault == loses {
 		return none, errDown

@@ -103,7 +103,10 @@ func (m *model) name(id core.ID) string {
 	if i := slices.Index(m.order, id); i >= 0 {
 		return fmt.Sprintf("S%d", i)
 	}
-	return id.String()
+	if !id.IsZero() {
+		return "new session"
+	}
+	return ""
 }
 
 // session returns the live session id, or nil.
@@ -120,11 +123,13 @@ func (m *model) present(v *view, token string) {
 	r := m.session(g.id)
 	switch {
 	case !known || r == nil:
+		m.w.counts.when(token != "", "tokens that were good for nothing")
+		m.w.counts.when(known && !m.sessions[g.id].gone, "sessions that had expired")
 	case g.token == r.token:
 		v.id, v.base, v.token = g.id, r.clone(), g.token
 	case g.token == r.before && m.w.clock.Sub(r.replaced) < lateFor:
 		v.wasLate = true
-		m.w.counts.superseded++
+		m.w.counts["old tokens remembered"]++
 	}
 }
 
@@ -191,7 +196,7 @@ func (m *model) store(c call, version core.Version) {
 			next.before, next.replaced = cur.token, c.called
 		}
 	}
-	if v.noTouch && next.expires.Equal(cur.expires) {
+	if v.noTouch && t.reloaded && next.expires.Equal(cur.expires) {
 		// The core keeps the expiry that it has just loaded. A touch in the
 		// meantime leaves the version alone, so it may be undone.
 		if e, err := m.w.raw.Load(context.Background(), c.id); err == nil && e.Expires.Equal(v.base.expires) {

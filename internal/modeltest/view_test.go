@@ -37,6 +37,8 @@ type flash struct {
 	until      time.Time
 }
 
+func (f flash) String() string { return "{" + f.kind + " " + f.text + "}" }
+
 func (r *record) clone() record {
 	c := *r
 	c.values, c.flashes = maps.Clone(r.values), slices.Clone(r.flashes)

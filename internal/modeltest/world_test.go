@@ -17,9 +17,9 @@ import (
 // fall between them.
 const (
 	idle            = 30 * time.Minute
-	lifetime        = 2 * time.Hour
-	longIdle        = 90 * time.Minute // of remembered sessions
-	longLifetime    = 5 * time.Hour
+	lifetime        = 40 * time.Minute
+	longIdle        = 60 * time.Minute // of remembered sessions
+	longLifetime    = 90 * time.Minute
 	touchAfter      = idle / 10
 	flashLifetime   = 10 * time.Minute
 	reservationTime = time.Minute // how long memstore waits for a Confirm
@@ -41,7 +41,7 @@ type abandoned struct{}
 type world struct {
 	schedule *schedule
 	clock    time.Time
-	raw      *memstore.Store
+	raw      raw
 	manager  *core.Manager // under test: every operation on its store waits for its turn
 	direct   *core.Manager // on the raw store, to look at what is stored
 	actors   []*actor
@@ -49,7 +49,7 @@ type world struct {
 	clients  [2]jar
 	model    *model
 	steps    int
-	counts   *counts
+	counts   counts
 	tracing  bool
 	trace    []string
 }
@@ -61,16 +61,26 @@ type full interface {
 	core.AllDeleter
 }
 
+// raw is a store that can also tell how many entries it has.
+type raw interface {
+	full
+	Len() int
+}
+
 // run carries out one schedule and returns the promise that it found broken,
 // or nil. Breaking wraps the store, to show that the test can fail.
-func run(s *schedule, counts *counts, breaking func(*world, full) full, tracing bool) (found *violation) {
+func run(s *schedule, counts counts, breaking func(*world, full) full, tracing bool) (found *violation) {
 	w := &world{schedule: s, clock: time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC), counts: counts, tracing: tracing}
 	now := func() time.Time { return w.clock }
-	var err error
-	if w.raw, err = memstore.NewWith(memstore.Config{SweepInterval: -1, Now: now}); err != nil {
+	memory, err := memstore.NewWith(memstore.Config{SweepInterval: -1, Now: now})
+	if err != nil {
 		panic(err)
 	}
-	defer func() { _ = w.raw.Close() }()
+	defer func() { _ = memory.Close() }()
+	w.raw = memory
+	if s.setup.austere {
+		w.raw = newAustere(now)
+	}
 	var store full = w.raw
 	if breaking != nil {
 		store = breaking(w, store)
