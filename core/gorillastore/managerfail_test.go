@@ -1,8 +1,10 @@
 package gorillastore
 
 import (
+	"encoding/gob"
 	"errors"
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 
@@ -174,6 +176,12 @@ func TestStoreSessionsThatAreNotFromIt(t *testing.T) {
 		if ours == theirs || ours.Values["k"] != nil {
 			t.Error("two stores share a session")
 		}
+		if v.get(r, "both") != ours {
+			t.Error("Get gives another session the second time")
+		}
+		if theirs.Save(r, w) == nil {
+			t.Error("their session is saved as ours")
+		}
 		ours.Values["k"] = "ours"
 		if err := ours.Save(r, w); err != nil {
 			t.Error(err)
@@ -189,6 +197,49 @@ func TestStoreSessionsThatAreNotFromIt(t *testing.T) {
 		}
 	})
 	v.look("both", func(s *sessions.Session) { want(t, s, "k", "ours") })
+}
+
+// brittle is a type whose decoding panics.
+type brittle struct{ n byte }
+
+func (b *brittle) GobEncode() ([]byte, error) { return []byte{b.n}, nil }
+func (b *brittle) GobDecode([]byte) error     { panic("cannot be decoded") }
+
+func TestE3StoreDamagedValues(t *testing.T) {
+	gob.Register(&brittle{})
+	v := newVisitor(t, backends()["memory"](), true, nil)
+	whole, err := encodeGob("k", &person{Name: "Ann", Seen: map[string]int{"a": 1}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	bad, err := encodeGob("k", &brittle{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	blobs := [][]byte{bad}
+	for i := len(gobMark); i < len(whole); i++ {
+		for _, flip := range []byte{0x01, 0x80, 0xff} {
+			blob := slices.Clone(whole)
+			blob[i] ^= flip
+			blobs = append(blobs, blob, blob[:i])
+		}
+	}
+	failed := 0
+	v.serve(func(_ http.ResponseWriter, r *http.Request) {
+		for i, blob := range blobs {
+			httpadapter.Session(r).Set(ValueKey("app", "k"), blob)
+			s, err := v.store.New(r, "app")
+			if s == nil || i == 0 && err == nil {
+				t.Fatalf("blob %d: %v, %v", i, s, err)
+			}
+			if err != nil {
+				failed++
+			}
+		}
+	})
+	if failed < len(blobs)/2 {
+		t.Errorf("E3: %d of %d damaged values are told", failed, len(blobs))
+	}
 }
 
 // around is a store around ours that registers sessions by itself.
