@@ -250,7 +250,7 @@ var breakages = []struct {
 func TestModelCatchesBrokenStores(t *testing.T) {
 	for _, way := range breakages {
 		t.Run(way.name, func(t *testing.T) {
-			breaking := func(_ *world, s full) full {
+			breaking := func(s full) full {
 				b := &broken{full: s}
 				way.breaking(b)
 				return b

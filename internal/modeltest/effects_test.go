@@ -102,6 +102,8 @@ func (m *model) mayStore(a *actor, id core.ID) *record {
 		violate("K1", "one commit has stored twice")
 	case v.standing() != live:
 		violate("L4", "a request without a right to it has stored %s", m.name(id))
+	case v.id.IsZero() && a.role == job:
+		violate("C1", "a job has stored a session that no client will ever have")
 	case v.id == id && cur == nil:
 		violate("K2", "%s was brought back", m.name(id))
 	case v.id == id && cur.token != v.token && !v.byID:
