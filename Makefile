@@ -135,7 +135,7 @@ SEED ?= $(shell date +%s)000000
 
 .PHONY: torture
 torture: check-go ## the model test with N schedules (1000000) from SEED on (a new one each time)
-	$(GO) test -run '^TestModel$$' -count=1 -timeout 0 ./internal/modeltest -args -schedules=$(N) -seed=$(SEED)
+	$(GO) test -run '^TestModel$$' -count=1 -v -timeout 0 ./internal/modeltest -args -schedules=$(N) -seed=$(SEED)
 
 .PHONY: cover
 cover: check-go ## test coverage, in tmp/cover.html
