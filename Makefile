@@ -152,6 +152,14 @@ fuzz: check-go ## each fuzz test for FUZZTIME (10s)
 		done; \
 	done
 
+# How many schedules the model test runs, and the seed of the first.
+N ?= 1000000
+SEED ?= $(shell date +%s)000000
+
+.PHONY: torture
+torture: check-go ## the model test with N schedules (1000000) from SEED on (a new one each time)
+	$(GO) test -run '^TestModel$$' -count=1 -v -timeout 0 ./internal/modeltest -args -schedules=$(N) -seed=$(SEED)
+
 .PHONY: cover
 cover: check-go redis ## test coverage, in tmp/cover.html
 	@mkdir -p tmp
