@@ -73,8 +73,12 @@ func FuzzSEC46Content(f *testing.F) {
 	}
 	for _, head := range [][]byte{
 		append(appendScope(nil, scope), record...), append(appendScope(nil, core.Scope{Purpose: "other"}), record...),
-		append(appendScope(nil, named(scope)), record...), appendScope(nil, scope), nil, {0}, {headerFormat}, {headerFormat + 1},
-		{headerFormat, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 1}, {headerFormat, 1, 's'},
+		append(appendScope(nil, named(scope)), record...), appendScope(nil, scope), nil,
+		{0},
+		{headerFormat},
+		{headerFormat + 1},
+		{headerFormat, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 1},
+		{headerFormat, 1, 's'},
 		append([]byte{noteFormat, 0, 0, 1, 0, 0, 0, 0, 0}, "next token"...), append([]byte{noteFormat}, 0xff, 1, 1, 1, 1, 1, 1, 1, 'x'),
 	} {
 		f.Add(head, "k", []byte("value"), "text", "flash", false)
