@@ -139,10 +139,10 @@ bench-peers: check-go redis ## benchmarks beside other session libraries, in one
 
 .PHONY: fuzz
 fuzz: check-go ## each fuzz test for FUZZTIME (10s)
-	@set -e; $(GO) list work | while IFS= read -r package; do \
-		$(GO) test -run '^$$' -list '^Fuzz' "$$package" </dev/null | { grep '^Fuzz' || true; } | while IFS= read -r name; do \
-			echo "--- $$package $$name"; \
-			$(GO) test -run '^$$' -fuzz "^$$name\$$" -fuzztime $(FUZZTIME) "$$package" </dev/null; \
+	@set -e; grep -rl --include='*_test.go' '^func Fuzz' core examples internal *adapter | sort | while IFS= read -r file; do \
+		sed -n 's/^func \(Fuzz[A-Za-z0-9_]*\)(.*/\1/p' "$$file" | while IFS= read -r name; do \
+			echo "--- $$(dirname "$$file") $$name"; \
+			$(GO) test -run '^$$' -fuzz "^$$name\$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 100x "./$$(dirname "$$file")" </dev/null; \
 		done; \
 	done
 

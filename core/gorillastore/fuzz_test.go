@@ -20,10 +20,9 @@ const slack = 16 << 10
 // finding that out takes memory for the token alone.
 func FuzzSEC40SEC46Token(f *testing.F) {
 	s := testSealer(f, "a", "b")
-	sealed := map[string]bool{}
+	content := dump(testRecord(f)) // the seeds' own: tokens of other processes differ in their random bytes
 	for _, by := range []*sealer{s, testSealer(f, "b"), testSealer(f, "c")} {
 		token := seal(f, by, testRecord(f))
-		sealed[token] = true
 		for _, seed := range []string{token, token[:len(token)-4], token + "\n", strings.TrimRight(token, "=")} {
 			f.Add(seed)
 		}
@@ -39,8 +38,8 @@ func FuzzSEC40SEC46Token(f *testing.F) {
 		switch {
 		case err != nil && (r != nil || !errors.Is(err, errNotOurs)):
 			t.Errorf("%v, with %v", err, r)
-		case err == nil && !sealed[token]:
-			t.Errorf("%q opens", token)
+		case err == nil && dump(r) != content:
+			t.Errorf("opens to\n%s", dump(r))
 		}
 		wantPlainTokens(t, token)
 	})
