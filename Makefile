@@ -4,6 +4,7 @@ GO ?= go
 GOLANGCI_VERSION := v2.15.0
 GOLANGCI := bin/golangci-lint-$(GOLANGCI_VERSION)
 FUZZTIME ?= 10s
+DURATION ?= 10m
 BENCH ?= .
 
 # on: promises-check, and with it .ci/run, fails where a promise has no test.
@@ -145,6 +146,10 @@ fuzz: check-go ## each fuzz test for FUZZTIME (10s)
 			$(GO) test -run '^$$' -fuzz "^$$name\$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 100x "./$$(dirname "$$file")" </dev/null; \
 		done; \
 	done
+
+.PHONY: soak
+soak: check-go ## the probe under load for DURATION (10m) in each framework: nothing may grow
+	@$(GO) run ./internal/tools/soak -duration $(DURATION)
 
 .PHONY: cover
 cover: check-go redis ## test coverage, in tmp/cover.html
