@@ -90,14 +90,29 @@ var steps = []struct {
 	request  string
 	statuses []int
 }{
-	{20, "GET /get?key=k", ok}, {12, "POST /set?key=k&value=v", ok}, {2, "POST /set?key=K&value=large", ok},
-	{10, "POST /incr?key=n", ok}, {4, "POST /delete?key=k", ok}, {1, "POST /clear", ok},
-	{6, "GET /blank", ok}, {3, "GET /healthz", ok}, {1, "GET /nowhere", []int{404}}, {1, "GET /get", []int{400}},
-	{6, "POST /flash?kind=info&text=Saved.", []int{204}}, {2, "POST /flash?kind=info&text=Saved.&to=/page", []int{303}},
-	{6, "GET /flashes", ok}, {4, "GET /page", ok}, {1, "GET /flashes?status=500", []int{500}},
-	{6, "POST /login?user=U", ok}, {3, "POST /logout", ok}, {1, "POST /logout?flash=Bye.", ok}, {3, "POST /renew", ok},
-	{3, "GET /sessions", ok}, {1, "POST /revoke-others", []int{200, 404, 409}}, // 404: not logged in
-	{1, "GET /panic?key=k", []int{500}}, {2, "GET /late?key=k&value=v", ok},
+	{20, "GET /get?key=k", ok},
+	{12, "POST /set?key=k&value=v", ok},
+	{2, "POST /set?key=K&value=large", ok},
+	{10, "POST /incr?key=n", ok},
+	{4, "POST /delete?key=k", ok},
+	{1, "POST /clear", ok},
+	{6, "GET /blank", ok},
+	{3, "GET /healthz", ok},
+	{1, "GET /nowhere", []int{404}},
+	{1, "GET /get", []int{400}},
+	{6, "POST /flash?kind=info&text=Saved.", []int{204}},
+	{2, "POST /flash?kind=info&text=Saved.&to=/page", []int{303}},
+	{6, "GET /flashes", ok},
+	{4, "GET /page", ok},
+	{1, "GET /flashes?status=500", []int{500}},
+	{6, "POST /login?user=U", ok},
+	{3, "POST /logout", ok},
+	{1, "POST /logout?flash=Bye.", ok},
+	{3, "POST /renew", ok},
+	{3, "GET /sessions", ok},
+	{1, "POST /revoke-others", []int{200, 404, 409}}, // 404: not logged in
+	{1, "GET /panic?key=k", []int{500}},
+	{2, "GET /late?key=k&value=v", ok},
 	{3, "GET /stream?n=3&delay=5&key=k&value=v", ok},
 }
 
@@ -210,11 +225,11 @@ func (l *load) recentlyBegun(now time.Time) int {
 func (l *load) summary() string {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	text := fmt.Sprintf("%d requests", l.sent)
+	parts := []string{fmt.Sprintf("%d requests", l.sent)}
 	for _, status := range slices.Sorted(maps.Keys(l.statuses)) {
-		text += fmt.Sprintf(", %d× %d", l.statuses[status], status)
+		parts = append(parts, fmt.Sprintf("%d× %d", l.statuses[status], status))
 	}
-	return text
+	return strings.Join(parts, ", ")
 }
 
 // verdict says what was wrong with the answers. Some may be 503: the machine
