@@ -33,6 +33,9 @@ func FuzzL1SEC31SEC32SEC33SEC36OneVerdict(f *testing.F) {
 			f.Add(mode, []byte(header))
 		}
 	}
+	for i := range headerNames {
+		f.Add(byte(i<<2), []byte("{N}={T}"))
+	}
 	server, sealed := newField(f, serverSide(f)), newField(f, clientSide(f))
 	f.Fuzz(func(t *testing.T, mode byte, header []byte) {
 		side, path := server, "/read"
@@ -42,11 +45,15 @@ func FuzzL1SEC31SEC32SEC33SEC36OneVerdict(f *testing.F) {
 				path = "/write"
 			}
 		}
-		if complaint := side.judge(t, path, side.expand(string(header))); complaint != "" {
+		name := headerNames[int(mode>>2)%len(headerNames)]
+		if complaint := side.judge(t, path, name, side.expand(string(header))); complaint != "" {
 			t.Error(complaint)
 		}
 	})
 }
+
+// headerNames are ways to write the header's name, and what is not it.
+var headerNames = []string{"Cookie", "cookie", "COOKIE", "Cookie2", "Coo\u212aie", "Cookie "}
 
 // verdictSeeds are headers in which parsers have differed.
 var verdictSeeds = []string{
@@ -78,7 +85,7 @@ func TestVerdictsDiffer(t *testing.T) {
 		header := d.expand(test.header)
 		d.servers[2].addr = sound
 		d.servers[2].hangUp()
-		if complaint := d.judge(t, "/read", header); complaint != "" {
+		if complaint := d.judge(t, "/read", "Cookie", header); complaint != "" {
 			t.Errorf("%s: before any change: %s", name, complaint)
 		}
 		proxy := httptest.NewServer(&httputil.ReverseProxy{Rewrite: func(r *httputil.ProxyRequest) {
@@ -87,14 +94,14 @@ func TestVerdictsDiffer(t *testing.T) {
 		}})
 		d.servers[2].addr = proxy.Listener.Addr().String()
 		d.servers[2].hangUp()
-		if d.judge(t, "/read", header) == "" {
+		if d.judge(t, "/read", "Cookie", header) == "" {
 			t.Errorf("%s: nobody noticed", name)
 		}
 		d.servers[2].hangUp()
 		proxy.Close()
 	}
 	d.servers[2].addr = refusing(t)
-	if d.judge(t, "/read", "a=b") == "" || d.judge(t, "/read", "a=\x01") != "" {
+	if d.judge(t, "/read", "Cookie", "a=b") == "" || d.judge(t, "/read", "Cookie", "a=\x01") != "" {
 		t.Error("a server may refuse what is no header, and nothing else")
 	}
 }
@@ -199,18 +206,18 @@ func (d *field) expand(header string) string {
 }
 
 // judge sends one request to all, and says who differs from whom.
-func (d *field) judge(t *testing.T, path, header string) (complaint string) {
+func (d *field) judge(t *testing.T, path, name, header string) (complaint string) {
 	var lines strings.Builder
 	for i, line := range strings.Split(header, "\n") {
 		if i == 0 || line == "" || line[0] != ' ' && line[0] != '\t' {
-			lines.WriteString("Cookie: ")
+			lines.WriteString(name + ": ")
 		} else if strings.Trim(line, " \t\r") == "" {
 			continue // fasthttp waits for more after a continuation with nothing in it
 		}
 		lines.WriteString(line + "\r\n")
 	}
 	request := "GET " + path + " HTTP/1.1\r\nHost: localhost\r\n" + lines.String() + "\r\n"
-	allowed, patience := isFieldContent(header), 10*time.Second
+	allowed, patience := isFieldContent(header) && isFieldName(name), 10*time.Second
 	if !allowed { // fasthttp waits for more after some of it
 		patience = 250 * time.Millisecond
 	}
@@ -243,6 +250,11 @@ func isFieldContent(header string) bool {
 		}
 	}
 	return true
+}
+
+// isFieldName reports whether HTTP allows the name (RFC 9110 section 5.1).
+func isFieldName(name string) bool {
+	return strings.Trim(name, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-") == ""
 }
 
 // verdictServer is one framework, and a connection to it.

@@ -23,6 +23,24 @@ var checklistCookieCases = []testCase{
 		run:  duplicates,
 	},
 	{
+		name: "SEC32_look_alike_headers_carry_nothing",
+		why:  "Proxies clean the Cookie header, and no other that something behind them might take for it.",
+		run: func(h *harness) {
+			s := h.open(setup{})
+			c := s.client()
+			c.set("k", "v")
+			ours := ": " + cookieName + "=" + c.token()
+			for _, name := range []string{"cookie", "COOKIE"} {
+				s.rawGet("/get", name+ours).wants(200, "v").setsNothing()
+			}
+			for _, name := range []string{"Coo\u212aie", "Cookie2", "Cookies", "X-Cookie", "Set-Cookie", "Cookie ", "_Cookie", "Cookie\x00"} {
+				if r := s.rawGet("/get", name+ours); r.err == nil && r.status != 400 { // a server may refuse such a name
+					r.wants(200, absent).setsNothing()
+				}
+			}
+		},
+	},
+	{
 		name:  "SEC35_tiny_cookies_cost_no_memory",
 		why:   "Taking three thousand cookies apart to find one hands a multiple of the header's memory to whoever sends it.",
 		run:   tinyCookies,

@@ -93,6 +93,15 @@ var checklistFaults = []fault{
 		caughtBy: []string{"SEC65_values_cannot_touch_times"},
 	},
 	{
+		name: "reads the cookies of an older standard",
+		wrap: onRequest(func(r *http.Request) {
+			if lines := r.Header["Cookie2"]; len(lines) > 0 {
+				r.Header["Cookie"] = lines
+			}
+		}),
+		caughtBy: []string{"SEC32_look_alike_headers_carry_nothing"},
+	},
+	{
 		name: "takes the last of two cookies",
 		wrap: onRequest(func(r *http.Request) {
 			if cookies := r.Cookies(); len(cookies) > 0 {
