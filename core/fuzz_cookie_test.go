@@ -44,7 +44,7 @@ func slowFind(lines []string) (found presented) {
 		return presented{verdict: tokenMalformed}
 	}
 	values := map[int][]string{}
-	for _, pair := range strings.Split(strings.Join(lines, ";"), ";") {
+	for pair := range strings.SplitSeq(strings.Join(lines, ";"), ";") {
 		name, value, ok := strings.Cut(pair, "=")
 		name, value = strings.Trim(name, " \t"), strings.Trim(value, " \t")
 		if i := slices.Index(names.names[:], name); ok && i >= 0 {

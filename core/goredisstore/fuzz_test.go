@@ -83,7 +83,7 @@ func FuzzSEC46Members(f *testing.F) {
 				continue
 			}
 			numbers := make([]int64, 0, 3)
-			for _, field := range strings.Split(m.text, " ") {
+			for field := range strings.SplitSeq(m.text, " ") {
 				n, err := strconv.ParseInt(field, 10, 64)
 				if err != nil {
 					t.Errorf("%q is taken for a member", m.text)
