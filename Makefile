@@ -28,7 +28,7 @@ SOURCES = $(wildcard $(shell git ls-files --cached --others --exclude-standard -
 	'*.go' '*go.mod' '*go.sum' 'go.work*' '*/testdata/*' 2>/dev/null))
 
 .PHONY: test
-test: check-go ## all tests of all modules, and the smoke test (default)
+test: check-go redis ## all tests of all modules, and the smoke test (default)
 	@$(RACE); $(GO) run ./internal/tools/promises test -json tmp/test.json -- $$race work
 	@$(MAKE) --no-print-directory smoke
 
@@ -51,16 +51,33 @@ check-go:
 		exit 1; \
 	fi
 
+.PHONY: redis
+redis: ## find redis-server, which the tests start; as root on Debian install it
+	@if ! command -v redis-server >/dev/null 2>&1; then \
+		if [ "$$(id -u)" = 0 ] && [ -f /etc/debian_version ] && command -v apt-get >/dev/null 2>&1; then \
+			echo "Installing redis-server; the tests need it."; \
+			export DEBIAN_FRONTEND=noninteractive; \
+			apt-get install -y redis-server || \
+				{ apt-get update && apt-get install -y redis-server; }; \
+		fi; \
+	fi; \
+	if ! command -v redis-server >/dev/null 2>&1; then \
+		echo "The tests need redis-server in PATH; they start it themselves. Install it with"; \
+		echo "    sudo apt-get install redis-server    (Debian, Ubuntu)"; \
+		echo "    brew install redis                   (macOS)"; \
+		exit 1; \
+	fi
+
 .PHONY: test-fast
-test-fast: check-go ## short tests, without the race detector
+test-fast: check-go redis ## short tests, without the race detector
 	$(GO) test -short work
 
 .PHONY: race
-race: check-go ## tests with the race detector only
+race: check-go redis ## tests with the race detector only
 	$(GO) test -race work
 
 .PHONY: test-modules
-test-modules: check-go ## each module by itself, as its users get it
+test-modules: check-go redis ## each module by itself, as its users get it
 	@$(EACH_MODULE) \
 		GOWORK=off $(GO) build ./... </dev/null; \
 		GOWORK=off $(GO) vet ./... </dev/null; \
@@ -97,7 +114,7 @@ promises-check:
 	@echo "Promises are not checked yet: PROMISES is off in the Makefile."
 endif
 
-tmp/test.json: $(SOURCES)
+tmp/test.json: $(SOURCES) | redis
 	@$(RACE); $(GO) run ./internal/tools/promises test -json $@ -- $$race work
 
 .PHONY: smoke
@@ -113,11 +130,11 @@ tidy: check-go ## "go mod tidy" in each module
 	@$(EACH_MODULE) GOWORK=off $(GO) mod tidy </dev/null; done
 
 .PHONY: bench
-bench: check-go ## benchmarks; BENCH=regexp chooses
+bench: check-go redis ## benchmarks; BENCH=regexp chooses
 	$(GO) test -run '^$$' -bench '$(BENCH)' -benchmem work
 
 .PHONY: bench-peers
-bench-peers: check-go ## benchmarks beside other session libraries, in one run
+bench-peers: check-go redis ## benchmarks beside other session libraries, in one run
 	cd bench && GOWORK=off $(GO) test -run '^$$' -bench '$(BENCH)' .
 
 .PHONY: fuzz
@@ -130,7 +147,7 @@ fuzz: check-go ## each fuzz test for FUZZTIME (10s)
 	done
 
 .PHONY: cover
-cover: check-go ## test coverage, in tmp/cover.html
+cover: check-go redis ## test coverage, in tmp/cover.html
 	@mkdir -p tmp
 	$(GO) test -coverprofile=tmp/cover.out -coverpkg=work work
 	@$(GO) tool cover -html=tmp/cover.out -o tmp/cover.html

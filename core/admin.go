@@ -198,43 +198,72 @@ func (m *Manager) revoke(ctx context.Context, id ID, user string) error {
 // RevokeUser ends all sessions of user, logins that are being stored
 // included: for operators, and after a password reset. All are tried; errors are joined.
 func (m *Manager) RevokeUser(ctx context.Context, user string) error {
-	ids, err := m.members(ctx, user)
-	if err != nil {
-		return err
-	}
-	return m.revokeEach(ctx, user, ids)
+	return m.revokeUser(ctx, user, ID{})
 }
 
-func (m *Manager) revokeEach(ctx context.Context, user string, ids []ID) error {
-	var failures []error
-	for _, id := range ids {
-		if err := m.revokeOf(ctx, user, id); err != nil {
-			failures = append(failures, err)
+// revokeUser ends all sessions of user but except. It looks twice: a login
+// whose session was ended by the first pass, or before, may have found another
+// place since the first look.
+func (m *Manager) revokeUser(ctx context.Context, user string, except ID) error {
+	for range 2 {
+		ids, err := m.members(ctx, user)
+		if err != nil {
+			return err
+		}
+		var failures []error
+		for _, id := range ids {
+			if id != except {
+				failures = append(failures, m.revokeOf(ctx, user, id))
+			}
+		}
+		if err := errors.Join(failures...); err != nil {
+			return err
 		}
 	}
-	return errors.Join(append(failures, m.unlisted())...)
+	return m.unlisted()
 }
 
-// revokeOf ends id if it is user's. A login that is being stored, on a session
-// that is nobody's yet, finds its reservation gone and undoes itself.
+// revokeOf ends id if it is user's, and what a login may make of it: a login
+// that is being stored, perhaps on a session that is nobody's yet, finds its
+// reservation gone and undoes itself, or else was stored before that and is there.
 func (m *Manager) revokeOf(ctx context.Context, user string, id ID) error {
-	if err := m.users.Release(ctx, user, id); err != nil {
-		return unavailable("end", err)
+	if err := m.revokeIf(ctx, user, id); err != nil {
+		return err
 	}
+	err := m.users.Release(ctx, user, id)
+	if err != nil {
+		err = unavailable("end", err) // it may be out of the index all the same
+	} else {
+		err = m.revokeIf(ctx, user, id)
+	}
+	if err != nil {
+		m.reindex(ctx, user, id) // whoever tries again has to find it
+	}
+	return err
+}
+
+// revokeIf ends id if it is user's now.
+func (m *Manager) revokeIf(ctx context.Context, user string, id ID) error {
 	l, err := m.loadID(ctx, id)
 	switch {
 	case isGone(err), err == nil && l.Record.User != user:
 		return nil
 	case errors.Is(err, ErrUnavailable):
-		m.reindex(ctx, user, id)
 		return err
 	}
-	return m.revoke(ctx, id, user)
+	ctx, cancel := m.deadline(ctx, m.config.CommitTimeout)
+	defer cancel()
+	if err := m.delete(ctx, ending{id: id}); err != nil {
+		return err
+	}
+	m.config.Observer(ctx, Event{Kind: EventRevoked, ID: id, User: user})
+	return nil
 }
 
 // RevokeAll ends every session of the application. Client-side, it moves the
 // not-before time of this process; set Config.NotBefore as well, so that other
-// processes and the next start know.
+// processes and the next start know. On a server it takes time in proportion to
+// the number of sessions, and no longer than ctx.
 func (m *Manager) RevokeAll(ctx context.Context) error {
 	if p, ok := m.backend.(partial); m.dir == nil || ok && p.inClients() {
 		// One past the present millisecond: what began in it is refused, and
@@ -247,9 +276,7 @@ func (m *Manager) RevokeAll(ctx context.Context) error {
 			}
 		}
 	}
-	if m.dir != nil {
-		ctx, cancel := m.deadline(ctx, m.config.CommitTimeout)
-		defer cancel()
+	if m.dir != nil { // no deadline but the caller's: there may be millions
 		if err := m.dir.DeleteAll(ctx); errors.Is(err, ErrUnsupported) {
 			return fmt.Errorf("core: revoke all sessions: %w", err)
 		} else if err != nil {
@@ -314,12 +341,7 @@ func (s *Session) RevokeOthers(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	ids, err := s.m.members(ctx, user)
-	if err != nil {
-		return err
-	}
-	ids = slices.DeleteFunc(slices.Clone(ids), func(id ID) bool { return id == own })
-	return s.m.revokeEach(ctx, user, ids)
+	return s.m.revokeUser(ctx, user, own)
 }
 
 // identity returns the stored session's ID and user: a login that is not

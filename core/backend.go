@@ -13,6 +13,8 @@ import (
 // with, expired, revoked), [ErrCorrupt] and [ErrNewerVersion] that there is one
 // which cannot be read; [ErrConflict] asks the core to Reload and re-apply.
 // Every other error means unavailable.
+//
+// Optional abilities are [Directory] and [Watcher].
 type Backend interface {
 	// Traits says what the backend is like. The answer never changes.
 	Traits() Traits

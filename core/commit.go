@@ -230,15 +230,21 @@ func (s *Session) end(ctx context.Context) error {
 	return late
 }
 
-// endOne takes a session out of the user's index, deletes it and tells those
-// who wait for its end. The index comes first: a login that is just being
-// stored finds its reservation gone, or else is there to be deleted.
+// endOne ends a session and takes it out of the user's index. In this order:
+// as long as it can be used it can be found, also by a revocation that comes in
+// between, and after one that failed.
 func (m *Manager) endOne(ctx context.Context, e ending) error {
-	indexed := e.user != "" && m.users != nil
-	var releaseErr error
-	if indexed {
-		releaseErr = m.users.Release(ctx, e.user, e.id)
+	if err := m.delete(ctx, e); err != nil {
+		return err
 	}
+	if e.user != "" && m.users != nil {
+		_ = m.users.Release(ctx, e.user, e.id) // it names nothing any more, and the index heals itself
+	}
+	return nil
+}
+
+// delete deletes a session and tells those who wait for its end.
+func (m *Manager) delete(ctx context.Context, e ending) error {
 	var err error
 	if e.handle != nil {
 		err = m.backend.Delete(ctx, e.handle)
@@ -246,15 +252,9 @@ func (m *Manager) endOne(ctx context.Context, e ending) error {
 		err = m.dir.DeleteID(ctx, e.id)
 	}
 	if err != nil {
-		if indexed && releaseErr == nil {
-			m.reindex(ctx, e.user, e.id)
-		}
 		return unavailable("end", err)
 	}
 	m.watchers.tell(e.id)
-	if releaseErr != nil {
-		return unavailable("end", releaseErr)
-	}
 	return nil
 }
 
@@ -272,7 +272,7 @@ func (m *Manager) reindex(ctx context.Context, user string, id ID) {
 // has changed.
 func (s *Session) touchDue() bool {
 	client := s.m.traits.ClientSide
-	if !s.stored || s.phase != phaseLive || s.sent && client {
+	if !s.stored || s.phase != phaseLive || s.sent && client || s.touchFailed {
 		return false
 	}
 	if s.refresh {
@@ -318,9 +318,9 @@ func (s *Session) touch(ctx context.Context) {
 		s.tell(Event{Kind: EventTouched})
 	case isGone(err):
 		// Logged out meanwhile: nothing was written, nothing is dropped.
-		s.detach()
-		s.phase, s.ended = phaseSuperseded, true
+		s.lose()
 	default:
+		s.touchFailed = true // waiting for it once is enough
 		s.tell(Event{Kind: EventUnavailable, Err: unavailable("touch", err)})
 	}
 }

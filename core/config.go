@@ -119,6 +119,11 @@ type Config struct {
 	// come too late, changes to what Get returned. For tests.
 	Strict bool
 
+	// OnMistake, if set, is told what Strict finds in place of the panic, in
+	// the goroutine that made the mistake. It must not use the session. Without
+	// Strict it has no effect. The package sessiontest fails tests with it.
+	OnMistake func(err error)
+
 	// Now is the clock. Default time.Now. For tests.
 	Now func() time.Time
 

@@ -5,7 +5,8 @@ import (
 	"time"
 )
 
-// What a [Sealer] or a [Store] in another module needs beyond its interface.
+// What a [Sealer], a [Store] or a [Backend] in another module needs beyond its
+// interface.
 
 // Configurable is the optional ability of a [Sealer] to know the Config of the
 // Manager that uses it: the Codec, for a sealer that looks into values. [New]
@@ -21,6 +22,16 @@ func configured(sealer Sealer, c *Config) (Sealer, error) {
 		return s.WithConfig(*c)
 	}
 	return sealer, nil
+}
+
+// ConfigurableBackend is the same ability of a [Backend] that another module
+// makes of neither a Store nor a Sealer. An error of WithConfig is one of [New].
+type ConfigurableBackend interface {
+	Backend
+
+	// WithConfig returns the Backend that a Manager with c is to use. The
+	// original stays as it was, and what the two store is in one place.
+	WithConfig(c Config) (Backend, error)
 }
 
 // StoredFlash is a flash as a [Record] keeps it.

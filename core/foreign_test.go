@@ -163,3 +163,34 @@ func TestWithContent(t *testing.T) {
 		t.Error("flashes stay")
 	}
 }
+
+// foreignBackend is a backend of another module.
+type foreignBackend struct {
+	core.Backend
+	config *core.Config
+}
+
+func (b foreignBackend) WithConfig(c core.Config) (core.Backend, error) {
+	if c.Namespace == "refused" {
+		return nil, errors.New("not this namespace")
+	}
+	*b.config = c
+	return foreignBackend{core.ClientSide(nil), b.config}, nil
+}
+
+func TestForeignBackendIsGivenTheConfig(t *testing.T) {
+	b := foreignBackend{core.ServerSide(nil), new(core.Config)}
+	m, err := core.New(b, core.Config{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if b.config.Codec == nil || b.config.Lifetime != 12*time.Hour {
+		t.Errorf("the backend was given %+v", *b.config)
+	}
+	if !m.Traits().ClientSide {
+		t.Error("the Manager does not use the Backend that WithConfig returned")
+	}
+	if _, err := core.New(b, core.Config{Namespace: "refused"}); err == nil {
+		t.Error("the error of WithConfig is ignored")
+	}
+}

@@ -93,6 +93,7 @@ func (s *Session) Logout() {
 		s.endings = append(s.endings, ending{s.handle, s.base.ID, s.base.User, EventLogout, ""})
 	}
 	s.detach()
+	s.fallBack()
 }
 
 // Renew gives the session a new token and keeps its data: after a change of

@@ -36,11 +36,15 @@ func New(backend Backend, c Config) (*Manager, error) {
 	if err := c.validate(); err != nil {
 		return nil, err
 	}
-	if b, ok := backend.(starter); ok {
-		var err error
-		if backend, err = b.start(&c); err != nil {
-			return nil, err
-		}
+	var err error
+	switch b := backend.(type) {
+	case starter:
+		backend, err = b.start(&c)
+	case ConfigurableBackend:
+		backend, err = b.WithConfig(c)
+	}
+	if err != nil {
+		return nil, err
 	}
 	m := &Manager{config: c, backend: backend, traits: backend.Traits()}
 	if dir, ok := backend.(Directory); ok {
@@ -83,6 +87,7 @@ func (m *Manager) Load(ex Exchange) (*Session, error) {
 // their own, to save an allocation. s must be the zero Session.
 func (m *Manager) LoadInto(s *Session, ex Exchange) error {
 	ctx := ex.Context()
+	m.mustNotShare(ctx)
 	s.m, s.ex = m, ex
 	s.ctx = sessionContext{ctx, s}
 	found := findToken(ex.CookieLines(), m.names)
@@ -114,6 +119,21 @@ func (m *Manager) LoadInto(s *Session, ex Exchange) error {
 	s.base, s.handle, s.stored, s.refresh = l.Record, l.Handle, true, l.Refresh
 	m.config.Observer(ctx, Event{Kind: EventLoaded, ID: s.base.ID, User: s.base.User})
 	return m.check(ctx, s)
+}
+
+// mustNotShare panics if ctx has a session of another Manager with the same
+// cookie name: each would overwrite the other's cookie, and one be lost.
+func (m *Manager) mustNotShare(ctx context.Context) {
+	for {
+		s, ok := ctx.Value(sessionKey{}).(*Session)
+		if !ok || s.m == m {
+			return
+		}
+		if s.m.scope.Name == m.scope.Name {
+			panic(fmt.Sprintf("core: two Managers serve this request with the same cookie, %s: use one Manager for both, or give one of them another Config.Cookie.Name", m.scope.Name))
+		}
+		ctx = s.ctx.Context
+	}
 }
 
 func nothingToCancel() {}

@@ -95,7 +95,7 @@ func (s *Session) planHeader(next *Record, now time.Time, newID ID) {
 func (s *Session) planValues() (section []byte, changed bool, err error) {
 	base := &s.base
 	if s.cleared {
-		changed = len(base.values) > 1
+		changed = s.clears()
 		base = &Record{}
 	}
 	size := 1 + len(base.values)
@@ -104,10 +104,10 @@ func (s *Session) planValues() (section []byte, changed bool, err error) {
 		if c.err != nil {
 			continue
 		}
-		old := base.value(c.key)
-		if c.raw, err = c.applyTo(old); err != nil {
+		if c.raw, err = c.applyTo(base.value(c.key)); err != nil {
 			return nil, false, err
 		}
+		old := s.base.value(c.key)
 		changed = changed || (old == nil) != (c.raw == nil) || !bytes.Equal(old, c.raw)
 		size += len(c.key) + len(c.raw) + 2*binary.MaxVarintLen32
 	}
@@ -133,6 +133,16 @@ func (s *Session) planValues() (section []byte, changed bool, err error) {
 		}
 	}
 	return withCount(buf, count), true, nil
+}
+
+// clears reports whether the base has a value that Clear removes for good.
+func (s *Session) clears() bool {
+	for key := range s.base.Values() {
+		if !slices.ContainsFunc(s.changes, func(c change) bool { return c.key == key }) {
+			return true
+		}
+	}
+	return false
 }
 
 // withCount puts the number of members in front of a section that was built

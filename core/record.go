@@ -35,6 +35,9 @@ type Record struct {
 	flashes   []byte // count, then each flash
 }
 
+// errOtherID means that a store has answered with another session's record.
+var errOtherID = fmt.Errorf("%w: the store answered with another session's record", ErrUnavailable)
+
 // recordVersion is the first byte of every record, so that the rest can change.
 const recordVersion = 1
 
@@ -44,10 +47,15 @@ const (
 	flagLabel
 	flagAuthenticated
 	flagDeadline
-	flagExpires
+	flagWhole // with the whole ID and the expiry; entries of a store have both elsewhere
 	flagTimeouts
 	flagMove // the last bit
 )
+
+// shortID is how much of its ID a record repeats that lies under that ID: enough
+// to notice that a store has mixed up its answers. Whether a client may have
+// the record is a question for the hash of its secret.
+const shortID = 4
 
 // emptySection is the encoding of "no values" and of "no flashes".
 var emptySection = []byte{0}
@@ -87,6 +95,9 @@ func ParseRecord(data []byte) (*Record, error) {
 	if err := r.parse(data); err != nil {
 		return nil, err
 	}
+	if data[1]&flagWhole == 0 {
+		return nil, fmt.Errorf("%w: without its ID", ErrCorrupt)
+	}
 	return r, nil
 }
 
@@ -105,7 +116,7 @@ func (r *Record) sizeHint() int {
 	return fixed + len(r.User) + len(r.Label) + len(r.values) + len(r.flashes)
 }
 
-func (r *Record) appendTo(dst []byte, withExpiry bool) []byte {
+func (r *Record) appendTo(dst []byte, whole bool) []byte {
 	var flags byte
 	set := func(on bool, flag byte) bool {
 		if on {
@@ -115,7 +126,11 @@ func (r *Record) appendTo(dst []byte, withExpiry bool) []byte {
 	}
 	at := len(dst) + 1
 	dst = append(dst, recordVersion, 0)
-	dst = append(dst, r.ID[:]...)
+	if set(whole, flagWhole) {
+		dst = append(dst, r.ID[:]...)
+	} else {
+		dst = append(dst, r.ID[:shortID]...)
+	}
 	created := r.CreatedAt.UnixMilli()
 	dst = binary.AppendVarint(dst, created)
 	delta := func(t time.Time) { dst = binary.AppendVarint(dst, t.UnixMilli()-created) }
@@ -123,7 +138,7 @@ func (r *Record) appendTo(dst []byte, withExpiry bool) []byte {
 	if set(!r.Deadline.IsZero(), flagDeadline) {
 		delta(r.Deadline)
 	}
-	if set(withExpiry, flagExpires) {
+	if whole {
 		delta(r.Expires)
 	}
 	if set(!r.AuthenticatedAt.IsZero(), flagAuthenticated) {
@@ -157,9 +172,10 @@ func sectionOrEmpty(section []byte) []byte {
 }
 
 // parse reads data in place: one pass checks every length, so that later
-// scans need not.
+// scans need not. The caller knows the ID of a record that is not whole and
+// has put it into r.
 func (r *Record) parse(data []byte) error {
-	if len(data) < 2+16 {
+	if len(data) < 2+len(r.ID) {
 		return fmt.Errorf("%w: %d bytes", ErrCorrupt, len(data))
 	}
 	if data[0] > recordVersion {
@@ -170,8 +186,12 @@ func (r *Record) parse(data []byte) error {
 	}
 	flags := data[1]
 	r.Remembered = flags&flagRemembered != 0
-	r.ID = ID(data[2:18])
-	c := cursor{buf: data[18:]}
+	c := cursor{buf: data[2:]}
+	if flags&flagWhole != 0 {
+		r.ID = ID(c.take(len(r.ID)))
+	} else if string(c.take(shortID)) != string(r.ID[:shortID]) {
+		return errOtherID
+	}
 	created := c.varint()
 	r.CreatedAt = time.UnixMilli(created)
 	r.SavedAt = time.UnixMilli(created + c.varint())
@@ -182,7 +202,7 @@ func (r *Record) parse(data []byte) error {
 		return t
 	}
 	r.Deadline = optional(flagDeadline)
-	r.Expires = optional(flagExpires)
+	r.Expires = optional(flagWhole)
 	r.AuthenticatedAt = optional(flagAuthenticated)
 	if flags&flagUser != 0 {
 		r.User = string(c.bytes())
@@ -275,6 +295,11 @@ func (c *cursor) bytes() []byte {
 		c.fail()
 		return nil
 	}
+	return c.take(int(n))
+}
+
+// take reads n bytes, which the caller knows to be there.
+func (c *cursor) take(n int) []byte {
 	b := c.buf[:n:n]
 	c.buf = c.buf[n:]
 	return b

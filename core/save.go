@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"runtime"
+	"slices"
 	"time"
 )
 
@@ -61,7 +62,7 @@ func (s *Session) needsCookie() error {
 	if !s.changed() {
 		reason, what = ReasonLateFlash, "read flashes"
 	}
-	s.forget()
+	s.undo() // a login that comes too late leaves the session that it would have replaced in hand
 	s.tooLate(reason, what)
 	return s.late
 }
@@ -74,6 +75,7 @@ type saving struct {
 	maxFlashes int
 	id         ID // drawn for a new session
 	reserved   ID // in the user's index, by this save
+	former     ID // what was reserved before the session turned out to be gone
 }
 
 // try stores p once. A login is in the user's index before it is stored, and
@@ -149,6 +151,14 @@ func (t *saving) reserve(ctx context.Context, r *Record) error {
 		}
 		s.tell(Event{Kind: EventRevoked, Reason: ReasonLimit, ID: id, User: s.login})
 	}
+	if !t.former.IsZero() {
+		// Only now: a revocation from here on finds the new place.
+		if err := t.still(ctx, t.former); err != nil {
+			t.release(context.WithoutCancel(ctx))
+			return err
+		}
+		t.former = ID{}
+	}
 	return nil
 }
 
@@ -184,6 +194,22 @@ func (t *saving) release(ctx context.Context) {
 	}
 }
 
+// undo is release for a save whose answer was lost. If a new session was stored
+// all the same, nobody has its token: it is deleted, so that it is neither
+// listed nor counts. Of a session that was there before, nobody knows whether
+// this login stored it or one that overlapped.
+func (t *saving) undo(ctx context.Context) {
+	if t.reserved.IsZero() || t.s.stored {
+		t.release(ctx)
+		return
+	}
+	if err := t.s.m.endOne(ctx, ending{id: t.reserved, user: t.s.login}); err != nil {
+		// If it lives, it is to be found; if not, its place is to be free.
+		t.s.m.reindex(ctx, t.s.login, t.reserved)
+	}
+	t.reserved = ID{}
+}
+
 // taken reports whether id is a session of the user who is logging in.
 func (t *saving) taken(ctx context.Context, id ID) bool {
 	l, err := t.s.m.dir.LoadID(ctx, id)
@@ -211,8 +237,7 @@ func (t *saving) recover(ctx context.Context, p *plan, err error) (again bool, _
 	case isGone(err) && s.stored:
 		return t.gone(ctx)
 	}
-	// If it was stored all the same, nobody has its token: the place is free.
-	t.release(context.WithoutCancel(ctx))
+	t.undo(context.WithoutCancel(ctx))
 	if errors.Is(err, ErrSessionLimit) || errors.Is(err, ErrUnavailable) {
 		return false, err
 	}
@@ -282,19 +307,39 @@ func (t *saving) gone(ctx context.Context) (again bool, _ error) {
 		s.drop()
 		return false, nil
 	}
-	if !t.reserved.IsZero() {
-		switch err := s.m.users.Confirm(ctx, s.login, t.reserved, time.Time{}); {
-		case isGone(err):
-			s.drop()
-			return false, nil
-		case err != nil:
-			return false, unavailable("confirm", err)
-		}
-		t.release(ctx)
-	}
-	s.base, s.handle, s.stored = Record{}, nil, false
+	s.base, s.handle, s.stored, s.superseded = Record{}, nil, false, true
 	s.taken = nil
+	if t.reserved.IsZero() {
+		return true, nil
+	}
+	if s.m.config.SessionLimit == 0 {
+		// The place stays until it lapses: another login in the same session
+		// may have it too, and it tells of a revocation until this one has a new one.
+		t.former, t.reserved = t.reserved, ID{}
+		return true, nil
+	}
+	switch err := t.still(ctx, t.reserved); {
+	case errors.Is(err, errWithdrawn):
+		s.drop()
+		return false, nil
+	case err != nil:
+		return false, err
+	}
+	t.release(ctx)
 	return true, nil
+}
+
+// still returns errWithdrawn if id is no longer in the index of the user who
+// is logging in.
+func (t *saving) still(ctx context.Context, id ID) error {
+	ids, err := t.s.m.users.List(ctx, t.s.login)
+	switch {
+	case err != nil:
+		return unavailable("list", err)
+	case !slices.Contains(ids, id):
+		return errWithdrawn
+	}
+	return nil
 }
 
 // drop gives up what the request wrote, because its session was ended or
@@ -303,15 +348,14 @@ func (s *Session) drop() {
 	if s.changed() {
 		s.tell(Event{Kind: EventDropped, Reason: ReasonEnded})
 	}
-	s.detach()
-	s.phase, s.ended = phaseSuperseded, true
+	s.lose()
 }
 
 // adopt takes over what was stored: it is what this request sees from now on.
 func (s *Session) adopt(p *plan, handle Handle, lines []string, shows bool) {
 	created, login, renewed := !s.stored, s.login, s.renew
 	replaced := s.replaced
-	s.base, s.handle, s.stored, s.refresh = p.next, handle, true, false
+	s.base, s.handle, s.stored, s.refresh, s.superseded = p.next, handle, true, false, false
 	if lines != nil {
 		s.setLines(lines)
 	}

@@ -503,7 +503,7 @@ func TestE3CorruptAndNewerRecords(t *testing.T) {
 	for _, e := range spy.writes {
 		good = e
 	}
-	recordAt := 33
+	recordAt := 25
 	for name, damage := range map[string]func([]byte) []byte{
 		"empty":            func([]byte) []byte { return nil },
 		"truncated":        func(b []byte) []byte { return b[:len(b)-1] },

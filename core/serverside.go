@@ -3,6 +3,7 @@ package core
 import (
 	"context"
 	"crypto/subtle"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
@@ -12,11 +13,12 @@ import (
 // ServerSide returns a [Backend] that keeps sessions in store; clients carry
 // only a token. It keeps every promise of this package, listing and revoking
 // included as far as store has the optional abilities.
-func ServerSide(store Store) Backend { return &serverSide{store: store} }
+func ServerSide(store Store) Backend { return &serverSide{store: store, now: time.Now} }
 
 type serverSide struct {
 	store Store
 	rand  io.Reader
+	now   func() time.Time
 }
 
 // serverHandle notes which state of an entry was loaded, and by which right.
@@ -24,19 +26,29 @@ type serverHandle struct {
 	id       ID
 	version  Version
 	expires  time.Time
-	current  hash // the hash that the presented token has; unused when byID
-	previous hash // the hash before it
-	minted   bool // its token was made in this request, and nobody has it yet
-	byID     bool // loaded without a token: whatever token is current stays so
+	current  hash  // the hash that the presented token has; unused when byID
+	previous hash  // the hash before it, zero if there is none or it no longer matters
+	rotated  int64 // when current took its place, in Unix milliseconds; unused without previous
+	minted   bool  // its token was made in this request, and nobody has it yet
+	byID     bool  // loaded without a token: whatever token is current stays so
 }
 
+// supersededFor is how long a request with a token that was replaced is taken
+// for a late one, which must not disturb the new token (promise L4). After
+// that, it is from a client that never got the new one: of a login or renewal
+// whose answer was lost. It may start over.
+const supersededFor = 5 * time.Minute
+
 // An entry is a version byte, the hash of the current secret, the hash of the
-// one before (zero: none), and the record.
+// one before, the time of its replacement (Unix milliseconds, big-endian), and
+// the record. With entryNoPrev in the version byte, the hash before and the
+// time are left out.
 const (
 	entryVersion = 1
-	entryRecord  = 1 + 2*len(hash{})
-	entryShort   = 1 + len(hash{}) // without a previous hash, entryVersion|entryNoPrevious
 	entryNoPrev  = 0x80
+	entryShort   = 1 + len(hash{})
+	entryRotated = entryShort + len(hash{})
+	entryRecord  = entryRotated + 8
 )
 
 func (b *serverSide) start(c *Config) (Backend, error) {
@@ -48,7 +60,7 @@ func (b *serverSide) start(c *Config) (Backend, error) {
 			return nil, err
 		}
 	}
-	return &serverSide{store: b.store, rand: c.Rand}, nil
+	return &serverSide{store: b.store, rand: c.Rand, now: c.Now}, nil
 }
 
 func (b *serverSide) Traits() Traits {
@@ -76,10 +88,15 @@ func (b *serverSide) admit(presented hash, h *serverHandle, l Loaded) (Loaded, e
 	case subtle.ConstantTimeCompare(presented[:], h.current[:]) == 1:
 		l.Handle = h
 		return l, nil
-	case h.previous != hash{} && subtle.ConstantTimeCompare(presented[:], h.previous[:]) == 1:
+	case b.late(h) && subtle.ConstantTimeCompare(presented[:], h.previous[:]) == 1:
 		return Loaded{Superseded: true}, nil
 	}
 	return Loaded{}, ErrNotFound
+}
+
+// late reports whether requests with h's previous token may still be under way.
+func (b *serverSide) late(h *serverHandle) bool {
+	return h.previous != hash{} && b.now().UnixMilli()-h.rotated < supersededFor.Milliseconds()
 }
 
 func (b *serverSide) Reload(ctx context.Context, _ Scope, handle Handle) (Loaded, error) {
@@ -101,6 +118,8 @@ func (b *serverSide) again(old, h *serverHandle, l Loaded) (Loaded, error) {
 		h.byID = true
 	case h.current != old.current:
 		return Loaded{}, ErrNotFound
+	default:
+		h.minted = old.minted // still nobody has it
 	}
 	l.Handle = h
 	return l, nil
@@ -131,13 +150,14 @@ func (b *serverSide) load(ctx context.Context, id ID, l *Loaded) (*serverHandle,
 	if err != nil {
 		return nil, err
 	}
+	l.Record.ID = id
+	// If something between us and the store mixed up answers, nobody may see
+	// this record, and nobody may be logged out because of it.
 	if err := l.Record.parse(record); err != nil {
 		return nil, err
 	}
 	if l.Record.ID != id {
-		// Something between us and the store mixed up answers. Nobody may see
-		// this record, and nobody may be logged out because of it.
-		return nil, fmt.Errorf("%w: the store answered with another session's record", ErrUnavailable)
+		return nil, errOtherID
 	}
 	l.Record.Expires = e.Expires
 	return h, nil
@@ -160,7 +180,8 @@ func (h *serverHandle) open(data []byte) (record []byte, err error) {
 	if len(data) < entryRecord {
 		return nil, fmt.Errorf("%w: entry of %d bytes", ErrCorrupt, len(data))
 	}
-	h.previous = hash(data[entryShort:entryRecord])
+	h.previous = hash(data[entryShort:entryRotated])
+	h.rotated = int64(binary.BigEndian.Uint64(data[entryRotated:entryRecord]))
 	return data[entryRecord:], nil
 }
 
@@ -179,9 +200,12 @@ func (b *serverSide) Save(ctx context.Context, scope Scope, r *Record, base Hand
 		if !h.minted { // else what clients have is the one before
 			h.previous = h.current
 		}
-		h.minted = true
+		h.minted, h.rotated = true, b.now().UnixMilli()
 		h.current = hashSecret(scope, r.ID, sec)
 		token = formatToken(r.ID, sec)
+	}
+	if !b.late(h) {
+		h.previous = hash{}
 	}
 	version, err := b.store.Save(ctx, r.ID, Entry{Data: h.seal(r), Expires: r.Expires, User: scopedUser(scope.Namespace, r.User)}, h.version)
 	if err != nil {
@@ -200,6 +224,7 @@ func (h *serverHandle) seal(r *Record) []byte {
 		data = append(data, entryVersion)
 		data = append(data, h.current[:]...)
 		data = append(data, h.previous[:]...)
+		data = binary.BigEndian.AppendUint64(data, uint64(h.rotated))
 	}
 	return r.appendTo(data, false)
 }
@@ -233,4 +258,13 @@ func (b *serverSide) DeleteAll(ctx context.Context) error {
 		return ErrUnsupported
 	}
 	return all.DeleteAll(ctx)
+}
+
+// Watch implements [Watcher].
+func (b *serverSide) Watch(ctx context.Context, ended func(ID)) error {
+	w, ok := storeAs[Watcher](b.store)
+	if !ok {
+		return ErrUnsupported
+	}
+	return w.Watch(ctx, ended)
 }

@@ -41,24 +41,25 @@ type Session struct {
 	endings  []ending  // sessions to delete at the next commit, whatever its outcome
 
 	// How the request and its response stand.
-	presented  uint32      // which of our cookies the request carried
-	lines      []string    // the Set-Cookie lines that the header has
-	nextLines  []string    // those it is to have instead; nil: no change
-	given      atomic.Bool // the handler has asked for it, and may use it after the header
-	used       bool
-	noTouch    bool
-	sent       bool // the header has gone, or cannot be written any more
-	over       bool // the request is over
-	status     int
-	ended      bool
-	superseded bool       // loaded by a superseded token
-	broken     bool       // a commit has failed: nothing more is stored
-	outside    bool       // in hand without its token: by Manager.View or Update
-	unset      bool       // a session was ended: the client's cookie goes too
-	late       error      // the first change that came too late
-	refused    error      // the first call that cannot be carried out
-	snapshots  []snapshot // strict mode: what Get returned
-	events     []Event    // to be told once mu is free
+	presented   uint32      // which of our cookies the request carried
+	lines       []string    // the Set-Cookie lines that the header has
+	nextLines   []string    // those it is to have instead; nil: no change
+	given       atomic.Bool // the handler has asked for it, and may use it after the header
+	used        bool
+	noTouch     bool
+	touchFailed bool
+	sent        bool // the header has gone, or cannot be written any more
+	over        bool // the request is over
+	status      int
+	ended       bool
+	superseded  bool       // its session was ended or renewed elsewhere: only a login stores anything
+	broken      bool       // a commit has failed: nothing more is stored
+	outside     bool       // in hand without its token: by Manager.View or Update
+	unset       bool       // a session was ended: the client's cookie goes too
+	late        error      // the first change that came too late
+	refused     error      // the first call that cannot be carried out
+	snapshots   []snapshot // strict mode: what Get returned
+	events      []Event    // to be told once mu is free
 }
 
 // phase says what kind of session a request has in hand.
@@ -138,7 +139,11 @@ func (m *Manager) FromContext(ctx context.Context) (*Session, bool) {
 
 // NewContext returns a context derived from ctx that carries s: for handler
 // tests, and for adapters that replace a request's context.
+// It panics if s is nil.
 func NewContext(ctx context.Context, s *Session) context.Context {
+	if s == nil {
+		panic("core: NewContext: the session is nil: make one with Manager.NewSession")
+	}
 	return &sessionContext{Context: ctx, s: s}
 }
 
@@ -303,14 +308,33 @@ func (s *Session) tooLate(reason Reason, what string) { s.mistake(ErrTooLate, re
 // mistake reports a change that cannot be kept: to the developer by event and
 // log, to the handler by Err, and in strict mode by a panic.
 func (s *Session) mistake(sentinel error, reason Reason, what string) {
-	err := fmt.Errorf("core: %s: %w", what, sentinel)
+	err := fmt.Errorf("core: %s: %w: %s", what, sentinel, remedy(reason))
 	if s.late == nil {
 		s.late = err
 	}
 	s.tell(Event{Kind: EventTooLate, Reason: reason, Detail: what, Err: err})
 	if s.m.config.Strict {
-		panic(fmt.Sprintf("satchel: strict mode: %v (%s)", err, reason))
+		s.strict(err)
 	}
+}
+
+// remedy says what a developer is to do about a mistake.
+func remedy(reason Reason) string {
+	switch reason {
+	case ReasonAfterwards:
+		return "use the session before the handler returns, or later with Manager.Update and its ID"
+	case ReasonReadOnly:
+		return "use Manager.Update to write"
+	}
+	return "use the session before the first byte of the response"
+}
+
+// strict makes a mistake loud.
+func (s *Session) strict(err error) {
+	if s.m.config.OnMistake == nil {
+		panic(fmt.Sprintf("satchel: strict mode: %v", err))
+	}
+	s.m.config.OnMistake(err)
 }
 
 // tell queues an event for when mu is free: observers may look at the session.
@@ -352,9 +376,22 @@ func (s *Session) undo() {
 		s.base, s.handle, s.stored = r.base, r.handle, true
 	}
 	s.forget()
+	s.fallBack()
+}
+
+// fallBack takes back that a login would have started afresh: without it, a
+// late request still writes nothing (promises K2, L4).
+func (s *Session) fallBack() {
 	if s.superseded && !s.stored {
 		s.phase, s.ended = phaseSuperseded, true
 	}
+}
+
+// lose lets go of a session that another request has ended or renewed.
+func (s *Session) lose() {
+	s.detach()
+	s.superseded = true
+	s.fallBack()
 }
 
 // forget drops what this request wanted to change and has not stored.

@@ -36,8 +36,8 @@ type Entry struct {
 // because it could not be reached: that would log users out.
 //
 // Further abilities are optional interfaces: [UserIndex], [AllDeleter],
-// [Sweeper], [InProcess]. A store that wraps another has a method Unwrap() Store, and the
-// core finds the abilities of what it wraps.
+// [Sweeper], [Watcher], [InProcess]. A store that wraps another has a method
+// Unwrap() Store, and the core finds the abilities of what it wraps.
 type Store interface {
 	// Load returns the entry of id. ErrNotFound means absent or expired.
 	Load(ctx context.Context, id ID) (Entry, error)
@@ -116,6 +116,24 @@ type AllDeleter interface {
 // remove expired entries; it returns how many it removed.
 type Sweeper interface {
 	Sweep(ctx context.Context) (int, error)
+}
+
+// Watcher is the optional ability of a [Store] that processes share to tell
+// when another process deletes entries. A [Backend] may have it too, and
+// returns [ErrUnsupported] if what lies behind it has not.
+type Watcher interface {
+	// Watch calls ended with the ID of each entry that anybody deletes, by
+	// whichever method, until ctx is done, and returns then. What expires need
+	// not be told.
+	//
+	// The zero ID means that many may have ended, or that Watch was deaf for a
+	// while: look again at all. So it is also the first that Watch tells, as
+	// soon as it listens, and the first after every lost connection.
+	//
+	// Several may watch at the same time. Ended returns at once and is safe for
+	// concurrent use; Watch does not call it after it has returned. An error
+	// means that it cannot listen (any more); it is called again after a while.
+	Watch(ctx context.Context, ended func(ID)) error
 }
 
 // InProcess is the optional ability of a [Store] never to wait for a network

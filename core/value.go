@@ -234,7 +234,7 @@ func (s *Session) watch(key string, raw []byte, v any) {
 	}
 }
 
-// checkSnapshots panics, in strict mode, if the handler changed in place what
+// checkSnapshots complains, in strict mode, if the handler changed in place what
 // Get returned and did not Set it.
 func (s *Session) checkSnapshots() {
 	shots := s.snapshots
@@ -242,7 +242,7 @@ func (s *Session) checkSnapshots() {
 	for _, shot := range shots {
 		now, err := encodeValue(s.m.config.Codec, shot.key, shot.v)
 		if err == nil && !bytes.Equal(now, shot.raw) && !bytes.Equal(now, s.read(shot.key)) {
-			panic(fmt.Sprintf("satchel: strict mode: the value that Get returned for %q was changed in place and not Set: such changes are not stored", shot.key))
+			s.strict(fmt.Errorf("core: the value that Get returned for %q was changed in place and not Set: such changes are not stored: Set it, or use Update", shorten(shot.key, maxShown)))
 		}
 	}
 }

@@ -43,7 +43,11 @@ func OnError(f func(c echo.Context, err error) error) Option {
 }
 
 // Middleware gives every request a session of m. Mounted twice, it works once.
+// Two Managers with one cookie name panic at the first request.
 func Middleware(m *core.Manager, opts ...Option) echo.MiddlewareFunc {
+	if m == nil {
+		panic("echoadapter: Middleware: the Manager is nil: make one with core.New, and check its error")
+	}
 	o := options{onError: refuse}
 	for _, opt := range opts {
 		opt(&o)

@@ -71,6 +71,16 @@ func recovery() layer {
 	return middleware.RecoverWithConfig(middleware.RecoverConfig{DisablePrintStack: true})
 }
 
+// catch tells what is panicked with, and lets it go on.
+func catch(said *any) layer {
+	return func(next echo.HandlerFunc) echo.HandlerFunc {
+		return func(c echo.Context) error {
+			defer func() { *said = recover(); panic(*said) }()
+			return next(c)
+		}
+	}
+}
+
 func nothing(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(c echo.Context) error { return next(c) }
 }

@@ -6,7 +6,9 @@ require (
 	github.com/gin-gonic/gin v1.12.0
 	github.com/gofiber/fiber/v2 v2.52.15
 	github.com/labstack/echo/v4 v4.16.0
+	github.com/redis/go-redis/v9 v9.17.2
 	github.com/satchel-go/satchel v0.1.0
+	github.com/satchel-go/satchel/core/goredisstore v0.1.0
 	github.com/satchel-go/satchel/core/gorillastore v0.1.0
 	github.com/satchel-go/satchel/echoadapter v0.1.0
 	github.com/satchel-go/satchel/fiberadapter v0.1.0
@@ -18,7 +20,9 @@ require (
 	github.com/bytedance/gopkg v0.1.3 // indirect
 	github.com/bytedance/sonic v1.15.0 // indirect
 	github.com/bytedance/sonic/loader v0.5.0 // indirect
+	github.com/cespare/xxhash/v2 v2.3.0 // indirect
 	github.com/cloudwego/base64x v0.1.6 // indirect
+	github.com/dgryski/go-rendezvous v0.0.0-20200823014737-9f7001d12a5f // indirect
 	github.com/fxamacker/cbor/v2 v2.9.6 // indirect
 	github.com/gabriel-vasile/mimetype v1.4.12 // indirect
 	github.com/gin-contrib/sse v1.1.0 // indirect
@@ -43,6 +47,7 @@ require (
 	github.com/pelletier/go-toml/v2 v2.2.4 // indirect
 	github.com/quic-go/qpack v0.6.0 // indirect
 	github.com/quic-go/quic-go v0.59.0 // indirect
+	github.com/rbcervilla/redisstore/v9 v9.0.0 // indirect
 	github.com/rivo/uniseg v0.2.0 // indirect
 	github.com/twitchyliquid64/golang-asm v0.15.1 // indirect
 	github.com/ugorji/go/codec v1.3.1 // indirect
@@ -63,6 +68,7 @@ require (
 
 replace (
 	github.com/satchel-go/satchel => ../
+	github.com/satchel-go/satchel/core/goredisstore => ../core/goredisstore
 	github.com/satchel-go/satchel/core/gorillastore => ../core/gorillastore
 	github.com/satchel-go/satchel/echoadapter => ../echoadapter
 	github.com/satchel-go/satchel/fiberadapter => ../fiberadapter

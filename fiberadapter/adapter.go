@@ -49,7 +49,11 @@ func OnError(f func(c *fiber.Ctx, err error) error) Option {
 }
 
 // Middleware gives every request a session of m. Mounted twice, it works once.
+// Two Managers with one cookie name panic at the first request.
 func Middleware(m *core.Manager, opts ...Option) fiber.Handler {
+	if m == nil {
+		panic("fiberadapter: Middleware: the Manager is nil: make one with core.New, and check its error")
+	}
 	o := options{onError: refuse}
 	for _, opt := range opts {
 		opt(&o)
@@ -91,6 +95,9 @@ func refuse(c *fiber.Ctx, err error) error {
 // several. Without the middleware it panics.
 func Session(c *fiber.Ctx) *core.Session {
 	s, ok := TrySession(c)
+	if !ok && c.Context() == nil {
+		panic("fiberadapter: the request is over and its Ctx is gone: call Session before the handler returns, and keep what it returns")
+	}
 	if !ok {
 		panic("fiberadapter: no session in this request: wrap the handler with fiberadapter.Middleware")
 	}
@@ -99,6 +106,9 @@ func Session(c *fiber.Ctx) *core.Session {
 
 // TrySession is Session for handlers that also work without the middleware.
 func TrySession(c *fiber.Ctx) (*core.Session, bool) {
+	if c.Context() == nil {
+		return nil, false // released by Fiber
+	}
 	return core.FromContext(c.UserContext())
 }
 

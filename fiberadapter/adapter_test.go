@@ -310,7 +310,7 @@ func TestHeldBody(t *testing.T) {
 func TestNotFound(t *testing.T) {
 	m, _ := serverSide(t, core.Config{})
 	var seen events
-	failing, _ := serverSide(t, core.Config{Observer: seen.observe})
+	failing, _ := serverSide(t, core.Config{Observer: seen.observe, Cookie: core.Cookie{Name: "other"}})
 	want := serveUnknown(t)
 	got := serveUnknown(t, Middleware(m), Middleware(failing))
 	got.wants(t, 404, want.body)

@@ -238,3 +238,17 @@ func overTCP(t *testing.T, app *fiber.App, request string) string {
 	}
 	return string(answer)
 }
+
+// Fiber takes its Ctx back when the handler has returned.
+func TestSessionOfReleasedCtx(t *testing.T) {
+	m, _ := serverSide(t, core.Config{})
+	var kept ctx
+	serve(t, func(c ctx) error {
+		kept = c
+		return text(c, 200, "ok")
+	}, "", Middleware(m)).wants(t, 200, "ok")
+	names(t, panicOf(func() { Session(kept) }), "the request is over", "before the handler returns")
+	if s, ok := TrySession(kept); ok {
+		t.Errorf("TrySession returned %v", s)
+	}
+}

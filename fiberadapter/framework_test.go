@@ -8,7 +8,7 @@ import (
 	"testing"
 
 	"github.com/gofiber/fiber/v2"
-	"github.com/gofiber/fiber/v2/middleware/recover"
+	recoverer "github.com/gofiber/fiber/v2/middleware/recover"
 	"github.com/valyala/fasthttp"
 )
 
@@ -74,8 +74,16 @@ func outerHeader(c ctx) error {
 	return c.Next()
 }
 
-func recovery() layer     { return recover.New() }
+func recovery() layer     { return recoverer.New() }
 func nothing(c ctx) error { return c.Next() }
+
+// catch tells what is panicked with, and lets it go on.
+func catch(said *any) layer {
+	return func(c ctx) error {
+		defer func() { *said = recover(); panic(*said) }()
+		return c.Next()
+	}
+}
 
 // bare returns a function that answers one request without a cookie.
 func bare(tb testing.TB, handler func(ctx) error, cookie string, around layer) func() {

@@ -80,7 +80,16 @@ func contextOf(c ctx) context.Context     { return c.Request.Context() }
 func setHeader(c ctx, name, value string) { c.Header(name, value) }
 func outerHeader(c ctx)                   { setHeader(c, "X-Outer", "yes") }
 func recovery() layer                     { return gin.RecoveryWithWriter(io.Discard) }
-func nothing(c ctx)                       { c.Next() }
+
+// catch tells what is panicked with, and lets it go on.
+func catch(said *any) layer {
+	return func(c ctx) {
+		defer func() { *said = recover(); panic(*said) }()
+		c.Next()
+	}
+}
+
+func nothing(c ctx) { c.Next() }
 
 // sink is a ResponseWriter that costs nothing.
 type sink struct{ h http.Header }

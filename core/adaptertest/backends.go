@@ -113,6 +113,18 @@ type faultyBackend struct {
 	faults *faults
 }
 
+// WithConfig implements [core.ConfigurableBackend], for a backend that does.
+func (b *faultyBackend) WithConfig(c core.Config) (core.Backend, error) {
+	inner := b.Backend
+	if configurable, ok := inner.(core.ConfigurableBackend); ok {
+		var err error
+		if inner, err = configurable.WithConfig(c); err != nil {
+			return nil, err
+		}
+	}
+	return wrapBackend(inner, b.faults), nil
+}
+
 // Load implements [core.Backend].
 func (b *faultyBackend) Load(ctx context.Context, scope core.Scope, token string) (core.Loaded, error) {
 	if err := b.faults.before(ctx, opLoad); err != nil {

@@ -80,6 +80,7 @@ var concurrencyCases = []testCase{
 	},
 	{
 		name:    "K2_SEC16_revocation_wins",
+		needs:   "I2",
 		why:     "A session that an operator ended stays ended, whatever was in flight.",
 		run:     revocationWins,
 		limited: func(h *harness) { h.unsupportedRevoke() },

@@ -38,6 +38,9 @@ type testCase struct {
 	why  string         // one sentence, printed when the case fails
 	run  func(*harness) // checks it
 
+	// needs is another promise that the case cannot do without, "" for none.
+	needs string
+
 	// limited checks, in place of run, what happens with a backend that
 	// declares that it cannot keep the promise. Nil: every backend keeps it.
 	limited func(*harness)
@@ -81,11 +84,15 @@ func runCase(t *testing.T, r reporter, c testCase, newApp NewApp, b Backend) {
 		}
 	}()
 	h := newHarness(t, r, newApp, b)
-	reason, limit := b.Limits[c.id()]
+	id := c.id()
+	if b.Limits[id] == "" {
+		id = c.needs
+	}
+	reason, limit := b.Limits[id]
 	if c.limited == nil || !limit {
 		c.run(h)
 		return
 	}
-	r.Logf("promise-limit: %s %s %s", b.Name, c.id(), reason)
+	r.Logf("promise-limit: %s %s %s", b.Name, id, reason)
 	c.limited(h)
 }

@@ -31,9 +31,7 @@ func (s *Store) DeleteAll(ctx context.Context) error {
 	if err != nil {
 		return failed("delete all", err)
 	}
-	told, cancel := s.deadline(ctx)
-	defer cancel()
-	_ = s.client.Publish(told, s.channel(), everySession).Err() // not every user may publish
+	s.publish(ctx, everySession)
 	return nil
 }
 
@@ -53,24 +51,30 @@ func (s *Store) deleteFrom(ctx context.Context, c redis.Cmdable) error {
 	}
 }
 
-func (s *Store) deleteBatch(ctx context.Context, c redis.Cmdable, cursor uint64, pattern string) (next uint64, err error) {
-	ctx, cancel := s.deadline(ctx)
-	defer cancel()
-	keys, next, err := c.Scan(ctx, cursor, pattern, batch).Result()
-	if err != nil || len(keys) == 0 {
-		return next, err
-	}
-	// One command each: in a cluster they lie in different slots.
-	cmds, err := c.Pipelined(ctx, func(p redis.Pipeliner) error {
-		for _, key := range keys {
-			p.Unlink(ctx, key)
+func (s *Store) deleteBatch(ctx context.Context, c redis.Cmdable, cursor uint64, pattern string) (uint64, error) {
+	var next uint64
+	err := s.Within(ctx, func(ctx context.Context) error {
+		keys, after, err := c.Scan(ctx, cursor, pattern, batch).Result()
+		next = after
+		if err != nil || len(keys) == 0 {
+			return err
 		}
-		return nil
+		// One command each: in a cluster they lie in different slots.
+		cmds, err := c.Pipelined(ctx, func(p redis.Pipeliner) error {
+			for _, key := range keys {
+				p.Unlink(ctx, key)
+			}
+			return nil
+		})
+		for _, cmd := range cmds {
+			err = errors.Join(err, cmd.Err())
+		}
+		return err
 	})
-	for _, cmd := range cmds {
-		err = errors.Join(err, cmd.Err())
+	if err != nil {
+		return 0, err
 	}
-	return next, err
+	return next, nil
 }
 
 // globEscaper makes SCAN take a prefix literally.

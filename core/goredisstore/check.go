@@ -7,7 +7,6 @@ import (
 	"net"
 	"strconv"
 	"strings"
-	"time"
 
 	"github.com/redis/go-redis/v9"
 )
@@ -19,8 +18,9 @@ const (
 	oldestMinor = 2
 )
 
-// checkTime is how long the look at the server may take.
-const checkTime = 3 * time.Second
+// checkAttempts is how often a server gets the chance to answer: the first
+// connection can take longer than a command may.
+const checkAttempts = 4
 
 // Validate implements [core.Validator]: [core.New] calls it. It reports a client
 // that cannot work, a server that does not answer or refuses the password, one
@@ -31,23 +31,38 @@ func (s *Store) Validate() error {
 	if s.err != nil || s.config.SkipChecks {
 		return s.err
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), checkTime)
-	defer cancel()
-	if err := s.client.Ping(ctx).Err(); err != nil {
+	ctx := context.Background()
+	err := s.Within(ctx, s.ping)
+	for range checkAttempts - 1 {
+		if !errors.Is(err, context.DeadlineExceeded) {
+			break
+		}
+		err = s.Within(ctx, s.ping)
+	}
+	if err != nil {
 		return fmt.Errorf("goredisstore: %s: %w", diagnose(err), err)
 	}
-	info, err := s.client.Info(ctx).Result()
+	var info string
+	err = s.Within(ctx, func(ctx context.Context) (err error) {
+		info, err = s.client.Info(ctx).Result()
+		return err
+	})
 	if err == nil {
 		if err := s.checkInfo(parseInfo(info)); err != nil {
 			return err
 		}
 	}
-	if err := s.client.Eval(ctx, "return redis.call('EXISTS', KEYS[1])", []string{s.config.Prefix + "check"}).Err(); err != nil {
+	err = s.Within(ctx, func(ctx context.Context) error {
+		return s.client.Eval(ctx, "return redis.call('EXISTS', KEYS[1])", []string{s.config.Prefix + "check"}).Err()
+	})
+	if err != nil {
 		return fmt.Errorf("goredisstore: the user may not run scripts on the keys %s*, which every save needs; the guide on operations has the rules of an ACL that suffices: %w",
 			s.config.Prefix, err)
 	}
 	return nil
 }
+
+func (s *Store) ping(ctx context.Context) error { return s.client.Ping(ctx).Err() }
 
 func (s *Store) checkInfo(info map[string]string) error {
 	if version, ok := info["redis_version"]; ok && tooOld(version) {

@@ -10,10 +10,12 @@ import (
 )
 
 // What lies under a session's key: a format byte, the version, the expiry in
-// milliseconds, the user with its length, and the entry's data. The scripts
-// know the places of the first three.
+// milliseconds, with formatUser the user and its length, and the entry's data.
+// The scripts know both formats and the places of version and expiry.
 const (
 	format     = 1
+	formatUser = 2
+
 	versionAt  = 1
 	expiresAt  = versionAt + 8
 	headLength = expiresAt + expiryLength
@@ -36,11 +38,17 @@ func newVersion() core.Version {
 }
 
 func appendEntry(dst []byte, e *core.Entry, v core.Version) []byte {
-	dst = append(dst, format)
+	if e.User == "" {
+		dst = append(dst, format)
+	} else {
+		dst = append(dst, formatUser)
+	}
 	dst = binary.BigEndian.AppendUint64(dst, uint64(v))
 	dst = appendExpiry(dst, e.Expires)
-	dst = binary.AppendUvarint(dst, uint64(len(e.User)))
-	dst = append(dst, e.User...)
+	if e.User != "" {
+		dst = binary.AppendUvarint(dst, uint64(len(e.User)))
+		dst = append(dst, e.User...)
+	}
 	return append(dst, e.Data...)
 }
 
@@ -60,23 +68,24 @@ func expiry(b []byte) time.Time {
 // parseEntry reads what appendEntry wrote. It keeps value.
 func parseEntry(value []byte) (core.Entry, error) {
 	switch {
-	case len(value) > 0 && value[0] > format && value[0] < firstText:
+	case len(value) > 0 && value[0] > formatUser && value[0] < firstText:
 		return core.Entry{}, fmt.Errorf("goredisstore: %w: format %d", core.ErrNewerVersion, value[0])
-	case len(value) < headLength || value[0] != format:
+	case len(value) < headLength || value[0] != format && value[0] != formatUser:
 		return core.Entry{}, fmt.Errorf("goredisstore: %w: %d bytes that are no session", core.ErrCorrupt, len(value))
 	}
 	e := core.Entry{
+		Data:    value[headLength:],
 		Version: core.Version(binary.BigEndian.Uint64(value[versionAt:])),
 		Expires: expiry(value[expiresAt:]),
 	}
-	rest := value[headLength:]
-	n, size := binary.Uvarint(rest)
-	if size <= 0 || n > uint64(len(rest)-size) {
-		return core.Entry{}, fmt.Errorf("goredisstore: %w: truncated", core.ErrCorrupt)
+	if value[0] == formatUser {
+		n, size := binary.Uvarint(e.Data)
+		if size <= 0 || n > uint64(len(e.Data)-size) {
+			return core.Entry{}, fmt.Errorf("goredisstore: %w: truncated", core.ErrCorrupt)
+		}
+		rest := e.Data[size:]
+		e.User, e.Data = string(rest[:n]), rest[n:]
 	}
-	rest = rest[size:]
-	e.User = string(rest[:n])
-	e.Data = rest[n:]
 	return e, nil
 }
 

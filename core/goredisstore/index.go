@@ -56,15 +56,13 @@ func (s *Store) UserKey(user string) string {
 // Reserve implements [core.UserIndex]: one round trip, or three if members
 // may have to go. A reservation lapses after one minute.
 func (s *Store) Reserve(ctx context.Context, user string, id core.ID, limit int, policy core.LimitPolicy) ([]core.ID, error) {
-	ctx, cancel := s.deadline(ctx)
-	defer cancel()
 	now := s.config.Now()
 	excess := "end"
 	if policy == core.RefuseLogin {
 		excess = "refuse"
 	}
 	args := []any{id.String(), milliseconds(now), milliseconds(now.Add(reservationTime)), strconv.Itoa(max(limit, 0)), excess, "0"}
-	answer, err := s.run(ctx, reserveScript, s.UserKey(user), args...).StringSlice()
+	answer, err := s.texts(ctx, reserveScript, s.UserKey(user), args...)
 	if err == nil && len(answer) > 0 && answer[0] == "look" {
 		var vanished []member
 		if vanished, err = s.vanished(ctx, parseMembers(answer[1:])); err != nil {
@@ -74,7 +72,7 @@ func (s *Store) Reserve(ctx context.Context, user string, id core.ID, limit int,
 		for _, m := range vanished {
 			args = append(args, m.id.String(), m.text)
 		}
-		answer, err = s.run(ctx, reserveScript, s.UserKey(user), args...).StringSlice()
+		answer, err = s.texts(ctx, reserveScript, s.UserKey(user), args...)
 	}
 	switch {
 	case err != nil:
@@ -93,20 +91,32 @@ func (s *Store) Reserve(ctx context.Context, user string, id core.ID, limit int,
 	return end, nil
 }
 
+// texts runs a script that answers with a list.
+func (s *Store) texts(ctx context.Context, script *Script, key string, args ...any) ([]string, error) {
+	answer, err := s.Run(ctx, script, key, args...)
+	if err != nil {
+		return nil, err
+	}
+	list, _ := answer.([]any)
+	texts := make([]string, len(list))
+	for i := range list {
+		texts[i], _ = list[i].(string)
+	}
+	return texts, nil
+}
+
 // Confirm implements [core.UserIndex], in one round trip.
 func (s *Store) Confirm(ctx context.Context, user string, id core.ID, until time.Time) error {
-	ctx, cancel := s.deadline(ctx)
-	defer cancel()
 	now := s.config.Now()
 	bound, lasts := "0", now.Add(unboundedTime)
 	if !until.IsZero() {
 		bound, lasts = milliseconds(until), until
 	}
-	there, err := s.run(ctx, confirmScript, s.UserKey(user), id.String(), milliseconds(now), bound, s.timeToLive(lasts)).Int()
+	there, err := s.Run(ctx, confirmScript, s.UserKey(user), id.String(), milliseconds(now), bound, s.timeToLive(lasts))
 	if err != nil {
 		return failed("confirm", err)
 	}
-	if there == 0 {
+	if there != int64(1) {
 		return fmt.Errorf("goredisstore: confirm: %w", core.ErrNotFound)
 	}
 	return nil
@@ -114,9 +124,7 @@ func (s *Store) Confirm(ctx context.Context, user string, id core.ID, until time
 
 // Release implements [core.UserIndex], in one round trip.
 func (s *Store) Release(ctx context.Context, user string, id core.ID) error {
-	ctx, cancel := s.deadline(ctx)
-	defer cancel()
-	if err := s.run(ctx, releaseScript, s.UserKey(user), id.String(), "").Err(); err != nil {
+	if _, err := s.Run(ctx, releaseScript, s.UserKey(user), id.String(), ""); err != nil {
 		return failed("release", err)
 	}
 	return nil
@@ -125,20 +133,14 @@ func (s *Store) Release(ctx context.Context, user string, id core.ID) error {
 // List implements [core.UserIndex], in one round trip unless there are many
 // members, or some that were to be deleted.
 func (s *Store) List(ctx context.Context, user string) ([]core.ID, error) {
-	ctx, cancel := s.deadline(ctx)
-	defer cancel()
-	answer, err := s.client.HGetAll(ctx, s.UserKey(user)).Result()
+	answer, err := s.texts(ctx, listScript, s.UserKey(user))
 	if err != nil {
 		return nil, failed("list", err)
 	}
-	flat := make([]string, 0, 2*len(answer))
-	for id, text := range answer {
-		flat = append(flat, id, text)
-	}
-	now := s.config.Now()
+	now, members := s.config.Now(), parseMembers(answer)
 	var there, over []member
-	check := len(answer) > healAbove
-	for _, m := range parseMembers(flat) {
+	check := len(members) > healAbove
+	for _, m := range members {
 		if m.over(now) {
 			over = append(over, m)
 			continue
@@ -159,7 +161,7 @@ func (s *Store) List(ctx context.Context, user string) ([]core.ID, error) {
 		for _, m := range over {
 			args = append(args, m.id.String(), m.text)
 		}
-		if err := s.run(ctx, releaseScript, s.UserKey(user), args...).Err(); err != nil {
+		if _, err := s.Run(ctx, releaseScript, s.UserKey(user), args...); err != nil {
 			return nil, failed("list", err)
 		}
 	}
@@ -185,25 +187,27 @@ func (s *Store) vanished(ctx context.Context, members []member) ([]member, error
 		return nil, nil
 	}
 	answers := make([]*redis.StringCmd, len(looked))
-	_, err := s.client.Pipelined(ctx, func(p redis.Pipeliner) error {
-		for i, m := range looked {
-			answers[i] = p.GetRange(ctx, s.Key(m.id), 0, headLength-1)
-		}
-		return nil
+	err := s.Within(ctx, func(ctx context.Context) error {
+		_, err := s.client.Pipelined(ctx, func(p redis.Pipeliner) error {
+			for i, m := range looked {
+				answers[i] = Get(ctx, p, s.Key(m.id))
+			}
+			return nil
+		})
+		return err
 	})
-	if err != nil && !wrongType(err) {
+	if err != nil && !wrongType(err) && !errors.Is(err, redis.Nil) {
 		return nil, failed("look for sessions", err)
 	}
 	var gone []member
 	for i, m := range looked {
-		head, err := answers[i].Bytes()
+		_, err := s.Loaded(answers[i].Bytes())
 		switch {
-		case wrongType(err): // something is there
-		case err != nil:
-			return nil, failed("look for sessions", err)
-		case len(head) == 0, len(head) == headLength && head[0] == format && !now.Before(expiry(head[expiresAt:])):
+		case errors.Is(err, core.ErrNotFound):
 			gone = append(gone, m)
-		}
+		case errors.Is(err, core.ErrUnavailable):
+			return nil, err
+		} // else something is there, be it readable or not
 	}
 	return gone, nil
 }

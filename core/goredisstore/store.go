@@ -40,18 +40,20 @@ type Config struct {
 // Store is a [core.Store] in Redis, with [core.UserIndex], [core.AllDeleter]
 // and [core.Watcher]. It is safe for concurrent use.
 type Store struct {
-	client redis.UniversalClient
-	config Config
-	err    error // what Validate has to say
-	close  func() error
+	client   redis.UniversalClient
+	obedient bool          // its calls end with their context
+	waiting  chan struct{} // has room for the calls of a client that is not
+	config   Config
+	err      error // what Validate has to say
+	close    func() error
 }
 
 // New returns a Store that uses client, which stays the caller's to close.
 //
-// Calls must end in time although go-redis goes on trying for seconds, so
-// they must obey their context: a Cluster or Ring client needs its option
-// ContextTimeoutEnabled (for a plain or Sentinel client New sees to it).
-// What is wrong with the client or with c is an error of [core.New].
+// Set the client's option ContextTimeoutEnabled, as [NewClient] does: go-redis
+// then gives up when Config.Timeout is over. Without it, its connections stay
+// busy with what nobody waits for any more, and each call needs a goroutine.
+// What is wrong with client or c is an error of [core.New].
 func New(client redis.UniversalClient, c Config) *Store {
 	s := &Store{client: client, config: c, close: func() error { return nil }}
 	if s.config.Prefix == "" {
@@ -63,40 +65,36 @@ func New(client redis.UniversalClient, c Config) *Store {
 	if s.config.Now == nil {
 		s.config.Now = time.Now
 	}
-	s.client, s.err = obedient(client, s.config.Timeout)
+	if s.err = usable(client); s.err != nil {
+		s.client = nil
+	} else if s.obedient = obeys(client); !s.obedient {
+		s.waiting = make(chan struct{}, patience)
+	}
 	if s.config.Timeout < 0 {
 		s.err = errors.Join(s.err, errors.New("goredisstore: Config.Timeout is negative"))
 	}
 	return s
 }
 
-// obedient returns client, or one on the same connections, whose calls end
-// with their context.
-func obedient(client redis.UniversalClient, timeout time.Duration) (redis.UniversalClient, error) {
+func usable(client redis.UniversalClient) error {
 	switch c := client.(type) {
 	case nil:
-		return nil, errors.New("goredisstore: New(nil): give it a client, such as redis.NewClient(…)")
+		return errors.New("goredisstore: New(nil): give it a client, such as redis.NewClient(…)")
 	case *redis.Client:
 		if c == nil {
-			return nil, errors.New("goredisstore: New was given a nil client")
+			return errors.New("goredisstore: New was given a nil client")
 		}
-		own := c.WithTimeout(timeout) // has options of its own
-		own.Options().ContextTimeoutEnabled = true
-		return own, nil
 	case *redis.ClusterClient:
 		if o := c.Options(); o.ReadOnly || o.RouteByLatency || o.RouteRandomly {
-			return client, errors.New("goredisstore: the cluster client reads from replicas, where a session may be out of date or missing: " +
+			return errors.New("goredisstore: the cluster client reads from replicas, where a session may be out of date or missing: " +
 				"leave ReadOnly, RouteByLatency and RouteRandomly off in redis.ClusterOptions")
-		} else if !o.ContextTimeoutEnabled {
-			return client, errors.New("goredisstore: set ContextTimeoutEnabled in redis.ClusterOptions, so that calls end in time")
-		}
-	case *redis.Ring:
-		if !c.Options().ContextTimeoutEnabled {
-			return client, errors.New("goredisstore: set ContextTimeoutEnabled in redis.RingOptions, so that calls end in time")
 		}
 	}
-	return client, nil
+	return nil
 }
+
+// Client returns the client that New was given, nil if it cannot be used.
+func (s *Store) Client() redis.UniversalClient { return s.client }
 
 // Close closes the client if [Open] has made it.
 func (s *Store) Close() error { return s.close() }
@@ -104,16 +102,22 @@ func (s *Store) Close() error { return s.close() }
 // Key returns the key under which Redis keeps the session id.
 func (s *Store) Key(id core.ID) string { return s.config.Prefix + id.String() }
 
-// Load implements [core.Store], in one round trip.
+// Load implements [core.Store], in one round trip. It reads from masters only:
+// see [Get].
 func (s *Store) Load(ctx context.Context, id core.ID) (core.Entry, error) {
-	ctx, cancel := s.deadline(ctx)
-	defer cancel()
-	value, err := s.client.Get(ctx, s.Key(id)).Bytes()
-	return s.Loaded(value, err)
+	var value []byte
+	err := s.Within(ctx, func(ctx context.Context) (err error) {
+		value, err = Get(ctx, s.client, s.Key(id)).Bytes()
+		return err
+	})
+	if err != nil {
+		return s.Loaded(nil, err)
+	}
+	return s.Loaded(value, nil)
 }
 
-// Loaded makes an entry of what the command GET has answered: for stores that
-// load in a way of their own what this one saves.
+// Loaded makes an entry of what GET or GETEX has answered: for stores that
+// load in a way of their own what this one saves. It keeps value.
 func (s *Store) Loaded(value []byte, err error) (core.Entry, error) {
 	switch {
 	case errors.Is(err, redis.Nil):
@@ -138,12 +142,10 @@ func (s *Store) Loaded(value []byte, err error) (core.Entry, error) {
 // whether this save was part of what was changed: then the error matches
 // [core.ErrUnavailable], so that nothing is applied twice.
 func (s *Store) Save(ctx context.Context, id core.ID, e core.Entry, base core.Version) (core.Version, error) {
-	ctx, cancel := s.deadline(ctx)
-	defer cancel()
 	v := newVersion()
 	value := appendEntry(make([]byte, 0, entrySize(&e)), &e, v)
-	result, err := s.run(ctx, saveScript, s.Key(id), versionText(base), milliseconds(s.config.Now()),
-		s.timeToLive(e.Expires), value, new(attempts)).Int()
+	result, err := s.Run(ctx, saveScript, s.Key(id), versionText(base), milliseconds(s.config.Now()),
+		s.timeToLive(e.Expires), value, new(Attempts))
 	switch {
 	case wrongType(err):
 		return 0, fmt.Errorf("goredisstore: save: %w: %w", core.ErrConflict, err)
@@ -151,11 +153,11 @@ func (s *Store) Save(ctx context.Context, id core.ID, e core.Entry, base core.Ve
 		return 0, failed("save", err)
 	}
 	switch result {
-	case 1:
+	case int64(1):
 		return v, nil
-	case 0:
+	case int64(0):
 		return 0, fmt.Errorf("goredisstore: save: %w", core.ErrConflict)
-	case -1:
+	case int64(-1):
 		return 0, fmt.Errorf("goredisstore: save: %w", core.ErrNotFound)
 	}
 	return 0, failed("save", errors.New("the answer was lost, and the session has been changed since"))
@@ -163,16 +165,14 @@ func (s *Store) Save(ctx context.Context, id core.ID, e core.Entry, base core.Ve
 
 // Touch implements [core.Store], in one round trip.
 func (s *Store) Touch(ctx context.Context, id core.ID, base core.Version, expires time.Time) error {
-	ctx, cancel := s.deadline(ctx)
-	defer cancel()
-	result, err := s.run(ctx, touchScript, s.Key(id), versionText(base), milliseconds(s.config.Now()),
-		s.timeToLive(expires), appendExpiry(nil, expires)).Int()
+	result, err := s.Run(ctx, touchScript, s.Key(id), versionText(base), milliseconds(s.config.Now()),
+		s.timeToLive(expires), appendExpiry(nil, expires))
 	switch {
 	case wrongType(err):
 		return nil // not at base
 	case err != nil:
 		return failed("touch", err)
-	case result == -1:
+	case result == int64(-1):
 		return fmt.Errorf("goredisstore: touch: %w", core.ErrNotFound)
 	}
 	return nil
@@ -180,12 +180,25 @@ func (s *Store) Touch(ctx context.Context, id core.ID, base core.Version, expire
 
 // Delete implements [core.Store], in one round trip.
 func (s *Store) Delete(ctx context.Context, id core.ID) error {
-	ctx, cancel := s.deadline(ctx)
-	defer cancel()
-	if err := s.run(ctx, deleteScript, s.Key(id), s.channel(), id.String()).Err(); err != nil {
+	if _, err := s.Run(ctx, deleteScript, s.Key(id), s.channel(), id.String()); err != nil {
 		return failed("delete", err)
 	}
 	return nil
+}
+
+// Deleted tells those who wait for the end of id, unless err says that it was
+// not deleted: for stores that delete in a way of their own what this one saves.
+func (s *Store) Deleted(ctx context.Context, id core.ID, err error) error {
+	if err != nil {
+		return failed("delete", err)
+	}
+	s.publish(ctx, id.String())
+	return nil
+}
+
+// publish tells those who watch. Not every user may publish; then they look.
+func (s *Store) publish(ctx context.Context, message string) {
+	_ = s.Within(ctx, func(ctx context.Context) error { return s.client.Publish(ctx, s.channel(), message).Err() })
 }
 
 // versionText is a version as the scripts compare it; zero is empty.
@@ -195,3 +208,11 @@ func versionText(v core.Version) []byte {
 	}
 	return binary.BigEndian.AppendUint64(nil, uint64(v))
 }
+
+var (
+	_ core.Store      = (*Store)(nil)
+	_ core.UserIndex  = (*Store)(nil)
+	_ core.AllDeleter = (*Store)(nil)
+	_ core.Watcher    = (*Store)(nil)
+	_ core.Validator  = (*Store)(nil)
+)

@@ -13,8 +13,20 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-// Open returns a [Store] with a client of its own for url; Close closes it.
-// The client's timeouts are short and it obeys deadlines.
+// Open returns a [Store] with a client of its own for url; Close closes it. See
+// [NewClient].
+func Open(url string, c Config) (*Store, error) {
+	client, err := NewClient(url)
+	if err != nil {
+		return nil, err
+	}
+	s := New(client, c)
+	s.close = client.Close
+	return s, nil
+}
+
+// NewClient returns a client that suits sessions: it obeys deadlines and gives
+// up connecting after a second. It does not connect yet.
 //
 //	redis://[user:password@]host[:port][/db]
 //	redis-cluster://[user:password@]host[:port][,host[:port]…]
@@ -24,32 +36,26 @@ import (
 // TLS 1.2 or later, and the server's certificate must be valid for its name. For
 // anything else make a client and call [New]. Errors do not repeat the URL,
 // which may have a password in it.
-func Open(rawURL string, c Config) (*Store, error) {
-	options, kind, err := parseURL(rawURL)
+func NewClient(url string) (redis.UniversalClient, error) {
+	options, kind, err := parseURL(url)
 	if err != nil {
-		return nil, fmt.Errorf("goredisstore: open: %w", err)
+		return nil, fmt.Errorf("goredisstore: %w", err)
 	}
 	options.ContextTimeoutEnabled = true
 	options.DialTimeout = time.Second
-	options.ReadTimeout, options.WriteTimeout = c.Timeout, c.Timeout // zero: the client's default
 	options.ClientName = "satchel"
-	var client redis.UniversalClient
 	switch kind {
 	case "-cluster":
-		client = redis.NewClusterClient(options.Cluster())
+		return redis.NewClusterClient(options.Cluster()), nil
 	case "-sentinel":
-		client = redis.NewFailoverClient(options.Failover())
-	default:
-		client = redis.NewClient(options.Simple())
+		return redis.NewFailoverClient(options.Failover()), nil
 	}
-	s := New(client, c)
-	s.close = client.Close
-	return s, nil
+	return redis.NewClient(options.Simple()), nil
 }
 
-// parseURL reads a URL for Open. kind is "", "-cluster" or "-sentinel".
-func parseURL(rawURL string) (options *redis.UniversalOptions, kind string, err error) {
-	scheme, rest, found := strings.Cut(rawURL, "://")
+// parseURL reads a URL for NewClient. kind is "", "-cluster" or "-sentinel".
+func parseURL(raw string) (options *redis.UniversalOptions, kind string, err error) {
+	scheme, rest, found := strings.Cut(raw, "://")
 	secure := strings.HasPrefix(scheme, "rediss")
 	kind = strings.TrimPrefix(strings.TrimPrefix(scheme, "redis"), "s")
 	if !found || !strings.HasPrefix(scheme, "redis") || kind != "" && kind != "-cluster" && kind != "-sentinel" {

@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"hash/crc32"
+	"slices"
 
 	"github.com/satchel-go/satchel/core"
 )
@@ -50,6 +51,20 @@ func joinFlashes(head *core.Record, v any) []core.StoredFlash {
 		joined = append(joined, core.StoredFlash{Number: -1, Payload: []byte(text)})
 	}
 	return joined
+}
+
+// likeTexts returns texts with what gorilla had in the place of each, if that
+// was no text: its programs expect their own types back.
+func likeTexts(texts []any, before any) []any {
+	list, _ := before.([]any)
+	rest := slices.Clone(list)
+	for i, text := range texts {
+		if j := slices.IndexFunc(rest, func(v any) bool { return fmt.Sprint(v) == text }); j >= 0 {
+			texts[i] = rest[j]
+			rest = slices.Delete(rest, j, j+1)
+		}
+	}
+	return texts
 }
 
 func indexOf(texts []string, sum []byte) int {

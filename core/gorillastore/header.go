@@ -1,6 +1,7 @@
 package gorillastore
 
 import (
+	"encoding/base64"
 	"encoding/binary"
 	"fmt"
 
@@ -46,19 +47,53 @@ func header(scope core.Scope, r *core.Record) ([]byte, error) {
 	return append(appendScope(make([]byte, 0, 32+len(record)), scope), record...), nil
 }
 
+// headerBytes returns what a store has under headerKey: bytes, or base64 if it
+// keeps text. Nil if it is neither.
+func headerBytes(v any) []byte {
+	switch v := v.(type) {
+	case []byte:
+		return v
+	case string:
+		data, err := base64.StdEncoding.DecodeString(v)
+		if err == nil {
+			return data
+		}
+	}
+	return nil
+}
+
 // parseHeader reads what header wrote. A token for another scope is not ours,
 // whatever else is in it.
 func parseHeader(scope core.Scope, v any) (*core.Record, error) {
-	data, ok := v.([]byte)
-	if !ok || len(data) == 0 {
-		return nil, fmt.Errorf("%w: gorilla's value %q is a %T", core.ErrCorrupt, headerKey, v)
+	found, record, err := splitHeader(v)
+	if err != nil {
+		return nil, err
 	}
-	if data[0] > headerFormat {
-		return nil, fmt.Errorf("%w: header %d", core.ErrNewerVersion, data[0])
-	}
-	want := appendScope(nil, scope)
-	if len(data) < len(want) || string(data[:len(want)]) != string(want) {
+	if found.Purpose != scope.Purpose || found.Namespace != scope.Namespace {
 		return nil, errNotOurs
 	}
-	return core.ParseRecord(data[len(want):])
+	return core.ParseRecord(record)
+}
+
+// splitHeader returns the scope that a header was made for, and its record.
+func splitHeader(v any) (scope core.Scope, record []byte, err error) {
+	data := headerBytes(v)
+	if len(data) == 0 {
+		return scope, nil, fmt.Errorf("%w: gorilla's value %q is a %T", core.ErrCorrupt, headerKey, v)
+	}
+	if data[0] > headerFormat {
+		return scope, nil, fmt.Errorf("%w: header %d", core.ErrNewerVersion, data[0])
+	}
+	if data[0] < headerFormat {
+		return scope, nil, errNotOurs
+	}
+	data = data[1:]
+	for _, s := range []*string{&scope.Purpose, &scope.Namespace} {
+		length, size := binary.Uvarint(data)
+		if size <= 0 || length > uint64(len(data)-size) {
+			return scope, nil, errNotOurs
+		}
+		*s, data = string(data[size:size+int(length)]), data[size+int(length):]
+	}
+	return scope, data, nil
 }

@@ -174,8 +174,8 @@ func (s *site) keep(w *httptest.ResponseRecorder) {
 	}
 }
 
-// gorilla serves one request with gorilla's own CookieStore.
-func (s *site) gorilla(store *sessions.CookieStore, handle func(*sessions.Session)) {
+// gorilla serves one request of a program that uses store directly.
+func (s *site) gorilla(store sessions.Store, handle func(*sessions.Session)) {
 	s.t.Helper()
 	r := httptest.NewRequestWithContext(s.t.Context(), http.MethodGet, "https://example.com/", nil)
 	for name, value := range s.cookies {

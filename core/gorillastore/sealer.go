@@ -39,11 +39,12 @@ var encoding = base64.URLEncoding.Strict()
 
 // sealer is a core.Sealer that writes gorilla's session cookies.
 type sealer struct {
+	mapping
+
 	// codecs is a func because fmt prints the content of structs, whatever
 	// methods they have, when they are fields of other structs.
 	codecs func() []*securecookie.SecureCookie
-	err    error // why there are none
-	codec  core.Codec
+	err    error         // why there are none
 	maxAge time.Duration // of cookies that gorilla wrote
 }
 
@@ -54,7 +55,7 @@ var (
 )
 
 func newSealer(store *sessions.CookieStore, readable bool) *sealer {
-	s := &sealer{codec: core.CBOR(), maxAge: defaultMaxAge}
+	s := &sealer{mapping: mapping{codec: core.CBOR()}, maxAge: defaultMaxAge}
 	codecs, err := copyCodecs(store)
 	if err == nil {
 		err = checkCodecs(codecs, readable)

@@ -245,7 +245,7 @@ func TestCorruptAndNewer(t *testing.T) {
 		"a newer record": {append(appendScope(nil, scope), 200, 0, 0), core.ErrCorrupt},
 		"no record":      {appendScope(nil, scope), core.ErrCorrupt},
 		"empty":          {[]byte{}, core.ErrCorrupt},
-		"another type":   {"text", core.ErrCorrupt},
+		"another type":   {"no bytes", core.ErrCorrupt},
 	} {
 		token, err := s.codecs()[0].Encode(scope.Name, map[any]any{headerKey: c.header})
 		if err != nil {

@@ -2,9 +2,13 @@ package gorillastore
 
 import (
 	"bytes"
+	"encoding/base64"
 	"maps"
+	"math"
 	"reflect"
 	"slices"
+	"strings"
+	"unicode/utf8"
 
 	"github.com/satchel-go/satchel/core"
 )
@@ -21,8 +25,20 @@ type found struct {
 	raw    []byte
 }
 
+// textMark is encodedMark in maps that are kept as text. What follows is base64url.
+const textMark = "satchel:"
+
+// mapping turns records into gorilla's maps of values, and back.
+type mapping struct {
+	codec core.Codec
+
+	// text says that the store keeps its maps as JSON or the like: what is read
+	// is text, truth values and float64, and never a []byte.
+	text bool
+}
+
 // toGorilla returns r as the values of a gorilla session.
-func (s *sealer) toGorilla(scope core.Scope, r *core.Record) (map[any]any, error) {
+func (m mapping) toGorilla(scope core.Scope, r *core.Record) (map[any]any, error) {
 	before, _ := r.Attachment().(map[string]found)
 	values := make(map[any]any, 8)
 	reserved := map[string][]byte{}
@@ -31,17 +47,20 @@ func (s *sealer) toGorilla(scope core.Scope, r *core.Record) (map[any]any, error
 			reserved[key] = raw
 			continue
 		}
-		values[key] = s.toNative(raw, before[key])
+		values[key] = m.toNative(raw, before[key])
 	}
 	texts, rest := splitFlashes(r)
 	if len(texts) > 0 {
-		values[flashKey] = texts
+		values[flashKey] = likeTexts(texts, before[flashKey].native)
 	}
 	head, err := header(scope, r.WithContent(maps.All(reserved), slices.Values(rest)))
 	if err != nil {
 		return nil, err
 	}
 	values[headerKey] = head
+	if m.text {
+		values[headerKey] = base64.StdEncoding.EncodeToString(head) // as JSON has it
+	}
 	return values, nil
 }
 
@@ -49,27 +68,40 @@ func (s *sealer) toGorilla(scope core.Scope, r *core.Record) (map[any]any, error
 // else, and otherwise raw itself behind its mark. The codec is asked in both
 // directions: what it would not write in just this way stays as it is, so that
 // no value ever changes by passing through gorilla's map.
-func (s *sealer) toNative(raw []byte, before found) any {
+func (m mapping) toNative(raw []byte, before found) any {
 	if before.native != nil && bytes.Equal(raw, before.raw) {
 		return before.native
 	}
 	var v any
-	if s.codec.Decode(raw, &v) == nil && isBasic(v) {
-		if again, err := s.codec.Encode(v); err == nil && bytes.Equal(again, raw) {
+	if m.codec.Decode(raw, &v) == nil && m.isBasic(v) {
+		stored := v
+		if n, ok := v.(int64); ok && m.text {
+			stored = float64(n)
+		}
+		if again, ok := m.fromNative(stored); ok && bytes.Equal(again, raw) {
 			return likeBefore(v, before.native)
 		}
+	}
+	if m.text {
+		return textMark + base64.RawURLEncoding.EncodeToString(raw)
 	}
 	return slices.Concat(encodedMark, raw)
 }
 
 // isBasic reports whether every gorilla program can decode a v: gob knows the
-// basic types without registration.
-func isBasic(v any) bool {
+// basic types without registration, JSON fewer of them.
+func (m mapping) isBasic(v any) bool {
 	switch v := v.(type) {
-	case string, bool, float64, int64:
+	case bool:
 		return true
+	case string:
+		return !m.text || utf8.ValidString(v) && !strings.HasPrefix(v, textMark)
+	case int64:
+		return true
+	case float64:
+		return !m.text || !math.IsInf(v, 0) && !math.IsNaN(v)
 	case []byte:
-		return !bytes.HasPrefix(v, encodedMark)
+		return !m.text && !bytes.HasPrefix(v, encodedMark)
 	}
 	return false
 }
@@ -94,7 +126,7 @@ func likeBefore(v, before any) any {
 }
 
 // fromGorilla returns head with the values and flashes of a gorilla session.
-func (s *sealer) fromGorilla(head *core.Record, values map[any]any) *core.Record {
+func (m mapping) fromGorilla(head *core.Record, values map[any]any) *core.Record {
 	raws := make(map[string][]byte, len(values))
 	for key, raw := range head.Values() {
 		if isReserved(key) {
@@ -107,18 +139,19 @@ func (s *sealer) fromGorilla(head *core.Record, values map[any]any) *core.Record
 		if !ok || isReserved(key) {
 			continue
 		}
-		if raw, ok := s.fromNative(native); ok {
+		if raw, ok := m.fromNative(native); ok {
 			raws[key] = raw
 			before[key] = found{native, raw}
 		}
 	}
+	before[flashKey] = found{native: values[flashKey]}
 	r := head.WithContent(inOrder(raws), slices.Values(joinFlashes(head, values[flashKey])))
 	r.Attach(before)
 	return r
 }
 
 // fromNative is the reverse of toNative.
-func (s *sealer) fromNative(native any) (raw []byte, ok bool) {
+func (m mapping) fromNative(native any) (raw []byte, ok bool) {
 	if b, isBytes := native.([]byte); isBytes {
 		if bytes.HasPrefix(b, encodedMark) {
 			return b[len(encodedMark):], len(b) > len(encodedMark)
@@ -127,7 +160,20 @@ func (s *sealer) fromNative(native any) (raw []byte, ok bool) {
 			native = []byte{} // gob does not tell empty from nil
 		}
 	}
-	raw, err := s.codec.Encode(native)
+	if m.text {
+		switch v := native.(type) {
+		case string:
+			if encoded, ok := strings.CutPrefix(v, textMark); ok {
+				raw, err := base64.RawURLEncoding.DecodeString(encoded)
+				return raw, err == nil && len(raw) > 0
+			}
+		case float64:
+			if v == math.Trunc(v) && math.Abs(v) <= 1<<53 { // whole numbers are integers
+				native = int64(v)
+			}
+		}
+	}
+	raw, err := m.codec.Encode(native)
 	return raw, err == nil && len(raw) > 0
 }
 

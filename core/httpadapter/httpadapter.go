@@ -36,7 +36,11 @@ func OnError(f func(w http.ResponseWriter, r *http.Request, err error)) Option {
 }
 
 // Middleware gives every request a session of m. Mounted twice, it works once.
+// Two Managers with one cookie name panic at the first request.
 func Middleware(m *core.Manager, opts ...Option) func(http.Handler) http.Handler {
+	if m == nil {
+		panic("httpadapter: Middleware: the Manager is nil: make one with core.New, and check its error")
+	}
 	o := options{onError: refuse}
 	for _, opt := range opts {
 		opt(&o)

@@ -11,8 +11,8 @@
 // A logged-in session is never ended to make room. An anonymous one is, for a
 // login only: so a flood of anonymous sessions locks nobody out.
 //
-// The store has every optional ability: [core.UserIndex], [core.AllDeleter]
-// and [core.Sweeper]. [Store.Reserve] deletes the sessions that it takes out
+// The store has every optional ability that makes sense within one process:
+// [core.UserIndex], [core.AllDeleter] and [core.Sweeper]. [Store.Reserve] deletes the sessions that it takes out
 // of the index in the same step, so a session limit is exact at every moment.
 //
 // Limits: sessions are gone when the process ends, and two processes do not

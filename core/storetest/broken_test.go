@@ -54,7 +54,8 @@ func (b broken) Delete(ctx context.Context, id core.ID) error {
 // TestBrokenStoresAreCaught shows that the suite can fail: each store has one
 // fault that real stores had, and the cases named for it must find it.
 func TestBrokenStoresAreCaught(t *testing.T) {
-	for _, fault := range slices.Concat(faults, indexFaults) {
+	impatient(t)
+	for _, fault := range slices.Concat(faults, indexFaults, watchFaults) {
 		t.Run(fault.name, func(t *testing.T) {
 			for _, path := range fault.caughtBy {
 				c := findCase(t, path)

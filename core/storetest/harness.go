@@ -16,6 +16,7 @@ type harness struct {
 	reporter
 
 	store core.Store
+	other core.Store // on the same data: the same one, except in RunShared
 	clock Clock
 	short time.Duration // an expiry that a case can wait for
 }

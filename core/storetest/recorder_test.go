@@ -57,17 +57,28 @@ func record(t *testing.T, c testCase, wrap func(*memstore.Store, Clock) core.Sto
 	if err != nil {
 		t.Fatal(err)
 	}
-	r := &recorder{ctx: t.Context()}
-	done := make(chan struct{})
-	go func() { // of its own, for Fatalf ends it
-		defer close(done)
-		runCase(r, c, wrap(inner, clock), clock)
-	}()
-	<-done
+	store := wrap(inner, clock)
+	r := recordOn(t, c, store, store, clock)
 	if err := inner.Close(); err != nil {
 		t.Errorf("Close: %v", err)
 	}
 	return r.failed, strings.Join(r.lines, "\n")
+}
+
+// recordOn is record for two stores on the same data. Goroutines of the case
+// end with it.
+func recordOn(t *testing.T, c testCase, store, other core.Store, clock Clock) *recorder {
+	t.Helper()
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	r := &recorder{ctx: ctx}
+	done := make(chan struct{})
+	go func() { // of its own, for Fatalf ends it
+		defer close(done)
+		runCaseOn(r, c, store, other, clock)
+	}()
+	<-done
+	return r
 }
 
 // findCase returns the case that is called group/name.
@@ -98,7 +109,7 @@ func TestCases(t *testing.T) {
 			if strings.ContainsAny(c.name, " /") || !strings.HasSuffix(c.why, ".") {
 				t.Errorf("%s: want a name without spaces and an explanation that is a sentence", path)
 			}
-			if failed, said := record(t, c, func(s *memstore.Store, _ Clock) core.Store { return s }); failed {
+			if failed, said := record(t, c, func(s *memstore.Store, _ Clock) core.Store { return newTelling(s, nil) }); failed {
 				t.Errorf("%s fails on a sound store:\n%s", path, said)
 			}
 		}

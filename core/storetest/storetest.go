@@ -11,9 +11,10 @@
 // it checks, and a failing one prints what the promise is and why it matters.
 // Cases run one after the other; those about concurrency start goroutines.
 //
-// The optional abilities, [core.UserIndex], [core.AllDeleter] and
-// [core.Sweeper], are found as the core finds them, also through Unwrap; the
-// suite logs which it found and skips the cases of those that it did not.
+// The optional abilities, [core.UserIndex], [core.AllDeleter], [core.Sweeper]
+// and [core.Watcher], are found as the core finds them, also through Unwrap; the
+// suite logs which it found and skips the cases of those that it did not. For a
+// store that processes share, [RunShared] checks what two of them see.
 //
 // Cases about expiry wait for it, some tenths of a second each; so a store
 // must keep expiries to the millisecond or better. With a store whose clock
@@ -95,6 +96,7 @@ func groups() []group {
 		{"IndexRaces", "core.UserIndex", has[core.UserIndex], indexRaceCases},
 		{"AllDeleter", "core.AllDeleter", has[core.AllDeleter], allDeleterCases},
 		{"Sweeper", "core.Sweeper", has[core.Sweeper], sweeperCases},
+		{"Watcher", "core.Watcher", has[core.Watcher], watcherCases},
 	}
 }
 
@@ -112,6 +114,12 @@ type reporter interface {
 // runCase runs c on store and says what it is about if it fails.
 func runCase(t reporter, c testCase, store core.Store, clock Clock) {
 	t.Helper()
+	runCaseOn(t, c, store, store, clock)
+}
+
+// runCaseOn is runCase for two stores on the same data.
+func runCaseOn(t reporter, c testCase, store, other core.Store, clock Clock) {
+	t.Helper()
 	defer func() {
 		if t.Failed() {
 			t.Logf("%s: %s", c.name, c.why)
@@ -121,7 +129,7 @@ func runCase(t reporter, c testCase, store core.Store, clock Clock) {
 	if _, real := clock.(realClock); real {
 		short = 300 * time.Millisecond
 	}
-	c.run(&harness{reporter: t, store: store, clock: clock, short: short})
+	c.run(&harness{reporter: t, store: store, other: other, clock: clock, short: short})
 }
 
 // ability finds an optional interface of store, or of what it wraps, in the

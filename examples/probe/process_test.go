@@ -65,7 +65,7 @@ func TestBadCommandLine(t *testing.T) {
 	bin := runtest.Build(t)
 	for _, test := range []struct{ args, keys, want string }{
 		{"-framework rails", "", "known are nethttp, echo, gin and fiber"},
-		{"-store redis://user:hunter2@host:1/0", "", `unknown store "redis:"; known are cookie:, `},
+		{"-store mysql://user:hunter2@host:1/0", "", `unknown store "mysql:"; known are cookie:, `},
 		{"-store memory", "", "colon"},
 		{"-store memory:x", "", "nothing may follow"},
 		{"-store cookie:", "hunter2", "keyring: key 1"},

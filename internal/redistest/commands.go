@@ -72,6 +72,20 @@ func (s *Server) Info(field string) string {
 	return lineValue(text, field)
 }
 
+// AwaitReplica waits until replica, which follows s, has all that s has now.
+// The command WAIT would not do: it is about writes on its own connection.
+func (s *Server) AwaitReplica(replica *Server) {
+	s.tb.Helper()
+	offset, err := strconv.Atoi(s.Info("master_repl_offset"))
+	if err != nil {
+		s.tb.Fatalf("redistest: the offset of a master: %v", err)
+	}
+	until(s.tb, "the replica is in step", func() bool {
+		has, err := strconv.Atoi(replica.Info("slave_repl_offset"))
+		return err == nil && has >= offset && replica.Info("master_link_status") == "up"
+	})
+}
+
 // TLSConfig is what a client needs to trust a server started with [TLS], nil
 // for one without.
 func (s *Server) TLSConfig() *tls.Config {

@@ -17,21 +17,21 @@ import (
 // CLIENT, AUTH, SELECT, PING) do not count and are no part of [Proxy.Commands].
 type Proxy struct {
 	tb       testing.TB
-	upstream string
 	listener net.Listener
 	wg       sync.WaitGroup
 
 	// mu guards the fields below; the log's order is that of the commands'
 	// arrival.
-	mu     sync.Mutex
-	mode   mode
-	delay  time.Duration
-	rules  []*Rule
-	log    [][]string
-	trips  int
-	conns  map[*proxyConn]struct{}
-	opened int
-	closed bool
+	mu       sync.Mutex
+	upstream string
+	mode     mode
+	delay    time.Duration
+	rules    []*Rule
+	log      [][]string
+	trips    int
+	conns    map[*proxyConn]struct{}
+	opened   int
+	closed   bool
 }
 
 type mode int
@@ -102,6 +102,20 @@ func (p *Proxy) Reset() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.log, p.trips, p.opened = nil, 0, 0
+}
+
+// Redirect sends new connections to the Redis server at addr, as when the name
+// of a master moves to another machine. Those that are open stay as they are.
+func (p *Proxy) Redirect(addr string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.upstream = addr
+}
+
+func (p *Proxy) target() string {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.upstream
 }
 
 // Delay holds each batch of commands for d before it reaches the server.

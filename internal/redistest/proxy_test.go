@@ -202,6 +202,23 @@ func TestProxyRefusesAndSwallows(t *testing.T) {
 	c.want("$-1")
 }
 
+func TestProxyRedirects(t *testing.T) {
+	t.Parallel()
+	one, two := Start(t), Start(t)
+	one.MustDo("SET", "n", "1")
+	two.MustDo("SET", "n", "2")
+	p := StartProxy(t, one.Addr())
+	old := dialProxy(t, p)
+	old.send("GET n")
+	old.want("$1 1")
+	p.Redirect(two.Addr())
+	old.send("GET n")
+	old.want("$1 1")
+	c := dialProxy(t, p)
+	c.send("GET n")
+	c.want("$1 2")
+}
+
 func TestProxyDelays(t *testing.T) {
 	t.Parallel()
 	s := Start(t)

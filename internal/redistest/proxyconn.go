@@ -3,6 +3,7 @@ package redistest
 import (
 	"bufio"
 	"context"
+	"io"
 	"net"
 	"sync"
 	"time"
@@ -84,7 +85,7 @@ func readBatch(r *bufio.Reader) ([]command, error) {
 func (c *proxyConn) pass(batch []command) bool {
 	out, cut := c.enter(batch)
 	if c.proxy.currentMode() == silent {
-		<-c.ended
+		_, _ = io.Copy(io.Discard, c.client) // until the client gives up, or Heal cuts
 		return false
 	}
 	if !c.wait() {
@@ -175,6 +176,7 @@ func startsStream(args []string) bool {
 
 // connect returns the connection to the server, made with the first command.
 func (c *proxyConn) connect() (net.Conn, error) {
+	upstream := c.proxy.target()
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.server != nil {
@@ -183,7 +185,7 @@ func (c *proxyConn) connect() (net.Conn, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), replyTimeout)
 	defer cancel()
 	var d net.Dialer
-	server, err := d.DialContext(ctx, "tcp", c.proxy.upstream)
+	server, err := d.DialContext(ctx, "tcp", upstream)
 	if err != nil {
 		return nil, err
 	}

@@ -61,7 +61,7 @@ func TestSentinelFailover(t *testing.T) {
 	s := StartSentinel(t)
 	old := s.Master
 	old.MustDo("SET", "k", "v")
-	old.MustDo("WAIT", "1", "5000")
+	old.AwaitReplica(s.Replica)
 	s.Failover()
 	if s.Master == old || s.Replica != old {
 		t.Error("the roles are as before")

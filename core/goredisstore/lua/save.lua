@@ -3,11 +3,13 @@
 -- ARGV[1] version it must be at, '' if it must not exist
 -- ARGV[2] now, ARGV[3] time to live, both in milliseconds
 -- ARGV[4] the new value
--- ARGV[5] how often this command was sent before
+-- ARGV[5] 1 if an earlier attempt has got no answer, and may have run
 -- Returns 1 stored, 0 changed since, -1 gone, -2 changed since, perhaps by ourselves.
 local head = redis.call('GETRANGE', KEYS[1], 0, 14)
 local version = string.sub(head, 2, 9)
-local over = #head == 15 and struct.unpack('>I6', head, 10) <= tonumber(ARGV[2])
+-- What a newer release has written is never overwritten, not even expired.
+local known = #head == 15 and (string.byte(head) == 1 or string.byte(head) == 2)
+local over = known and struct.unpack('>I6', head, 10) <= tonumber(ARGV[2])
 
 if #head > 0 and version == string.sub(ARGV[4], 2, 9) then
   return 1 -- our own first attempt, of which the answer was lost
@@ -17,7 +19,7 @@ elseif ARGV[1] == '' then
   end
 elseif #head == 0 or over then
   return -1
-elseif version ~= ARGV[1] then
+elseif not known or version ~= ARGV[1] then
   -- Had an earlier attempt of ours been stored, another save has changed it
   -- since, and the caller must not apply its changes twice.
   return ARGV[5] == '0' and 0 or -2

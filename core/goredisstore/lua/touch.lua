@@ -7,13 +7,15 @@
 local head = redis.call('GETRANGE', KEYS[1], 0, 14)
 if #head == 0 then
   return -1
-elseif #head < 15 then
-  return 0
+elseif #head < 15 or string.byte(head) ~= 1 and string.byte(head) ~= 2 then
+  return 0 -- written by a newer release, or no session
 elseif struct.unpack('>I6', head, 10) <= tonumber(ARGV[2]) then
   return -1
 elseif string.sub(head, 2, 9) ~= ARGV[1] then
   return 0
 end
-redis.call('SETRANGE', KEYS[1], 9, ARGV[4])
+-- In this order: with a full memory a script may not begin with SETRANGE, though
+-- here it needs none, and sessions in use would end.
 redis.call('PEXPIRE', KEYS[1], ARGV[3])
+redis.call('SETRANGE', KEYS[1], 9, ARGV[4])
 return 1

@@ -23,6 +23,15 @@ var openers = map[string]opener{
 	"memory":         openMemory,
 	"cookie":         openCookie,
 	"gorilla-cookie": openGorillaCookie,
+
+	"redis":           openRedis("redis"),
+	"rediss":          openRedis("rediss"),
+	"redis-cluster":   openRedis("redis-cluster"),
+	"rediss-cluster":  openRedis("rediss-cluster"),
+	"redis-sentinel":  openRedis("redis-sentinel"),
+	"rediss-sentinel": openRedis("rediss-sentinel"),
+	"gorilla-redis":   openGorillaRedis("gorilla-redis"),
+	"gorilla-rediss":  openGorillaRedis("gorilla-rediss"),
 }
 
 // Open returns the backend of a store URL, and what to call when it is no
@@ -31,6 +40,12 @@ var openers = map[string]opener{
 //	memory:           in this process; sessions end with it
 //	cookie:           in the client's cookie, sealed with keys
 //	gorilla-cookie:   in the client's cookie, as gorilla/sessions makes it
+//	redis://host:port/db           in Redis
+//	redis-cluster://a:port,b:port  in a Redis Cluster
+//	redis-sentinel://a,b/master    in Redis under Sentinel
+//	gorilla-redis://host:port/db   in Redis, through rbcervilla/redisstore
+//
+// With rediss instead of redis, the connections are encrypted.
 //
 // keys is a text for [core.ParseKeyring]; what keeps sessions on the server
 // ignores it. Errors do not repeat the URL, which may have a password in it.

@@ -25,7 +25,16 @@ func TestOpen(t *testing.T) {
 		{url: "memory://host", fails: "nothing may follow"},
 		{url: "memory", fails: "known are cookie:, "},
 		{url: "", fails: "known are cookie:, "},
-		{url: "redis://user:hunter2@host/0", fails: `unknown store "redis:"; known are cookie:, `},
+		{url: "mysql://user:hunter2@host/0", fails: `unknown store "mysql:"; known are cookie:, `},
+		{url: "redis://localhost"},
+		{url: "rediss://:hunter2@localhost:6380/1"},
+		{url: "redis-cluster://a,b:7001"},
+		{url: "redis-sentinel://a,b/main"},
+		{url: "gorilla-redis://localhost"},
+		{url: "redis:", fails: "want a URL that begins with"},
+		{url: "redis://user:hunter2@/0", fails: "missing host"},
+		{url: "gorilla-redis://user:hunter2@host/x", fails: "number of a database"},
+		{url: "redis-sentinel://host", fails: "name of the master"},
 	} {
 		t.Run(test.url, func(t *testing.T) {
 			backend, closeBackend, err := Open(test.url, test.keys)

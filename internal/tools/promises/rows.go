@@ -12,7 +12,7 @@ import (
 // need one passing test somewhere; others are shown if they have one.
 var (
 	adapters = []string{"nethttp", "echo", "gin", "fiber"}
-	backends = []string{"memory", "cookie", "gorilla-cookie"}
+	backends = []string{"memory", "cookie", "redis", "gorilla-cookie", "gorilla-redis"}
 
 	corePromises = numbered(
 		span{"L", 1, 4}, span{"C", 1, 7}, span{"K", 1, 3}, span{"T", 1, 3},

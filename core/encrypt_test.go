@@ -1,0 +1,319 @@
+package core_test
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/satchel-go/satchel/core"
+	"github.com/satchel-go/satchel/core/memstore"
+)
+
+// ring returns a Keyring of keys, newest first.
+func ring(t testing.TB, keys ...string) *core.Keyring {
+	t.Helper()
+	r, err := core.ParseKeyring(strings.Join(keys, ","))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return r
+}
+
+func newMemory(t testing.TB) *memstore.Store {
+	s := memstore.New()
+	t.Cleanup(func() { _ = s.Close() })
+	return s
+}
+
+// taping is a memory store that keeps all that it is ever given.
+type taping struct {
+	*memstore.Store
+	mu   sync.Mutex
+	tape bytes.Buffer
+}
+
+func (s *taping) note(parts ...string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, p := range parts {
+		s.tape.WriteString(p)
+		s.tape.WriteByte('\n')
+	}
+}
+
+func (s *taping) Save(ctx context.Context, id core.ID, e core.Entry, base core.Version) (core.Version, error) {
+	s.note(e.User, string(e.Data))
+	return s.Store.Save(ctx, id, e, base)
+}
+
+func (s *taping) Reserve(ctx context.Context, user string, id core.ID, limit int, policy core.LimitPolicy) ([]core.ID, error) {
+	s.note(user)
+	return s.Store.Reserve(ctx, user, id, limit, policy)
+}
+
+func (s *taping) Confirm(ctx context.Context, user string, id core.ID, until time.Time) error {
+	s.note(user)
+	return s.Store.Confirm(ctx, user, id, until)
+}
+
+func (s *taping) Release(ctx context.Context, user string, id core.ID) error {
+	s.note(user)
+	return s.Store.Release(ctx, user, id)
+}
+
+func (s *taping) List(ctx context.Context, user string) ([]core.ID, error) {
+	s.note(user)
+	return s.Store.List(ctx, user)
+}
+
+func TestSEC7EncryptedDumpTellsNothing(t *testing.T) {
+	secrets := []string{"canary-user", "canary-label", "canary-key", "canary-value", "canary-flash", "canary-app"}
+	play := func(t *testing.T, wrap func(core.Store) core.Store) string {
+		w := server(t)
+		store := &taping{Store: w.store}
+		m := w.manager(core.ServerSide(wrap(store)), func(c *core.Config) {
+			c.Namespace = "canary-app"
+			c.SessionLimit = 2
+			c.Describe = func(core.Exchange) string { return "canary-label" }
+		})
+		c := newClient(t, m)
+		c.do(func(s *core.Session) { s.Set("canary-key", "canary-value"); s.Flash("info", "canary-flash") })
+		for range 3 {
+			newClient(t, m).do(func(s *core.Session) { s.Login("canary-user") })
+		}
+		c.do(func(s *core.Session) { s.Login("canary-user") })
+		c.do(func(s *core.Session) {
+			if v, _ := core.Get[string](s, "canary-key"); s.UserID() != "canary-user" || v != "canary-value" {
+				t.Errorf("user %q, value %q", s.UserID(), v)
+			}
+		})
+		if infos, err := m.List(t.Context(), "canary-user"); err != nil || len(infos) != 2 || infos[0].Label != "canary-label" {
+			t.Errorf("list: %v, %v", infos, err)
+		}
+		if err := m.RevokeUser(t.Context(), "canary-user"); err != nil || w.store.Len() != 0 {
+			t.Errorf("revoke: %v, %d left", err, w.store.Len())
+		}
+		return store.tape.String()
+	}
+	plain := play(t, func(s core.Store) core.Store { return s })
+	tape := play(t, func(s core.Store) core.Store { return core.Encrypted(s, ring(t, newKeys(2)...)) })
+	for _, secret := range secrets {
+		if secret != "canary-app" && !strings.Contains(plain, secret) {
+			t.Errorf("%s is not on the tape without encryption: this test shows nothing", secret)
+		}
+		if strings.Contains(tape, secret) {
+			t.Errorf("SEC7: the store was given %s", secret)
+		}
+	}
+}
+
+// sealedEntry saves an entry through the encryption and returns what the
+// wrapped store then holds.
+func sealedEntry(t *testing.T, store core.Store, keys *core.Keyring, id core.ID) core.Entry {
+	t.Helper()
+	e := core.Entry{Data: []byte("secret data"), User: "ann", Expires: time.Now().Add(time.Hour)}
+	if _, err := core.Encrypted(store, keys).Save(t.Context(), id, e, 0); err != nil {
+		t.Fatal(err)
+	}
+	e, err := store.Load(t.Context(), id)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return e
+}
+
+func TestSEC40WhatDoesNotOpenIsCorrupt(t *testing.T) {
+	store, keys := newMemory(t), ring(t, newKeys(2)...)
+	id, other := core.ID{1}, core.ID{2}
+	good := sealedEntry(t, store, keys, id)
+	bad := map[string][]byte{
+		"nothing": nil, "not encrypted": []byte("secret data, and enough of it to be as long as a sealed entry would be"),
+		"longer":               append(slices.Clone(good.Data), 0),
+		"another session's":    sealedEntry(t, store, keys, other).Data,
+		"of a key we have not": sealedEntry(t, store, ring(t, newKeys(1)...), core.ID{3}).Data,
+	}
+	for i := range good.Data {
+		bad[fmt.Sprintf("the first %d bytes", i)] = good.Data[:i]
+		for bit := range 8 {
+			flipped := slices.Clone(good.Data)
+			flipped[i] ^= 1 << bit
+			bad[fmt.Sprintf("byte %d, bit %d", i, bit)] = flipped
+		}
+	}
+	encrypted := core.Encrypted(store, keys)
+	version := good.Version
+	for what, data := range bad {
+		var err error
+		e := good
+		e.Data = data
+		if version, err = store.Save(t.Context(), id, e, version); err != nil {
+			t.Fatal(err)
+		}
+		got, err := encrypted.Load(t.Context(), id)
+		if !errors.Is(err, core.ErrCorrupt) || got.Data != nil || got.User != "" {
+			t.Errorf("SEC40: %s: %v, error %v", what, got, err)
+		} else if text := err.Error(); strings.Contains(text, "secret") || strings.Contains(text, "ann") {
+			t.Errorf("SEC67: %s: %v", what, err)
+		}
+	}
+	if _, err := store.Save(t.Context(), id, good, version); err != nil {
+		t.Fatal(err)
+	}
+	if e, err := encrypted.Load(t.Context(), id); err != nil || string(e.Data) != "secret data" || e.User != "ann" {
+		t.Errorf("the good one: %v, %v", e, err)
+	}
+}
+
+// TestE3WhatDoesNotOpenIsNoSession damages a session as seen from a request.
+func TestE3WhatDoesNotOpenIsNoSession(t *testing.T) {
+	w := server(t)
+	m := w.manager(core.ServerSide(core.Encrypted(w.store, ring(t, newKeys(1)...))))
+	c := newClient(t, m)
+	c.do(func(s *core.Session) { s.Login("ann") })
+	id := c.id()
+	e, err := w.store.Load(t.Context(), id)
+	if err != nil {
+		t.Fatal(err)
+	}
+	damaged := slices.Clone(e.Data)
+	damaged[len(damaged)-1] ^= 1
+	e.Data = damaged
+	if _, err := w.store.Save(t.Context(), id, e, e.Version); err != nil {
+		t.Fatal(err)
+	}
+	before := w.events.count(core.EventRejected)
+	c.do(func(s *core.Session) {
+		if !s.IsNew() || s.UserID() != "" {
+			t.Errorf("E3: user %q", s.UserID())
+		}
+		s.Set("k", "v")
+	})
+	if w.events.count(core.EventRejected) != before+1 || c.id() == id {
+		t.Error("E3: no event, or the ID was taken over")
+	}
+	if now, err := w.store.Load(t.Context(), id); err != nil || !bytes.Equal(now.Data, damaged) {
+		t.Errorf("E3: the damaged entry was changed: %v", err)
+	}
+	if err := m.RevokeUser(t.Context(), "ann"); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := w.store.Load(t.Context(), id); !errors.Is(err, core.ErrNotFound) {
+		t.Errorf("I2: what does not open cannot be revoked: %v", err)
+	}
+}
+
+// without hides the abilities of a store.
+type without struct{ core.Store }
+
+func TestEncryptedClaimsWhatTheStoreHas(t *testing.T) {
+	store, keys := newMemory(t), ring(t, newKeys(2)...)
+	if _, ok := core.Encrypted(store, keys).(core.UserIndex); !ok {
+		t.Error("the index of the store is not found")
+	}
+	if _, ok := core.Encrypted(without{store}, keys).(core.UserIndex); ok {
+		t.Error("claims an index that the store has not")
+	}
+	// Through a wrapper in between.
+	if _, ok := core.Encrypted(&cancelling{Store: store}, keys).(core.UserIndex); !ok {
+		t.Error("the index of a wrapped store is not found")
+	}
+	full, err := core.New(core.ServerSide(core.Encrypted(store, keys)), core.Config{SessionLimit: 1})
+	if err != nil || !full.Traits().InProcess {
+		t.Errorf("%v, %+v", err, full.Traits())
+	}
+	if err := full.RevokeAll(t.Context()); err != nil {
+		t.Error(err)
+	}
+	hears := &hearing{store, make(chan *watch, 1)}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	_ = core.ServerSide(core.Encrypted(hears, keys)).(core.Watcher).Watch(ctx, func(core.ID) {})
+	if len(hears.watches) != 1 {
+		t.Error("the store's Watch is not found")
+	}
+	bare := core.ServerSide(core.Encrypted(without{store}, keys))
+	if _, err := core.New(bare, core.Config{SessionLimit: 1}); !errors.Is(err, core.ErrUnsupported) {
+		t.Errorf("a limit without an index: %v", err)
+	}
+	m, err := core.New(bare, core.Config{})
+	if err != nil || m.Traits().InProcess {
+		t.Fatalf("%v, %+v", err, m.Traits())
+	}
+	if err := m.RevokeAll(t.Context()); !errors.Is(err, core.ErrUnsupported) {
+		t.Error(err)
+	}
+}
+
+// invalid is a store that cannot be used.
+type invalid struct{ core.Store }
+
+func (invalid) Validate() error { return errors.New("no such table") }
+
+func TestSEC43EncryptedRefusesNoKeys(t *testing.T) {
+	store, keys := newMemory(t), ring(t, newKeys(1)...)
+	for want, s := range map[string]core.Store{
+		"no keys":       core.Encrypted(store, nil),
+		"no keys; pass": core.Encrypted(store, new(core.Keyring)),
+		"store is nil":  core.Encrypted(nil, keys),
+		"no such table": core.Encrypted(invalid{store}, keys),
+	} {
+		if _, err := core.New(core.ServerSide(s), core.Config{}); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("want %q: %v", want, err)
+		}
+		if want == "no such table" {
+			continue
+		}
+		// Who forgets New gets an error and stores nothing in clear.
+		ctx, id := t.Context(), core.ID{1}
+		_, loadErr := s.Load(ctx, id)
+		_, saveErr := s.Save(ctx, id, core.Entry{Data: []byte("x"), User: "ann", Expires: time.Now().Add(time.Hour)}, 0)
+		for _, err := range []error{loadErr, saveErr, s.Touch(ctx, id, 1, time.Now()), s.Delete(ctx, id)} {
+			if err == nil || errors.Is(err, core.ErrNotFound) {
+				t.Errorf("want %q: %v", want, err)
+			}
+		}
+		if x, ok := s.(core.UserIndex); ok {
+			_, reserveErr := x.Reserve(ctx, "ann", id, 0, core.EndOldest)
+			_, listErr := x.List(ctx, "ann")
+			for _, err := range []error{reserveErr, listErr, x.Confirm(ctx, "ann", id, time.Time{}), x.Release(ctx, "ann", id)} {
+				if err == nil || errors.Is(err, core.ErrNotFound) {
+					t.Errorf("want %q: %v", want, err)
+				}
+			}
+		}
+	}
+	if store.Len() != 0 {
+		t.Errorf("%d entries", store.Len())
+	}
+}
+
+func TestSEC67EncryptedPrintsNoKey(t *testing.T) {
+	store := newMemory(t)
+	s := core.Encrypted(store, ring(t, newKeys(2)...))
+	text, err := json.Marshal(s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var log bytes.Buffer
+	slog.New(slog.NewTextHandler(&log, nil)).Info("x", "store", s)
+	const want = "core.Encrypted(2 keys)"
+	for _, got := range []string{
+		fmt.Sprint(s), fmt.Sprintf("%+v", s), fmt.Sprintf("%#v", s), fmt.Sprintf("%x", s),
+		strings.Trim(string(text), `"`), log.String(),
+	} {
+		if !strings.Contains(got, want) || strings.Contains(got, "0x") {
+			t.Errorf("%q", got)
+		}
+	}
+	if got := fmt.Sprint(core.Encrypted(store, nil)); got != "core.Encrypted(0 keys)" {
+		t.Errorf("%q", got)
+	}
+}

@@ -1,0 +1,177 @@
+package goredisstore_test
+
+import (
+	"context"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+
+	"github.com/satchel-go/satchel/core"
+	"github.com/satchel-go/satchel/core/goredisstore"
+	"github.com/satchel-go/satchel/internal/redistest"
+)
+
+// start makes a Manager, as an application does when it starts.
+func start(client redis.UniversalClient, c goredisstore.Config) error {
+	_, err := core.New(core.ServerSide(goredisstore.New(client, c)), core.Config{})
+	return err
+}
+
+// wantAdvice checks that err says what to change, and no password.
+func wantAdvice(t *testing.T, err error, advice string) {
+	t.Helper()
+	if err == nil || !strings.Contains(err.Error(), advice) || strings.Contains(err.Error(), "hunter2") {
+		t.Errorf("core.New: %v; want advice with %q", err, advice)
+	}
+}
+
+func TestStartWithWrongPassword(t *testing.T) {
+	server := redistest.Start(t, redistest.Password("right"))
+	addr := server.Addr()
+	for password, advice := range map[string]string{"": "set the client's Password", "hunter2": "correct the client's Username and Password"} {
+		client := redis.NewClient(&redis.Options{Addr: addr, Password: password})
+		wantAdvice(t, start(client, goredisstore.Config{}), advice)
+		_ = client.Close()
+	}
+	client := redis.NewClient(&redis.Options{Addr: addr, Password: "right"})
+	defer func() { _ = client.Close() }()
+	if err := start(client, goredisstore.Config{}); err != nil {
+		t.Errorf("with the right password: %v", err)
+	}
+}
+
+func TestStartWithoutServer(t *testing.T) {
+	proxy := redistest.StartProxy(t, redistest.Shared(t).Addr())
+	proxy.Refuse()
+	client := newClient(t, proxy.Addr())
+	began := time.Now()
+	wantAdvice(t, start(client, goredisstore.Config{}), "does not answer")
+	wantAdvice(t, start(newClient(t, "127.0.0.1:1"), goredisstore.Config{}), "cannot be reached")
+	if d := time.Since(began); d > 8*time.Second {
+		t.Errorf("it took %v to say so", d)
+	}
+	if err := start(client, goredisstore.Config{SkipChecks: true}); err != nil {
+		t.Errorf("with SkipChecks: %v", err)
+	}
+}
+
+func TestStartWithEvictingServer(t *testing.T) {
+	server := redistest.Start(t, redistest.Args("--maxmemory", "50mb", "--maxmemory-policy", "allkeys-lru"))
+	client := newClient(t, server.Addr())
+	wantAdvice(t, start(client, goredisstore.Config{}), "maxmemory-policy noeviction")
+	if err := start(client, goredisstore.Config{AllowEviction: true}); err != nil {
+		t.Errorf("with AllowEviction: %v", err)
+	}
+	server.MustDo("CONFIG", "SET", "maxmemory-policy", "noeviction")
+	if err := start(client, goredisstore.Config{}); err != nil {
+		t.Errorf("with noeviction: %v", err)
+	}
+	server.MustDo("CONFIG", "SET", "maxmemory-policy", "volatile-ttl")
+	server.MustDo("CONFIG", "SET", "maxmemory", "0")
+	if err := start(client, goredisstore.Config{}); err != nil {
+		t.Errorf("without a limit nothing is evicted: %v", err)
+	}
+}
+
+func TestStartWithOldServer(t *testing.T) {
+	proxy := redistest.StartProxy(t, redistest.Shared(t).Addr())
+	client := newClient(t, proxy.Addr())
+	client.AddHook(oldServer{})
+	wantAdvice(t, start(client, goredisstore.Config{}), "the server is version 5.0.14: upgrade it to 6.2 or later")
+}
+
+// oldServer makes a server say that it is old: no such server is at hand.
+type oldServer struct{ redis.Hook }
+
+func (oldServer) DialHook(next redis.DialHook) redis.DialHook { return next }
+
+func (oldServer) ProcessPipelineHook(next redis.ProcessPipelineHook) redis.ProcessPipelineHook {
+	return next
+}
+
+func (oldServer) ProcessHook(next redis.ProcessHook) redis.ProcessHook {
+	return func(ctx context.Context, cmd redis.Cmder) error {
+		err := next(ctx, cmd)
+		if c, ok := cmd.(*redis.StringCmd); ok && cmd.Name() == "info" {
+			c.SetVal("# Server\r\nredis_version:5.0.14\r\n")
+		}
+		return err
+	}
+}
+
+func TestStartWithReplica(t *testing.T) {
+	master, replica := redistest.Start(t), redistest.Start(t)
+	host, port, _ := strings.Cut(master.Addr(), ":")
+	replica.MustDo("REPLICAOF", host, port)
+	wantAdvice(t, start(newClient(t, replica.Addr()), goredisstore.Config{}), "is a replica")
+}
+
+func TestStartWithWrongClient(t *testing.T) {
+	addr := []string{redistest.Shared(t).Addr()}
+	for name, test := range map[string]struct {
+		client redis.UniversalClient
+		config goredisstore.Config
+		advice string
+	}{
+		"none":             {nil, goredisstore.Config{}, "New(nil)"},
+		"nil":              {(*redis.Client)(nil), goredisstore.Config{}, "nil client"},
+		"cluster replicas": {redis.NewClusterClient(&redis.ClusterOptions{Addrs: addr, ReadOnly: true, ContextTimeoutEnabled: true}), goredisstore.Config{}, "reads from replicas"},
+		"negative timeout": {newClient(t, addr[0]), goredisstore.Config{Timeout: -1}, "Timeout is negative"},
+	} {
+		t.Run(name, func(t *testing.T) { wantAdvice(t, start(test.client, test.config), test.advice) })
+	}
+}
+
+// TestACL uses the rules that the guide on operations gives.
+func TestACL(t *testing.T) {
+	server := redistest.Start(t)
+	server.MustDo("ACL", "SETUSER", "app", "on", ">right", "resetkeys", "~satchel:*", "resetchannels", "&satchel:*", "-@all",
+		"+ping", "+info", "+hello", "+client", "+select", "+getex", "+set", "+getrange", "+setrange", "+del", "+unlink", "+exists", "+pexpire", "+pttl",
+		"+hget", "+hset", "+hdel", "+hlen", "+hgetall", "+hincrby", "+eval", "+evalsha", "+scan", "+publish", "+subscribe")
+	client := redis.NewClient(&redis.Options{Addr: server.Addr(), Username: "app", Password: "right"})
+	defer func() { _ = client.Close() }()
+	store := goredisstore.New(client, goredisstore.Config{})
+	if err := store.Validate(); err != nil {
+		t.Fatal(err)
+	}
+	exercise(t, store)
+	server.MustDo("ACL", "SETUSER", "app", "-eval", "-evalsha")
+	wantAdvice(t, start(client, goredisstore.Config{}), "may not run scripts")
+	server.MustDo("ACL", "SETUSER", "app", "+eval", "+evalsha", "-publish", "-info")
+	if err := store.Validate(); err != nil {
+		t.Errorf("without INFO: %v", err)
+	}
+	exercise(t, store) // without publishing
+}
+
+// exercise calls everything that a store can do.
+func exercise(t *testing.T, store *goredisstore.Store) {
+	t.Helper()
+	ctx, id, e := t.Context(), core.ID{7}, core.Entry{Data: []byte("x"), User: "ann", Expires: time.Now().Add(time.Hour)}
+	do := func(what string, err error) {
+		t.Helper()
+		if err != nil {
+			t.Errorf("%s: %v", what, err)
+		}
+	}
+	_, err := store.Reserve(ctx, "ann", id, 1, core.EndOldest)
+	do("Reserve", err)
+	v, err := store.Save(ctx, id, e, 0)
+	do("Save", err)
+	do("Confirm", store.Confirm(ctx, "ann", id, e.Expires))
+	v, err = store.Save(ctx, id, e, v)
+	do("Save again", err)
+	do("Touch", store.Touch(ctx, id, v, e.Expires.Add(time.Minute)))
+	_, err = store.Load(ctx, id)
+	do("Load", err)
+	if ids, err := store.List(ctx, "ann"); err != nil || len(ids) != 1 {
+		t.Errorf("List: %v, %v", ids, err)
+	}
+	_, err = store.Reserve(ctx, "ann", core.ID{8}, 1, core.EndOldest)
+	do("Reserve beyond the limit", err)
+	do("Release", store.Release(ctx, "ann", id))
+	do("Delete", store.Delete(ctx, id))
+	do("DeleteAll", store.DeleteAll(ctx))
+}

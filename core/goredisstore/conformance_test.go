@@ -1,0 +1,46 @@
+package goredisstore_test
+
+import (
+	"os"
+	"testing"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+
+	"github.com/satchel-go/satchel/core"
+	"github.com/satchel-go/satchel/core/goredisstore"
+	"github.com/satchel-go/satchel/core/storetest"
+	"github.com/satchel-go/satchel/internal/redistest"
+)
+
+func TestMain(m *testing.M) { os.Exit(redistest.Main(m)) }
+
+// newClient returns a client of the server at addr, closed after the test.
+func newClient(tb testing.TB, addr string) *redis.Client {
+	tb.Helper()
+	client := redis.NewClient(&redis.Options{Addr: addr})
+	tb.Cleanup(func() { _ = client.Close() })
+	return client
+}
+
+// newStore returns an empty store on the shared server. Its clock is now, or
+// the real one.
+func newStore(tb testing.TB, now func() time.Time) *goredisstore.Store {
+	tb.Helper()
+	client := newClient(tb, redistest.Shared(tb).Addr())
+	return goredisstore.New(client, goredisstore.Config{Prefix: redistest.UniquePrefix(tb), Now: now})
+}
+
+func TestStore(t *testing.T) {
+	storetest.Run(t, func(t *testing.T) core.Store { return newStore(t, nil) })
+}
+
+// TestStoreWithFakeClock also uses a client that obeys its context.
+func TestStoreWithFakeClock(t *testing.T) {
+	client := redis.NewClient(&redis.Options{Addr: redistest.Shared(t).Addr(), ContextTimeoutEnabled: true})
+	t.Cleanup(func() { _ = client.Close() })
+	storetest.RunWithClock(t, func(t *testing.T) (core.Store, storetest.Clock) {
+		clock := storetest.NewFakeClock()
+		return goredisstore.New(client, goredisstore.Config{Prefix: redistest.UniquePrefix(t), Now: clock.Now}), clock
+	})
+}

@@ -1,0 +1,298 @@
+package goredisstore_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"runtime"
+	"slices"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+
+	"github.com/satchel-go/satchel/core"
+	"github.com/satchel-go/satchel/core/goredisstore"
+	"github.com/satchel-go/satchel/internal/redistest"
+)
+
+// outage makes a server that cannot answer, and undoes it.
+type outage struct {
+	name  string
+	begin func(*redistest.Server, *redistest.Proxy)
+	end   func(*redistest.Server, *redistest.Proxy)
+}
+
+func outages() []outage {
+	return []outage{
+		{"connections refused", func(_ *redistest.Server, p *redistest.Proxy) { p.Refuse() }, nil},
+		{"black hole", func(_ *redistest.Server, p *redistest.Proxy) { p.Blackhole() }, nil},
+		{"black hole for new connections", func(_ *redistest.Server, p *redistest.Proxy) { p.CutAll(); p.Blackhole() }, nil},
+		{"slow", func(_ *redistest.Server, p *redistest.Proxy) { p.Delay(5 * time.Second) }, nil},
+		{
+			"process stopped",
+			func(s *redistest.Server, _ *redistest.Proxy) { s.Stop() },
+			func(s *redistest.Server, _ *redistest.Proxy) { s.Continue() },
+		},
+	}
+}
+
+// Nobody knows whether the session exists: no request is served as if it did
+// not, nothing is deleted, and the session is there when Redis is.
+func TestL3RedisDownAtLoad(t *testing.T) {
+	for _, o := range outages() {
+		t.Run(o.name, func(t *testing.T) {
+			t.Parallel()
+			srv := redistest.Start(t)
+			r, proxy := newProxied(t, srv, core.Config{})
+			testDownAtLoad(t, o, srv, r, proxy)
+		})
+		t.Run(o.name+", client without ContextTimeoutEnabled", func(t *testing.T) {
+			t.Parallel()
+			srv := redistest.Start(t)
+			proxy := redistest.StartProxy(t, srv.Addr())
+			r := newTaught(t, proxy, redis.NewClient(&redis.Options{Addr: proxy.Addr()}), core.Config{})
+			testDownAtLoad(t, o, srv, r, proxy)
+		})
+	}
+}
+
+func testDownAtLoad(t *testing.T, o outage, srv *redistest.Server, r *rig, proxy *redistest.Proxy) {
+	t.Helper()
+	b := r.loggedIn("ann")
+	before := r.keys(srv)
+	o.begin(srv, proxy)
+	b.refused("/get", "key", "k")
+	b.refused("/blank")
+	b.refused("/set", "key", "k", "value", "lost")
+	b.refused("/logout")
+	if a := b.do("/outside"); a.status != http.StatusOK || a.took > time.Second {
+		t.Errorf("outside the middleware: status %d after %v", a.status, a.took)
+	}
+	if a := r.browser().do("/get", "key", "k"); a.status != http.StatusOK || a.set {
+		t.Errorf("without a cookie: status %d, want 200 without Redis", a.status)
+	}
+	if r.count(core.EventUnavailable) == 0 || r.count(core.EventRejected) != 0 {
+		t.Errorf("%d events of Redis being down, %d of rejections", r.count(core.EventUnavailable), r.count(core.EventRejected))
+	}
+	if o.end != nil {
+		o.end(srv, proxy)
+	}
+	proxy.Heal()
+	until(t, "Redis serves again", func() bool { return b.do("/get", "key", "k").status == http.StatusOK })
+	if got := b.ok("/get", "key", "k"); got != "v" {
+		t.Errorf("afterwards the value is %q", got)
+	}
+	if got := b.ok("/user"); got != "ann" {
+		t.Errorf("afterwards the user is %q", got)
+	}
+	if after := r.keys(srv); !slices.Equal(after, before) {
+		t.Errorf("keys %q, were %q", after, before)
+	}
+}
+
+// Killed for good, the server is missed in the same way.
+func TestL3RedisKilled(t *testing.T) {
+	t.Parallel()
+	srv := redistest.Start(t)
+	r := newRig(t, redis.NewClient(&redis.Options{Addr: srv.Addr()}), goredisstore.Config{}, core.Config{})
+	b := r.loggedIn("ann")
+	srv.Kill()
+	b.refused("/get", "key", "k")
+	r.browser().refused("/set", "key", "k", "value", "v")
+}
+
+// failWrites makes the proxy fail all scripts, which do the writing.
+func failWrites(p *redistest.Proxy) {
+	p.CutBefore(redistest.Always, redistest.Command("EVALSHA", "EVAL"))
+}
+
+// A commit that fails is an error response without a cookie, and nothing of it
+// is stored.
+func TestC3RedisDownAtSave(t *testing.T) {
+	t.Parallel()
+	srv := redistest.Start(t)
+	r, proxy := newProxied(t, srv, core.Config{})
+	b := r.loggedIn("ann")
+	before := r.keys(srv)
+	failWrites(proxy)
+	b.refused("/set", "key", "k", "value", "lost")
+	b.refused("/incr")
+	b.refused("/renew")
+	b.refused("/login", "user", "ann")
+	r.browser().refused("/set", "key", "k", "value", "lost")
+	r.browser().refused("/login", "user", "bob")
+	if got := b.ok("/get", "key", "k"); got != "v" {
+		t.Errorf("reading: %q", got)
+	}
+	proxy.Heal()
+	if got := b.ok("/get", "key", "k"); got != "v" {
+		t.Errorf("afterwards the value is %q", got)
+	}
+	if after := r.keys(srv); !slices.Equal(after, before) {
+		t.Errorf("keys %q, were %q", after, before)
+	}
+}
+
+// A logout or revocation that could not be carried out says so; one more try
+// when Redis is back ends the session.
+func TestL3LogoutAndRevokeReportFailure(t *testing.T) {
+	t.Parallel()
+	srv := redistest.Start(t)
+	r, proxy := newProxied(t, srv, core.Config{})
+	b := r.loggedIn("ann")
+	stolen := b.copied()
+	id := r.sessions("ann")[0]
+	failWrites(proxy)
+	b.refused("/logout")
+	for name, revoke := range map[string]func(context.Context) error{
+		"Revoke":     func(ctx context.Context) error { return r.manager.Revoke(ctx, id) },
+		"RevokeUser": func(ctx context.Context) error { return r.manager.RevokeUser(ctx, "ann") },
+	} {
+		if err := revoke(t.Context()); !errors.Is(err, core.ErrUnavailable) {
+			t.Errorf("%s: %v, want it to match ErrUnavailable", name, err)
+		}
+	}
+	proxy.Heal()
+	proxy.CutBefore(redistest.Always, redistest.Any)
+	if err := r.manager.RevokeAll(t.Context()); !errors.Is(err, core.ErrUnavailable) {
+		t.Errorf("RevokeAll: %v, want it to match ErrUnavailable", err)
+	}
+	proxy.Heal()
+	if got := b.ok("/user"); got != "ann" {
+		t.Errorf("after failed logouts the user is %q", got)
+	}
+	if ids := r.sessions("ann"); len(ids) != 1 {
+		t.Errorf("after failed logouts the index has %v", ids)
+	}
+	b.ok("/logout")
+	if got := stolen.ok("/user"); got != "" {
+		t.Errorf("after the logout the user is %q", got)
+	}
+	if keys := r.keys(srv); len(keys) != 0 {
+		t.Errorf("after the logout there is %q", keys)
+	}
+}
+
+// The end of a logout may be cut off at either of its commands. Whatever is
+// left of it, the next logout finishes.
+func TestL3LogoutThatHalfFails(t *testing.T) {
+	t.Parallel()
+	for _, name := range []string{"release", "delete"} {
+		for _, cut := range []string{"before", "after"} {
+			t.Run(cut+" "+name, func(t *testing.T) {
+				t.Parallel()
+				srv := redistest.Start(t)
+				r, proxy := newProxied(t, srv, core.Config{})
+				b := r.loggedIn("ann")
+				stolen := b.copied()
+				if cut == "before" {
+					proxy.CutBefore(redistest.Always, script(name))
+				} else {
+					proxy.CutAfter(redistest.Always, script(name))
+				}
+				b.refused("/logout")
+				proxy.Heal()
+				if stolen.ok("/user") == "ann" && len(r.sessions("ann")) != 1 {
+					t.Error("the session lives, and the user's index does not name it")
+				}
+				b.ok("/logout")
+				if got := stolen.ok("/user"); got != "" {
+					t.Errorf("after the second logout the user is %q", got)
+				}
+				if ids := r.sessions("ann"); len(ids) != 0 {
+					t.Errorf("after the second logout the index has %v", ids)
+				}
+			})
+		}
+	}
+}
+
+// More requests than connections: those that get none are refused at once, and
+// do not pile up.
+func TestL3PoolExhausted(t *testing.T) { // not parallel: it counts goroutines
+	for _, obedient := range []bool{true, false} {
+		t.Run(fmt.Sprint("ContextTimeoutEnabled ", obedient), func(t *testing.T) {
+			srv := redistest.Start(t)
+			proxy := redistest.StartProxy(t, srv.Addr())
+			client := redis.NewClient(&redis.Options{Addr: proxy.Addr(), PoolSize: 2, ContextTimeoutEnabled: obedient})
+			r := newRig(t, client, goredisstore.Config{}, core.Config{})
+			b := r.loggedIn("ann")
+			proxy.Blackhole()
+			const requests = 60
+			before := runtime.NumGoroutine()
+			var wg sync.WaitGroup
+			for range requests {
+				other := b.copied()
+				wg.Go(func() {
+					a := other.do("/get", "key", "k")
+					other.client.CloseIdleConnections()
+					if a.status != http.StatusServiceUnavailable || a.set {
+						t.Errorf("status %d (%v), want 503", a.status, a.err)
+					}
+					r.soon(a.took, "a request without a connection")
+				})
+			}
+			wg.Wait()
+			if stats := client.PoolStats(); stats.TotalConns > 2 {
+				t.Errorf("%d connections, want at most 2", stats.TotalConns)
+			}
+			if obedient {
+				start := time.Now()
+				until(t, "the goroutines have ended", func() bool { return runtime.NumGoroutine() <= before+requests/4 })
+				r.soon(time.Since(start), "the end of the goroutines")
+			}
+			proxy.Heal()
+			until(t, "Redis serves again", func() bool { return b.do("/get", "key", "k").status == http.StatusOK })
+		})
+	}
+}
+
+// A client that hangs up cuts no save short.
+func TestC5ClientHangsUpDuringSave(t *testing.T) {
+	t.Parallel()
+	srv := redistest.Start(t)
+	r, proxy := newProxied(t, srv, core.Config{})
+	b := r.loggedIn("ann")
+	proxy.Reset()
+	ctx, hangUp := context.WithCancel(t.Context())
+	held := make(chan struct{})
+	save := script("save")
+	var once sync.Once
+	proxy.CutBefore(redistest.Always, func(args []string) bool {
+		if save(args) {
+			once.Do(func() { hangUp(); close(held); time.Sleep(100 * time.Millisecond) })
+		}
+		return false
+	})
+	if a := b.doCtx(ctx, "/set", "key", "k", "value", "new"); a.err == nil {
+		t.Fatalf("status %d, want the request to be cancelled", a.status)
+	}
+	<-held
+	until(t, "the save is done", func() bool { return b.do("/get", "key", "k").body == "new" })
+	if n := r.count(core.EventFailed); n != 0 {
+		t.Errorf("%d failed commits", n)
+	}
+}
+
+// A client that hangs up while its session is being loaded says nothing about
+// Redis, and gets no session that is not its own.
+func TestL3ClientHangsUpDuringLoad(t *testing.T) {
+	t.Parallel()
+	srv := redistest.Start(t)
+	r, proxy := newProxied(t, srv, core.Config{})
+	b := r.loggedIn("ann")
+	proxy.Blackhole()
+	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+	defer cancel()
+	if a := b.doCtx(ctx, "/set", "key", "k", "value", "new"); a.err == nil {
+		t.Fatalf("status %d, want the request to be cancelled", a.status)
+	}
+	until(t, "the server has noticed", func() bool { return r.count(core.EventAborted) == 1 })
+	proxy.Heal()
+	if got := b.ok("/get", "key", "k"); got != "v" {
+		t.Errorf("afterwards the value is %q", got)
+	}
+}

@@ -1,0 +1,294 @@
+package goredisstore_test
+
+import (
+	"net/http"
+	"slices"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+
+	"github.com/satchel-go/satchel/core"
+	"github.com/satchel-go/satchel/core/goredisstore"
+	"github.com/satchel-go/satchel/internal/redistest"
+)
+
+// write is something that a request does to Redis, and how to tell whether it
+// was done.
+type write struct {
+	name    string
+	scripts []string // what it runs
+	path    string
+	pairs   []string
+	fresh   bool // from a browser without a session
+	// done reports whether it has happened, seen by somebody who has the
+	// cookie that the browser had before.
+	done func(before, after *browser) bool
+}
+
+func writes() []write {
+	return []write{
+		{
+			"create",
+			[]string{"save"},
+			"/set",
+			[]string{"key", "k", "value", "new"},
+			true,
+			func(_, after *browser) bool { return after.do("/get", "key", "k").body == "new" },
+		},
+		{
+			"save",
+			[]string{"save"},
+			"/set",
+			[]string{"key", "k", "value", "new"},
+			false,
+			func(_, after *browser) bool { return after.do("/get", "key", "k").body == "new" },
+		},
+		{
+			"count",
+			[]string{"save"},
+			"/incr", nil, false,
+			func(_, after *browser) bool { return after.do("/visits").body == "1" },
+		},
+		{
+			"renew",
+			[]string{"save"},
+			"/renew", nil, false,
+			func(before, after *browser) bool {
+				return before.do("/user").body == "" && after.do("/user").body == "ann"
+			},
+		},
+		{
+			"login",
+			[]string{"reserve", "save", "confirm"},
+			"/login",
+			[]string{"user", "bea"},
+			true,
+			func(_, after *browser) bool { return after.do("/user").body == "bea" },
+		},
+		{
+			"login again",
+			[]string{"reserve", "save", "confirm"},
+			"/login",
+			[]string{"user", "ann"},
+			false,
+			func(before, after *browser) bool {
+				return before.do("/user").body == "" && after.do("/user").body == "ann"
+			},
+		},
+		{
+			"logout",
+			[]string{"release", "delete"},
+			"/logout", nil, false,
+			func(before, after *browser) bool {
+				return before.do("/user").body == "" && after.current() == ""
+			},
+		},
+	}
+}
+
+type cutter func(p *redistest.Proxy, times int, m redistest.Match) *redistest.Rule
+
+var cuts = map[string]cutter{"before": (*redistest.Proxy).CutBefore, "after": (*redistest.Proxy).CutAfter}
+
+// A connection that breaks before or after a command ran costs nothing: the
+// command is sent again, and does its work once.
+func TestK1ConnectionLostOnce(t *testing.T) {
+	t.Parallel()
+	srv := redistest.Start(t)
+	for _, w := range writes() {
+		for _, command := range w.scripts {
+			for when, cut := range cuts {
+				t.Run(w.name+"/"+when+" "+command, func(t *testing.T) {
+					t.Parallel()
+					r, proxy := newProxied(t, srv, core.Config{SessionLimit: 2})
+					b := r.browser()
+					if !w.fresh {
+						b = r.loggedIn("ann")
+					}
+					before := b.copied()
+					live := len(r.keys(srv))
+					rule := cut(proxy, 1, script(command))
+					b.ok(w.path, w.pairs...)
+					if rule.Fired() != 1 {
+						t.Fatal("the connection was not cut")
+					}
+					if !w.done(before, b) {
+						t.Errorf("%s has not happened", w.name)
+					}
+					r.checkWhole(srv, b, live)
+					if n := r.count(core.EventConflict) + r.count(core.EventDropped) + r.count(core.EventFailed); n != 0 {
+						t.Errorf("%d events of conflicts, drops and failures", n)
+					}
+				})
+			}
+		}
+	}
+}
+
+// checkWhole checks that the index and the sessions fit, with one session at
+// most for the browser.
+func (r *rig) checkWhole(srv *redistest.Server, b *browser, live int) {
+	r.t.Helper()
+	user := b.ok("/user")
+	if user != "" {
+		ids := r.sessions(user)
+		if len(ids) != 1 {
+			r.t.Errorf("%s has the sessions %v, want one", user, ids)
+		}
+	}
+	for _, key := range r.keys(srv) {
+		if left, _ := srv.MustDo("PTTL", key).(int64); left <= 0 {
+			r.t.Errorf("%s never expires", key)
+		}
+	}
+	if keys := r.keys(srv); len(keys) > max(live, 2) {
+		r.t.Errorf("keys %q, want at most a session and an index", keys)
+	}
+}
+
+// Where the connection breaks each time, the request fails, and what it would
+// have done is done as a whole or not at all.
+func TestC3ConnectionLostEachTime(t *testing.T) {
+	t.Parallel()
+	srv := redistest.Start(t)
+	for _, w := range writes() {
+		for _, command := range w.scripts {
+			for when, cut := range cuts {
+				t.Run(w.name+"/"+when+" "+command, func(t *testing.T) {
+					t.Parallel()
+					r, proxy := newProxied(t, srv, core.Config{SessionLimit: 2})
+					b := r.browser()
+					if !w.fresh {
+						b = r.loggedIn("ann")
+					}
+					before := b.copied()
+					rule := cut(proxy, redistest.Always, script(command))
+					b.refused(w.path, w.pairs...)
+					if rule.Fired() < 2 {
+						t.Errorf("the command was sent %d times, want a retry", rule.Fired())
+					}
+					proxy.Heal()
+					if b.current() != before.current() {
+						t.Fatal("a failed request has changed the cookie")
+					}
+					value, user := b.ok("/get", "key", "k"), b.ok("/user")
+					switch {
+					case w.fresh && (value != "" || user != ""):
+						t.Errorf("a client without a cookie has the value %q, the user %q", value, user)
+					case !w.fresh && user == "ann" && value != "v" && value != "new":
+						t.Errorf("the session has the value %q", value)
+					}
+					r.checkIndex(srv, "ann", "bea")
+					// What follows works.
+					next := r.browser()
+					next.ok("/login", "user", "bea")
+					next.ok("/logout")
+					if ids := r.sessions("bea"); len(ids) != 0 {
+						t.Errorf("afterwards bea has the sessions %v", ids)
+					}
+				})
+			}
+		}
+	}
+}
+
+// checkIndex checks that the index names every live session of the users.
+func (r *rig) checkIndex(srv *redistest.Server, users ...string) {
+	r.t.Helper()
+	var indexed []string
+	for _, user := range users {
+		for _, id := range r.sessions(user) {
+			indexed = append(indexed, r.store.Key(id))
+		}
+	}
+	for _, key := range r.keys(srv) {
+		id, err := core.ParseID(key[len(r.prefix):])
+		if err != nil {
+			continue // an index
+		}
+		e, err := r.store.Load(r.t.Context(), id)
+		if err == nil && e.User != "" && !slices.Contains(indexed, key) {
+			r.t.Errorf("the session %s of %q is in no index", id, e.User)
+		}
+	}
+}
+
+// A touch whose answer is lost is not an error page, and moves the expiry once.
+func TestT2ConnectionLostAtTouch(t *testing.T) {
+	t.Parallel()
+	srv := redistest.Start(t)
+	for when, cut := range cuts {
+		for times, events := range map[int]int{1: 0, redistest.Always: 1} {
+			var shift atomic.Int64
+			now := func() time.Time { return time.Now().Add(time.Duration(shift.Load())) }
+			r, proxy := newProxied(t, srv, core.Config{Now: now})
+			b := r.loggedIn("ann")
+			shift.Store(int64(20 * time.Minute))
+			rule := cut(proxy, times, script("touch"))
+			b.ok("/get", "key", "k")
+			if rule.Fired() == 0 {
+				t.Fatal("there was no touch")
+			}
+			if n := r.count(core.EventUnavailable); n != events {
+				t.Errorf("cut %s, %d times: %d events of Redis being down, want %d", when, times, n, events)
+			}
+			proxy.Heal()
+			if times != 1 {
+				continue
+			}
+			shift.Store(int64(40 * time.Minute))
+			if got := b.ok("/get", "key", "k"); got != "v" {
+				t.Errorf("cut %s: the touch is lost", when)
+			}
+		}
+	}
+}
+
+// A load is sent again.
+func TestL3ConnectionLostAtLoad(t *testing.T) {
+	t.Parallel()
+	srv := redistest.Start(t)
+	for when, cut := range cuts {
+		r, proxy := newProxied(t, srv, core.Config{})
+		b := r.loggedIn("ann")
+		rule := cut(proxy, 1, redistest.Command("GETEX"))
+		if got := b.ok("/get", "key", "k"); got != "v" || rule.Fired() != 1 {
+			t.Errorf("cut %s the load: %q", when, got)
+		}
+	}
+}
+
+// When the answer to a save is lost and another request changes the session
+// before it is sent again, nobody can tell whether it was part of that change.
+// It is not applied twice.
+func TestK1LostAnswerAndAnotherChange(t *testing.T) {
+	t.Parallel()
+	srv := redistest.Start(t)
+	r, proxy := newProxied(t, srv, core.Config{})
+	direct := newRig(t, redis.NewClient(&redis.Options{Addr: srv.Addr()}), goredisstore.Config{Prefix: r.prefix}, core.Config{})
+	b := r.loggedIn("ann")
+	other := direct.browser()
+	other.cookie = b.current()
+
+	isSave := script("save")
+	proxy.CutAfter(1, isSave)
+	retried := false
+	proxy.CutBefore(redistest.Always, func(args []string) bool { // sees what the first rule leaves
+		if isSave(args) && !retried {
+			retried = true
+			if got := other.ok("/incr"); got != "2" {
+				t.Errorf("the other request counts %s, want 2", got)
+			}
+		}
+		return false
+	})
+	a := b.do("/incr")
+	if got := b.ok("/visits"); got != "2" {
+		t.Errorf("two requests have counted %s", got)
+	}
+	if a.status != http.StatusServiceUnavailable {
+		t.Errorf("status %d, want 503: nobody knows", a.status)
+	}
+}

@@ -1,0 +1,283 @@
+package goredisstore_test
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+
+	"github.com/satchel-go/satchel/core"
+	"github.com/satchel-go/satchel/core/goredisstore"
+	"github.com/satchel-go/satchel/internal/redistest"
+)
+
+// What a Redis answers that starts, fails over or moves its slots.
+var transients = []string{
+	"LOADING Redis is loading the dataset in memory",
+	"CLUSTERDOWN The cluster is down",
+	"TRYAGAIN Multiple keys request during rehashing of slot",
+	"MASTERDOWN Link with MASTER is down and replica-serve-stale-data is set to 'no'.",
+	"READONLY You can't write against a read only replica.",
+}
+
+// Errors that pass are tried again for a while, and then answered with 503.
+func TestL3TransientErrors(t *testing.T) {
+	t.Parallel()
+	srv := redistest.Start(t)
+	for _, message := range transients {
+		word, _, _ := strings.Cut(message, " ")
+		t.Run(word, func(t *testing.T) {
+			t.Parallel()
+			r, proxy := newProxied(t, srv, core.Config{})
+			b := r.loggedIn("ann")
+			for _, w := range writes() {
+				visitor := b.copied()
+				if w.fresh {
+					visitor = r.browser()
+				}
+				if w.name == "logout" {
+					visitor = r.loggedIn("zoe")
+				}
+				rule := proxy.Answer(2, script(w.scripts...), message)
+				visitor.ok(w.path, w.pairs...)
+				if rule.Fired() != 2 {
+					t.Errorf("%s: %d of two errors met", w.name, rule.Fired())
+				}
+				if !w.fresh && w.name != "logout" {
+					b = visitor
+				}
+			}
+			if message != transients[4] { // reads are for replicas as well
+				proxy.Answer(2, redistest.Command("GETEX"), message)
+			}
+			if got := b.ok("/visits"); got != "1" {
+				t.Errorf("a retried count came to %s", got)
+			}
+			before := r.keys(srv)
+			proxy.Answer(redistest.Always, redistest.Any, message)
+			b.refused("/get", "key", "k")
+			b.refused("/set", "key", "k", "value", "lost")
+			r.browser().refused("/set", "key", "k", "value", "lost")
+			b.refused("/logout")
+			proxy.Heal()
+			if got := b.ok("/user"); got != "ann" {
+				t.Errorf("afterwards the user is %q", got)
+			}
+			if after := r.keys(srv); !slices.Equal(after, before) {
+				t.Errorf("keys %q, were %q", after, before)
+			}
+		})
+	}
+}
+
+// The name of the master moves to another machine, and the old one goes on as
+// its replica: connections to it are given up at the first write that it refuses.
+func TestL3MasterMovesElsewhere(t *testing.T) {
+	t.Parallel()
+	atOnce := redistest.Args("--repl-diskless-sync-delay", "0")
+	old, next := redistest.Start(t, atOnce), redistest.Start(t, atOnce)
+	next.MustDo("REPLICAOF", "127.0.0.1", fmt.Sprint(old.Port()))
+	old.AwaitReplica(next)
+	r, proxy := newProxied(t, old, core.Config{})
+	b := r.loggedIn("ann")
+	old.AwaitReplica(next)
+	next.MustDo("REPLICAOF", "NO", "ONE")
+	old.MustDo("REPLICAOF", "127.0.0.1", fmt.Sprint(next.Port()))
+	proxy.Redirect(next.Addr())
+	b.ok("/set", "key", "k", "value", "w")
+	if got, _ := next.MustDo("GET", r.store.Key(r.sessions("ann")[0])).(string); !strings.Contains(got, "w") {
+		t.Error("the new master has not got the change")
+	}
+	b.ok("/renew")
+	if got := b.ok("/get", "key", "k"); got != "w" {
+		t.Errorf("the value is %q", got)
+	}
+}
+
+// Redis before 7 wraps what a script's first write is refused with into an
+// error that go-redis does not recognise, and would keep the connection for.
+func TestL3MasterMovesElsewhereBeforeRedis7(t *testing.T) {
+	t.Parallel()
+	srv := redistest.Start(t)
+	r, proxy := newProxied(t, srv, core.Config{})
+	for _, w := range writes() {
+		b := r.browser()
+		if !w.fresh {
+			b = r.loggedIn("ann")
+		}
+		proxy.Reset()
+		wrapped := proxy.Answer(1, script(w.scripts...), "ERR Error running script (call to f_"+strings.Repeat("0", 40)+
+			"): @user_script:1: @user_script: 1: -READONLY You can't write against a read only replica.")
+		proxy.Answer(2, redistest.Command("HDEL"), "READONLY You can't write against a read only replica.")
+		b.ok(w.path, w.pairs...)
+		if wrapped.Fired() != 1 {
+			t.Errorf("%s: met %d errors, want 1", w.name, wrapped.Fired())
+		}
+		if _, opened := proxy.Conns(); opened == 0 {
+			t.Errorf("%s: no connection was made anew", w.name)
+		}
+	}
+}
+
+// A server that forgets its scripts costs no request, and no count is lost or
+// done twice.
+func TestK1ScriptFlushUnderLoad(t *testing.T) {
+	t.Parallel()
+	srv := redistest.Start(t)
+	r := newRig(t, redis.NewClient(&redis.Options{Addr: srv.Addr()}), goredisstore.Config{}, core.Config{CommitTimeout: 10 * time.Second})
+	b := r.loggedIn("ann")
+	const clients, requests = 6, 30
+	var wg sync.WaitGroup
+	var flushed sync.WaitGroup
+	stop := make(chan struct{})
+	flushed.Go(func() {
+		for {
+			select {
+			case <-stop:
+				return
+			default:
+				srv.MustDo("SCRIPT", "FLUSH", "SYNC")
+			}
+		}
+	})
+	for range clients {
+		other := b.copied()
+		wg.Go(func() {
+			for i := range requests {
+				other.ok("/incr")
+				if i%10 == 0 {
+					visitor := r.browser()
+					visitor.ok("/login", "user", "bea")
+					visitor.ok("/logout")
+				}
+			}
+		})
+	}
+	wg.Wait()
+	close(stop)
+	flushed.Wait()
+	if got := b.ok("/visits"); got != fmt.Sprint(clients*requests) {
+		t.Errorf("%d requests have counted %s", clients*requests, got)
+	}
+	if ids := r.sessions("bea"); len(ids) != 0 {
+		t.Errorf("the index still has %v", ids)
+	}
+}
+
+// Redis comes back empty: everyone is anonymous, once. Nobody is sent in
+// circles, and nothing is written for those who only read.
+func TestL1RestartWithEmptyRedis(t *testing.T) {
+	t.Parallel()
+	srv := redistest.Start(t)
+	r, proxy := newProxied(t, srv, core.Config{})
+	var visitors []*browser
+	for i := range 20 {
+		visitors = append(visitors, r.loggedIn(fmt.Sprint("user-", i)))
+	}
+	srv.Restart()
+	until(t, "Redis serves again", func() bool { return visitors[0].do("/user").status == 200 })
+	proxy.Reset()
+	for _, b := range visitors {
+		for range 3 {
+			if a := b.do("/get", "key", "k"); a.status != 200 || a.set || a.body != "" {
+				t.Errorf("status %d, cookie set: %v, value %q; want an anonymous page", a.status, a.set, a.body)
+			}
+		}
+	}
+	if names := slices.Compact(proxy.Commands()); !slices.Equal(names, []string{"GETEX"}) {
+		t.Errorf("reading has sent %v, want only loads", names)
+	}
+	if keys := r.keys(srv); len(keys) != 0 {
+		t.Errorf("reading has stored %q", keys)
+	}
+	for _, b := range visitors { // the scripts are forgotten as well
+		b.ok("/login", "user", "ann")
+		if got := b.ok("/user"); got != "ann" {
+			t.Errorf("after a new login the user is %q", got)
+		}
+	}
+	if n := len(r.sessions("ann")); n != len(visitors) {
+		t.Errorf("%d sessions, want %d", n, len(visitors))
+	}
+}
+
+// Full memory: what is there can be read, kept alive and ended. What is new
+// fails, as a whole.
+func TestE2OutOfMemory(t *testing.T) {
+	t.Parallel()
+	srv := redistest.Start(t, redistest.Args("--maxmemory-policy", "noeviction"))
+	clock := &shiftedClock{}
+	r := newRig(t, redis.NewClient(&redis.Options{Addr: srv.Addr()}), goredisstore.Config{}, core.Config{Now: clock.now})
+	r.teach()
+	ann, bob, cyd := r.loggedIn("ann"), r.loggedIn("bob"), r.loggedIn("cyd")
+	before := r.keys(srv)
+	srv.MustDo("CONFIG", "SET", "maxmemory", "1")
+
+	if got := ann.ok("/get", "key", "k"); got != "v" {
+		t.Errorf("reading: %q", got)
+	}
+	ann.refused("/set", "key", "k", "value", "lost")
+	ann.refused("/renew")
+	ann.refused("/login", "user", "ann")
+	r.browser().refused("/set", "key", "k", "value", "lost")
+	r.browser().refused("/login", "user", "dan")
+	if after := r.keys(srv); !slices.Equal(after, before) {
+		t.Errorf("what failed has changed the keys from %q to %q", before, after)
+	}
+	if got := ann.ok("/get", "key", "k"); got != "v" {
+		t.Errorf("after failed writes the value is %q", got)
+	}
+	for _, user := range []string{"ann", "dan"} {
+		if ids := r.sessions(user); len(ids) != map[string]int{"ann": 1, "dan": 0}[user] {
+			t.Errorf("after failed writes %s has the sessions %v", user, ids)
+		}
+	}
+
+	clock.advance(20 * time.Minute)
+	for _, b := range []*browser{ann, bob, cyd} {
+		b.ok("/get", "key", "k")
+	}
+	clock.advance(20 * time.Minute)
+	for _, b := range []*browser{ann, bob, cyd} {
+		if got := b.ok("/get", "key", "k"); got != "v" {
+			t.Error("a session that is in use has ended because the memory is full")
+		}
+	}
+
+	stolen := ann.copied()
+	ann.ok("/logout")
+	if got := stolen.ok("/user"); got != "" {
+		t.Errorf("after the logout the user is %q", got)
+	}
+	if err := r.manager.RevokeUser(t.Context(), "bob"); err != nil {
+		t.Errorf("RevokeUser: %v", err)
+	}
+	if err := r.manager.RevokeAll(t.Context()); err != nil {
+		t.Errorf("RevokeAll: %v", err)
+	}
+	if keys := r.keys(srv); len(keys) != 0 {
+		t.Errorf("left: %q", keys)
+	}
+}
+
+// shiftedClock is the real clock, set forward.
+type shiftedClock struct {
+	mu    sync.Mutex
+	shift time.Duration
+}
+
+func (c *shiftedClock) now() time.Time {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return time.Now().Add(c.shift)
+}
+
+func (c *shiftedClock) advance(d time.Duration) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.shift += d
+}

@@ -1,0 +1,34 @@
+package gorillastore
+
+import (
+	"os"
+	"testing"
+
+	"github.com/redis/go-redis/v9"
+
+	"github.com/satchel-go/satchel/core"
+	"github.com/satchel-go/satchel/core/adaptertest"
+	"github.com/satchel-go/satchel/core/httpadapter/httpapp"
+	"github.com/satchel-go/satchel/internal/redistest"
+)
+
+func TestMain(m *testing.M) { os.Exit(redistest.Main(m)) }
+
+// newClient returns a client of the server at addr, closed after the test.
+func newClient(t testing.TB, addr string) *redis.Client {
+	t.Helper()
+	client := redis.NewClient(&redis.Options{Addr: addr})
+	t.Cleanup(func() { _ = client.Close() })
+	return client
+}
+
+func TestConformanceRedisCompatible(t *testing.T) {
+	client := newClient(t, redistest.Shared(t).Addr())
+	adaptertest.Run(t, "nethttp", httpapp.New, adaptertest.Backend{
+		Name: "gorilla-redis-compatible",
+		New: func(t *testing.T) core.Backend {
+			return RedisCompatible(client, CompatibleConfig{KeyPrefix: redistest.UniquePrefix(t)})
+		},
+		Limits: CompatibleLimits(),
+	})
+}

@@ -1,0 +1,178 @@
+package gorillastore
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"maps"
+	"net/http"
+	"slices"
+	"time"
+
+	"github.com/gorilla/sessions"
+
+	"github.com/satchel-go/satchel/core"
+)
+
+// entry is a session as the store had it.
+type entry struct {
+	request *http.Request // that the store was asked with, for it may remember it
+	session *sessions.Session
+	token   string
+	id      string // the store's own, or the token if the store has none
+	record  *core.Record
+	others  map[any]any // what a Record has no place for
+	adopted bool        // gorilla wrote it by itself
+	state   fingerprint
+}
+
+// fetch asks the store for the session of a token. An entry that comes with an
+// error has what is known all the same.
+func (b *fromBackend) fetch(ctx context.Context, name, token string) (*entry, error) {
+	absent := fmt.Errorf("gorillastore: load: %w", core.ErrNotFound)
+	e := &entry{request: newRequest(ctx, name, token), token: token, id: token}
+	// What the store would see must be the token, to the letter.
+	if c, err := e.request.Cookie(name); err != nil || c.Value != token || !b.config.Token(token) || !isSpelledAsWritten(token) {
+		return e, absent
+	}
+	session, err := b.store.New(e.request, name)
+	if session != nil {
+		e.session = session
+		if session.ID != "" {
+			e.id = session.ID
+		}
+	}
+	switch {
+	case err != nil:
+		return e, b.explain(err, e)
+	case session == nil:
+		return e, fail("load", errNoSession)
+	case session.IsNew:
+		return e, absent
+	}
+	return e, nil
+}
+
+// read returns the session of a token with its record.
+func (b *fromBackend) read(ctx context.Context, scope core.Scope, token string) (*entry, error) {
+	e, err := b.fetch(ctx, scope.Name, token)
+	if err != nil {
+		return e, err
+	}
+	values := e.session.Values
+	head, adopted, err := b.head(scope, values, arrival{id: e.id, token: token})
+	if err != nil {
+		return e, err
+	}
+	e.adopted = adopted
+	e.record, e.others = b.fromGorilla(head, values), b.homeless(values)
+	e.state = fingerprintOf(values, e.record)
+	return e, nil
+}
+
+// fresh returns an empty session that the store has no ID for yet.
+func (b *fromBackend) fresh(ctx context.Context, scope core.Scope) (*entry, error) {
+	request := newRequest(ctx, scope.Name, "")
+	session, err := b.store.New(request, scope.Name)
+	if err == nil && session == nil {
+		err = errNoSession
+	}
+	if err != nil {
+		return nil, fail("save", err)
+	}
+	session.ID = ""
+	return &entry{request: request, session: session}, nil
+}
+
+// write makes the store save r as the session e, which gets the token that
+// the store has made for it.
+func (b *fromBackend) write(scope core.Scope, e *entry, r *core.Record) (fingerprint, error) {
+	values, err := b.toGorilla(named(scope), r)
+	if err != nil {
+		return fingerprint{}, err
+	}
+	state := fingerprintOf(values, r)
+	maps.Copy(values, e.others)
+	e.session.Values = values // a new map: the store may hand out the old one to others
+	left := max(r.Expires.Sub(b.now()), time.Second)
+	token, err := b.save(e, scope.Name, int((left+time.Second-1)/time.Second))
+	if err != nil {
+		return fingerprint{}, tooLong(err, r)
+	}
+	switch {
+	case token == "":
+		return fingerprint{}, fail("save", errors.New("the store has set no cookie"))
+	case e.session.ID == "":
+		return fingerprint{}, fail("save", errors.New("the store has given the session no ID, so it seems to keep sessions in their cookies: use gorillastore.CookieStore"))
+	case !b.config.Token(token) || !isSpelledAsWritten(token):
+		return fingerprint{}, fail("save", errors.New("the store has made a cookie value of unexpected characters: say in FromConfig.Token what its values look like"))
+	}
+	e.token, e.id = token, e.session.ID
+	return state, nil
+}
+
+// remove ends e in the store, and looks whether it has.
+func (b *fromBackend) remove(ctx context.Context, name string, e *entry) error {
+	if e.session == nil {
+		return fail("delete", errNoSession)
+	}
+	if _, err := b.save(e, name, -1); err != nil {
+		return fail("delete", err, e.token, e.id)
+	}
+	switch _, err := b.fetch(ctx, name, e.token); {
+	case err == nil, errors.Is(err, core.ErrCorrupt):
+		return fail("delete", errors.New("the store has kept a session that it was told to delete"))
+	default:
+		return absentIsFine(err)
+	}
+}
+
+// homeless returns what a Record has no place for: keys that are not strings,
+// and values that the codec cannot encode. They stay what they are.
+func (m mapping) homeless(values map[any]any) map[any]any {
+	var others map[any]any
+	for k, v := range values {
+		key, ok := k.(string)
+		if ok && isReserved(key) {
+			continue
+		}
+		if ok {
+			_, ok = m.fromNative(v)
+		}
+		if !ok {
+			if others == nil {
+				others = map[any]any{}
+			}
+			others[k] = v
+		}
+	}
+	return others
+}
+
+// fingerprint tells one state of a session from another, whoever wrote it.
+type fingerprint [sha256.Size]byte
+
+// fingerprintOf sums up a gorilla session and the record that it is.
+func fingerprintOf(values map[any]any, r *core.Record) (f fingerprint) {
+	sum := sha256.New()
+	add := func(b []byte) {
+		sum.Write(binary.AppendUvarint(nil, uint64(len(b))))
+		sum.Write(b)
+	}
+	add(headerBytes(values[headerKey]))
+	flashes, _ := values[flashKey].([]any)
+	for _, text := range flashes {
+		add(fmt.Append(nil, text))
+	}
+	add(nil)
+	raws := maps.Collect(r.Values())
+	for _, key := range slices.Sorted(maps.Keys(raws)) {
+		if !isReserved(key) {
+			add([]byte(key))
+			add(raws[key])
+		}
+	}
+	return fingerprint(sum.Sum(nil))
+}

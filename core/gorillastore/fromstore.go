@@ -1,0 +1,213 @@
+package gorillastore
+
+import (
+	"context"
+	"database/sql"
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net/http"
+	"net/url"
+	"os"
+	"path/filepath"
+	"reflect"
+	"strings"
+	"time"
+
+	"github.com/gorilla/securecookie"
+	"github.com/gorilla/sessions"
+
+	"github.com/satchel-go/satchel/core"
+)
+
+var errNoSession = errors.New("the store has returned no session")
+
+// newRequest returns a request as the store expects it: it has ctx and, unless
+// the token is empty, one cookie.
+func newRequest(ctx context.Context, name, token string) *http.Request {
+	r := &http.Request{
+		Method: http.MethodGet, URL: &url.URL{Path: "/"}, Header: http.Header{},
+		Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
+	}
+	if token != "" {
+		r.Header.Set("Cookie", name+"="+token)
+	}
+	return r.WithContext(ctx)
+}
+
+// capture is a response of which only the cookies matter.
+type capture struct{ header http.Header }
+
+func (c capture) Header() http.Header         { return c.header }
+func (c capture) Write(b []byte) (int, error) { return len(b), nil }
+func (c capture) WriteHeader(int)             {}
+
+// save makes the store save e for so many seconds, or delete it if they are
+// below zero, and returns the cookie's value. Of the store's options, nothing
+// else matters: the attributes of cookies are those in core.Config.
+func (b *fromBackend) save(e *entry, name string, seconds int) (token string, err error) {
+	var options sessions.Options
+	if e.session.Options != nil {
+		options = *e.session.Options
+	}
+	options.MaxAge = seconds
+	e.session.Options = &options // not to be shared with the store's own
+	c := capture{http.Header{}}
+	if err := b.store.Save(e.request, c, e.session); err != nil {
+		return "", err
+	}
+	for _, cookie := range (&http.Response{Header: c.header}).Cookies() {
+		if cookie.Name == name {
+			token = cookie.Value
+		}
+	}
+	return token, nil
+}
+
+// isPlain is the default of FromConfig.Token.
+func isPlain(token string) bool {
+	if token == "" || len(token) > 4096 || token[0] == '.' {
+		return false
+	}
+	return !strings.ContainsFunc(token, func(r rune) bool {
+		letter := 'a' <= r && r <= 'z' || 'A' <= r && r <= 'Z' || '0' <= r && r <= '9'
+		return !letter && !strings.ContainsRune("-_=.+:", r)
+	})
+}
+
+// isSpelledAsWritten refuses the other spellings of what securecookie has
+// written, which its decoder accepts.
+func isSpelledAsWritten(token string) bool {
+	raw, err := base64.URLEncoding.DecodeString(token)
+	if err != nil || strings.TrimLeft(string(raw), "0123456789") == string(raw) {
+		return true // not securecookie's
+	}
+	return base64.URLEncoding.EncodeToString(raw) == token
+}
+
+// agesIn reports whether the cookie that carries token is half as old as the
+// store lets it become, if securecookie has made it.
+func agesIn(token string, session *sessions.Session) bool {
+	written, err := writtenAt(token)
+	if err != nil || session.Options == nil || session.Options.MaxAge <= 0 {
+		return false
+	}
+	return time.Since(written) > time.Duration(session.Options.MaxAge)*time.Second/2
+}
+
+// explain tells what an error of the store's New means.
+func (b *fromBackend) explain(err error, e *entry) error {
+	var known securecookie.Error
+	var syntax *json.SyntaxError
+	var mismatch *json.UnmarshalTypeError
+	switch {
+	case b.config.Absent != nil && b.config.Absent(err), errors.Is(err, sql.ErrNoRows), fileIsMissing(err):
+		return fmt.Errorf("gorillastore: load: %w", core.ErrNotFound)
+	case errors.As(err, &known) && known.IsDecode() && !known.IsUsage() && !known.IsInternal():
+		if e.session == nil || e.session.ID == "" {
+			return fmt.Errorf("gorillastore: load: %w", core.ErrNotFound) // it was the cookie
+		}
+		return fmt.Errorf("gorillastore: load: %w: %w", core.ErrCorrupt, hide(err, e.token, e.id))
+	case errors.As(err, &syntax), errors.As(err, &mismatch), strings.HasPrefix(err.Error(), "gob: "):
+		return fmt.Errorf("gorillastore: load: %w: %w", core.ErrCorrupt, hide(err, e.token, e.id))
+	}
+	return fail("load", err, e.token, e.id)
+}
+
+// fileIsMissing reports whether a file is missing from a directory that is there.
+func fileIsMissing(err error) bool {
+	if !errors.Is(err, fs.ErrNotExist) {
+		return false
+	}
+	var path *fs.PathError
+	if errors.As(err, &path) {
+		if _, err := os.Stat(filepath.Dir(path.Path)); err != nil {
+			return false
+		}
+	}
+	return true
+}
+
+// tooLong turns securecookie's complaint into what the core can explain.
+func tooLong(err error, r *core.Record) error {
+	var known securecookie.Error
+	if !errors.As(err, &known) || !strings.Contains(err.Error(), "too long") {
+		return fail("save", err)
+	}
+	record, _ := r.MarshalBinary() // its error is always nil
+	// Twice base64 of an envelope: about half of the 4,096 bytes that are
+	// securecookie's default are the session's.
+	limit := min(2048, len(record)-1)
+	return fmt.Errorf("gorillastore: save: more than the store's MaxLength: %w", &core.SizeError{Total: len(record), Limit: limit})
+}
+
+// fail says what the store could not do.
+func fail(doing string, err error, secrets ...string) error {
+	return fmt.Errorf("gorillastore: %s: %w: %w", doing, core.ErrUnavailable, hide(err, secrets...))
+}
+
+// storeError is an error of the store's without what it may have told of
+// tokens: names of files and keys contain them.
+type storeError struct {
+	text string
+	is   func(target error) bool
+}
+
+func hide(err error, secrets ...string) error {
+	text := err.Error()
+	for _, secret := range secrets {
+		if secret != "" {
+			text = strings.ReplaceAll(text, secret, "…")
+		}
+	}
+	return &storeError{text, func(target error) bool { return errors.Is(err, target) }}
+}
+
+// Error implements error.
+func (e *storeError) Error() string { return e.text }
+
+// Is makes errors.Is go on to work. There is no Unwrap, for that would give the text away.
+func (e *storeError) Is(target error) bool { return e.is(target) }
+
+// patientFiles returns a copy of files that leaves the age of sessions to the
+// core, and how long gorilla's own sessions last.
+func patientFiles(files *sessions.FilesystemStore) (sessions.Store, time.Duration, error) {
+	if files == nil || len(files.Codecs) == 0 {
+		return nil, 0, errors.New("gorillastore: the FilesystemStore has no keys")
+	}
+	clone, maxAge := *files, defaultMaxAge
+	clone.Codecs = make([]securecookie.Codec, len(files.Codecs))
+	for i, codec := range files.Codecs {
+		clone.Codecs[i] = codec
+		if sc, ok := codec.(*securecookie.SecureCookie); ok {
+			copied := *sc
+			clone.Codecs[i] = copied.MaxAge(0)
+		}
+	}
+	if files.Options == nil {
+		clone.Options = &sessions.Options{Path: "/"}
+	} else if files.Options.MaxAge > 0 {
+		maxAge = time.Duration(files.Options.MaxAge) * time.Second
+	}
+	return &clone, maxAge, nil
+}
+
+// cookieStoreIn returns the CookieStore that store is, or that a struct around
+// it embeds as gin-contrib's does.
+func cookieStoreIn(store sessions.Store) *sessions.CookieStore {
+	if cookies, ok := store.(*sessions.CookieStore); ok {
+		return cookies
+	}
+	v := reflect.Indirect(reflect.ValueOf(store))
+	if v.Kind() != reflect.Struct {
+		return nil
+	}
+	field, ok := v.Type().FieldByName("CookieStore")
+	if !ok || !field.Anonymous || len(field.Index) != 1 {
+		return nil
+	}
+	cookies, _ := v.FieldByIndex(field.Index).Interface().(*sessions.CookieStore)
+	return cookies
+}

@@ -1,0 +1,79 @@
+package httpadapter_test
+
+import (
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+
+	"github.com/satchel-go/satchel/core"
+	"github.com/satchel-go/satchel/core/httpadapter"
+	"github.com/satchel-go/satchel/core/memstore"
+)
+
+// Wrong use says what to do.
+func TestWrongUse(t *testing.T) {
+	m := manager(t, core.ServerSide(memstore.New()), core.Config{})
+	other := manager(t, core.ServerSide(memstore.New()), core.Config{})
+	request := func() *http.Request {
+		return httptest.NewRequestWithContext(t.Context(), http.MethodGet, "https://x/", nil)
+	}
+	serve := func(f http.HandlerFunc, around ...*core.Manager) {
+		h := http.Handler(f)
+		for _, m := range around {
+			h = httpadapter.Middleware(m)(h)
+		}
+		h.ServeHTTP(httptest.NewRecorder(), request())
+	}
+	nobody := func(http.ResponseWriter, *http.Request) { t.Error("the handler was called") }
+	for name, test := range map[string]struct {
+		f    func()
+		want []string
+	}{
+		"no middleware": {func() { httpadapter.Session(request()) }, []string{"wrap the handler with httpadapter.Middleware"}},
+		"no Manager":    {func() { httpadapter.Middleware(nil) }, []string{"the Manager is nil", "core.New"}},
+		"no session":    {func() { httpadapter.WithSession(request(), nil) }, []string{"the session is nil", "Manager.NewSession"}},
+		"two Managers":  {func() { serve(nobody, m, other) }, []string{"use one Manager", "another Config.Cookie.Name"}},
+		"other Manager's": {func() {
+			serve(func(_ http.ResponseWriter, r *http.Request) { httpadapter.SessionOf(r, other) }, m)
+		}, []string{"no session of this Manager", "httpadapter.Middleware of the same Manager"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			defer func() {
+				v := fmt.Sprint(recover())
+				for _, part := range test.want {
+					if !strings.Contains(v, part) {
+						t.Errorf("it says %q, want %q in it", v, part)
+					}
+				}
+			}()
+			test.f()
+		})
+	}
+}
+
+func TestUseAfterTheRequest(t *testing.T) {
+	for _, strict := range []bool{false, true} {
+		m := manager(t, core.ServerSide(memstore.New()), core.Config{Strict: strict})
+		var s *core.Session
+		httpadapter.Middleware(m)(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+			s = httpadapter.Session(r)
+		})).ServeHTTP(httptest.NewRecorder(), httptest.NewRequestWithContext(t.Context(), http.MethodGet, "https://x/", nil))
+		panicked := ""
+		func() {
+			defer func() {
+				if v := recover(); v != nil {
+					panicked = fmt.Sprint(v)
+				}
+			}()
+			s.Set("k", "late")
+		}()
+		if strict != strings.Contains(panicked, "Manager.Update") || !strict && panicked != "" {
+			t.Errorf("strict %v: panicked with %q", strict, panicked)
+		}
+		if err := s.Err(); err == nil || !strings.Contains(err.Error(), "before the handler returns, or later with Manager.Update") {
+			t.Errorf("Err says %v", err)
+		}
+	}
+}

@@ -1,0 +1,364 @@
+package core_test
+
+import (
+	"context"
+	"errors"
+	"testing"
+	"time"
+
+	"github.com/satchel-go/satchel/core"
+	"github.com/satchel-go/satchel/core/memstore"
+)
+
+// What internal/modeltest found, one test each.
+
+// hooked is a memory store that a test can look into, and break, around each
+// operation. The names are load, save, delete, reserve, confirm, release, list.
+type hooked struct {
+	*memstore.Store
+	before, after func(operation string) error
+}
+
+func hook(f func(string) error, operation string) error {
+	if f == nil {
+		return nil
+	}
+	return f(operation)
+}
+
+func (s *hooked) around(operation string, do func() error) error {
+	if err := hook(s.before, operation); err != nil {
+		return err
+	}
+	if err := do(); err != nil {
+		return err
+	}
+	return hook(s.after, operation)
+}
+
+func (s *hooked) Load(ctx context.Context, id core.ID) (e core.Entry, err error) {
+	err = s.around("load", func() error { e, err = s.Store.Load(ctx, id); return err })
+	return e, err
+}
+
+func (s *hooked) Save(ctx context.Context, id core.ID, e core.Entry, base core.Version) (v core.Version, err error) {
+	err = s.around("save", func() error { v, err = s.Store.Save(ctx, id, e, base); return err })
+	return v, err
+}
+
+func (s *hooked) Delete(ctx context.Context, id core.ID) error {
+	return s.around("delete", func() error { return s.Store.Delete(ctx, id) })
+}
+
+func (s *hooked) Reserve(ctx context.Context, user string, id core.ID, limit int, p core.LimitPolicy) (end []core.ID, err error) {
+	err = s.around("reserve", func() error { end, err = s.Store.Reserve(ctx, user, id, limit, p); return err })
+	return end, err
+}
+
+func (s *hooked) Confirm(ctx context.Context, user string, id core.ID, until time.Time) error {
+	return s.around("confirm", func() error { return s.Store.Confirm(ctx, user, id, until) })
+}
+
+func (s *hooked) Release(ctx context.Context, user string, id core.ID) error {
+	return s.around("release", func() error { return s.Store.Release(ctx, user, id) })
+}
+
+func (s *hooked) List(ctx context.Context, user string) (ids []core.ID, err error) {
+	err = s.around("list", func() error { ids, err = s.Store.List(ctx, user); return err })
+	return ids, err
+}
+
+func hookedServer(t *testing.T, edit ...func(*core.Config)) (*world, *hooked) {
+	t.Helper()
+	w := server(t)
+	s := &hooked{Store: w.store}
+	w.m = w.manager(core.ServerSide(s), edit...)
+	return w, s
+}
+
+// once calls f before the first operation of that name, with hooks off.
+func (s *hooked) once(operation string, f func()) {
+	s.before = func(op string) error {
+		if op == operation {
+			s.before = nil
+			f()
+		}
+		return nil
+	}
+}
+
+var errStoreDown = errors.New("down")
+
+// failing makes operations of that name fail from now on.
+func failing(operation string) func(string) error {
+	return func(op string) error {
+		if op == operation {
+			return errStoreDown
+		}
+		return nil
+	}
+}
+
+func TestC6LateLoginAsAnotherUserKeepsTheSession(t *testing.T) {
+	w := server(t)
+	c := login(t, w, "ann")
+	r := c.begin()
+	if err := w.m.Commit(r.x, r.s, 200); err != nil {
+		t.Fatal(err)
+	}
+	r.s.Login("bob")
+	if err := r.s.Commit(t.Context()); !errors.Is(err, core.ErrTooLate) {
+		t.Fatal(err)
+	}
+	if r.s.UserID() != "ann" {
+		t.Errorf("after a login that came too late the user is %q", r.s.UserID())
+	}
+	r.s.Set("k", "v")
+	w.m.Finish(r.s)
+	if got := c.get("k"); got != "v" {
+		t.Errorf("what came after it is %q", got)
+	}
+}
+
+func TestC2ClearAndSetToTheSameIsNoWrite(t *testing.T) {
+	both(t, func(t *testing.T, w *world) {
+		c := newClient(t, w.m)
+		c.do(func(s *core.Session) { s.Set("a", 1); s.Set("b", 2) })
+		set := func(s *core.Session) { s.Clear(); s.Set("b", 2); s.Set("a", 1) }
+		before := w.events.count(core.EventSaved)
+		c.do(set)
+		if n := w.events.count(core.EventSaved) - before; n != 0 {
+			t.Error("values that are as they were have been stored again")
+		}
+		c.do(func(s *core.Session) { s.Clear(); s.Set("b", 2) })
+		c.do(func(s *core.Session) {
+			if keys := s.Keys(); len(keys) != 1 || keys[0] != "b" {
+				t.Errorf("keys %v after Clear and Set(b)", keys)
+			}
+		})
+	})
+}
+
+func TestI2RevokeUserReachesASessionThatIsBeingLoggedOut(t *testing.T) {
+	w, store := hookedServer(t)
+	c := login(t, w, "ann")
+	id := c.id()
+	r := c.begin()
+	r.s.Logout()
+	store.once("delete", func() {
+		if err := w.m.RevokeUser(t.Context(), "ann"); err != nil {
+			t.Error(err)
+		}
+		if _, err := store.Load(t.Context(), id); !errors.Is(err, core.ErrNotFound) {
+			t.Errorf("RevokeUser has ended, and the session is there: %v", err)
+		}
+	})
+	if err := r.end(200); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestI1LimitHoldsDuringALogout(t *testing.T) {
+	w, store := hookedServer(t, func(c *core.Config) { c.SessionLimit = 1; c.LimitPolicy = core.RefuseLogin })
+	c := login(t, w, "ann")
+	r := c.begin()
+	r.s.Logout()
+	store.once("delete", func() {
+		other := newClient(t, w.m).begin()
+		other.s.Login("ann")
+		if err := other.end(200); !errors.Is(err, core.ErrSessionLimit) {
+			t.Errorf("a second session while the first lives: %v", err)
+		}
+	})
+	if err := r.end(200); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestI2RevocationWhoseAnswerWasLostCanBeRepeated(t *testing.T) {
+	w, store := hookedServer(t)
+	c := login(t, w, "ann")
+	for _, operation := range []string{"release", "delete", "load"} {
+		store.after = func(op string) error {
+			if op == operation {
+				store.after = nil
+				return errStoreDown
+			}
+			return nil
+		}
+		if err := w.m.RevokeUser(t.Context(), "ann"); !errors.Is(err, core.ErrUnavailable) {
+			t.Fatalf("%s: %v", operation, err)
+		}
+		if err := w.m.RevokeUser(t.Context(), "ann"); err != nil {
+			t.Fatalf("%s, again: %v", operation, err)
+		}
+		if c.user() == "ann" {
+			t.Errorf("%s: the session survived", operation)
+		}
+		c = login(t, w, "ann")
+	}
+}
+
+func TestI2LoginThatMovesDoesNotSurviveRevokeUser(t *testing.T) {
+	// The session that a login runs in is renewed by another request, so the
+	// login takes a place of its own. RevokeUser comes at each moment of that.
+	for _, moment := range []string{"load", "reserve", "list"} {
+		w, store := hookedServer(t)
+		c := newClient(t, w.m)
+		c.do(func(s *core.Session) { s.Set("k", "v") })
+		r := c.begin()
+		r.s.Login("ann")
+		store.once("save", func() {
+			c.do(func(s *core.Session) { s.Renew() })
+			store.once(moment, func() {
+				if err := w.m.RevokeUser(t.Context(), "ann"); err != nil {
+					t.Error(err)
+				}
+			})
+		})
+		if err := r.end(200); err != nil {
+			t.Fatal(err)
+		}
+		if infos, err := w.m.List(t.Context(), "ann"); err != nil || len(infos) > 0 || r.s.UserID() != "" {
+			t.Errorf("RevokeUser before %s: the login lives, %v %v", moment, infos, err)
+		}
+	}
+}
+
+func TestI2RevokeUserReachesALoginThatMovesMeanwhile(t *testing.T) {
+	w, store := hookedServer(t)
+	c := newClient(t, w.m)
+	c.do(func(s *core.Session) { s.Set("k", "v") })
+	r := c.begin()
+	r.s.Login("ann")
+	reserved, goOn, done := make(chan bool), make(chan bool), make(chan error)
+	store.once("save", func() {
+		close(reserved)
+		<-goOn
+	})
+	go func() { done <- r.end(200) }()
+	<-reserved
+	store.once("load", func() { // RevokeUser has seen where the login is now
+		c.do(func(s *core.Session) { s.Renew() })
+		close(goOn)
+		if err := <-done; err != nil {
+			t.Error(err)
+		}
+	})
+	if err := w.m.RevokeUser(t.Context(), "ann"); err != nil {
+		t.Error(err)
+	}
+	if user := c.user(); user != "" {
+		t.Errorf("a login in flight has survived RevokeUser, as %q", user)
+	}
+}
+
+func TestI1OverlappingLoginsKeepTheirPlaces(t *testing.T) {
+	// Two logins run in one session, which a third request ends or renews.
+	for name, end := range map[string]func(*core.Session){
+		"logout": func(s *core.Session) { s.Logout() },
+		"renew":  func(s *core.Session) { s.Renew() },
+	} {
+		t.Run(name, func(t *testing.T) {
+			w, store := hookedServer(t)
+			c := newClient(t, w.m)
+			c.do(func(s *core.Session) { s.Set("k", "v") })
+			third, first, second := c.begin(), c.begin(), c.begin()
+			first.s.Login("ann")
+			second.s.Login("ann")
+			store.once("save", func() {
+				store.once("save", func() {
+					end(third.s)
+					if err := third.end(200); err != nil {
+						t.Error(err)
+					}
+				})
+				if err := second.end(200); err != nil {
+					t.Error(err)
+				}
+			})
+			if err := first.end(200); err != nil {
+				t.Fatal(err)
+			}
+			if first.s.UserID() != "ann" || second.s.UserID() != "ann" {
+				t.Errorf("users are %q and %q: a login was dropped, and nobody was revoked", first.s.UserID(), second.s.UserID())
+			}
+		})
+	}
+}
+
+func TestL4TwoRenewalsInOneRequestKeepTheOldTokenKnown(t *testing.T) {
+	w := server(t)
+	c := newClient(t, w.m)
+	c.do(func(s *core.Session) { s.Set("k", "v") })
+	late, renewing := c.begin(), c.begin()
+	old := c.fork()
+	renewing.s.Renew()
+	if err := renewing.s.Commit(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	renewing.s.Renew()
+	renewing.s.SkipTouch() // it loads the session again before it stores it
+	if err := renewing.end(200); err != nil {
+		t.Fatal(err)
+	}
+	_ = late.end(200)
+	x := old.do(func(s *core.Session) { s.Set("k", "late") })
+	if len(x.setCookie) > 0 {
+		t.Error("a late request with the token that the client has had is unknown, and sets a cookie")
+	}
+}
+
+func TestL4ALateRequestWithoutALoginStaysLate(t *testing.T) {
+	for name, handler := range map[string]func(*testing.T, *hooked, *core.Session){
+		"login and logout": func(_ *testing.T, _ *hooked, s *core.Session) {
+			s.Login("ann")
+			s.Logout()
+		},
+		"login fails": func(t *testing.T, store *hooked, s *core.Session) {
+			s.Set("k", "dropped")
+			if err := s.Commit(t.Context()); !errors.Is(err, core.ErrEnded) {
+				t.Fatal(err)
+			}
+			s.Login("ann")
+			store.before = failing("save")
+			if err := s.Commit(t.Context()); !errors.Is(err, core.ErrUnavailable) {
+				t.Fatal(err)
+			}
+			store.before = nil
+		},
+		"login finds it gone and fails": func(t *testing.T, store *hooked, s *core.Session) {
+			s.Login("ann")
+			store.once("load", func() { store.before = failing("reserve") })
+			if err := s.Commit(t.Context()); !errors.Is(err, core.ErrUnavailable) {
+				t.Fatal(err)
+			}
+			store.before = nil
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w, store := hookedServer(t)
+			c := newClient(t, w.m)
+			c.do(func(s *core.Session) { s.Set("k", "v") })
+			r := c.begin()
+			if name == "login and logout" {
+				old := c.fork()
+				c.do(func(s *core.Session) { s.Renew() })
+				r = old.begin()
+			} else {
+				c.do(func(s *core.Session) { s.Renew() })
+			}
+			handler(t, store, r.s)
+			if !r.s.Ended() {
+				t.Error("Ended is false")
+			}
+			r.s.Set("k", "late")
+			if err := r.end(200); err != nil {
+				t.Fatal(err)
+			}
+			if len(r.x.setCookie) > 0 {
+				t.Error("a late request has started a session, and overwrites the cookie")
+			}
+		})
+	}
+}

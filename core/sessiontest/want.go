@@ -1,0 +1,153 @@
+package sessiontest
+
+import (
+	"errors"
+	"fmt"
+	"net/http"
+	"reflect"
+	"slices"
+	"strings"
+
+	"github.com/satchel-go/satchel/core"
+)
+
+// stored returns the client's session as it is stored, to be read only.
+func (c *Client) stored() *core.Session {
+	c.st.tb.Helper()
+	c.finish(http.StatusOK)
+	return c.load().Session()
+}
+
+func (c *Client) errorf(format string, args ...any) {
+	c.st.tb.Helper()
+	c.st.tb.Errorf("sessiontest: %s: %s%s", c.name, fmt.Sprintf(format, args...), c.st.told())
+}
+
+// WantUser fails the test unless user is logged in on this client.
+func (c *Client) WantUser(user string) {
+	c.st.tb.Helper()
+	switch got := c.stored().UserID(); got {
+	case user:
+	case "":
+		c.errorf("nobody is logged in, want %q", user)
+	default:
+		c.errorf("%q is logged in, want %q", got, user)
+	}
+}
+
+// WantAnonymous fails the test if anybody is logged in on this client.
+func (c *Client) WantAnonymous() {
+	c.st.tb.Helper()
+	if got := c.stored().UserID(); got != "" {
+		c.errorf("%q is logged in, want nobody", got)
+	}
+}
+
+// WantFlash fails the test unless a flash like this waits to be shown. Others
+// may wait too.
+func (c *Client) WantFlash(kind, text string) {
+	c.st.tb.Helper()
+	got := c.stored().PeekFlashes()
+	want := core.Flash{Kind: kind, Text: text}
+	if slices.Contains(got, want) {
+		return
+	}
+	c.errorf("no flash %s waits; %s", flashes(want), waiting(got))
+}
+
+// WantFlashes fails the test unless exactly these flashes wait to be shown,
+// oldest first; none, if none are given. Typed ones do not count.
+func (c *Client) WantFlashes(want ...core.Flash) {
+	c.st.tb.Helper()
+	got := c.stored().PeekFlashes()
+	if len(got) == 0 && len(want) == 0 || reflect.DeepEqual(got, want) {
+		return
+	}
+	if len(want) == 0 {
+		c.errorf("%s, want none", waiting(got))
+		return
+	}
+	c.errorf("%s, want %s", waiting(got), flashes(want...))
+}
+
+func waiting(got []core.Flash) string {
+	if len(got) == 0 {
+		return "no flashes wait"
+	}
+	return "waiting: " + flashes(got...)
+}
+
+func flashes(list ...core.Flash) string {
+	texts := make([]string, len(list))
+	for i, f := range list {
+		texts[i] = fmt.Sprintf("%s %q", f.Kind, f.Text)
+	}
+	return strings.Join(texts, ", ")
+}
+
+// Want fails the test unless the client's session has the value want under
+// key. They are compared as a session keeps them: what the codec leaves out of
+// want is not asked for.
+func Want[T any](c *Client, key core.Key[T], want T) {
+	c.st.tb.Helper()
+	s := c.stored()
+	got, err := key.Lookup(s)
+	switch {
+	case errors.Is(err, core.ErrNotFound):
+		c.errorf("no value %q, want %+v; there are: %s", key.Name(), want, keys(s))
+		return
+	case err != nil:
+		c.errorf("%v", err)
+		return
+	}
+	s.Set(key.Name(), want) // it is never committed
+	kept, err := key.Lookup(s)
+	if err != nil {
+		c.errorf("the value that is wanted cannot be kept: %v", errors.Join(s.Err(), err))
+		return
+	}
+	if !reflect.DeepEqual(got, kept) {
+		c.errorf("value %q is %+v, want %+v", key.Name(), got, want)
+	}
+}
+
+// WantAbsent fails the test if the client's session has a value under key.
+func WantAbsent[T any](c *Client, key core.Key[T]) {
+	c.st.tb.Helper()
+	got, err := key.Lookup(c.stored())
+	switch {
+	case err == nil:
+		c.errorf("value %q is %+v, want none", key.Name(), got)
+	case !errors.Is(err, core.ErrNotFound):
+		c.errorf("want no value %q: %v", key.Name(), err)
+	}
+}
+
+func keys(s *core.Session) string {
+	if list := s.Keys(); len(list) > 0 {
+		return strings.Join(list, ", ")
+	}
+	return "none"
+}
+
+// WantTyped fails the test unless want is the next typed flash of key to be
+// shown. They are compared as in [Want].
+func WantTyped[T any](c *Client, key core.FlashKey[T], want T) {
+	c.st.tb.Helper()
+	s := c.stored()
+	got, ok := key.Peek(s)
+	if !ok {
+		c.errorf("no typed flash of this key waits, want %+v", want)
+		return
+	}
+	fresh := c.st.Manager.NewSession(c.st.tb.Context())
+	key.Add(fresh, want)
+	kept, ok := key.Peek(fresh)
+	if !ok {
+		c.errorf("the typed flash that is wanted cannot be kept: %v", fresh.Err())
+		return
+	}
+	if !reflect.DeepEqual(got, kept) {
+		c.errorf("the typed flash is %+v, want %+v", got, want)
+	}
+}

@@ -1,0 +1,228 @@
+package core_test
+
+import (
+	"context"
+	"errors"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/satchel-go/satchel/core"
+	"github.com/satchel-go/satchel/core/memstore"
+)
+
+// hearing is a store whose Watch the test plays.
+type hearing struct {
+	*memstore.Store
+	watches chan *watch
+}
+
+// watch is one call of Watch.
+type watch struct {
+	ctx   context.Context
+	ended func(core.ID)
+	fail  chan error // what Watch is to return
+}
+
+func (s *hearing) Watch(ctx context.Context, ended func(core.ID)) error {
+	w := &watch{ctx, ended, make(chan error)}
+	s.watches <- w
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case err := <-w.fail:
+		return err
+	}
+}
+
+// watched is a Manager on a hearing store, and another one, like that of
+// another process, on the same data.
+type watched struct {
+	*world
+	other *core.Manager
+	store *hearing
+}
+
+func newWatched(t *testing.T) *watched {
+	w := server(t)
+	store := &hearing{w.store, make(chan *watch, 100)}
+	other := w.m
+	w.m = w.manager(core.ServerSide(store))
+	return &watched{w, other, store}
+}
+
+// wait returns the channel of a Done that goes on for as long as the test.
+func (w *watched) wait(ctx context.Context, id core.ID) <-chan struct{} {
+	w.Helper()
+	done, err := w.m.Done(ctx, id)
+	if err != nil {
+		w.Fatal(err)
+	}
+	synctest.Wait()
+	return done
+}
+
+// watch returns the Watch that has just begun.
+func (w *watched) watch() *watch {
+	w.Helper()
+	synctest.Wait()
+	select {
+	case call := <-w.store.watches:
+		return call
+	default:
+		w.Fatal("nobody watches")
+		return nil
+	}
+}
+
+// wantNoWatch checks that no Watch has begun since the last one.
+func (w *watched) wantNoWatch(when string) {
+	w.Helper()
+	synctest.Wait()
+	if n := len(w.store.watches); n != 0 {
+		w.Errorf("%s: %d more calls of Watch", when, n)
+	}
+}
+
+func isClosed(done <-chan struct{}) bool {
+	synctest.Wait()
+	select {
+	case <-done:
+		return true
+	default:
+		return false
+	}
+}
+
+func TestI2DoneHearsOfAnEndInAnotherProcess(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWatched(t)
+		ann, bob := login(t, w.world, "ann").id(), login(t, w.world, "bob").id()
+		annDone, bobDone := w.wait(t.Context(), ann), w.wait(t.Context(), bob)
+		call, begun := w.watch(), time.Now()
+
+		call.ended(ann) // a false alarm
+		call.ended(core.ID{})
+		if isClosed(annDone) || isClosed(bobDone) {
+			t.Fatal("closed although the session lives")
+		}
+		if err := w.other.Revoke(t.Context(), ann); err != nil {
+			t.Fatal(err)
+		}
+		if isClosed(annDone) {
+			t.Fatal("closed before anybody told: this test shows nothing")
+		}
+		call.ended(ann)
+		if !isClosed(annDone) || isClosed(bobDone) {
+			t.Error("told of one end: not closed, or another one's closed")
+		}
+		if err := w.other.RevokeAll(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		call.ended(core.ID{})
+		if !isClosed(bobDone) {
+			t.Error("told to look again at all: not closed")
+		}
+		if d := time.Since(begun); d != 0 {
+			t.Errorf("it took %v, which is the poll's doing", d)
+		}
+	})
+}
+
+func TestDoneWatchesOnlyWhileSomebodyWaits(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWatched(t)
+		id := login(t, w.world, "ann").id()
+		if _, err := w.m.Done(t.Context(), core.ID{1}); !errors.Is(err, core.ErrNotFound) {
+			t.Fatal(err)
+		}
+		w.wantNoWatch("nobody waits")
+		for range 2 {
+			first, endFirst := context.WithCancel(t.Context())
+			second, endSecond := context.WithCancel(t.Context())
+			a, b := w.wait(first, id), w.wait(second, id)
+			call := w.watch()
+			w.wantNoWatch("two wait")
+
+			endFirst()
+			if !isClosed(a) || isClosed(b) || call.ctx.Err() != nil {
+				t.Error("the first of two left: his channel is open, the other's closed, or the Watch has ended")
+			}
+			endSecond()
+			if !isClosed(b) || call.ctx.Err() == nil {
+				t.Error("nobody waits, but the Watch goes on")
+			}
+			w.wantNoWatch("nobody waits any more")
+		}
+		// The bubble would report a goroutine that is left.
+	})
+}
+
+func TestDonePollsWhileTheWatchFails(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWatched(t)
+		ann, bob := login(t, w.world, "ann").id(), login(t, w.world, "bob").id()
+		annDone, bobDone := w.wait(t.Context(), ann), w.wait(t.Context(), bob)
+		if err := w.other.Revoke(t.Context(), ann); err != nil {
+			t.Fatal(err)
+		}
+		begun, tries := time.Now(), 0
+		for open := true; open; {
+			select {
+			case call := <-w.store.watches:
+				call.fail <- errors.New("connection refused")
+				tries++
+			case <-annDone:
+				open = false
+			}
+		}
+		if d := time.Since(begun); d > 5*time.Second {
+			t.Errorf("noticed after %v", d)
+		}
+		if tries < 4 || tries > 10 {
+			t.Errorf("%d tries in 5 seconds", tries)
+		}
+		if n := w.events.count(core.EventUnavailable); n != 1 {
+			t.Errorf("%d events for one trouble", n)
+		}
+
+		call := <-w.store.watches // it is back
+		call.ended(core.ID{})
+		call.fail <- nil // and gone again
+		at := time.Now()
+		call = <-w.store.watches
+		if d := time.Since(at); d > 100*time.Millisecond {
+			t.Errorf("the first try after a Watch that worked came after %v", d)
+		}
+		if n := w.events.count(core.EventUnavailable); n != 2 {
+			t.Errorf("%d events for two troubles", n)
+		}
+		if err := w.other.Revoke(t.Context(), bob); err != nil {
+			t.Fatal(err)
+		}
+		call.ended(bob)
+		if !isClosed(bobDone) {
+			t.Error("the Watch is back, but nobody listens")
+		}
+	})
+}
+
+func TestDoneAsksOnceWhereNothingCanTell(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWatched(t)
+		id := login(t, w.world, "ann").id()
+		done := w.wait(t.Context(), id)
+		w.watch().fail <- core.ErrUnsupported
+		if err := w.other.Revoke(t.Context(), id); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(5 * time.Second)
+		if !isClosed(done) {
+			t.Error("not noticed within 5 seconds")
+		}
+		w.wantNoWatch("it is not supported")
+		if n := w.events.count(core.EventUnavailable); n != 0 {
+			t.Errorf("%d events", n)
+		}
+	})
+}

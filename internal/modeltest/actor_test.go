@@ -1,0 +1,238 @@
+package modeltest
+
+import (
+	"context"
+	"errors"
+
+	"github.com/satchel-go/satchel/core"
+)
+
+// play carries out the actor's script.
+func (a *actor) play() {
+	a.step() // it begins when its turn comes
+	w := a.w
+	ctx := context.Background()
+	switch a.role {
+	case request:
+		a.serve()
+	case advance:
+		w.clock = w.clock.Add(a.by)
+		w.note("%v go by", a.by)
+	case copyCookies:
+		w.clients[0] = w.clients[1]
+	case job:
+		if id, ok := w.model.pick(a.nth); ok {
+			a.job(ctx, id)
+		}
+	case revoke:
+		if id, ok := w.model.pick(a.nth); ok {
+			a.revocation(func() error { return w.manager.Revoke(ctx, id) }, id)
+		}
+	case revokeUser:
+		a.revocation(func() error { return w.manager.RevokeUser(ctx, a.user) })
+	case revokeAll:
+		a.revocation(func() error { return w.manager.RevokeAll(ctx) })
+	}
+}
+
+// serve is what an adapter does with a request.
+func (a *actor) serve() {
+	w := a.w
+	jar := &w.clients[a.client]
+	token, header := jar.header(a.cookie)
+	ctx, hangUp := context.WithCancel(context.Background())
+	defer hangUp()
+	a.token = token
+	a.x = &exchange{ctx: ctx, method: a.method, cookies: header, response: map[string]string{}}
+	if g := w.model.tokens[token]; g.token > 0 {
+		w.note("request with token %d of %s", g.token, w.model.name(g.id))
+	} else {
+		w.note("request without a known token")
+	}
+	if !a.load(header != "") {
+		return
+	}
+	for _, o := range a.ops {
+		a.do(o)
+	}
+	if a.hangup {
+		hangUp()
+	}
+	a.answer()
+	a.step() // the header is on its way
+	if a.early && !a.lost {
+		jar.take(a.x.setCookie)
+	}
+	for _, o := range a.script.late {
+		if !a.over && !(a.broken && o.do == commit) {
+			a.do(o)
+		}
+	}
+	a.finish()
+	if !a.early && !a.lost {
+		a.step()
+		jar.take(a.x.setCookie)
+	}
+}
+
+// load reports whether there is a session to work with.
+func (a *actor) load(presented bool) bool {
+	w := a.w
+	v := newView(w)
+	v.presented = presented
+	a.view, a.act, a.events = v, act{loading: true}, nil
+	var err error
+	a.s, err = w.manager.Load(a.x)
+	trouble := a.act.trouble
+	a.act = act{}
+	if err != nil {
+		if !trouble || !errors.Is(err, core.ErrUnavailable) {
+			violate("L3", "loading failed for no reason: %v", err)
+		}
+		if len(a.x.setCookie) > 0 {
+			violate("L3", "the store is down, and the cookie changes")
+		}
+		return false
+	}
+	if a.told(core.EventUnavailable) {
+		if !trouble || !w.schedule.setup.serve {
+			violate("L3", "a read-only session for no reason")
+		}
+		v.readOnly = true
+	}
+	w.note("loaded %s, standing %d", w.model.name(v.id), v.standing())
+	return true
+}
+
+// answer commits, as adapters do before the first byte of the header.
+func (a *actor) answer() {
+	m, v := a.w.model, a.view
+	status := a.status
+	if status == panics {
+		status = 500
+	}
+	a.shows = canShow(a.method, status)
+	wishes := v.wishes()
+	if status >= 500 {
+		v.undo()
+		v.read = map[string]bool{}
+	}
+	a.begin(status == core.StatusHijacked, a.shows)
+	if a.status == panics {
+		a.w.manager.Abort(a.x, a.s)
+		err := a.failure()
+		m.committed(a, err)
+		a.over = true
+		if err != nil {
+			return
+		}
+	} else {
+		err := a.w.manager.Commit(a.x, a.s, status)
+		if err == nil && status == core.StatusHijacked && a.told(core.EventTooLate) {
+			err = core.ErrTooLate
+		}
+		a.broken = err != nil && !errors.Is(err, core.ErrTooLate)
+		if a.shows && err == nil {
+			m.shown(a)
+		}
+		m.committed(a, err)
+		if a.broken {
+			v.read = map[string]bool{}
+		}
+	}
+	a.sent = true
+	a.mustBeTold("C4", core.EventRolledBack, wishes && status >= 500)
+	if status != core.StatusHijacked {
+		m.header(a)
+	}
+}
+
+// failure returns what the observer was told about a commit that failed, if
+// that was the last that it was told about.
+func (a *actor) failure() error {
+	for _, e := range a.events {
+		if e.Kind == core.EventFailed {
+			return e.Err
+		}
+	}
+	return nil
+}
+
+// finish ends the request. What came after the header is stored if it needs no cookie.
+func (a *actor) finish() {
+	if a.over {
+		return
+	}
+	m, v := a.w.model, a.view
+	if a.broken || a.status >= 500 {
+		v.undo()
+		v.read = map[string]bool{}
+	}
+	if a.shows {
+		m.shown(a)
+	}
+	a.begin(true, a.shows)
+	a.w.manager.Finish(a.s)
+	m.committed(a, a.failure())
+}
+
+// canShow is promise F1.
+func canShow(method string, status int) bool {
+	ok := status >= 200 && status < 300 && status != 204 && status != 205 || status >= 400 && status < 500
+	return ok && method != "HEAD"
+}
+
+// job is Manager.Update.
+func (a *actor) job(ctx context.Context, id core.ID) {
+	a.view, a.act = newView(a.w), act{opening: true}
+	ran := false
+	err := a.w.manager.Update(ctx, id, func(s *core.Session) error {
+		a.s, a.act, ran = s, act{}, true
+		for _, o := range a.ops {
+			a.do(o)
+		}
+		a.begin(false, false)
+		return nil
+	})
+	switch {
+	case ran:
+		a.w.model.committed(a, err)
+	case errors.Is(err, core.ErrNotFound) && a.w.model.session(id) == nil:
+	case errors.Is(err, core.ErrUnavailable) && a.act.trouble:
+	default:
+		violate("L3", "a job for %s ended with %v", a.w.model.name(id), err)
+	}
+}
+
+// revocation is one of the calls that end sessions: id, if given, else all
+// that are listed.
+func (a *actor) revocation(call func() error, ids ...core.ID) {
+	m := a.w.model
+	a.act = act{targets: map[core.ID]bool{}, named: len(ids) > 0}
+	for _, id := range ids {
+		a.act.targets[id] = true
+		a.act.victims = append(a.act.victims, id)
+	}
+	a.settleRevocation(call())
+	for _, id := range ids {
+		m.w.note("revoked %s", m.name(id))
+	}
+}
+
+func (a *actor) settleRevocation(err error) {
+	m, t := a.w.model, &a.act
+	switch {
+	case err == nil:
+		m.revoked(t)
+	case errors.Is(err, core.ErrUnavailable) && t.trouble:
+	case errors.Is(err, core.ErrNotFound):
+		for _, id := range t.victims {
+			if m.session(id) != nil && (t.of == "" || t.theirs && m.withdrawn[place{t.of, id}] == 0 && !m.unindexed[id]) {
+				violate("I2", "%s is there, and cannot be revoked", m.name(id))
+			}
+		}
+	default:
+		violate("I2", "revoking ended with %v", err)
+	}
+	a.act = act{}
+}

@@ -1,0 +1,212 @@
+package modeltest
+
+import (
+	"errors"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/satchel-go/satchel/core"
+)
+
+// begin notes that a commit begins. The header may have gone already.
+func (a *actor) begin(sent, shows bool) {
+	a.commits++
+	a.events = nil
+	v := a.view
+	a.act = act{committing: true, sent: sent, shows: shows, began: a.w.clock, start: time.Now()}
+	// Whoever is no activity keeps the expiry as it is, and looks first what it is.
+	a.act.reload = v.noTouch && !v.id.IsZero() && v.wishes()
+	if sent && v.standing() == live && !v.id.IsZero() && v.login == "" && v.newToken(&v.base) {
+		v.renew, v.remember, a.act.stripped = false, nil, true // too late; the rest is not
+	}
+}
+
+// told reports whether the observer was told of kind since the commit began.
+func (a *actor) told(kind core.EventKind) bool {
+	return slices.ContainsFunc(a.events, func(e core.Event) bool { return e.Kind == kind })
+}
+
+func (a *actor) mustBeTold(promise string, kind core.EventKind, must bool) {
+	if must && !a.told(kind) {
+		violate(promise, "no event %q", kind)
+	}
+}
+
+// committed checks the end of a commit: what was to happen has happened, or
+// the request and the observer have been told why not. It brings the view up to date.
+func (m *model) committed(a *actor, err error) {
+	v, t := a.view, &a.act
+	m.loggedOut(a, err)
+	if t.stripped {
+		a.mustBeTold("C6", core.EventTooLate, err == nil && !a.told(core.EventDropped))
+		if errors.Is(err, core.ErrTooLate) {
+			err = nil
+		}
+	}
+	if errors.Is(err, core.ErrEnded) {
+		if v.standing() != late && !t.gone && !t.dropped {
+			violate("K2", "a commit says that its session has ended, and it has not")
+		}
+		err = nil
+	}
+	result := core.ID{}
+	switch {
+	case err != nil:
+		m.failed(a, err)
+	case v.standing() != live:
+		a.mustBeTold("L4", core.EventDropped, v.wishes())
+		v.forget()
+	case !t.saved.IsZero() && !t.undone:
+		m.adopted(a)
+		if !m.spared(a) {
+			result = v.id
+		}
+	case t.gone || t.dropped:
+		a.mustBeTold("K2", core.EventDropped, v.wishes() && !t.touchGone)
+		v.startOver()
+		v.wasLate = true
+	default:
+		m.unchanged(a)
+	}
+	if t.stripped && a.told(core.EventFailed) {
+		v.read = map[string]bool{}
+	}
+	a.results = append(a.results, result)
+	t.committing = false
+	m.w.counts.add(a)
+}
+
+// loggedOut checks what was to end with this commit (promises K2, I3).
+func (m *model) loggedOut(a *actor, err error) {
+	v := a.view
+	v.endings = slices.DeleteFunc(v.endings, func(id core.ID) bool {
+		if !slices.ContainsFunc(a.events, func(e core.Event) bool { return e.Kind == core.EventLogout && e.ID == id }) {
+			if err == nil {
+				violate("I3", "%s was logged out, and no event tells", m.name(id))
+			}
+			return false
+		}
+		if m.session(id) != nil {
+			violate("K2", "%s was logged out, and lives", m.name(id))
+		}
+		v.cookie, v.deleted = grant{}, v.presented
+		return true
+	})
+}
+
+// failed checks a commit that failed: with a reason, and with nothing stored.
+func (m *model) failed(a *actor, err error) {
+	v, t := a.view, &a.act
+	unavailable := errors.Is(err, core.ErrUnavailable) || errors.Is(err, core.ErrConflict)
+	switch {
+	case unavailable && t.trouble:
+	case v.readOnly && errors.Is(err, core.ErrReadOnly):
+	case t.full && errors.Is(err, core.ErrSessionLimit):
+	case t.sent && errors.Is(err, core.ErrTooLate) && (v.id.IsZero() || v.login != ""):
+		a.mustBeTold("C6", core.EventTooLate, true)
+	default:
+		violate("C3", "a commit failed for no reason: %v", err)
+	}
+	if !t.saved.IsZero() && !t.undone {
+		if t.answered && !t.undoing {
+			violate("C3", "a commit failed with %v, and %s is stored", err, m.name(t.saved))
+		}
+		m.sessions[t.saved].orphan = t.token
+	}
+	for _, f := range v.added {
+		delete(v.read, f.text) // what was never stored was never read; if it was, it is shown again
+	}
+	v.undo()
+	if t.gone {
+		v.letGo()
+		v.wasLate = true
+	}
+	if t.sent {
+		v.read = map[string]bool{}
+	}
+}
+
+// adopted checks a commit that has stored something.
+func (m *model) adopted(a *actor) {
+	v, t := a.view, &a.act
+	if t.doomed && m.session(t.saved) != nil && !m.spared(a) {
+		violate("I2", "a login in flight survived a revocation, as %s", m.name(t.saved))
+	}
+	if v.aside != nil && m.session(v.aside.id) != nil {
+		violate("I1", "another user logged in, and %s lives", m.name(v.aside.id))
+	}
+	kind := core.EventSaved
+	switch {
+	case v.login != "":
+		kind = core.EventLogin
+		m.sessions[t.saved].landed = true
+		t.result.landed = true
+		m.exact(v.login)
+	case v.base.created.IsZero():
+		kind = core.EventCreated
+	case v.renew:
+		kind = core.EventRenewed
+	}
+	a.mustBeTold("K1", kind, true)
+	v.id, v.base, v.wasLate = t.saved, t.result, false
+	if t.token {
+		v.token, v.minted, v.deleted = t.result.token, true, false
+		v.cookie, v.lasts = grant{v.id, v.token}, v.base.remembered
+	}
+	m.settle(a)
+}
+
+// unchanged checks a commit that has stored nothing, and says that all is well.
+func (m *model) unchanged(a *actor) {
+	v, t := a.view, &a.act
+	if v.changed(&v.base, t.began, t.shows) {
+		violate("K1", "changes to %s were neither stored nor dropped", m.name(v.id))
+	}
+	if !v.id.IsZero() && v.used && !v.noTouch && v.base.touchDue(t.began) && !t.touched && !t.reloaded && !v.touchFailed {
+		violate("T2", "%s was used, and not touched", m.name(v.id))
+	}
+	m.settle(a)
+}
+
+func (m *model) settle(a *actor) {
+	a.view.forget()
+	if a.act.shows {
+		a.view.read = map[string]bool{}
+	}
+}
+
+// header checks what the response says about the cookie (promises C1, C3, C7, L4, T3).
+func (m *model) header(a *actor) {
+	v, lines := a.view, a.x.setCookie
+	want := 0
+	if v.cookie.token > 0 || v.deleted {
+		want = 1
+	}
+	if len(lines) != want {
+		violate("C7", "%d Set-Cookie lines, want %d", len(lines), want)
+	}
+	if a.x.response["Cache-Control"] != "no-store" && want == 1 {
+		violate("C7", "a response with a cookie may be cached")
+	}
+	if varies := a.x.response["Vary"] == "Cookie"; varies != (v.used || want == 1) {
+		violate("C7", "Vary: Cookie is %v", varies)
+	}
+	if want == 0 {
+		return
+	}
+	token, attributes := parseCookie(lines[0])
+	if v.deleted {
+		if token != "" || !strings.Contains(attributes, "Max-Age=0;") {
+			violate("I3", "a logout sets the cookie to %q %s", token, attributes)
+		}
+		return
+	}
+	if lasting := strings.Contains(attributes, "Max-Age="); lasting != v.lasts {
+		violate("T3", "remembered is %v, and the cookie lasts: %v", v.lasts, lasting)
+	}
+	if old, known := m.tokens[token]; known && old != v.cookie || token == "" {
+		violate("K3", "a token was handed out twice")
+	}
+	m.tokens[token] = v.cookie
+}

@@ -1,0 +1,94 @@
+package modeltest
+
+import (
+	"context"
+	"slices"
+	"strings"
+)
+
+const cookieName = "__Host-session"
+
+// exchange is a request and its response, in memory.
+type exchange struct {
+	ctx       context.Context
+	method    string
+	cookies   string
+	response  map[string]string
+	setCookie []string
+}
+
+func (x *exchange) Context() context.Context { return x.ctx }
+
+func (x *exchange) Method() string { return x.method }
+
+func (x *exchange) Secure() bool { return true }
+
+func (x *exchange) RemoteIP() string { return "192.0.2.1" }
+
+func (x *exchange) CookieLines() []string { return []string{x.cookies} }
+
+func (x *exchange) RequestHeader(string) string { return "" }
+
+func (x *exchange) ResponseHeader(name string) string { return x.response[name] }
+
+func (x *exchange) SetResponseHeader(name, value string) { x.response[name] = value }
+
+func (x *exchange) ResetResponse() {
+	clear(x.response)
+	x.setCookie = nil
+}
+
+func (x *exchange) ReplaceSetCookie(old, line string) {
+	if i := slices.Index(x.setCookie, old); i >= 0 {
+		x.setCookie = slices.Delete(x.setCookie, i, i+1)
+	}
+	if line != "" {
+		x.setCookie = append(x.setCookie, line)
+	}
+}
+
+// jar is a client's memory of our cookie, "" for none, and of the one before.
+type jar struct{ token, before string }
+
+// take is what a browser does with a response.
+func (j *jar) take(setCookie []string) {
+	for _, line := range setCookie {
+		token, attributes := parseCookie(line)
+		if strings.Contains(attributes, "Max-Age=0;") {
+			token = ""
+		}
+		j.put(token)
+	}
+}
+
+func (j *jar) put(token string) {
+	if j.token != "" {
+		j.before = j.token
+	}
+	j.token = token
+}
+
+func parseCookie(line string) (value, attributes string) {
+	pair, attributes, _ := strings.Cut(line, ";")
+	_, value, _ = strings.Cut(pair, "=")
+	return value, attributes
+}
+
+// header is the Cookie header that a request carries.
+func (j *jar) header(mode string) (token, header string) {
+	token = j.token
+	switch mode {
+	case noTab:
+		token = ""
+	case garbage:
+		token = strings.Repeat("Zm9v", 16)
+	case previousOne:
+		token = j.before
+	case twice:
+		return "", cookieName + "=" + j.token + "; " + cookieName + "=" + strings.Repeat("Zm9v", 16)
+	}
+	if token == "" {
+		return "", ""
+	}
+	return token, cookieName + "=" + token
+}

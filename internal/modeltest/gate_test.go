@@ -1,0 +1,183 @@
+package modeltest
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/satchel-go/satchel/core"
+)
+
+var errDown = errors.New("the store is down")
+
+// gate is the store of the Manager under test. Each operation waits for its
+// actor's turn, may go wrong as the script says, and is told to the model.
+type gate struct {
+	w     *world
+	store full
+}
+
+var _ full = (*gate)(nil)
+
+// call is one operation on the store that has got its turn.
+type call struct {
+	a      *actor
+	what   string
+	id     core.ID
+	asked  time.Time // when the core asked for it: it may have waited since
+	called time.Time // of a save: when the store was called
+	fault  mishap
+}
+
+// ask waits for the running actor's turn.
+func (g *gate) ask(what string, id core.ID) call {
+	a := g.w.running
+	c := call{a: a, what: what, id: id, asked: g.w.clock}
+	a.step()
+	for _, f := range a.faults {
+		if f.at == a.calls {
+			c.fault = f.what
+		}
+	}
+	a.calls++
+	if c.fault != "" {
+		a.act.trouble = true
+		g.w.counts.faults++
+	}
+	if c.fault == slow {
+		time.Sleep(2 * commitTimeout) // on the test's fake clock
+	}
+	return c
+}
+
+// do carries out an operation: effect does it, told tells the model.
+func do[T any](ctx context.Context, c call, effect func(context.Context) (T, error), told func(T, error)) (T, error) {
+	var none T
+	w := c.a.w
+	if c.fault == fails {
+		w.note("%s %s: fails", c.what, w.model.name(c.id))
+		return none, errDown
+	}
+	if c.fault == slow {
+		ctx = context.WithoutCancel(ctx) // this store answers all the same
+	}
+	v, err := effect(ctx)
+	told(v, err)
+	if w.tracing {
+		w.note("%s %s: %s %s", c.what, w.model.name(c.id), w.model.answer(v, err), c.fault)
+	}
+	if err != nil && !errors.Is(err, core.ErrNotFound) && !errors.Is(err, core.ErrConflict) && !errors.Is(err, core.ErrSessionLimit) {
+		c.a.act.trouble = true // a deadline has passed
+	}
+	if c.fault == loses {
+		return none, errDown
+	}
+	return v, err
+}
+
+// answer is an operation's result in short.
+func (m *model) answer(v any, err error) string {
+	if err != nil {
+		return err.Error()
+	}
+	switch v := v.(type) {
+	case core.Entry:
+		return fmt.Sprintf("version %d", v.Version)
+	case core.Version:
+		return fmt.Sprintf("now version %d", v)
+	case []core.ID:
+		var names []string
+		for _, id := range v {
+			names = append(names, m.name(id))
+		}
+		return fmt.Sprint(names)
+	}
+	return "done"
+}
+
+// do0 is do for operations without a result.
+func do0(ctx context.Context, c call, effect func(context.Context) error, told func(error)) error {
+	_, err := do(ctx, c,
+		func(ctx context.Context) (struct{}, error) { return struct{}{}, effect(ctx) },
+		func(_ struct{}, err error) { told(err) })
+	return err
+}
+
+func (g *gate) Load(ctx context.Context, id core.ID) (core.Entry, error) {
+	c := g.ask("load", id)
+	return do(ctx, c,
+		func(ctx context.Context) (core.Entry, error) { return g.store.Load(ctx, id) },
+		func(_ core.Entry, err error) { g.w.model.loaded(c, err) })
+}
+
+func (g *gate) Save(ctx context.Context, id core.ID, e core.Entry, base core.Version) (core.Version, error) {
+	c := g.ask("save", id)
+	c.called = c.asked
+	if t := &c.a.act; !t.planned.IsZero() {
+		c.asked, t.planned = t.planned, time.Time{} // the record was made before the reservation
+	}
+	return do(ctx, c,
+		func(ctx context.Context) (core.Version, error) { return g.store.Save(ctx, id, e, base) },
+		func(v core.Version, err error) { g.w.model.saved(c, v, err) })
+}
+
+func (g *gate) Touch(ctx context.Context, id core.ID, base core.Version, expires time.Time) error {
+	c := g.ask("touch", id)
+	c.a.act.touched = true
+	err := do0(ctx, c,
+		func(ctx context.Context) error { return g.store.Touch(ctx, id, base, expires) },
+		func(err error) { g.w.model.touched(c, base, err) })
+	if err != nil && !errors.Is(err, core.ErrNotFound) {
+		c.a.view.touchFailed = true
+	}
+	return err
+}
+
+func (g *gate) Delete(ctx context.Context, id core.ID) error {
+	c := g.ask("delete", id)
+	c.a.act.undoing = c.a.act.undoing || c.a.act.saved == id
+	return do0(ctx, c,
+		func(ctx context.Context) error { return g.store.Delete(ctx, id) },
+		func(err error) { g.w.model.deleted(c, err) })
+}
+
+func (g *gate) Reserve(ctx context.Context, user string, id core.ID, limit int, policy core.LimitPolicy) ([]core.ID, error) {
+	c := g.ask("reserve "+user, id)
+	c.a.act.planned = c.asked
+	if c.fault != "" {
+		g.w.model.shaky(user, id)
+	}
+	return do(ctx, c,
+		func(ctx context.Context) ([]core.ID, error) { return g.store.Reserve(ctx, user, id, limit, policy) },
+		func(end []core.ID, err error) { g.w.model.reserved(c, user, limit, end, err) })
+}
+
+func (g *gate) Confirm(ctx context.Context, user string, id core.ID, until time.Time) error {
+	c := g.ask("confirm "+user, id)
+	if c.fault != "" {
+		g.w.model.shaky(user, id)
+	}
+	return do0(ctx, c,
+		func(ctx context.Context) error { return g.store.Confirm(ctx, user, id, until) },
+		func(err error) { g.w.model.confirmed(c, user, err) })
+}
+
+func (g *gate) Release(ctx context.Context, user string, id core.ID) error {
+	c := g.ask("release "+user, id)
+	return do0(ctx, c,
+		func(ctx context.Context) error { return g.store.Release(ctx, user, id) },
+		func(err error) { g.w.model.released(c, user, err) })
+}
+
+func (g *gate) List(ctx context.Context, user string) ([]core.ID, error) {
+	c := g.ask("list "+user, core.ID{})
+	return do(ctx, c,
+		func(ctx context.Context) ([]core.ID, error) { return g.store.List(ctx, user) },
+		func(ids []core.ID, err error) { g.w.model.listed(c, user, ids, err) })
+}
+
+func (g *gate) DeleteAll(ctx context.Context) error {
+	c := g.ask("delete all", core.ID{})
+	return do0(ctx, c, g.store.DeleteAll, func(err error) { g.w.model.deletedAll(c, err) })
+}

@@ -1,0 +1,157 @@
+package modeltest
+
+import (
+	"math/rand/v2"
+	"slices"
+	"time"
+)
+
+// generator draws schedules: few clients, users, keys and sessions, so that
+// everything meets everything.
+type generator struct{ *rand.Rand }
+
+func generate(seed uint64) *schedule {
+	g := generator{rand.New(rand.NewPCG(seed, 0))}
+	s := &schedule{setup: setup{maxFlashes: 32}}
+	if g.oneIn(4) {
+		s.setup.limit, s.setup.refuse = 1+g.IntN(2), g.oneIn(2)
+	}
+	if g.oneIn(6) {
+		s.setup.maxFlashes = 2
+	}
+	s.setup.serve = g.oneIn(8)
+	// At first, one request after the other fills the store and the cookie jars.
+	calm := 1 + g.IntN(2)
+	for i := range calm {
+		s.actors = append(s.actors, g.opening(i))
+		s.turns = append(s.turns, slices.Repeat([]int{i}, 14)...)
+	}
+	overlapping := 2 + g.IntN(5)
+	faulty := g.oneIn(3)
+	for range overlapping {
+		s.actors = append(s.actors, g.actor(faulty))
+	}
+	s.turns = append(s.turns, g.order(calm, overlapping)...)
+	return s
+}
+
+func (g generator) oneIn(n int) bool { return g.IntN(n) == 0 }
+
+func pick[T any](g generator, from ...T) T { return from[g.IntN(len(from))] }
+
+// order draws whose turn it is: in bursts, longer or shorter.
+func (g generator) order(first, n int) []int {
+	turns := make([]int, 12*n)
+	stay := pick(g, 0.0, 0.3, 0.7, 0.9)
+	who := first
+	for i := range turns {
+		if i == 0 || g.Float64() >= stay {
+			who = first + g.IntN(n)
+		}
+		turns[i] = who
+	}
+	return turns
+}
+
+// opening is a request that leaves something for others to find.
+func (g generator) opening(client int) script {
+	s := script{role: request, client: client, status: 200, ops: []op{{do: set, key: "a", n: 1}}}
+	if g.oneIn(2) {
+		s.ops = append(s.ops, op{do: login, user: pick(g, users...)})
+	}
+	for range g.IntN(3) {
+		s.ops = append(s.ops, op{do: flashIt, key: pick(g, kinds...)})
+	}
+	return s
+}
+
+func (g generator) actor(faulty bool) script {
+	s := g.role()
+	for faulty && g.oneIn(2) {
+		s.faults = append(s.faults, fault{g.IntN(6), pick(g, fails, loses, slow)})
+	}
+	return s
+}
+
+func (g generator) role() script {
+	switch g.IntN(24) {
+	case 0:
+		return script{role: advance, by: pick(g, time.Second, 61*time.Second, 4*time.Minute, 11*time.Minute, 31*time.Minute, 121*time.Minute)}
+	case 1:
+		return script{role: advance, by: pick(g, 4*time.Minute, 11*time.Minute)}
+	case 2:
+		return script{role: copyCookies}
+	case 3:
+		return script{role: job, nth: g.IntN(4), ops: g.ops(1+g.IntN(3), jobVerbs)}
+	case 4:
+		return script{role: pick(g, revoke, revokeUser, revokeUser, revokeAll), nth: g.IntN(4), user: pick(g, users...)}
+	}
+	return g.request()
+}
+
+func (g generator) request() script {
+	s := script{role: request, client: g.client(), status: 200}
+	s.ops = g.ops(1+g.IntN(4), handlerVerbs)
+	if g.oneIn(3) {
+		s.status = pick(g, 303, 204, 404, 500, statusHijack, panics)
+	}
+	if g.oneIn(4) {
+		s.late = g.ops(1+g.IntN(2), lateVerbs)
+	}
+	if g.oneIn(12) {
+		s.cookie = pick(g, noTab, garbage, twice, previousOne)
+	}
+	if g.oneIn(12) {
+		s.method = "HEAD"
+	}
+	s.hangup, s.lost, s.early = g.oneIn(12), g.oneIn(12), g.oneIn(4)
+	return s
+}
+
+func (g generator) client() int {
+	if g.oneIn(4) {
+		return 1
+	}
+	return 0
+}
+
+// What handlers do, the more often the more frequent.
+var (
+	handlerVerbs = []verb{
+		look, look, set, set, set, del, clearAll, incr, incr, incr, flashIt, flashIt, readFlashes, readFlashes, readFlashes, keepFlashes,
+		commit, commit, renew, login, login, logout, remember, skipTouch, list, revokeOwn, revokeOthers, wait, wait,
+	}
+	lateVerbs = []verb{look, set, incr, flashIt, readFlashes, readFlashes, keepFlashes, commit, renew, login, logout, wait}
+	jobVerbs  = []verb{look, set, incr, del, clearAll, flashIt, flashIt, logout, wait}
+)
+
+func (g generator) ops(n int, verbs []verb) []op {
+	ops := make([]op, n)
+	for i := range ops {
+		ops[i] = g.op(pick(g, verbs...))
+	}
+	return ops
+}
+
+func (g generator) op(do verb) op {
+	o := op{do: do}
+	switch do {
+	case set:
+		o.key, o.n = pick(g, keys...), 1+g.IntN(3)
+	case incr:
+		o.key, o.n = pick(g, "n", "n", "a"), 1
+	case del:
+		o.key = pick(g, keys...)
+	case flashIt:
+		o.key = pick(g, kinds...)
+	case readFlashes, keepFlashes:
+		o.key = pick(g, "", "", "info", "error")
+	case login:
+		o.user = pick(g, "ann", "ann", "bob")
+	case remember:
+		o.n = g.IntN(2)
+	case revokeOwn:
+		o.n = g.IntN(4)
+	}
+	return o
+}

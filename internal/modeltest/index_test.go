@@ -1,0 +1,212 @@
+package modeltest
+
+import (
+	"errors"
+	"slices"
+
+	"github.com/satchel-go/satchel/core"
+)
+
+// reserved is told of every reservation.
+func (m *model) reserved(c call, user string, limit int, end []core.ID, err error) {
+	t := &c.a.act
+	if errors.Is(err, core.ErrSessionLimit) {
+		m.mayRefuse(c, user)
+		t.full = true
+		return
+	}
+	if err != nil {
+		return
+	}
+	if limit == 0 && m.w.schedule.setup.limit > 0 {
+		m.reindexed = true
+	}
+	if t.places == nil {
+		t.places, t.evicted = map[place]int{}, map[core.ID]bool{}
+	}
+	for _, id := range end {
+		m.withdraw(user, id)
+		t.evicted[id] = true
+		r := m.session(id)
+		if r == nil {
+			continue
+		}
+		// It may be nobody's yet, and just about to become user's.
+		if r.user != user && m.places[place{user, id}] == nil || limit == 0 {
+			violate("I1", "%s had to make room for a login of %s", m.name(id), user)
+		}
+		m.w.counts.evictions++
+		if !m.isStored(id) {
+			m.end(id) // this store deletes what it takes out of the index
+		}
+	}
+	t.places[place{user, c.id}], m.places[place{user, c.id}] = m.w.steps, c.a
+	t.since = m.w.clock
+}
+
+// mayRefuse checks that a login had to be refused: the user has another
+// session or another login under way.
+func (m *model) mayRefuse(c call, user string) {
+	for _, r := range m.sessions {
+		if r.user == user && r.live(m.w.clock) {
+			return
+		}
+	}
+	for p := range m.places {
+		if p.user == user && p.id != c.id {
+			return
+		}
+	}
+	violate("I1", "%s has no session, and too many", user)
+}
+
+// exact checks the limit when a login has ended well.
+func (m *model) exact(user string) {
+	limit, n := m.w.schedule.setup.limit, 0
+	for id, r := range m.sessions {
+		if r.user == user && r.landed && r.live(m.w.clock) && !m.ending(nil, place{user, id}) {
+			n++
+		}
+	}
+	if limit > 0 && n > limit && !m.reindexed {
+		violate("I1", "%s has %d sessions, and the limit is %d", user, n, limit)
+	}
+}
+
+// shaky notes that putting a session back into the index went wrong.
+func (m *model) shaky(user string, id core.ID) {
+	if r := m.session(id); r != nil && r.user == user {
+		m.unindexed[id] = true
+	}
+}
+
+// confirmed is told of every confirmation.
+func (m *model) confirmed(c call, user string, err error) {
+	t := &c.a.act
+	if !errors.Is(err, core.ErrNotFound) {
+		return
+	}
+	since, reserved := t.places[place{user, c.id}]
+	lapsed := m.w.clock.Sub(t.since) >= reservationTime
+	if reserved && !lapsed && m.withdrawn[place{user, c.id}] < since {
+		violate("I1", "a login of %s lost its place for no reason", user)
+	}
+	t.dropped = t.dropped || c.fault != loses
+}
+
+// released is told of every release.
+func (m *model) released(c call, user string, err error) {
+	if err == nil {
+		m.withdraw(user, c.id)
+	}
+}
+
+// listed is told of every look at a user's sessions: for a revocation it is
+// the moment at which it happens.
+func (m *model) listed(c call, user string, ids []core.ID, err error) {
+	t := &c.a.act
+	if err != nil || t.targets == nil || t.named {
+		return
+	}
+	for _, id := range ids {
+		if id != t.except {
+			t.targets[id] = true
+		}
+	}
+	if t.listed {
+		return // the revocation looks again, but the first look counts
+	}
+	t.listed = true
+	for _, id := range m.order {
+		if r := m.session(id); r != nil && r.user == user && r.landed && !r.orphan && id != t.except && !m.unindexed[id] && !m.ending(c.a, place{user, id}) {
+			t.victims = append(t.victims, id)
+		}
+	}
+	m.logins(c.a, user)
+}
+
+// ending reports whether another revocation is about to end the session at p.
+// If that fails, it is its caller who learns.
+func (m *model) ending(except *actor, p place) bool {
+	for _, a := range m.w.actors {
+		if a != except && a.act.targets[p.id] && m.withdrawn[p] > 0 {
+			return true
+		}
+	}
+	return false
+}
+
+// logins notes the logins in flight, which a revocation must reach too.
+func (m *model) logins(a *actor, user string) {
+	for _, b := range m.w.actors {
+		for p := range b.act.places {
+			if b != a && b.act.committing && (user == "" || p.user == user) && p.id != a.act.except && !b.act.undone {
+				a.act.inFlight = append(a.act.inFlight, commitOf{b, b.commits})
+				break
+			}
+		}
+	}
+}
+
+// deletedAll is told of the deletion of everything.
+func (m *model) deletedAll(c call, err error) {
+	if err != nil {
+		return
+	}
+	m.logins(c.a, "")
+	for _, id := range m.order {
+		if m.session(id) != nil {
+			c.a.act.victims = append(c.a.act.victims, id)
+		}
+		m.end(id)
+	}
+	for _, a := range m.w.actors {
+		for p := range a.act.places {
+			m.withdraw(p.user, p.id)
+		}
+	}
+}
+
+// revoked checks a revocation that ended well: nothing that it meant is left,
+// and no login that was under way survives it (promise I2).
+func (m *model) revoked(t *act) {
+	for _, id := range t.victims {
+		if m.session(id) != nil {
+			violate("I2", "%s was revoked, and lives", m.name(id))
+		}
+	}
+	for _, f := range t.inFlight {
+		if len(f.a.results) < f.commits {
+			f.a.act.doomed = true // it has not ended yet
+		} else if id := f.a.results[f.commits-1]; m.session(id) != nil {
+			violate("I2", "a login in flight survived a revocation, as %s", m.name(id))
+		}
+	}
+	m.w.counts.revocations++
+}
+
+// spared reports whether the login of a may survive a revocation: another
+// login has taken the same place after it, and survives too, so that nobody can
+// tell; or the login had to give its place back before it took a new one,
+// because places are limited.
+func (m *model) spared(a *actor) bool {
+	for p := range a.act.places {
+		if m.places[p] != a || m.w.schedule.setup.limit > 0 && p.id != a.act.saved {
+			return true
+		}
+	}
+	return false
+}
+
+// indexed checks a list of a user's sessions.
+func (m *model) indexed(user string, ids []core.ID) {
+	for _, id := range m.order {
+		r := m.session(id)
+		if r == nil || r.user != "" && !r.landed || r.orphan || m.unindexed[id] {
+			continue
+		}
+		if has := slices.Contains(ids, id); has != (r.user == user) {
+			violate("I2", "%s of %q, in the list of %s: %v", m.name(id), r.user, user, has)
+		}
+	}
+}

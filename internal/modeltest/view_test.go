@@ -1,0 +1,326 @@
+package modeltest
+
+import (
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/satchel-go/satchel/core"
+)
+
+// record is the model's idea of what is stored of one session.
+type record struct {
+	values     map[string]int
+	flashes    []flash // in the order of adding
+	user       string
+	created    time.Time
+	loggedIn   time.Time
+	deadline   time.Time
+	expires    time.Time
+	remembered bool
+	token      int       // the live token; tokens are numbered in the order of their making
+	before     int       // the one that its client had before, 0 for none
+	replaced   time.Time // when it took the other's place
+
+	version core.Version
+	gone    bool
+	orphan  bool // nobody was ever given its live token
+	landed  bool // a login has ended well with it
+}
+
+// lateFor is how long a replaced token is taken for that of a late request.
+const lateFor = 5 * time.Minute
+
+// flash has a text of its own in each schedule.
+type flash struct {
+	kind, text string
+	until      time.Time
+}
+
+func (r *record) clone() record {
+	c := *r
+	c.values, c.flashes = maps.Clone(r.values), slices.Clone(r.flashes)
+	if c.values == nil {
+		c.values = map[string]int{}
+	}
+	return c
+}
+
+func (r *record) live(now time.Time) bool { return !r.gone && now.Before(r.expires) }
+
+// unread returns the flashes of r that may still be shown.
+func unread(flashes []flash, now time.Time) []flash {
+	var left []flash
+	for _, f := range flashes {
+		if now.Before(f.until) {
+			left = append(left, f)
+		}
+	}
+	return left
+}
+
+// begun is the time from which the absolute lifetime counts.
+func (r *record) begun() time.Time {
+	if r.loggedIn.IsZero() {
+		return r.created
+	}
+	return r.loggedIn
+}
+
+func (r *record) timeouts() (idleTimeout, life time.Duration) {
+	if r.remembered {
+		return longIdle, longLifetime
+	}
+	return idle, lifetime
+}
+
+// expiry is when r ends if it is used now and not again (promise T1).
+func (r *record) expiry(now time.Time) time.Time {
+	idleTimeout, _ := r.timeouts()
+	if expires := now.Add(idleTimeout); expires.Before(r.deadline) {
+		return expires
+	}
+	return r.deadline
+}
+
+// touchDue reports whether using r now is worth a touch (promise T2).
+func (r *record) touchDue(now time.Time) bool {
+	idleTimeout, _ := r.timeouts()
+	return idleTimeout-r.expires.Sub(now) >= min(touchAfter, idleTimeout) && r.expiry(now).After(r.expires)
+}
+
+// standing is what a request may do.
+type standing int
+
+const (
+	live     standing = iota
+	late              // its session was ended or renewed: it reads nothing, and what it writes is dropped
+	readOnly          // the store could not be reached
+)
+
+// view is the session as one request sees it: what was stored when it looked,
+// and what it wants to change since.
+type view struct {
+	w           *world
+	id          core.ID // zero: nothing is stored
+	base        record  // as it was loaded or stored last
+	token       int     // the token by which it has the right to it
+	byID        bool    // the right is the application's
+	minted      bool    // the token was made in this request, and nobody has it yet
+	readOnly    bool
+	wasLate     bool // only a login starts a session (promises K2, L4)
+	presented   bool // the request had a cookie of ours
+	used        bool
+	noTouch     bool
+	touchFailed bool // waiting for a store that is down once is enough
+
+	changes  []op
+	added    []flash
+	read     map[string]bool // texts of the flashes that were read
+	login    string
+	renew    bool
+	remember *bool
+	aside    *view     // another user's session, until the login that takes its place is stored
+	endings  []core.ID // sessions that were logged out
+	refused  bool      // something was asked for that cannot be done
+
+	cookie  grant // what the response hands out
+	lasts   bool  // longer than the browser
+	deleted bool  // the response deletes the cookie
+}
+
+func newView(w *world) *view { return &view{w: w, read: map[string]bool{}} }
+
+func (v *view) standing() standing {
+	switch {
+	case v.readOnly:
+		return readOnly
+	case v.wasLate && v.login == "" && v.id.IsZero():
+		return late
+	}
+	return live
+}
+
+func (v *view) user() string {
+	if v.login != "" {
+		return v.login
+	}
+	return v.base.user
+}
+
+// wishes reports whether the request wants to change anything.
+func (v *view) wishes() bool {
+	return len(v.changes) > 0 || len(v.added) > 0 || v.login != "" || v.renew || v.remember != nil || v.refused
+}
+
+// next is what must be stored if the request's changes are applied to cur:
+// this is promise K1.
+func (v *view) next(cur *record, now time.Time, shows bool) record {
+	n := cur.clone()
+	for _, c := range v.changes {
+		switch c.do {
+		case set:
+			n.values[c.key] = c.n
+		case incr:
+			n.values[c.key] += c.n
+		case del:
+			delete(n.values, c.key)
+		case clearAll:
+			clear(n.values)
+		}
+	}
+	if len(v.added) > 0 || shows && len(v.read) > 0 {
+		n.flashes = nil // what has expired goes when the others are written
+		for _, f := range append(unread(cur.flashes, now), v.added...) {
+			if !shows || !v.read[f.text] {
+				n.flashes = append(n.flashes, f)
+			}
+		}
+		n.flashes = n.flashes[max(0, len(n.flashes)-v.w.schedule.setup.maxFlashes):]
+	}
+	v.nextIdentity(&n, now)
+	return n
+}
+
+func (v *view) nextIdentity(n *record, now time.Time) {
+	fresh := n.created.IsZero()
+	if fresh {
+		n.created = now
+	}
+	if v.login != "" {
+		n.user, n.loggedIn, n.remembered = v.login, now, false
+	}
+	if v.remember != nil {
+		n.remembered = *v.remember
+	}
+	if _, life := n.timeouts(); fresh || v.login != "" {
+		n.deadline = now.Add(life)
+	} else if v.remember != nil {
+		n.deadline = n.begun().Add(life)
+	}
+	if !v.noTouch || fresh || v.login != "" || v.remember != nil {
+		n.expires = n.expiry(now)
+	}
+}
+
+// newToken reports whether storing the changes on cur makes a new token.
+func (v *view) newToken(cur *record) bool {
+	return cur.created.IsZero() || v.login != "" || v.renew || v.remember != nil && *v.remember != cur.remembered
+}
+
+// changed reports whether there is anything to store (promise C2).
+func (v *view) changed(cur *record, now time.Time, shows bool) bool {
+	n := v.next(cur, now, shows)
+	same := maps.Equal(n.values, cur.values) && slices.Equal(n.flashes, cur.flashes)
+	if cur.created.IsZero() {
+		return !same || v.login != ""
+	}
+	return !same || v.newToken(cur)
+}
+
+// visible returns the flashes that the request may read.
+func (v *view) visible(now time.Time) []flash {
+	var found []flash
+	for _, f := range append(unread(v.base.flashes, now), v.added...) {
+		if !v.read[f.text] {
+			found = append(found, f)
+		}
+	}
+	return found
+}
+
+// forget drops what is not stored.
+func (v *view) forget() {
+	v.changes, v.added, v.login, v.renew, v.remember, v.aside, v.refused = nil, nil, "", false, nil, nil, false
+}
+
+// undo drops what is not stored; the session that a login has put aside is in hand again.
+func (v *view) undo() {
+	if a := v.aside; a != nil {
+		v.id, v.base, v.token, v.minted = a.id, a.base, a.token, a.minted
+	}
+	v.forget()
+}
+
+// letGo makes the session in hand a new, empty one.
+func (v *view) letGo() {
+	v.id, v.base, v.token, v.minted = core.ID{}, record{}, 0, false
+	v.read = map[string]bool{}
+}
+
+// startOver is letGo for a login or a logout.
+func (v *view) startOver() {
+	v.forget()
+	v.letGo()
+}
+
+// do is what the operation o of a handler means.
+func (v *view) do(o op, text string) {
+	now := v.w.clock
+	if o.do != wait && o.do != skipTouch && o.do != keepFlashes && o.do != commit {
+		v.used = true
+	}
+	switch o.do {
+	case set, incr, del, clearAll:
+		v.changes = append(v.changes, o)
+	case flashIt:
+		v.added = append(v.added, flash{o.key, text, now.Add(flashLifetime)})
+	case readFlashes:
+		for _, f := range v.visible(now) {
+			if o.key == "" || f.kind == o.key {
+				v.read[f.text] = true
+			}
+		}
+	case keepFlashes:
+		for _, f := range append(slices.Clone(v.base.flashes), v.added...) {
+			if o.key == "" || f.kind == o.key {
+				delete(v.read, f.text)
+			}
+		}
+	case renew:
+		v.renew = true
+	case remember:
+		on := o.n == 1
+		v.remember = &on
+	case skipTouch:
+		v.noTouch = true
+	case login:
+		v.logIn(o.user)
+	case logout:
+		v.logOut()
+	}
+}
+
+func (v *view) logIn(user string) {
+	remembers, aside := v.remember, v.aside
+	switch {
+	case v.readOnly:
+		v.refused = true
+		return
+	case v.standing() == late:
+		v.startOver()
+		v.remember = remembers
+	case v.user() != "" && v.user() != user:
+		if !v.id.IsZero() {
+			was := *v
+			aside = &was
+		}
+		v.startOver()
+		v.remember, v.aside = remembers, aside
+	}
+	v.login = user
+}
+
+func (v *view) logOut() {
+	if v.readOnly {
+		v.refused = true
+		return
+	}
+	if v.aside != nil {
+		v.endings = append(v.endings, v.aside.id)
+	}
+	if !v.id.IsZero() {
+		v.endings = append(v.endings, v.id)
+	}
+	v.startOver()
+}

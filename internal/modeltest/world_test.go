@@ -1,0 +1,215 @@
+package modeltest
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"iter"
+	"math/rand/v2"
+	"strings"
+	"time"
+
+	"github.com/satchel-go/satchel/core"
+	"github.com/satchel-go/satchel/core/memstore"
+)
+
+// Timeouts of the Managers under test. Advances of the clock are chosen to
+// fall between them.
+const (
+	idle            = 30 * time.Minute
+	lifetime        = 2 * time.Hour
+	longIdle        = 90 * time.Minute // of remembered sessions
+	longLifetime    = 5 * time.Hour
+	touchAfter      = idle / 10
+	flashLifetime   = 10 * time.Minute
+	reservationTime = time.Minute // how long memstore waits for a Confirm
+	commitTimeout   = 2 * time.Second
+	maxSteps        = 5000 // of one schedule: more means that somebody goes round in circles
+)
+
+// violation is a broken promise.
+type violation struct {
+	promise string
+	text    string
+	trace   []string
+}
+
+// abandoned unwinds actors that are not needed any more.
+type abandoned struct{}
+
+// world is everything that one schedule runs in.
+type world struct {
+	schedule *schedule
+	clock    time.Time
+	raw      *memstore.Store
+	manager  *core.Manager // under test: every operation on its store waits for its turn
+	direct   *core.Manager // on the raw store, to look at what is stored
+	actors   []*actor
+	running  *actor
+	clients  [2]jar
+	model    *model
+	steps    int
+	counts   *counts
+	tracing  bool
+	trace    []string
+}
+
+// full is a store with all the abilities that the core can use.
+type full interface {
+	core.Store
+	core.UserIndex
+	core.AllDeleter
+}
+
+// run carries out one schedule and returns the promise that it found broken,
+// or nil. Breaking wraps the store, to show that the test can fail.
+func run(s *schedule, counts *counts, breaking func(*world, full) full, tracing bool) (found *violation) {
+	w := &world{schedule: s, clock: time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC), counts: counts, tracing: tracing}
+	now := func() time.Time { return w.clock }
+	var err error
+	if w.raw, err = memstore.NewWith(memstore.Config{SweepInterval: -1, Now: now}); err != nil {
+		panic(err)
+	}
+	defer func() { _ = w.raw.Close() }()
+	var store full = w.raw
+	if breaking != nil {
+		store = breaking(w, store)
+	}
+	config := core.Config{
+		IdleTimeout: idle, Lifetime: lifetime, TouchAfter: touchAfter, FlashLifetime: flashLifetime,
+		Remembered:    core.Timeouts{Idle: longIdle, Lifetime: longLifetime},
+		CommitTimeout: commitTimeout, MaxFlashes: s.setup.maxFlashes, SessionLimit: s.setup.limit,
+		ServeWhenUnavailable: s.setup.serve, Now: now, Rand: seeded(1), Observer: w.observe,
+	}
+	if s.setup.refuse {
+		config.LimitPolicy = core.RefuseLogin
+	}
+	if w.manager, err = core.New(core.ServerSide(&gate{w, store}), config); err != nil {
+		panic(err)
+	}
+	config.Observer, config.Rand = func(context.Context, core.Event) {}, seeded(2)
+	if w.direct, err = core.New(core.ServerSide(w.raw), config); err != nil {
+		panic(err)
+	}
+	w.model = newModel(w)
+	for i := range s.actors {
+		w.actors = append(w.actors, newActor(w, i, &s.actors[i]))
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			v, ok := r.(*violation)
+			if !ok {
+				v = &violation{promise: "panic", text: fmt.Sprint(r)}
+			}
+			v.trace, found = w.trace, v
+		}
+		for _, a := range w.actors {
+			a.stop()
+		}
+	}()
+	w.takeTurns()
+	w.model.finally()
+	return nil
+}
+
+// takeTurns lets the actors take their turns until all are done.
+func (w *world) takeTurns() {
+	for _, i := range w.schedule.turns {
+		if i < len(w.actors) {
+			w.turn(w.actors[i])
+		}
+	}
+	for _, a := range w.actors {
+		for w.turn(a) {
+		}
+	}
+}
+
+// turn lets a go on to its next step, and reports whether there was one.
+func (w *world) turn(a *actor) bool {
+	if a.done {
+		return false
+	}
+	if w.steps++; w.steps > maxSteps {
+		violate("K1", "after %d steps no end in sight", w.steps)
+	}
+	w.running = a
+	if _, more := a.next(); !more {
+		a.done = true
+	}
+	return true
+}
+
+func (w *world) observe(_ context.Context, e core.Event) {
+	w.running.events = append(w.running.events, e)
+	if w.tracing {
+		w.note("  event %s %s %s %s %v", e.Kind, e.Reason, w.model.name(e.ID), e.User, e.Err)
+	}
+}
+
+func (w *world) note(format string, args ...any) {
+	if w.tracing {
+		w.trace = append(w.trace, fmt.Sprintf("%d: %s", w.running.index, fmt.Sprintf(format, args...)))
+	}
+}
+
+// violate ends the schedule: a promise is broken.
+func violate(promise, format string, args ...any) {
+	panic(&violation{promise: promise, text: fmt.Sprintf(format, args...)})
+}
+
+// seeded is a source of IDs and secrets that draws the same ones each time.
+func seeded(n byte) io.Reader { return rand.NewChaCha8([32]byte{n}) }
+
+// actor is a script being carried out, in a goroutine of its own that runs
+// only in its turns.
+type actor struct {
+	*script
+	w      *world
+	index  int
+	next   func() (struct{}, bool)
+	stop   func()
+	yield  func(struct{}) bool
+	done   bool
+	calls  int
+	events []core.Event // since the last commit began
+
+	s       *core.Session
+	x       *exchange
+	token   string // that the request presents
+	view    *view
+	act     act
+	commits int       // how many have begun
+	results []core.ID // what each of them has stored
+	sent    bool      // the header has gone
+	shows   bool      // the response shows flashes
+	broken  bool      // the commit failed: the client has an error page
+	over    bool
+}
+
+func newActor(w *world, index int, s *script) *actor {
+	a := &actor{script: s, w: w, index: index}
+	a.next, a.stop = iter.Pull(func(yield func(struct{}) bool) {
+		defer func() {
+			if r := recover(); r != nil {
+				if _, ok := r.(abandoned); !ok {
+					panic(r)
+				}
+			}
+		}()
+		a.yield = yield
+		a.play()
+	})
+	return a
+}
+
+// step waits for the actor's next turn.
+func (a *actor) step() {
+	if !a.yield(struct{}{}) {
+		panic(abandoned{})
+	}
+}
+
+func (v *violation) String() string {
+	return fmt.Sprintf("%s: %s\n%s", v.promise, v.text, strings.Join(v.trace, "\n"))
+}
