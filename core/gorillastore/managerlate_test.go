@@ -1,11 +1,14 @@
 package gorillastore
 
 import (
+	"context"
 	"errors"
 	"io"
 	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/gorilla/sessions"
 
@@ -115,4 +118,53 @@ func TestNewStoreWithoutManager(t *testing.T) {
 		}
 	}()
 	NewStore(nil)
+}
+
+// borrowed is a context that nobody may wait for, as Fiber's is.
+type borrowed struct {
+	context.Context
+
+	t *testing.T
+}
+
+func (c borrowed) Done() <-chan struct{} {
+	c.t.Error("somebody waits for the end of a context that is used again")
+	return c.Context.Done()
+}
+
+func TestStoreDoesNotWaitForBorrowedContexts(t *testing.T) {
+	v, _ := flaky(t, false, nil) // not in process: loads and commits have timeouts
+	for range 2 {
+		r := httptest.NewRequestWithContext(borrowed{t.Context(), t}, http.MethodGet, "https://example.com/", nil)
+		for name, value := range v.cookies {
+			r.Header.Add("Cookie", name+"="+value)
+		}
+		w := httptest.NewRecorder()
+		s := v.get(r, "app")
+		n, _ := s.Values["n"].(int)
+		s.Values["n"] = n + 1
+		if err := s.Save(r, w); err != nil {
+			t.Error(err)
+		}
+		v.keep(w)
+	}
+	v.look("app", func(s *sessions.Session) { want(t, s, "n", 2) })
+}
+
+// The end of a net/http client's request ends the wait for its session.
+func TestStoreOfAClientThatHasGone(t *testing.T) {
+	v, store := flaky(t, false, quiet)
+	v.edit("app", func(s *sessions.Session) { s.Values["k"] = "v" })
+	asked := make(chan context.Context, 1)
+	store.loading = asked
+	ctx, gone := context.WithCancel(context.WithValue(t.Context(), http.ServerContextKey, &http.Server{ReadHeaderTimeout: time.Second}))
+	r := httptest.NewRequestWithContext(ctx, http.MethodGet, "https://example.com/", nil)
+	r.Header.Set("Cookie", "session="+v.cookies["session"])
+	gone()
+	if _, err := v.store.Get(r, "app"); !errors.Is(err, core.ErrUnavailable) && err != nil {
+		t.Error(err)
+	}
+	if loadCtx := <-asked; loadCtx.Err() == nil {
+		t.Error("the load goes on though the client has gone")
+	}
 }
