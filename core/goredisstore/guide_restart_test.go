@@ -25,7 +25,7 @@ func killed(t *testing.T, server *redistest.Server, b *browser) {
 
 func TestGuideRestartWithAppendOnlyFile(t *testing.T) {
 	t.Parallel()
-	server := redistest.Start(t, redistest.Args("--appendonly", "yes", "--appendfsync", "everysec"))
+	server := redistest.Start(t, redistest.Args("--appendonly", "yes", "--appendfsync", "always"))
 	r := newRig(t, redis.NewClient(&redis.Options{Addr: server.Addr()}), goredisstore.Config{}, core.Config{})
 	ann, bob := r.loggedIn("ann"), r.loggedIn("bob")
 	stolen := bob.copied()
