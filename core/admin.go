@@ -34,7 +34,8 @@ func (m *Manager) View(ctx context.Context, id ID, f func(*Session) error) error
 // Update calls f with the session id and commits what f changed, with the same care
 // for overlapping requests as in a request; f itself runs once. It does not count as activity.
 // Nothing is stored if f returns an error. For background jobs: f may add a flash that
-// the user's next page shows. Login and Renew fail with [ErrUnsupported].
+// the user's next page shows. Login and Renew fail with [ErrUnsupported]; what f writes
+// after Logout is dropped, and Update returns [ErrEnded].
 func (m *Manager) Update(ctx context.Context, id ID, f func(*Session) error) error {
 	s, err := m.open(ctx, id)
 	if err != nil {

@@ -84,7 +84,7 @@ func TestConfigFromEnv(t *testing.T) {
 			t.Errorf("the error does not name BAD_%s: %v", name, err)
 		}
 	}
-	for _, nan := range []string{"NaN", "Inf", "1e300", "-Inf"} {
+	for _, nan := range []string{"NaN", "Inf", "1e300", "-Inf", "1e-14"} { // the last would round to zero, the default
 		t.Setenv("NAN_LIFETIME_IN_HOURS", nan)
 		if _, _, err := core.ConfigFromEnv("NAN_"); err == nil {
 			t.Errorf("%s hours were accepted", nan)

@@ -100,5 +100,9 @@ func (e *environment) timeout(name string, unit time.Duration) time.Duration {
 	if n == 0 {
 		return NoTimeout
 	}
-	return time.Duration(n * float64(unit))
+	d := time.Duration(n * float64(unit))
+	if d == 0 { // which would stand for the default
+		e.refuse(name, fmt.Sprintf("%q: too short a time, want 0 for no timeout", v))
+	}
+	return d
 }

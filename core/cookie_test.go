@@ -197,45 +197,6 @@ func randomToken(n int) string {
 	return string(b)
 }
 
-func FuzzFindToken(f *testing.F) {
-	f.Add("__Host-session=abc", "__Host-session-1=def")
-	f.Add("a=b; __Host-session=~2~abc; __Host-session-1=def", "")
-	f.Fuzz(func(t *testing.T, a, b string) {
-		got := findToken([]string{a, b}, names)
-		if (got.verdict == tokenOK) != (got.token != "") {
-			t.Errorf("verdict %d with token %q", got.verdict, got.token)
-		}
-		if got.verdict == tokenOK && !isValue(got.token) {
-			t.Errorf("accepted %q", got.token)
-		}
-	})
-}
-
-func FuzzParseRecord(f *testing.F) {
-	r := Record{ID: ID{1}, User: "ann", CreatedAt: time.UnixMilli(1), SavedAt: time.UnixMilli(2), values: []byte{1, 1, 'k', 1, 'v'}}
-	good, _ := r.MarshalBinary()
-	f.Add(good)
-	f.Fuzz(func(t *testing.T, data []byte) {
-		r, err := ParseRecord(data)
-		if err != nil {
-			if !errors.Is(err, ErrCorrupt) && !errors.Is(err, ErrNewerVersion) {
-				t.Error(err)
-			}
-			return
-		}
-		for range r.Values() {
-		}
-		r.eachFlash(func(flash) bool { return true })
-		again, err := r.MarshalBinary()
-		if err != nil {
-			t.Fatal(err)
-		}
-		if _, err := ParseRecord(again); err != nil {
-			t.Errorf("does not survive a round trip: %v", err)
-		}
-	})
-}
-
 func BenchmarkFindToken(b *testing.B) {
 	lines := []string{"theme=dark; _ga=GA1.1.1234567890.1234567890; __Host-session=" + strings.Repeat("a", 64) + "; lang=en"}
 	b.ReportAllocs()

@@ -280,32 +280,6 @@ func reachesNumbers(v reflect.Value) bool {
 	return false
 }
 
-func FuzzParseKeyring(f *testing.F) {
-	good := base64.StdEncoding.EncodeToString(testKey(1))
-	for _, s := range []string{"", ",", good, good + ", " + base64.RawURLEncoding.EncodeToString(testKey(2)), exampleKey, hex.EncodeToString(testKey(1))} {
-		f.Add(s)
-	}
-	f.Fuzz(func(t *testing.T, s string) {
-		ring, err := ParseKeyring(s)
-		if (ring == nil) == (err == nil) {
-			t.Fatal("want either a ring or an error")
-		}
-		if err != nil {
-			return
-		}
-		if n := ring.Len(); n != strings.Count(s, ",")+1 || n > maxKeys {
-			t.Fatalf("%d keys", n)
-		}
-		var again []string
-		for _, k := range ring.all() {
-			again = append(again, base64.StdEncoding.EncodeToString(k.key[:]))
-		}
-		if _, err := ParseKeyring(strings.Join(again, ",")); err != nil {
-			t.Fatal(err)
-		}
-	})
-}
-
 // Keys live outside the program, newest first. To exchange a key, add the new
 // one, and drop the old one once its sessions have expired.
 func ExampleParseKeyring() {

@@ -3,6 +3,7 @@ package core_test
 import (
 	"context"
 	"errors"
+	"slices"
 	"testing"
 	"time"
 
@@ -284,6 +285,70 @@ func TestI1OverlappingLoginsKeepTheirPlaces(t *testing.T) {
 				t.Errorf("users are %q and %q: a login was dropped, and nobody was revoked", first.s.UserID(), second.s.UserID())
 			}
 		})
+	}
+}
+
+func TestI2LoginThatMovesLeavesALiveSessionInTheIndex(t *testing.T) {
+	w, store := hookedServer(t, func(c *core.Config) { c.SessionLimit = 5 })
+	c := login(t, w, "ann")
+	r := c.begin()
+	r.s.Login("ann")
+	store.once("save", func() {
+		c.do(func(s *core.Session) { s.Renew() })
+		store.once("list", func() {
+			store.before = func(op string) error {
+				if op == "load" { // it cannot see whose the place is
+					return errStoreDown
+				}
+				return nil
+			}
+		})
+	})
+	_ = w.m.Commit(r.x, r.s, 200) // the client keeps its cookie
+	store.before = nil
+	infos, err := w.m.List(t.Context(), "ann")
+	if id := c.id(); err != nil || !slices.ContainsFunc(infos, func(i core.Info) bool { return i.ID == id }) {
+		t.Errorf("the session %v is alive and not in its user's list: %v %v", id, infos, err)
+	}
+}
+
+func TestT1SkippedTouchKeepsTheTouchesOfOthers(t *testing.T) {
+	w := server(t)
+	c := newClient(t, w.m)
+	c.do(func(s *core.Session) { s.Flash("info", "read by a poller") })
+	poller := c.begin()
+	poller.s.SkipTouch()
+	poller.s.Flashes()
+	w.clock.advance(20 * time.Minute)
+	c.do(func(s *core.Session) { _ = s.UserID() }) // the user is active meanwhile
+	if err := poller.end(200); err != nil {
+		t.Fatal(err)
+	}
+	w.clock.advance(20 * time.Minute)
+	c.do(func(s *core.Session) {
+		if s.IsNew() {
+			t.Error("a request that is no activity has taken back another's")
+		}
+	})
+}
+
+func TestC1AJobStartsNoSession(t *testing.T) {
+	w := server(t)
+	id := login(t, w, "ann").id()
+	err := w.m.Update(t.Context(), id, func(s *core.Session) error {
+		s.Logout()
+		s.Flash("info", "Signed out.")
+		return nil
+	})
+	if !errors.Is(err, core.ErrEnded) || w.events.count(core.EventDropped) != 1 {
+		t.Errorf("a flash that nobody can ever see: %v, %d events", err, w.events.count(core.EventDropped))
+	}
+	if n := w.store.Len(); n != 0 {
+		t.Errorf("%d sessions are stored", n)
+	}
+	id = login(t, w, "ann").id()
+	if err := w.m.Update(t.Context(), id, func(s *core.Session) error { s.Logout(); return nil }); err != nil || w.store.Len() != 0 {
+		t.Errorf("a logout by a job: %v, %d sessions are stored", err, w.store.Len())
 	}
 }
 

@@ -20,7 +20,7 @@ func isGone(err error) bool {
 func (s *Session) save(ctx context.Context, shows bool) error {
 	var late error
 	t := saving{s: s, begun: time.Now(), maxFlashes: s.m.config.MaxFlashes}
-	if s.noTouch && s.stored && s.changed() && !s.m.traits.ClientSide {
+	if writes := s.changed() || shows && len(s.taken) > 0; writes && s.noTouch && s.stored && !s.m.traits.ClientSide {
 		// Its expiry is to stay as it is: not as it was before others touched it.
 		if again, err := t.reload(ctx); !again {
 			return err
@@ -181,15 +181,16 @@ func (t *saving) confirm(ctx context.Context, p *plan, handle Handle) error {
 
 // release takes back the reservation of a login that will not be stored under
 // its ID. The place may be another's by now: of a login of the same user that
-// overlapped and won. Then it stays.
+// overlapped and won. Then it stays, as it does if nobody can say: it lapses by
+// itself, or is a live session's only one.
 func (t *saving) release(ctx context.Context) {
 	id := t.reserved
 	t.reserved = ID{}
-	if id.IsZero() || t.s.stored && t.s.base.User == t.s.login || t.taken(ctx, id) {
+	if id.IsZero() || t.s.stored && t.s.base.User == t.s.login || !t.free(ctx, id) {
 		return
 	}
-	_ = t.s.m.users.Release(ctx, t.s.login, id) // lapses by itself otherwise
-	if t.taken(ctx, id) {
+	_ = t.s.m.users.Release(ctx, t.s.login, id)
+	if !t.free(ctx, id) {
 		t.s.m.reindex(ctx, t.s.login, id)
 	}
 }
@@ -210,10 +211,11 @@ func (t *saving) undo(ctx context.Context) {
 	t.reserved = ID{}
 }
 
-// taken reports whether id is a session of the user who is logging in.
-func (t *saving) taken(ctx context.Context, id ID) bool {
+// free reports whether id is known not to be a session of the user who is
+// logging in.
+func (t *saving) free(ctx context.Context, id ID) bool {
 	l, err := t.s.m.dir.LoadID(ctx, id)
-	return err == nil && l.Record.User == t.s.login
+	return isGone(err) || err == nil && l.Record.User != t.s.login
 }
 
 // recover decides what follows from a failed try: again, or the save's error.

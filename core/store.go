@@ -86,8 +86,8 @@ type UserIndex interface {
 	// a member counts once and becomes the newest.
 	//
 	// Whoever was to delete them may die before: so a store either deletes what
-	// it takes out in the same step, or names it again in later calls until it
-	// is deleted.
+	// it takes out in the same step, or names it again in later calls, of List
+	// too, until it is deleted or released.
 	//
 	// A reservation that is neither confirmed nor released (its process died)
 	// lapses after a time of the store's choosing, at least a minute.

@@ -25,7 +25,8 @@
 // session cookie only if its status is 101.
 //
 // Code that has only a [context.Context] finds the session with
-// [core.FromContext] in c.UserContext().
+// [core.FromContext] in c.UserContext(). Handlers of net/http behind Fiber's
+// adaptor middleware find it with m.FromContext in their request's.
 package fiberadapter
 
 import (
@@ -69,6 +70,7 @@ func Middleware(m *core.Manager, opts ...Option) fiber.Handler {
 		}
 		defer x.close()
 		c.SetUserContext(x.session.Context())
+		c.Context().SetUserValue(m, &x.session) // where handlers of net/http look, through Fiber's adaptor
 		if err := c.Next(); err != nil {
 			handle(c, err) // in here, so that the commit sees its status
 		}

@@ -99,6 +99,9 @@ func TestK1ConnectionLostOnce(t *testing.T) {
 	srv := redistest.Start(t)
 	for _, w := range writes() {
 		for _, command := range w.scripts {
+			if w.name == "logout" && command == "release" {
+				continue // the session has ended without it: TestL3LogoutThatHalfFails
+			}
 			for when, cut := range cuts {
 				t.Run(w.name+"/"+when+" "+command, func(t *testing.T) {
 					t.Parallel()
@@ -155,6 +158,9 @@ func TestC3ConnectionLostEachTime(t *testing.T) {
 	srv := redistest.Start(t)
 	for _, w := range writes() {
 		for _, command := range w.scripts {
+			if w.name == "logout" && command == "release" {
+				continue // the session has ended without it: TestL3LogoutThatHalfFails
+			}
 			for when, cut := range cuts {
 				t.Run(w.name+"/"+when+" "+command, func(t *testing.T) {
 					t.Parallel()

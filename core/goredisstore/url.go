@@ -93,8 +93,8 @@ func parseURL(raw string) (options *redis.UniversalOptions, kind string, err err
 	if options.DB, err = database(path, kind); err != nil {
 		return nil, "", err
 	}
-	for name := range query {
-		return nil, "", fmt.Errorf("unknown parameter %q", name)
+	if len(query) > 0 { // its name may be half of a password
+		return nil, "", errors.New("unknown parameter; there are sentinel_username and sentinel_password, and in a password a ? is written %3F")
 	}
 	if secure {
 		options.TLSConfig = &tls.Config{MinVersion: tls.VersionTLS12}

@@ -111,7 +111,7 @@ func (b *compatible) WithConfig(c core.Config) (core.Backend, error) {
 	}
 	clone := *b
 	clone.codec, clone.random = c.Codec, c.Rand
-	clone.arrivals.configure(c)
+	clone.configure(c)
 	return &clone, nil
 }
 

@@ -205,7 +205,12 @@ type answerKey struct{}
 func (c timedClient) Get(ctx context.Context, key string) *redis.StringCmd {
 	pipe := c.Pipeline()
 	get, left := goredisstore.Get(ctx, pipe, key), pipe.PTTL(ctx, key)
-	_, _ = pipe.Exec(ctx) // both commands have errors of their own
+	// Commands have errors of their own, except after connections that failed
+	// time and again: then they look as if Redis had answered with nothing.
+	var answered redis.Error
+	if _, err := pipe.Exec(ctx); err != nil && !errors.As(err, &answered) {
+		get.SetErr(err)
+	}
 	if a, ok := ctx.Value(answerKey{}).(*answer); ok {
 		if data, err := get.Bytes(); err == nil {
 			a.sum = sumOf(data)

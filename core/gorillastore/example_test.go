@@ -3,11 +3,13 @@ package gorillastore_test
 import (
 	"context"
 	"fmt"
+	"log"
 	"net/http"
 	"net/http/httptest"
 
 	"github.com/gorilla/securecookie"
 	"github.com/gorilla/sessions"
+	"github.com/redis/go-redis/v9"
 
 	"github.com/satchel-go/satchel/core"
 	"github.com/satchel-go/satchel/core/gorillastore"
@@ -53,6 +55,28 @@ func ExampleCookie() {
 	_, err := core.New(gorillastore.Cookie([]byte("secret")), core.Config{})
 	fmt.Println(err != nil)
 	// Output: true
+}
+
+// Sessions in a store that other applications use with gorilla/sessions, or with
+// what is built on it.
+func ExampleFrom() {
+	store := sessions.NewFilesystemStore("/var/lib/app/sessions", hashKey, blockKey)
+	_, err := core.New(gorillastore.From(store), core.Config{Cookie: core.Cookie{Name: "app"}})
+	fmt.Println(err)
+	// Output: <nil>
+}
+
+// Sessions that other applications keep in Redis with rbcervilla/redisstore.
+func ExampleRedisCompatible() {
+	client := redis.NewClient(&redis.Options{Addr: "localhost:6379"})
+	backend := gorillastore.RedisCompatible(client, gorillastore.CompatibleConfig{
+		KeyPrefix: "app:session:", // as it was given to redisstore's KeyPrefix
+	})
+	sessions, err := core.New(backend, core.Config{Cookie: core.Cookie{Name: "app"}})
+	if err != nil {
+		log.Fatal(err)
+	}
+	_ = sessions // for the middleware
 }
 
 // A store with settings of its own: here, the life of sessions that gorilla began.

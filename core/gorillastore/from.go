@@ -42,14 +42,14 @@ func From(store sessions.Store) core.Backend { return FromWith(store, FromConfig
 
 // FromWith is [From] for stores that are out of the ordinary.
 func FromWith(store sessions.Store, c FromConfig) core.Backend {
-	if cookies := cookieStoreIn(store); cookies != nil {
+	if cookies := storeIn[*sessions.CookieStore](store); cookies != nil {
 		return CookieStore(cookies)
 	}
 	b := &fromBackend{
 		mapping: mapping{core.CBOR(), c.Text}, arrivals: newArrivals(),
 		store: store, config: c, sessions: newSessionLocks(), late: newLateTokens(),
 	}
-	if files, ok := store.(*sessions.FilesystemStore); ok {
+	if files := storeIn[*sessions.FilesystemStore](store); files != nil {
 		b.store, b.maxAge, b.err = patientFiles(files)
 	}
 	if b.config.Token == nil {
@@ -87,12 +87,12 @@ func (b *fromBackend) Format(f fmt.State, _ rune) { _, _ = f.Write([]byte("goril
 
 // WithConfig implements [core.ConfigurableBackend].
 func (b *fromBackend) WithConfig(c core.Config) (core.Backend, error) {
-	if b.store == nil && b.err == nil {
+	if b.err == nil && isNil(b.store) {
 		return nil, errors.New("gorillastore: From(nil): give it a store")
 	}
 	clone := *b
 	clone.codec = c.Codec
-	clone.arrivals.configure(c)
+	clone.configure(c)
 	return &clone, b.err
 }
 
@@ -145,11 +145,11 @@ func (b *fromBackend) Save(ctx context.Context, scope core.Scope, r *core.Record
 		return b.create(ctx, scope, r, nil)
 	}
 	h := base.(*fromHandle)
-	unlock, err := b.sessions.lock(ctx, h.id)
+	ctx, turn, err := b.turn(ctx, h.id)
 	if err != nil {
 		return nil, "", fail("save", err)
 	}
-	defer unlock()
+	defer turn.end()
 	e, err := b.read(ctx, scope, h.token)
 	switch {
 	case err != nil:
@@ -159,7 +159,7 @@ func (b *fromBackend) Save(ctx context.Context, scope core.Scope, r *core.Record
 	case renew:
 		return b.renew(ctx, scope, e, r)
 	}
-	return b.overwrite(scope, e, r, h)
+	return b.overwrite(ctx, scope, e, r, h)
 }
 
 // create stores r as a session of its own, under an ID of the store's choice.
@@ -169,7 +169,7 @@ func (b *fromBackend) create(ctx context.Context, scope core.Scope, r *core.Reco
 		return nil, "", err
 	}
 	e.others = others
-	state, err := b.write(scope, e, r)
+	state, err := b.write(ctx, scope, e, r)
 	if err != nil {
 		return nil, "", err
 	}
@@ -177,8 +177,8 @@ func (b *fromBackend) create(ctx context.Context, scope core.Scope, r *core.Reco
 }
 
 // overwrite stores r in place of what e was when it was read for base.
-func (b *fromBackend) overwrite(scope core.Scope, e *entry, r *core.Record, base *fromHandle) (core.Handle, string, error) {
-	state, err := b.write(scope, e, r)
+func (b *fromBackend) overwrite(ctx context.Context, scope core.Scope, e *entry, r *core.Record, base *fromHandle) (core.Handle, string, error) {
+	state, err := b.write(ctx, scope, e, r)
 	if err != nil {
 		return nil, "", err
 	}
@@ -212,11 +212,11 @@ func (b *fromBackend) renew(ctx context.Context, scope core.Scope, old *entry, r
 // Touch implements [core.Backend].
 func (b *fromBackend) Touch(ctx context.Context, scope core.Scope, r *core.Record, base core.Handle) (core.Handle, string, error) {
 	h := base.(*fromHandle)
-	unlock, err := b.sessions.lock(ctx, h.id)
+	ctx, turn, err := b.turn(ctx, h.id)
 	if err != nil {
 		return nil, "", fail("touch", err)
 	}
-	defer unlock()
+	defer turn.end()
 	e, err := b.read(ctx, scope, h.token)
 	if err != nil {
 		return nil, "", err
@@ -224,7 +224,7 @@ func (b *fromBackend) Touch(ctx context.Context, scope core.Scope, r *core.Recor
 	if e.state != h.state {
 		return h, "", nil
 	}
-	return b.overwrite(scope, e, r, h)
+	return b.overwrite(ctx, scope, e, r, h)
 }
 
 // Delete implements [core.Backend]. It follows a session that another request
@@ -247,11 +247,11 @@ func (b *fromBackend) Delete(ctx context.Context, handle core.Handle) error {
 
 // deleteOne deletes a session, or returns the token that has taken its place.
 func (b *fromBackend) deleteOne(ctx context.Context, name, id, token string) (next string, err error) {
-	unlock, err := b.sessions.lock(ctx, id)
+	ctx, turn, err := b.turn(ctx, id)
 	if err != nil {
 		return "", fail("delete", err)
 	}
-	defer unlock()
+	defer turn.end()
 	if next := b.late.successor(id, b.now()); next != "" {
 		return next, nil
 	}

@@ -37,7 +37,7 @@ func (b *fromBackend) fetch(ctx context.Context, name, token string) (*entry, er
 	if c, err := e.request.Cookie(name); err != nil || c.Value != token || !b.config.Token(token) || !isSpelledAsWritten(token) {
 		return e, absent
 	}
-	session, err := b.store.New(e.request, name)
+	session, err := b.load(ctx, e.request, name)
 	if session != nil {
 		e.session = session
 		if session.ID != "" {
@@ -72,23 +72,23 @@ func (b *fromBackend) read(ctx context.Context, scope core.Scope, token string) 
 	return e, nil
 }
 
-// fresh returns an empty session that the store has no ID for yet.
+// fresh returns an empty session that has no ID yet, or one that the store has
+// just drawn: it was asked without a cookie.
 func (b *fromBackend) fresh(ctx context.Context, scope core.Scope) (*entry, error) {
 	request := newRequest(ctx, scope.Name, "")
-	session, err := b.store.New(request, scope.Name)
+	session, err := b.load(ctx, request, scope.Name)
 	if err == nil && session == nil {
 		err = errNoSession
 	}
 	if err != nil {
 		return nil, fail("save", err)
 	}
-	session.ID = ""
 	return &entry{request: request, session: session}, nil
 }
 
 // write makes the store save r as the session e, which gets the token that
 // the store has made for it.
-func (b *fromBackend) write(scope core.Scope, e *entry, r *core.Record) (fingerprint, error) {
+func (b *fromBackend) write(ctx context.Context, scope core.Scope, e *entry, r *core.Record) (fingerprint, error) {
 	values, err := b.toGorilla(named(scope), r)
 	if err != nil {
 		return fingerprint{}, err
@@ -97,11 +97,12 @@ func (b *fromBackend) write(scope core.Scope, e *entry, r *core.Record) (fingerp
 	maps.Copy(values, e.others)
 	e.session.Values = values // a new map: the store may hand out the old one to others
 	left := max(r.Expires.Sub(b.now()), time.Second)
-	token, err := b.save(e, scope.Name, int((left+time.Second-1)/time.Second))
-	if err != nil {
-		return fingerprint{}, tooLong(err, r)
-	}
+	token, err := b.save(ctx, e, scope.Name, int((left+time.Second-1)/time.Second))
 	switch {
+	case errors.Is(err, errTooLong):
+		return fingerprint{}, sizeError(r)
+	case err != nil:
+		return fingerprint{}, fail("save", err, e.token, e.id)
 	case token == "":
 		return fingerprint{}, fail("save", errors.New("the store has set no cookie"))
 	case e.session.ID == "":
@@ -118,7 +119,7 @@ func (b *fromBackend) remove(ctx context.Context, name string, e *entry) error {
 	if e.session == nil {
 		return fail("delete", errNoSession)
 	}
-	if _, err := b.save(e, name, -1); err != nil {
+	if _, err := b.save(ctx, e, name, -1); err != nil {
 		return fail("delete", err, e.token, e.id)
 	}
 	switch _, err := b.fetch(ctx, name, e.token); {

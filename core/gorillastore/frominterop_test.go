@@ -101,7 +101,7 @@ func (a *alternating) Load(ctx context.Context, scope core.Scope, token string) 
 
 func (a *alternating) Reload(ctx context.Context, scope core.Scope, h core.Handle) (core.Loaded, error) {
 	t := h.(turnHandle)
-	l, err := t.Backend.Reload(ctx, scope, t.Handle)
+	l, err := t.Reload(ctx, scope, t.Handle)
 	l.Handle = turnHandle{t.Backend, l.Handle}
 	return l, err
 }
@@ -111,19 +111,19 @@ func (a *alternating) Save(ctx context.Context, scope core.Scope, r *core.Record
 	if !ok {
 		t.Backend = a.backends[a.turn%len(a.backends)]
 	}
-	h, token, err := t.Backend.Save(ctx, scope, r, t.Handle, renew)
+	h, token, err := t.Save(ctx, scope, r, t.Handle, renew)
 	return turnHandle{t.Backend, h}, token, err
 }
 
 func (a *alternating) Touch(ctx context.Context, scope core.Scope, r *core.Record, base core.Handle) (core.Handle, string, error) {
 	t := base.(turnHandle)
-	h, token, err := t.Backend.Touch(ctx, scope, r, t.Handle)
+	h, token, err := t.Touch(ctx, scope, r, t.Handle)
 	return turnHandle{t.Backend, h}, token, err
 }
 
 func (a *alternating) Delete(ctx context.Context, h core.Handle) error {
 	t := h.(turnHandle)
-	return t.Backend.Delete(ctx, t.Handle)
+	return t.Delete(ctx, t.Handle)
 }
 
 // onEach runs test for each store.

@@ -44,10 +44,28 @@ func (c capture) Header() http.Header         { return c.header }
 func (c capture) Write(b []byte) (int, error) { return len(b), nil }
 func (c capture) WriteHeader(int)             {}
 
+// load asks the store for the session of a request.
+func (b *fromBackend) load(ctx context.Context, request *http.Request, name string) (*sessions.Session, error) {
+	type loaded struct {
+		session *sessions.Session
+		err     error
+	}
+	answer := make(chan loaded, 1) // stays there if nobody waits any more
+	if err := ask(ctx, func() error {
+		session, err := b.store.New(request, name)
+		answer <- loaded{session, err}
+		return nil
+	}); err != nil {
+		return nil, err
+	}
+	l := <-answer
+	return l.session, l.err
+}
+
 // save makes the store save e for so many seconds, or delete it if they are
 // below zero, and returns the cookie's value. Of the store's options, nothing
 // else matters: the attributes of cookies are those in core.Config.
-func (b *fromBackend) save(e *entry, name string, seconds int) (token string, err error) {
+func (b *fromBackend) save(ctx context.Context, e *entry, name string, seconds int) (token string, err error) {
 	var options sessions.Options
 	if e.session.Options != nil {
 		options = *e.session.Options
@@ -55,7 +73,13 @@ func (b *fromBackend) save(e *entry, name string, seconds int) (token string, er
 	options.MaxAge = seconds
 	e.session.Options = &options // not to be shared with the store's own
 	c := capture{http.Header{}}
-	if err := b.store.Save(e.request, c, e.session); err != nil {
+	if err := ask(ctx, func() error {
+		err := b.store.Save(e.request, c, e.session)
+		if isTooLong(err) {
+			return errTooLong
+		}
+		return hide(err, e.token, e.session.ID)
+	}); err != nil {
 		return "", err
 	}
 	for _, cookie := range (&http.Response{Header: c.header}).Cookies() {
@@ -130,17 +154,21 @@ func fileIsMissing(err error) bool {
 	return true
 }
 
-// tooLong turns securecookie's complaint into what the core can explain.
-func tooLong(err error, r *core.Record) error {
+// errTooLong is securecookie's complaint about more than its MaxLength.
+var errTooLong = errors.New("more than the store's MaxLength")
+
+func isTooLong(err error) bool {
 	var known securecookie.Error
-	if !errors.As(err, &known) || !strings.Contains(err.Error(), "too long") {
-		return fail("save", err)
-	}
+	return errors.As(err, &known) && strings.Contains(err.Error(), "too long")
+}
+
+// sizeError is errTooLong as the core can explain it.
+func sizeError(r *core.Record) error {
 	record, _ := r.MarshalBinary() // its error is always nil
 	// Twice base64 of an envelope: about half of the 4,096 bytes that are
 	// securecookie's default are the session's.
 	limit := min(2048, len(record)-1)
-	return fmt.Errorf("gorillastore: save: more than the store's MaxLength: %w", &core.SizeError{Total: len(record), Limit: limit})
+	return fmt.Errorf("gorillastore: save: %w: %w", errTooLong, &core.SizeError{Total: len(record), Limit: limit})
 }
 
 // fail says what the store could not do.
@@ -156,6 +184,9 @@ type storeError struct {
 }
 
 func hide(err error, secrets ...string) error {
+	if err == nil {
+		return nil
+	}
 	text := err.Error()
 	for _, secret := range secrets {
 		if secret != "" {
@@ -174,7 +205,7 @@ func (e *storeError) Is(target error) bool { return e.is(target) }
 // patientFiles returns a copy of files that leaves the age of sessions to the
 // core, and how long gorilla's own sessions last.
 func patientFiles(files *sessions.FilesystemStore) (sessions.Store, time.Duration, error) {
-	if files == nil || len(files.Codecs) == 0 {
+	if len(files.Codecs) == 0 {
 		return nil, 0, errors.New("gorillastore: the FilesystemStore has no keys")
 	}
 	clone, maxAge := *files, defaultMaxAge
@@ -194,20 +225,27 @@ func patientFiles(files *sessions.FilesystemStore) (sessions.Store, time.Duratio
 	return &clone, maxAge, nil
 }
 
-// cookieStoreIn returns the CookieStore that store is, or that a struct around
-// it embeds as gin-contrib's does.
-func cookieStoreIn(store sessions.Store) *sessions.CookieStore {
-	if cookies, ok := store.(*sessions.CookieStore); ok {
-		return cookies
+// storeIn returns the S that store is, or that gin-contrib has wrapped to set
+// its options. Other programs' wrappers may change what the store does: of
+// them, nothing is known, and the answer is nil.
+func storeIn[S sessions.Store](store sessions.Store) (found S) {
+	if found, ok := store.(S); ok {
+		return found
 	}
 	v := reflect.Indirect(reflect.ValueOf(store))
-	if v.Kind() != reflect.Struct {
-		return nil
+	if v.Kind() != reflect.Struct || !strings.HasPrefix(v.Type().PkgPath(), "github.com/gin-contrib/sessions/") {
+		return found
 	}
-	field, ok := v.Type().FieldByName("CookieStore")
-	if !ok || !field.Anonymous || len(field.Index) != 1 {
-		return nil
+	for i := range v.NumField() {
+		if field := v.Type().Field(i); field.Anonymous && field.Type == reflect.TypeFor[S]() {
+			found, _ = reflect.TypeAssert[S](v.Field(i))
+		}
 	}
-	cookies, _ := v.FieldByIndex(field.Index).Interface().(*sessions.CookieStore)
-	return cookies
+	return found
+}
+
+// isNil reports whether store is nil or a nil pointer.
+func isNil(store sessions.Store) bool {
+	v := reflect.ValueOf(store)
+	return !v.IsValid() || v.Kind() == reflect.Pointer && v.IsNil()
 }

@@ -11,6 +11,7 @@ import (
 	"net/http/httptest"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -127,6 +128,7 @@ type site struct {
 	t       *testing.T
 	m       *core.Manager
 	now     time.Time
+	mu      sync.Mutex // guards events
 	events  []core.Event
 	cookies map[string]string
 	last    []*http.Cookie // what the last response set
@@ -135,7 +137,11 @@ type site struct {
 func newSite(t *testing.T, backend core.Backend, edit func(*core.Config)) *site {
 	t.Helper()
 	s := &site{t: t, now: time.Now(), cookies: map[string]string{}}
-	c := core.Config{Now: func() time.Time { return s.now }, Observer: func(_ context.Context, e core.Event) { s.events = append(s.events, e) }}
+	c := core.Config{Now: func() time.Time { return s.now }, Observer: func(_ context.Context, e core.Event) {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		s.events = append(s.events, e)
+	}}
 	c.Cookie.Name = "session"
 	if edit != nil {
 		edit(&c)

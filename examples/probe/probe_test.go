@@ -15,19 +15,32 @@ import (
 
 	"github.com/satchel-go/satchel/core"
 	"github.com/satchel-go/satchel/examples/internal/stores"
+	"github.com/satchel-go/satchel/internal/redistest"
 )
 
 // everywhere runs a test on each framework and each store.
 func everywhere(t *testing.T, test func(t *testing.T, framework, store string)) {
 	for framework := range frameworks {
-		for _, store := range []string{"memory:", "cookie:", "gorilla-cookie:"} {
+		for _, store := range []string{"memory:", "cookie:", "redis:", "gorilla-cookie:", "gorilla-redis:"} {
 			t.Run(framework+" "+store, func(t *testing.T) {
 				t.Parallel()
-				test(t, framework, store)
+				test(t, framework, storeURL(t, store))
 			})
 		}
 	}
 }
+
+// storeURL completes the URL of a store in Redis with a server of its own.
+func storeURL(t *testing.T, store string) string {
+	t.Helper()
+	if before, ok := strings.CutSuffix(store, "redis:"); ok {
+		return before + redistest.Start(t).URL()
+	}
+	return store
+}
+
+// onServer reports whether a store keeps sessions on the server.
+func onServer(store string) bool { return !strings.HasSuffix(store, "cookie:") }
 
 // serve starts a probe in this process and returns its address.
 func serve(t *testing.T, framework, store, keys string) string {

@@ -101,7 +101,7 @@ func TestIdentity(t *testing.T) {
 		}
 		c.wants("POST /logout", 200, `{"id":""}`)
 		c.wants("GET /get?key=k", 200, `{"found":false,"value":"","new":true,"id":"","user":""}`)
-		if store == "memory:" {
+		if onServer(store) {
 			c.wants("GET /sessions", 200, `[]`)
 		} else {
 			c.refused("GET /sessions", 501, "not supported")
@@ -243,7 +243,7 @@ func TestStreamsAndPanics(t *testing.T) {
 		c.wants("GET /late?key=l&value=v", 200, `{"started":true}`)
 		// Fiber sends nothing before the handler has returned.
 		want := ""
-		if store == "memory:" || framework == "fiber" {
+		if onServer(store) || framework == "fiber" {
 			want = "v"
 		}
 		if got := value("l"); got != want {
@@ -293,8 +293,8 @@ func TestIncrLosesNothing(t *testing.T) {
 // TestFrameworksShareSessions hands one browser from framework to framework.
 func TestFrameworksShareSessions(t *testing.T) {
 	t.Parallel()
-	for _, store := range []string{"cookie:", "gorilla-cookie:"} {
-		keys := core.GenerateKey()
+	for _, store := range []string{"cookie:", "redis:", "gorilla-cookie:", "gorilla-redis:"} {
+		store, keys := storeURL(t, store), core.GenerateKey()
 		var c *client
 		n := 0
 		for range 2 {

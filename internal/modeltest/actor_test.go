@@ -49,6 +49,7 @@ func (a *actor) serve() {
 	} else {
 		w.note("request without a known token")
 	}
+	w.counts.when(a.cookie == twice || a.cookie == twiceOursLast, "two cookies of our name")
 	if !a.load(header != "") {
 		return
 	}
@@ -63,10 +64,11 @@ func (a *actor) serve() {
 	if a.early && !a.lost {
 		jar.take(a.x.setCookie)
 	}
-	for _, o := range a.script.late {
-		if !a.over && !(a.broken && o.do == commit) {
-			a.do(o)
+	for _, o := range a.late {
+		if a.over || a.broken && o.do == commit {
+			continue // there is an error page, and nobody to ask for a commit
 		}
+		a.do(o)
 	}
 	a.finish()
 	if !a.early && !a.lost {
@@ -85,6 +87,7 @@ func (a *actor) load(presented bool) bool {
 	a.s, err = w.manager.Load(a.x)
 	trouble := a.act.trouble
 	a.act = act{}
+	w.counts.when(trouble && (err != nil || a.told(core.EventUnavailable)), "sessions that could not be loaded")
 	if err != nil {
 		if !trouble || !errors.Is(err, core.ErrUnavailable) {
 			violate("L3", "loading failed for no reason: %v", err)
@@ -132,6 +135,9 @@ func (a *actor) answer() {
 			err = core.ErrTooLate
 		}
 		a.broken = err != nil && !errors.Is(err, core.ErrTooLate)
+		if a.x.reset != a.broken {
+			violate("C3", "the commit ended with %v; what the handler has prepared was dropped: %v", err, a.x.reset)
+		}
 		if a.shows && err == nil {
 			m.shown(a)
 		}
@@ -141,6 +147,7 @@ func (a *actor) answer() {
 		}
 	}
 	a.sent = true
+	a.w.counts.when(wishes && status >= 500, "changes that were rolled back")
 	a.mustBeTold("C4", core.EventRolledBack, wishes && status >= 500)
 	if status != core.StatusHijacked {
 		m.header(a)

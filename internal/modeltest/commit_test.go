@@ -16,7 +16,10 @@ func (a *actor) begin(sent, shows bool) {
 	v := a.view
 	a.act = act{committing: true, sent: sent, shows: shows, began: a.w.clock, start: time.Now()}
 	// Whoever is no activity keeps the expiry as it is, and looks first what it is.
-	a.act.reload = v.noTouch && !v.id.IsZero() && v.wishes()
+	a.act.reload = v.noTouch && !v.id.IsZero() && (v.wishes() || shows && len(v.read) > 0)
+	if v.byID && v.id.IsZero() {
+		v.wasLate = true // a job has ended its session, and has no client to start another one for
+	}
 	if sent && v.standing() == live && !v.id.IsZero() && v.login == "" && v.newToken(&v.base) {
 		v.renew, v.remember, a.act.stripped = false, nil, true // too late; the rest is not
 	}
@@ -50,6 +53,7 @@ func (m *model) committed(a *actor, err error) {
 		}
 		err = nil
 	}
+	m.w.counts.commit(a, err)
 	result := core.ID{}
 	switch {
 	case err != nil:
@@ -74,7 +78,6 @@ func (m *model) committed(a *actor, err error) {
 	}
 	a.results = append(a.results, result)
 	t.committing = false
-	m.w.counts.add(a)
 }
 
 // loggedOut checks what was to end with this commit (promises K2, I3).
@@ -112,7 +115,8 @@ func (m *model) failed(a *actor, err error) {
 		if t.answered && !t.undoing {
 			violate("C3", "a commit failed with %v, and %s is stored", err, m.name(t.saved))
 		}
-		m.sessions[t.saved].orphan = t.token
+		r := m.sessions[t.saved]
+		r.orphan = r.orphan || t.token
 	}
 	for _, f := range v.added {
 		delete(v.read, f.text) // what was never stored was never read; if it was, it is shown again
@@ -195,6 +199,7 @@ func (m *model) header(a *actor) {
 	if want == 0 {
 		return
 	}
+	m.w.counts["cookies that were set"]++
 	token, attributes := parseCookie(lines[0])
 	if v.deleted {
 		if token != "" || !strings.Contains(attributes, "Max-Age=0;") {
@@ -205,6 +210,7 @@ func (m *model) header(a *actor) {
 	if lasting := strings.Contains(attributes, "Max-Age="); lasting != v.lasts {
 		violate("T3", "remembered is %v, and the cookie lasts: %v", v.lasts, lasting)
 	}
+	m.w.counts.when(v.lasts, "cookies that outlive the browser")
 	if old, known := m.tokens[token]; known && old != v.cookie || token == "" {
 		violate("K3", "a token was handed out twice")
 	}

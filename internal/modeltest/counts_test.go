@@ -2,39 +2,82 @@ package modeltest
 
 import "github.com/satchel-go/satchel/core"
 
-// counts is what the schedules have provoked. A test that provokes nothing
-// shows nothing.
-type counts struct {
-	conflicts   int // saves that met a conflict and were tried again
-	dropped     int // commits whose changes were dropped
-	doubles     int // flashes that two responses have shown
-	superseded  int // requests whose token was the one before
-	evictions   int // sessions that made room for a login
-	revocations int
-	faults      int
-	failures    int // commits that failed
-	commits     int
+// counts says how often the schedules have provoked what a promise is about.
+// A test that provokes nothing shows nothing.
+type counts map[string]int
+
+// What every run of at least enoughSchedules has to provoke, and how often at least.
+var evidence = []struct {
+	promise, what string
+	least         int
+}{
+	{"L1", "tokens that were good for nothing", 100},
+	{"L2", "two cookies of our name", 30},
+	{"L3", "sessions that could not be loaded", 100},
+	{"L4", "old tokens remembered", 100},
+	{"C1", "requests that wrote nothing and got nothing", 100},
+	{"C2", "writes that changed nothing", 100},
+	{"C3", "commits that failed", 100},
+	{"C4", "changes that were rolled back", 100},
+	{"C5", "commits after the client had gone", 100},
+	{"C6", "changes after the header that were stored", 100},
+	{"C7", "cookies that were set", 100},
+	{"K1", "conflicts after which it was tried again", 100},
+	{"K2", "changes that were dropped", 100},
+	{"K3", "renewals that lost against another", 100},
+	{"T1", "sessions that had expired", 100},
+	{"T2", "touches", 100},
+	{"T3", "cookies that outlive the browser", 100},
+	{"F1", "flashes that were read and kept, for nobody saw them", 100},
+	{"F2", "flashes that were read where they were added", 100},
+	{"F3", "flashes that were taken back", 100},
+	{"F4", "reads that left other kinds alone", 100},
+	{"F5", "flashes that made room", 30},
+	{"F6", "flashes that two overlapping requests have shown", 100},
+	{"I1", "logins", 100},
+	{"I1", "sessions that made room for a login", 30},
+	{"I2", "revocations", 100},
+	{"I2", "logins in flight across a revocation", 100},
+	{"I3", "logouts that left a new session", 100},
 }
 
-func (c *counts) add(a *actor) {
-	c.commits++
-	c.conflicts += a.act.conflicts
-	if a.told(core.EventDropped) {
-		c.dropped++
-	}
-	if a.told(core.EventFailed) {
-		c.failures++
+const enoughSchedules = 20_000
+
+func (c counts) plus(d counts) {
+	for what, n := range d {
+		c[what] += n
 	}
 }
 
-func (c *counts) plus(d *counts) {
-	c.conflicts += d.conflicts
-	c.dropped += d.dropped
-	c.doubles += d.doubles
-	c.superseded += d.superseded
-	c.evictions += d.evictions
-	c.revocations += d.revocations
-	c.faults += d.faults
-	c.failures += d.failures
-	c.commits += d.commits
+func (c counts) when(happened bool, what string) {
+	if happened {
+		c[what]++
+	}
+}
+
+// commit counts what a commit was about, before the view is brought up to date.
+func (c counts) commit(a *actor, err error) {
+	v, t := a.view, &a.act
+	stored := !t.saved.IsZero() && !t.undone && err == nil
+	c["commits"]++
+	c["conflicts after which it was tried again"] += t.conflicts
+	c.when(a.told(core.EventDropped), "changes that were dropped")
+	c.when(t.gone && v.renew && v.login == "", "renewals that lost against another")
+	c.when(err != nil, "commits that failed")
+	c.when(err == nil && v.id.IsZero() && !v.wishes() && !v.presented, "requests that wrote nothing and got nothing")
+	c.when(err == nil && v.standing() == live && !v.id.IsZero() && v.wishes() && t.saved.IsZero() && !t.gone, "writes that changed nothing")
+	c.when(stored && a.hangup, "commits after the client had gone")
+	c.when(stored && t.sent, "changes after the header that were stored")
+	c.when(stored && v.login != "", "logins")
+	c.when(stored && v.deleted, "logouts that left a new session")
+	c.when(t.touched, "touches")
+	for _, f := range v.base.flashes {
+		c.when(err == nil && !t.shows && v.read[f.text] && a.x != nil, "flashes that were read and kept, for nobody saw them")
+	}
+	for _, f := range v.added {
+		c.when(stored && t.shows && v.read[f.text], "flashes that were read where they were added")
+	}
+	if room := a.w.schedule.setup.maxFlashes; stored && v.base.created.IsZero() == false {
+		c.when(len(unread(v.base.flashes, t.began))+len(v.added) > room, "flashes that made room")
+	}
 }

@@ -15,6 +15,7 @@ type exchange struct {
 	cookies   string
 	response  map[string]string
 	setCookie []string
+	reset     bool // all that the handler has prepared was dropped
 }
 
 func (x *exchange) Context() context.Context { return x.ctx }
@@ -35,7 +36,7 @@ func (x *exchange) SetResponseHeader(name, value string) { x.response[name] = va
 
 func (x *exchange) ResetResponse() {
 	clear(x.response)
-	x.setCookie = nil
+	x.setCookie, x.reset = nil, true
 }
 
 func (x *exchange) ReplaceSetCookie(old, line string) {
@@ -78,7 +79,7 @@ func parseCookie(line string) (value, attributes string) {
 func (j *jar) header(mode string) (token, header string) {
 	token = j.token
 	switch mode {
-	case noTab:
+	case nothing:
 		token = ""
 	case garbage:
 		token = strings.Repeat("Zm9v", 16)
@@ -86,6 +87,8 @@ func (j *jar) header(mode string) (token, header string) {
 		token = j.before
 	case twice:
 		return "", cookieName + "=" + j.token + "; " + cookieName + "=" + strings.Repeat("Zm9v", 16)
+	case twiceOursLast:
+		return "", cookieName + "=" + strings.Repeat("Zm9v", 16) + "; " + cookieName + "=" + j.token
 	}
 	if token == "" {
 		return "", ""

@@ -25,15 +25,15 @@ type call struct {
 	a      *actor
 	what   string
 	id     core.ID
-	asked  time.Time // when the core asked for it: it may have waited since
-	called time.Time // of a save: when the store was called
+	called time.Time // when the core asked for it: it may have waited since
+	asked  time.Time // when it made the record that it wants to store
 	fault  mishap
 }
 
 // ask waits for the running actor's turn.
 func (g *gate) ask(what string, id core.ID) call {
 	a := g.w.running
-	c := call{a: a, what: what, id: id, asked: g.w.clock}
+	c := call{a: a, what: what, id: id, called: g.w.clock, asked: g.w.clock}
 	a.step()
 	for _, f := range a.faults {
 		if f.at == a.calls {
@@ -43,7 +43,7 @@ func (g *gate) ask(what string, id core.ID) call {
 	a.calls++
 	if c.fault != "" {
 		a.act.trouble = true
-		g.w.counts.faults++
+		g.w.counts["mishaps"]++
 	}
 	if c.fault == slow {
 		time.Sleep(2 * commitTimeout) // on the test's fake clock
@@ -69,6 +69,9 @@ func do[T any](ctx context.Context, c call, effect func(context.Context) (T, err
 	}
 	if err != nil && !errors.Is(err, core.ErrNotFound) && !errors.Is(err, core.ErrConflict) && !errors.Is(err, core.ErrSessionLimit) {
 		c.a.act.trouble = true // a deadline has passed
+		if errors.Is(err, context.Canceled) {
+			violate("C5", "the client hung up, and %s stopped", c.what)
+		}
 	}
 	if c.fault == loses {
 		return none, errDown
@@ -113,7 +116,6 @@ func (g *gate) Load(ctx context.Context, id core.ID) (core.Entry, error) {
 
 func (g *gate) Save(ctx context.Context, id core.ID, e core.Entry, base core.Version) (core.Version, error) {
 	c := g.ask("save", id)
-	c.called = c.asked
 	if t := &c.a.act; !t.planned.IsZero() {
 		c.asked, t.planned = t.planned, time.Time{} // the record was made before the reservation
 	}

@@ -4,22 +4,41 @@ import (
 	"math/rand/v2"
 	"slices"
 	"time"
+
+	"github.com/satchel-go/satchel/core"
 )
 
 // generator draws schedules: few clients, users, keys and sessions, so that
 // everything meets everything.
-type generator struct{ *rand.Rand }
+type generator struct {
+	*rand.Rand
+	theme
+}
+
+// theme is what a schedule is mostly about.
+type theme struct {
+	verbs     []verb // of handlers, the more often the more frequent
+	operators int    // one actor in so many is one
+}
+
+var themes = []theme{
+	{handlerVerbs, 24},
+	{[]verb{set, set, incr, incr, incr, del, clearAll, commit, commit, look, wait, logout}, 24},
+	{[]verb{flashIt, readFlashes, readFlashes, readFlashes, readFlashes, keepFlashes, commit, set, wait}, 24},
+	{[]verb{login, login, login, login, renew, renew, renew, logout, remember, set, incr, commit, commit, skipTouch, list, revokeOwn, revokeOthers, wait}, 5},
+}
 
 func generate(seed uint64) *schedule {
-	g := generator{rand.New(rand.NewPCG(seed, 0))}
+	g := generator{Rand: rand.New(rand.NewPCG(seed, 0))}
+	g.theme = pick(g, themes...)
 	s := &schedule{setup: setup{maxFlashes: 32}}
-	if g.oneIn(4) {
+	if g.oneIn(3) {
 		s.setup.limit, s.setup.refuse = 1+g.IntN(2), g.oneIn(2)
 	}
 	if g.oneIn(6) {
 		s.setup.maxFlashes = 2
 	}
-	s.setup.serve = g.oneIn(8)
+	s.setup.serve, s.setup.austere = g.oneIn(8), g.oneIn(3)
 	// At first, one request after the other fills the store and the cookie jars.
 	calm := 1 + g.IntN(2)
 	for i := range calm {
@@ -39,16 +58,21 @@ func (g generator) oneIn(n int) bool { return g.IntN(n) == 0 }
 
 func pick[T any](g generator, from ...T) T { return from[g.IntN(len(from))] }
 
-// order draws whose turn it is: in bursts, longer or shorter.
-func (g generator) order(first, n int) []int {
-	turns := make([]int, 12*n)
+// order draws whose turn it is: in bursts, longer or shorter. Often all have
+// loaded their sessions before anybody goes on.
+func (g generator) order(first, n int) (turns []int) {
+	for range pick(g, 0, 2, 3, 4) {
+		for i := range n {
+			turns = append(turns, first+i)
+		}
+	}
 	stay := pick(g, 0.0, 0.3, 0.7, 0.9)
 	who := first
-	for i := range turns {
-		if i == 0 || g.Float64() >= stay {
+	for range 12 * n {
+		if g.Float64() >= stay {
 			who = first + g.IntN(n)
 		}
-		turns[i] = who
+		turns = append(turns, who)
 	}
 	return turns
 }
@@ -59,7 +83,7 @@ func (g generator) opening(client int) script {
 	if g.oneIn(2) {
 		s.ops = append(s.ops, op{do: login, user: pick(g, users...)})
 	}
-	for range g.IntN(3) {
+	for range g.IntN(4) {
 		s.ops = append(s.ops, op{do: flashIt, key: pick(g, kinds...)})
 	}
 	return s
@@ -74,32 +98,33 @@ func (g generator) actor(faulty bool) script {
 }
 
 func (g generator) role() script {
+	if g.oneIn(g.operators) {
+		return script{role: pick(g, revoke, revokeUser, revokeUser, revokeUser, revokeAll), nth: g.IntN(4), user: pick(g, "ann", "ann", "bob")}
+	}
 	switch g.IntN(24) {
 	case 0:
-		return script{role: advance, by: pick(g, time.Second, 61*time.Second, 4*time.Minute, 11*time.Minute, 31*time.Minute, 121*time.Minute)}
+		return script{role: advance, by: pick(g, time.Second, 61*time.Second, 4*time.Minute, 11*time.Minute, 25*time.Minute, 31*time.Minute, 91*time.Minute)}
 	case 1:
 		return script{role: advance, by: pick(g, 4*time.Minute, 11*time.Minute)}
 	case 2:
 		return script{role: copyCookies}
 	case 3:
 		return script{role: job, nth: g.IntN(4), ops: g.ops(1+g.IntN(3), jobVerbs)}
-	case 4:
-		return script{role: pick(g, revoke, revokeUser, revokeUser, revokeAll), nth: g.IntN(4), user: pick(g, users...)}
 	}
 	return g.request()
 }
 
 func (g generator) request() script {
 	s := script{role: request, client: g.client(), status: 200}
-	s.ops = g.ops(1+g.IntN(4), handlerVerbs)
+	s.ops = g.ops(1+g.IntN(4), g.verbs)
 	if g.oneIn(3) {
-		s.status = pick(g, 303, 204, 404, 500, statusHijack, panics)
+		s.status = pick(g, 303, 204, 404, 500, core.StatusHijacked, panics)
 	}
 	if g.oneIn(4) {
 		s.late = g.ops(1+g.IntN(2), lateVerbs)
 	}
 	if g.oneIn(12) {
-		s.cookie = pick(g, noTab, garbage, twice, previousOne)
+		s.cookie = pick(g, nothing, garbage, twice, twiceOursLast, previousOne)
 	}
 	if g.oneIn(12) {
 		s.method = "HEAD"
@@ -147,7 +172,7 @@ func (g generator) op(do verb) op {
 	case readFlashes, keepFlashes:
 		o.key = pick(g, "", "", "info", "error")
 	case login:
-		o.user = pick(g, "ann", "ann", "bob")
+		o.user = pick(g, "ann", "ann", "ann", "bob")
 	case remember:
 		o.n = g.IntN(2)
 	case revokeOwn:

@@ -32,13 +32,16 @@ func (m *model) reserved(c call, user string, limit int, end []core.ID, err erro
 			continue
 		}
 		// It may be nobody's yet, and just about to become user's.
-		if r.user != user && m.places[place{user, id}] == nil || limit == 0 {
+		if r.user != user && m.places[place{user, id}] == nil || m.w.schedule.setup.limit == 0 {
 			violate("I1", "%s had to make room for a login of %s", m.name(id), user)
 		}
-		m.w.counts.evictions++
+		m.w.counts["sessions that made room for a login"]++
 		if !m.isStored(id) {
 			m.end(id) // this store deletes what it takes out of the index
 		}
+	}
+	if t.targets != nil {
+		m.withdraw(user, c.id) // a revocation failed half-way, and puts back what it may have taken
 	}
 	t.places[place{user, c.id}], m.places[place{user, c.id}] = m.w.steps, c.a
 	t.since = m.w.clock
@@ -88,7 +91,7 @@ func (m *model) confirmed(c call, user string, err error) {
 	}
 	since, reserved := t.places[place{user, c.id}]
 	lapsed := m.w.clock.Sub(t.since) >= reservationTime
-	if reserved && !lapsed && m.withdrawn[place{user, c.id}] < since {
+	if reserved && !lapsed && t.saved == c.id && m.withdrawn[place{user, c.id}] < since {
 		violate("I1", "a login of %s lost its place for no reason", user)
 	}
 	t.dropped = t.dropped || c.fault != loses
@@ -159,6 +162,9 @@ func (m *model) deletedAll(c call, err error) {
 			c.a.act.victims = append(c.a.act.victims, id)
 		}
 		m.end(id)
+		if m.isStored(id) {
+			violate("I2", "all were deleted, and %s is there", m.name(id))
+		}
 	}
 	for _, a := range m.w.actors {
 		for p := range a.act.places {
@@ -182,7 +188,8 @@ func (m *model) revoked(t *act) {
 			violate("I2", "a login in flight survived a revocation, as %s", m.name(id))
 		}
 	}
-	m.w.counts.revocations++
+	m.w.counts["revocations"]++
+	m.w.counts["logins in flight across a revocation"] += len(t.inFlight)
 }
 
 // spared reports whether the login of a may survive a revocation: another

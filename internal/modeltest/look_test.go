@@ -38,8 +38,10 @@ func (a *actor) do(o op) {
 		text = fmt.Sprintf("f%d", m.texts)
 		s.Flash(o.key, text)
 	case readFlashes:
+		m.w.counts.when(len(a.unread(o)) < len(v.visible(a.w.clock)), "reads that left other kinds alone")
 		sameFlashes("F6", s.Flashes(o.filter()...), a.unread(o))
 	case keepFlashes:
+		m.w.counts.when(len(v.read) > 0, "flashes that were taken back")
 		s.KeepFlashes(o.filter()...)
 	case renew:
 		s.Renew()
@@ -226,8 +228,7 @@ func (m *model) pick(nth int) (core.ID, bool) {
 // shown counts by how many responses the flashes that a has read are shown.
 func (m *model) shown(a *actor) {
 	for text := range a.view.read {
-		if m.seen[text]++; m.seen[text] == 2 {
-			m.w.counts.doubles++
-		}
+		m.seen[text]++
+		m.w.counts.when(m.seen[text] == 2, "flashes that two overlapping requests have shown")
 	}
 }

@@ -1,57 +1,122 @@
 package modeltest
 
 import (
+	"context"
 	"flag"
 	"fmt"
 	"runtime"
+	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
+
+	"github.com/satchel-go/satchel/core"
 )
 
 var (
-	schedules = flag.Int("schedules", 10_000, "how many schedules to run")
-	firstSeed = flag.Uint64("seed", 1, "the seed of the first schedule; the others follow")
+	schedules = flag.Int("schedules", enoughSchedules, "how many schedules to run")
+	firstSeed = flag.Uint64("seed", 1, "the seed of the first schedule; the others count on from it")
 )
 
+// TestModel runs schedules, finds out which promises they break, and says so
+// in a subtest for each promise.
 func TestModel(t *testing.T) {
+	n := *schedules
+	if testing.Short() {
+		n = min(n, 1000)
+	}
+	provoked, broken := campaign(t, *firstSeed, n)
+	enough := n >= enoughSchedules && len(broken) == 0
+	for _, e := range evidence {
+		t.Run(e.promise+"_model", func(t *testing.T) {
+			t.Logf("%d %s", provoked[e.what], e.what)
+			if provoked[e.what] < e.least && enough {
+				t.Errorf("want %d at least", e.least)
+			}
+			if text, ok := broken[e.promise]; ok {
+				t.Error(text)
+				delete(broken, e.promise)
+			}
+		})
+	}
+	for _, text := range broken {
+		t.Error(text)
+	}
+	t.Logf("%d schedules, %d commits, %d mishaps", n, provoked["commits"], provoked["mishaps"])
+}
+
+// campaign runs n schedules on all processors. It stops at the first failure,
+// and returns a report of it by the promise that is broken.
+func campaign(t *testing.T, seed uint64, n int) (provoked counts, broken map[string]string) {
 	var (
-		mu    sync.Mutex
-		total counts
-		group sync.WaitGroup
+		mu      sync.Mutex
+		group   sync.WaitGroup
+		stop    atomic.Bool
+		workers = runtime.GOMAXPROCS(0)
 	)
-	workers := runtime.GOMAXPROCS(0)
+	provoked, broken = counts{}, map[string]string{}
 	for worker := range workers {
 		group.Go(func() {
-			var c counts
-			synctest.Test(t, func(t *testing.T) {
-				for i := worker; i < *schedules && !t.Failed(); i += workers {
-					try(t, *firstSeed+uint64(i), &c)
+			c := counts{}
+			synctest.Test(t, func(*testing.T) {
+				for i := worker; i < n && !stop.Load(); i += workers {
+					if v, text := try(seed+uint64(i), c, nil); v != nil {
+						stop.Store(true)
+						mu.Lock()
+						broken[v.promise] = text
+						mu.Unlock()
+					}
 				}
 			})
 			mu.Lock()
 			defer mu.Unlock()
-			total.plus(&c)
+			provoked.plus(c)
 		})
 	}
 	group.Wait()
-	t.Logf("provoked: %+v", total)
+	return provoked, broken
 }
 
-// try runs one schedule, and reports a failure with the smallest schedule that fails alike.
-func try(t *testing.T, seed uint64, c *counts) {
+// try runs one schedule. If it fails, it returns what the smallest schedule
+// that fails alike shows, and a report.
+func try(seed uint64, c counts, breaking breakage) (*violation, string) {
 	s := generate(seed)
-	found := run(s, c, nil, false)
+	found := run(s, c, breaking)
 	if found == nil {
-		return
+		return nil, ""
 	}
 	small := shrink(s, func(s *schedule) bool {
-		v := run(s, new(counts), nil, false)
+		v := run(s, counts{}, breaking)
 		return v != nil && v.promise == found.promise
 	})
-	t.Error(report(seed, small, run(small, new(counts), nil, true)))
+	steps, v := trace(small, breaking)
+	return v, fmt.Sprintf("%v\n%v\n%s\nreplay: make torture N=1 SEED=%d", small, v, steps, seed)
 }
 
-func report(seed uint64, s *schedule, v *violation) string {
-	return fmt.Sprintf("%v\n%v\nreplay: make torture N=1 SEED=%d", s, v, seed)
+// TestModelReplays shows that a seed always gives the same run, and that a
+// failing schedule is shrunk to what makes it fail.
+func TestModelReplays(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		for seed := range uint64(200) {
+			first, _ := trace(generate(seed), nil)
+			second, _ := trace(generate(seed), nil)
+			if first != second {
+				t.Fatalf("schedule %d runs one way:\n%s\nand another:\n%s", seed, first, second)
+			}
+		}
+		logoutDoesNothing := func(s full) full {
+			return &broken{full: s, delete: func(context.Context, core.ID) error { return nil }}
+		}
+		for seed := range uint64(100) {
+			large := len(generate(seed).actors)
+			if v, text := try(seed, counts{}, logoutDoesNothing); v != nil && large > 4 {
+				if small := strings.Count(text, "actor "); small > 2 {
+					t.Errorf("%d actors were shrunk to %d:\n%s", large, small, text)
+				}
+				return
+			}
+		}
+		t.Error("nothing to shrink")
+	})
 }

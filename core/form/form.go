@@ -1,0 +1,144 @@
+// Package form carries a form that was filled in wrongly across the redirect
+// to the page that shows it again: what the visitor entered, and what is wrong
+// with it.
+//
+//	type Signup struct {
+//		Name     string `form:"name"`
+//		Email    string `form:"email"`
+//		Password string `form:"password" session:"-"` // never kept
+//	}
+//
+//	var signup = form.New[Signup]("signup")
+//
+// The handler of the POST reads the form with the framework's binder, and
+// sends the visitor back:
+//
+//	var errs form.Errors
+//	if !strings.Contains(in.Email, "@") {
+//		errs.Add("email", "That is no address.")
+//	}
+//	if len(errs) > 0 {
+//		signup.Fail(s, in, errs)
+//		return c.Redirect(303, "/signup")
+//	}
+//
+// The handler of the page hands signup.Take(s) to its template:
+//
+//	<input name="email" value="{{.Form.Value "email"}}">
+//	{{with .Form.Error "email"}}<p>{{.}}</p>{{end}}
+//
+// Input and errors have the life of a typed flash (see [core.FlashKey]): they
+// wait until a page shows them, and are gone after that. If a session has no
+// room for the input, the errors are kept without it.
+//
+// # What is never kept
+//
+// Passwords and the like do not belong into a session. Left out are, however
+// deep inside T, in nested and embedded structs, pointers, slices and maps:
+//
+//   - fields tagged `session:"-"`;
+//   - fields, and keys of maps, whose name says so: password, secret, token,
+//     PIN, CVC, card number and their like. Tag such a field `session:"keep"`
+//     if it is none;
+//   - fields that are no input, tagged `form:"-"`, and uploaded files;
+//   - unexported fields, and those tagged `json:"-"`.
+//
+// The browser gets what is left: such a field is empty when the page is shown
+// again. The texts of errors are kept as they are.
+package form
+
+import (
+	"encoding/json"
+	"fmt"
+	"reflect"
+
+	"github.com/satchel-go/satchel/core"
+)
+
+// Form is a form whose input is a T. Make one per form, at package level; it
+// is safe for concurrent use.
+type Form[T any] struct {
+	name   string
+	plan   *typePlan
+	input  core.FlashKey[string] // as JSON, whatever the session's codec
+	errors core.FlashKey[Errors]
+}
+
+// New returns the form called name, which must differ from those of other
+// forms. It panics if the name is empty, or T is not a struct whose fields can be
+// kept: it then says which field cannot, and what to do.
+func New[T any](name string) *Form[T] {
+	if name == "" {
+		panic("satchel: form.New: the name is empty")
+	}
+	p, err := planOf(reflect.TypeFor[T]())
+	if err != nil {
+		panic(fmt.Sprintf("satchel: form.New(%q): %v", name, err))
+	}
+	return &Form[T]{
+		name: name, plan: p,
+		// Two flashes, the input first: where room is short, the oldest go.
+		input:  core.NewFlashKey[string]("form:" + name),
+		errors: core.NewFlashKey[Errors]("form errors:" + name),
+	}
+}
+
+// Fail keeps input, without what is never kept, and errs for the next page
+// that takes them. The fields of errs may go by their names in Go as well. Input
+// that cannot be written, such as a time in the year 12000, is left out.
+func (f *Form[T]) Fail(s *core.Session, input T, errs Errors) {
+	text, err := json.Marshal(f.kept(input))
+	if err != nil {
+		text = []byte("{}") // what a visitor types is no reason to fail the commit
+	}
+	f.input.Add(s, string(text))
+	f.errors.Add(s, f.renamed(errs))
+}
+
+// Take returns the page of what the last Fail has kept, and marks it and what
+// those before it have kept as read. Without any it is the page of an empty form. It is
+// never nil.
+func (f *Form[T]) Take(s *core.Session) *Page[T] {
+	p := &Page[T]{form: f}
+	for {
+		errs, ok := f.errors.Take(s)
+		if !ok {
+			break
+		}
+		p.errs, p.failed = errs, true
+	}
+	for {
+		text, ok := f.input.Take(s)
+		if !ok {
+			break
+		}
+		var input T
+		if err := json.Unmarshal([]byte(text), &input); err != nil {
+			var none T
+			input = none // written by another version of the application
+		}
+		p.Input = f.kept(input) // a field may be a secret since
+	}
+	return p
+}
+
+// Page returns the page of a form without a redirect: one that is answered at
+// once, or one to edit what is there already.
+func (f *Form[T]) Page(input T, errs Errors) *Page[T] {
+	return &Page[T]{Input: f.kept(input), form: f, errs: f.renamed(errs), failed: len(errs) > 0}
+}
+
+// kept returns a copy of input without what is never kept.
+func (f *Form[T]) kept(input T) T {
+	f.plan.strip(reflect.ValueOf(&input).Elem(), 0)
+	return input
+}
+
+// renamed returns errs with the names that the fields have in the form.
+func (f *Form[T]) renamed(errs Errors) Errors {
+	list := make(Errors, len(errs))
+	for i, e := range errs {
+		list[i] = Error{Field: f.plan.formName(e.Field), Text: e.Text}
+	}
+	return list
+}

@@ -1,0 +1,221 @@
+package form
+
+import (
+	"encoding"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"mime/multipart"
+	"reflect"
+	"strings"
+)
+
+// typePlan is what New has found out about a type: where its secrets are, and
+// what its fields are called.
+type typePlan struct {
+	t      reflect.Type
+	fields []fieldPlan // of a struct
+	elem   *typePlan   // of a pointer, slice, array or map
+	named  bool        // of a map: its keys may be names of secrets
+	itself bool        // it writes itself as text or JSON: no one looks into it for values
+	busy   bool        // being made: the type contains itself
+	clean  bool        // nothing below is ever left out
+}
+
+// fieldPlan is a field of a struct.
+type fieldPlan struct {
+	index    int
+	goName   string
+	name     string // in the form
+	embedded bool
+	secret   bool // never kept, for whatever reason
+	plan     *typePlan
+}
+
+// planner makes plans, one for each type.
+type planner map[reflect.Type]*typePlan
+
+var (
+	jsonMarshaler   = reflect.TypeFor[json.Marshaler]()
+	jsonUnmarshaler = reflect.TypeFor[json.Unmarshaler]()
+	textMarshaler   = reflect.TypeFor[encoding.TextMarshaler]()
+	textUnmarshaler = reflect.TypeFor[encoding.TextUnmarshaler]()
+)
+
+// planOf returns the plan of a form's input type.
+func planOf(t reflect.Type) (*typePlan, error) {
+	if t.Kind() != reflect.Struct {
+		return nil, fmt.Errorf("%s is no struct: use the struct type that the form is bound to", t)
+	}
+	if writesItself(t) {
+		return nil, fmt.Errorf("%s has MarshalJSON or MarshalText, maybe from an embedded field: its fields cannot be kept; use a struct without", t)
+	}
+	p, err := planner{}.plan(t)
+	if err != nil {
+		return nil, err
+	}
+	if len(p.fields) == 0 {
+		return nil, fmt.Errorf("%s has no exported fields: nothing of it can be kept", t)
+	}
+	return p, nil
+}
+
+func writesItself(t reflect.Type) bool {
+	pointer := reflect.PointerTo(t)
+	return pointer.Implements(jsonMarshaler) || pointer.Implements(textMarshaler)
+}
+
+// readsItself reports whether a type that writes itself can be read again.
+func readsItself(t reflect.Type) bool {
+	pointer := reflect.PointerTo(t)
+	if pointer.Implements(jsonMarshaler) {
+		return pointer.Implements(jsonUnmarshaler)
+	}
+	return pointer.Implements(textUnmarshaler)
+}
+
+// plan returns t's plan. The error says what is wrong with which field.
+func (all planner) plan(t reflect.Type) (*typePlan, error) {
+	if p, ok := all[t]; ok {
+		return p, nil
+	}
+	p := &typePlan{t: t, busy: true, clean: true}
+	all[t] = p
+	err := all.fill(p)
+	p.busy = false
+	if err != nil {
+		delete(all, t) // it is as bad elsewhere
+	}
+	return p, err
+}
+
+// fill fills in what is below p.
+func (all planner) fill(p *typePlan) error {
+	t := p.t
+	if t.Kind() != reflect.Pointer && t.Kind() != reflect.Interface && writesItself(t) {
+		if !readsItself(t) {
+			return fmt.Errorf("has the type %s, which writes itself but cannot be read again", t)
+		}
+		p.itself = true
+		if t.Kind() == reflect.Struct {
+			_ = all.fillFields(p) // what it makes of the others is its own business
+		}
+		return nil
+	}
+	switch t.Kind() {
+	case reflect.Struct:
+		return all.fillFields(p)
+	case reflect.Map:
+		if !isKey(t.Key()) {
+			return fmt.Errorf("has the type %s: keys of maps must be strings or integers", t)
+		}
+		p.named = t.Key().Kind() == reflect.String
+		return all.fillElem(p)
+	case reflect.Pointer, reflect.Slice, reflect.Array:
+		return all.fillElem(p)
+	case reflect.Func, reflect.Chan, reflect.UnsafePointer, reflect.Uintptr, reflect.Complex64, reflect.Complex128:
+		return fmt.Errorf("has the type %s, which cannot be kept", t)
+	case reflect.Interface:
+		return fmt.Errorf("has the type %s, which can hold anything: give it a type of its own", t)
+	}
+	return nil
+}
+
+func (all planner) fillElem(p *typePlan) (err error) {
+	if p.elem, err = all.plan(p.t.Elem()); err == nil && p.elem.busy && p.elem.t.Kind() != reflect.Struct {
+		return fmt.Errorf("has the type %s, which contains itself: put a struct in between", p.elem.t)
+	}
+	p.clean = p.elem.clean && !p.elem.busy && !p.named
+	return err
+}
+
+func isKey(t reflect.Type) bool {
+	switch t.Kind() {
+	case reflect.String, reflect.Int, reflect.Int8, reflect.Int16, reflect.Int32, reflect.Int64,
+		reflect.Uint, reflect.Uint8, reflect.Uint16, reflect.Uint32, reflect.Uint64:
+		return true
+	}
+	return false
+}
+
+// fillFields plans the fields of a struct. All that cannot be kept are told, so
+// that they can be mended at once.
+func (all planner) fillFields(p *typePlan) error {
+	var failures []error
+	for i := range p.t.NumField() {
+		field := p.t.Field(i)
+		if !field.IsExported() && (!field.Anonymous || field.Type.Kind() != reflect.Struct && field.Type.Kind() != reflect.Pointer) {
+			continue // nobody can fill it in
+		}
+		f, err := all.field(field)
+		if err != nil {
+			failures = append(failures, err)
+			continue
+		}
+		f.index = i
+		p.fields = append(p.fields, f)
+		p.clean = p.clean && !f.secret && f.plan.clean && !f.plan.busy
+	}
+	return errors.Join(failures...)
+}
+
+// field plans one field.
+func (all planner) field(field reflect.StructField) (f fieldPlan, err error) {
+	f.goName, f.embedded = field.Name, field.Anonymous
+	f.name, _, _ = strings.Cut(field.Tag.Get("form"), ",")
+	tag := field.Tag.Get("session")
+	unwritten := field.Tag.Get("json") == "-"
+	noInput := f.name == "-"
+	if noInput || f.name == "" {
+		f.name = field.Name
+	}
+	switch {
+	case tag != "" && tag != "-" && tag != "keep":
+		return f, fmt.Errorf(`field %s: the tag session:%q means nothing: use "-" to leave it out, "keep" to keep it`, field.Name, tag)
+	case tag == "keep" && unwritten:
+		return f, fmt.Errorf(`field %s: json:"-" does not go with session:"keep": remove one`, field.Name)
+	case tag == "-", noInput, unwritten, isFile(field.Type):
+		f.secret = true
+	case tag != "keep" && !field.Anonymous:
+		f.secret = soundsSecret(f.name) || soundsSecret(field.Name)
+	}
+	switch {
+	case !field.IsExported() && f.secret:
+		return f, fmt.Errorf("field %s: an embedded struct that is not exported cannot be left out: tag its fields", field.Name)
+	case !field.IsExported() && field.Type.Kind() == reflect.Pointer:
+		return f, fmt.Errorf("field %s: an embedded pointer to a type that is not exported cannot be read again: embed the type itself", field.Name)
+	case f.secret:
+		return f, nil
+	}
+	if f.plan, err = all.plan(field.Type); err != nil {
+		return f, at(field.Name, err)
+	}
+	return f, nil
+}
+
+// at puts a field's name in front of what is wrong in it.
+func at(name string, err error) error {
+	if joined, ok := err.(interface{ Unwrap() []error }); ok {
+		var failures []error
+		for _, err := range joined.Unwrap() {
+			failures = append(failures, at(name, err))
+		}
+		return errors.Join(failures...)
+	}
+	text := err.Error()
+	if inner, ok := strings.CutPrefix(text, "field "); ok {
+		return fmt.Errorf("field %s.%s", name, inner)
+	}
+	return fmt.Errorf(`field %s %s; or tag it session:"-" to leave it out`, name, text)
+}
+
+// isFile reports whether t is an uploaded file, or several.
+func isFile(t reflect.Type) bool {
+	for range 8 { // a type may be made of itself
+		switch t.Kind() {
+		case reflect.Pointer, reflect.Slice, reflect.Array, reflect.Map:
+			t = t.Elem()
+		}
+	}
+	return t == reflect.TypeFor[multipart.FileHeader]() || t == reflect.TypeFor[multipart.Form]()
+}

@@ -1,0 +1,227 @@
+package form_test
+
+import (
+	"mime/multipart"
+	"net/netip"
+	"reflect"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/satchel-go/satchel/core/form"
+)
+
+type secretive struct {
+	Open   string
+	Closed string `session:"-"`
+}
+
+type tree struct {
+	secretive
+	Left, Right *tree
+}
+
+// written is a type that writes itself, fields and all.
+type written struct {
+	Open string
+	Key  string `session:"-"`
+}
+
+func (w written) MarshalText() ([]byte, error)     { return []byte(w.Open + "/" + w.Key), nil }
+func (w *written) UnmarshalText(text []byte) error { w.Open = string(text); return nil }
+
+// Secrets are never in the store nor in the page, wherever they are in the input.
+func TestSecretsAreNeverKept(t *testing.T) {
+	s := secretive{"kept", "geheim"}
+	t.Run("field", func(t *testing.T) { stores(t, s, "kept", "geheim") })
+	t.Run("struct", func(t *testing.T) { stores(t, struct{ S secretive }{s}, "kept", "geheim") })
+	t.Run("embedded", func(t *testing.T) { stores(t, struct{ secretive }{s}, "kept", "geheim") })
+	t.Run("whole struct", func(t *testing.T) {
+		stores(t, struct {
+			A string
+			S secretive `session:"-"`
+		}{"kept", secretive{"geheim", "geheim"}}, "kept", "geheim")
+	})
+	t.Run("pointer", func(t *testing.T) { stores(t, struct{ S *secretive }{&s}, "kept", "geheim") })
+	t.Run("pointers", func(t *testing.T) {
+		p := &s
+		stores(t, struct{ S **secretive }{&p}, "kept", "geheim")
+	})
+	t.Run("slice", func(t *testing.T) { stores(t, struct{ S []secretive }{[]secretive{{}, s}}, "kept", "geheim") })
+	t.Run("slice of pointers", func(t *testing.T) { stores(t, struct{ S []*secretive }{[]*secretive{nil, &s}}, "kept", "geheim") })
+	t.Run("array", func(t *testing.T) { stores(t, struct{ S [2]secretive }{[2]secretive{{}, s}}, "kept", "geheim") })
+	t.Run("map", func(t *testing.T) {
+		stores(t, struct{ S map[string]secretive }{map[string]secretive{"a": s}}, "kept", "geheim")
+	})
+	t.Run("map of slices", func(t *testing.T) {
+		stores(t, struct{ S map[int][]*secretive }{map[int][]*secretive{1: {&s}}}, "kept", "geheim")
+	})
+	t.Run("key of a map", func(t *testing.T) {
+		stores(t, struct{ S map[string]string }{map[string]string{"a": "kept", "new_password": "geheim"}}, "kept", "geheim")
+	})
+	t.Run("itself", func(t *testing.T) {
+		stores(t, tree{Left: &tree{Right: &tree{secretive: s}}}, "kept", "geheim")
+	})
+	t.Run("type that writes itself", func(t *testing.T) {
+		stores(t, struct{ S []written }{[]written{{"kept", "geheim"}}}, "kept", "geheim")
+	})
+	t.Run("no input", func(t *testing.T) {
+		stores(t, struct {
+			A string `form:"a"`
+			B string `form:"-"`
+			C string `json:"-"`
+		}{"kept", "geheim", "geheim"}, "kept", "geheim")
+	})
+	t.Run("file", func(t *testing.T) {
+		file := &multipart.FileHeader{Filename: "geheim"}
+		stores(t, struct {
+			A string
+			B *multipart.FileHeader
+			C []*multipart.FileHeader `form:"files"`
+		}{"kept", file, []*multipart.FileHeader{file}}, "kept", "geheim")
+	})
+	if s.Closed != "geheim" {
+		t.Error("the caller's own value was changed")
+	}
+}
+
+// A value that contains itself ends somewhere, and is no reason to fail.
+func TestValueThatContainsItself(t *testing.T) {
+	loop := &tree{secretive: secretive{"kept", "geheim"}}
+	loop.Left = loop
+	stores(t, *loop, "kept", "geheim")
+}
+
+// Fields are left out by common names of secrets, in the form or in Go.
+func TestNamesOfSecrets(t *testing.T) {
+	for _, name := range []string{
+		"Password", "password2", "PasswordConfirm", "new_password", "user[password]", "userPassword", "passwd", "PASSWORD", "pass", "user_pass",
+		"pwd", "Pw", "passphrase", "Passcode", "secret", "ClientSecret", "token", "csrf_token", "CSRFToken", "_csrf", "api_key", "APIKey", "X-Api-Key",
+		"access-key", "PrivateKey", "pin", "PIN", "userPIN", "pin2", "otp", "OTPCode", "totp", "cvv", "CVC2", "card_number", "cardNumber", "creditcard",
+		"cc-number", "security_code", "verificationCode", "credentials", "SSN", "recovery_codes",
+	} {
+		if kept(t, name) {
+			t.Errorf("%q is kept", name)
+		}
+	}
+	for _, name := range []string{
+		"name", "email", "Shipping", "shipping_address", "opinion", "spinach", "passport", "passenger", "Compass", "key", "keyword", "code", "number",
+		"zip_code", "phone_number", "discount", "card", "pinned", "cotopaxi",
+	} {
+		if !kept(t, name) {
+			t.Errorf("%q is left out", name)
+		}
+	}
+}
+
+// kept reports whether a form keeps a field that is called so in the form.
+func kept(t *testing.T, name string) bool {
+	t.Helper()
+	input := struct {
+		M map[string]string
+	}{map[string]string{name: "x"}}
+	p := form.New[struct{ M map[string]string }]("f").Page(input, nil)
+	return p.Input.M[name] == "x"
+}
+
+func TestNamesOfSecretFields(t *testing.T) {
+	in := struct {
+		A     string `form:"password"`
+		Token string `form:"b"`
+		Pin   string `form:"pin" session:"keep"`
+	}{"1", "2", "3"}
+	got := form.New[struct {
+		A     string `form:"password"`
+		Token string `form:"b"`
+		Pin   string `form:"pin" session:"keep"`
+	}]("f").Page(in, nil).Input
+	if got.A != "" || got.Token != "" || got.Pin != "3" {
+		t.Errorf("kept: %+v", got)
+	}
+}
+
+// Types that write and read themselves are kept whole.
+func TestTypesThatWriteThemselves(t *testing.T) {
+	type input struct {
+		At   time.Time
+		Addr netip.Addr
+		Next *time.Time
+	}
+	next := time.Date(2026, 1, 2, 3, 4, 5, 6, time.UTC)
+	in := input{next, netip.MustParseAddr("192.0.2.1"), &next}
+	p := form.New[input]("f").Page(in, nil)
+	if !reflect.DeepEqual(p.Input, in) {
+		t.Errorf("kept: %+v", p.Input)
+	}
+	if got, err := p.Value("Addr"); got != "192.0.2.1" || err != nil {
+		t.Errorf("Value is %q, %v", got, err)
+	}
+}
+
+type (
+	list    []map[string]list
+	pointer *pointer
+)
+
+type oneWay struct{ A string }
+
+func (oneWay) MarshalText() ([]byte, error) { return nil, nil }
+
+func TestTypesThatCannotBeKept(t *testing.T) {
+	type inner struct {
+		F func()
+		C chan int
+	}
+	for name, test := range map[string]struct {
+		make func()
+		want []string
+	}{
+		"no name":           {func() { form.New[person]("") }, []string{"form.New: the name is empty"}},
+		"no struct":         {func() { form.New[map[string]string]("f") }, []string{`form.New("f")`, "map[string]string is no struct"}},
+		"pointer":           {func() { form.New[*person]("f") }, []string{"*form_test.person is no struct", "use the struct type"}},
+		"no fields":         {func() { form.New[struct{}]("f") }, []string{"no exported fields"}},
+		"none exported":     {func() { form.New[struct{ a, b string }]("f") }, []string{"no exported fields"}},
+		"interface":         {func() { form.New[struct{ A any }]("f") }, []string{"field A has the type interface {}", "give it a type of its own", `session:"-"`}},
+		"func and channel":  {func() { form.New[struct{ In inner }]("f") }, []string{"field In.F has the type func()", "field In.C has the type chan int"}},
+		"complex":           {func() { form.New[struct{ A []complex128 }]("f") }, []string{"field A has the type complex128"}},
+		"made of itself":    {func() { form.New[struct{ A []list }]("f") }, []string{"field A has the type form_test.list", "contains itself"}},
+		"pointed at itself": {func() { form.New[struct{ A pointer }]("f") }, []string{"field A has the type form_test.pointer", "contains itself"}},
+		"keys":              {func() { form.New[struct{ A map[float64]int }]("f") }, []string{"field A has the type map[float64]int", "strings or integers"}},
+		"one way":           {func() { form.New[struct{ A oneWay }]("f") }, []string{"field A has the type form_test.oneWay", "cannot be read again"}},
+		"writes itself":     {func() { form.New[struct{ time.Time }]("f") }, []string{"has MarshalJSON or MarshalText"}},
+		"wrong tag": {func() {
+			form.New[struct {
+				A string `session:"secret"`
+			}]("f")
+		}, []string{`field A: the tag session:"secret" means nothing`, `"-" to leave it out`}},
+		"tags at odds": {func() {
+			form.New[struct {
+				A string `session:"keep" json:"-"`
+			}]("f")
+		}, []string{"field A", "does not go with"}},
+		"embedded pointer": {func() { form.New[struct{ *secretive }]("f") }, []string{"field secretive", "embed the type itself"}},
+		"embedded, left out": {func() {
+			form.New[struct {
+				secretive `session:"-"`
+			}]("f")
+		}, []string{"field secretive", "tag its fields"}},
+		"the same type twice": {func() { form.New[struct{ A, B any }]("f") }, []string{"field A has", "field B has"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			defer func() {
+				text, _ := recover().(string)
+				for _, part := range append(test.want, "satchel: form.New") {
+					if !strings.Contains(text, part) {
+						t.Errorf("panicked with %q, want %q in it", text, part)
+					}
+				}
+			}()
+			test.make()
+		})
+	}
+	form.New[struct {
+		A string
+		F func() `session:"-"`
+		B any    `form:"-"`
+	}]("f") // left out, they do no harm
+}

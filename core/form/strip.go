@@ -1,0 +1,133 @@
+package form
+
+import (
+	"reflect"
+	"slices"
+	"strings"
+	"unicode"
+)
+
+// maxDepth bounds how deep values are kept. What contains itself ends there.
+const maxDepth = 32
+
+// strip empties what is not kept in v, which is settable and nobody else's.
+// What v points to is copied first.
+func (p *typePlan) strip(v reflect.Value, depth int) {
+	if p.clean {
+		return
+	}
+	if depth == maxDepth {
+		v.SetZero()
+		return
+	}
+	switch v.Kind() {
+	case reflect.Struct:
+		for i := range p.fields {
+			f := &p.fields[i]
+			if f.secret {
+				v.Field(f.index).SetZero()
+			} else {
+				f.plan.strip(v.Field(f.index), depth+1)
+			}
+		}
+	case reflect.Array:
+		for i := range v.Len() {
+			p.elem.strip(v.Index(i), depth+1)
+		}
+	case reflect.Pointer:
+		if !v.IsNil() {
+			v.Set(p.elem.copied(v.Elem(), depth).Addr())
+		}
+	case reflect.Slice:
+		if v.IsNil() {
+			return
+		}
+		list := reflect.MakeSlice(v.Type(), v.Len(), v.Len())
+		reflect.Copy(list, v)
+		for i := range list.Len() {
+			p.elem.strip(list.Index(i), depth+1)
+		}
+		v.Set(list)
+	case reflect.Map:
+		p.stripMap(v, depth)
+	}
+}
+
+func (p *typePlan) stripMap(v reflect.Value, depth int) {
+	if v.IsNil() {
+		return
+	}
+	m := reflect.MakeMapWithSize(v.Type(), v.Len())
+	for entries := v.MapRange(); entries.Next(); {
+		if p.named && soundsSecret(entries.Key().String()) {
+			continue
+		}
+		m.SetMapIndex(entries.Key(), p.elem.copied(entries.Value(), depth))
+	}
+	v.Set(m)
+}
+
+// copied returns a stripped copy of v that has an address.
+func (p *typePlan) copied(v reflect.Value, depth int) reflect.Value {
+	c := reflect.New(p.t).Elem()
+	c.Set(v)
+	p.strip(c, depth+1)
+	return c
+}
+
+// Words that name a secret: as a part of any word, or as a word of their own.
+var (
+	secretParts = []string{
+		"password", "passwd", "passphrase", "passcode", "passwort", "secret", "token", "credential",
+		"cardnumber", "cardno", "creditcard", "ccnumber", "ccnum", "apikey", "accesskey", "privatekey",
+		"securitycode", "securityanswer", "recoverycode", "backupcode", "verificationcode",
+	}
+	secretWords = []string{"pass", "pwd", "pw", "pin", "otp", "totp", "cvv", "cvc", "cvn", "csrf", "xsrf", "ssn"}
+)
+
+// soundsSecret reports whether a field of this name had better not be kept.
+func soundsSecret(name string) bool {
+	words := split(name)
+	joined := strings.Join(words, "")
+	for _, part := range secretParts {
+		if strings.Contains(joined, part) {
+			return true
+		}
+	}
+	for _, word := range words {
+		if slices.Contains(secretWords, word) {
+			return true
+		}
+	}
+	return false
+}
+
+// split returns the words of a name, in lower case: those of "user_PIN2" and
+// "userPin2" are user and pin.
+func split(name string) []string {
+	var words []string
+	var word []rune
+	end := func() {
+		if len(word) > 0 {
+			words = append(words, strings.ToLower(string(word)))
+			word = nil
+		}
+	}
+	runes := []rune(name)
+	for i, r := range runes {
+		switch {
+		case !unicode.IsLetter(r):
+			end()
+			continue
+		case unicode.IsUpper(r) && i > 0:
+			// A new word, or the last letter of CSRFToken's first one.
+			after := i+1 < len(runes) && unicode.IsLower(runes[i+1])
+			if !unicode.IsUpper(runes[i-1]) || after {
+				end()
+			}
+		}
+		word = append(word, r)
+	}
+	end()
+	return words
+}

@@ -1,0 +1,151 @@
+package goredisstore
+
+import (
+	"bytes"
+	"errors"
+	"net"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/satchel-go/satchel/core"
+	"github.com/satchel-go/satchel/internal/alloctest"
+)
+
+// slack is what a bounded parser may allocate whatever its input: its result,
+// an error.
+const slack = 2 << 10
+
+// FuzzSEC46Entry: what is read is what was written, and nothing but the user's
+// name is copied.
+func FuzzSEC46Entry(f *testing.F) {
+	expires := time.UnixMilli(1_900_000_000_123)
+	for _, e := range []core.Entry{
+		{Data: []byte("data"), Expires: expires}, {Data: []byte("data"), Expires: expires, User: "ann"}, {User: strings.Repeat("u", 300)}, {},
+	} {
+		good := appendEntry(nil, &e, 7)
+		f.Add(good)
+		f.Add(good[:len(good)-1])
+	}
+	head := appendEntry(nil, &core.Entry{User: "ann"}, 7)[:headLength]
+	f.Add(append(bytes.Clone(head), 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 1, 'a'))
+	f.Add(append(bytes.Clone(head), 0xff, 0xff, 0xff, 0xff, 0x0f, 'a'))
+	f.Add(append([]byte{formatUser + 1}, head[1:]...))
+	f.Add([]byte("not a session, but a text of another program"))
+	f.Fuzz(func(t *testing.T, value []byte) {
+		var e core.Entry
+		var err error
+		alloctest.Bound(t, len(value)+slack, func() { e, err = parseEntry(value) })
+		if err != nil {
+			if !errors.Is(err, core.ErrCorrupt) && !errors.Is(err, core.ErrNewerVersion) || e.Data != nil || e.User != "" {
+				t.Errorf("%v with %v", err, e)
+			}
+			return
+		}
+		if len(e.User)+len(e.Data) > len(value) {
+			t.Errorf("%d and %d bytes of %d", len(e.User), len(e.Data), len(value))
+		}
+		again := appendEntry(nil, &e, e.Version)
+		same, err := parseEntry(again)
+		if err != nil || len(again) > entrySize(&e) || same.User != e.User || !bytes.Equal(same.Data, e.Data) ||
+			same.Version != e.Version || !same.Expires.Equal(e.Expires) {
+			t.Errorf("%x became %x: %v", value, again, err)
+		}
+		if value[0] == format && !bytes.Equal(again, value) {
+			t.Errorf("%x was written as %x", value, again)
+		}
+	})
+}
+
+// FuzzSEC46Members: of what a script has answered, members are left that say
+// just what their text says.
+func FuzzSEC46Members(f *testing.F) {
+	id := core.ID{1, 2, 3}.String()
+	for _, flat := range []string{
+		"", "|7", id + "|1 0 -1", id + "|3 1900000000123 1900000000456|" + core.ID{4}.String() + "|2 0 -2", id, id + "|1 2", id + "|1 2 3 4",
+		id + "|01 +2 -0", id + "|9223372036854775808 0 0", id + "=|1 0 0", "|" + id + "|1 0 0", id + "| 1 0 0", id + "|1  0 0", id + "|-9223372036854775808 -1 1_0",
+	} {
+		f.Add(flat)
+	}
+	f.Fuzz(func(t *testing.T, answer string) {
+		flat := strings.Split(answer, "|")
+		var members []member
+		alloctest.Bound(t, 256*len(flat)+2*len(answer)+slack, func() { members = parseMembers(flat) })
+		if len(members) > len(flat)/2 {
+			t.Fatalf("%d members of %d texts", len(members), len(flat))
+		}
+		for _, m := range members {
+			i := slices.Index(flat, m.text)
+			if m.id.IsZero() || i < 0 {
+				t.Errorf("%q is not in the answer", m.text)
+				continue
+			}
+			numbers := make([]int64, 0, 3)
+			for field := range strings.SplitSeq(m.text, " ") {
+				n, err := strconv.ParseInt(field, 10, 64)
+				if err != nil {
+					t.Errorf("%q is taken for a member", m.text)
+				}
+				numbers = append(numbers, n)
+			}
+			if !slices.Equal(numbers, []int64{m.number, m.lapses.UnixMilli(), m.till}) {
+				t.Errorf("%q is read as %v", m.text, m)
+			}
+			_ = m.over(time.UnixMilli(1_900_000_000_123))
+		}
+	})
+}
+
+// FuzzSEC46SEC67URL: options that make sense, or an error that shows no
+// part of what is before the host.
+func FuzzSEC46SEC67URL(f *testing.F) {
+	for _, url := range []string{
+		"redis://localhost", "redis://:p%40ss%2Fw%3A@host:1/3", "redis-cluster://a,b:7001,[::1]", "rediss-sentinel://u:p@a,b:1/main/2?sentinel_password=x%26",
+		"redis://user:12?hunter2@host", "redis://user:12?hun@ter2=1@host", "redis://u:hunter2/x@host", "redis://:a#hunter2@host", "redis://a@b@c", "rediss://%00@host",
+		"redis://host:1:2", "redis://[::1", "redis://host/99999999999999999999", "redis://host?sentinel_username=x", "redis-sentinel://a/m?%zz", "redis://\xff", "redisss://a",
+	} {
+		f.Add(url)
+	}
+	f.Fuzz(func(t *testing.T, url string) {
+		var err error
+		alloctest.Bound(t, 64*len(url)+32<<10, func() { _, _, err = parseURL(url) })
+		if err != nil {
+			wantNoSecret(t, url, err)
+			return
+		}
+		options, kind, _ := parseURL(url)
+		for _, addr := range options.Addrs {
+			host, port, err := net.SplitHostPort(addr)
+			n, bad := strconv.ParseUint(port, 10, 16)
+			if err != nil || bad != nil || n == 0 || host == "" || strings.ContainsAny(host, "@/?#,") {
+				t.Errorf("%q: the address %q", url, addr)
+			}
+		}
+		secure := strings.HasPrefix(url, "rediss")
+		if len(options.Addrs) == 0 || kind == "" && len(options.Addrs) > 1 || options.DB < 0 || (options.TLSConfig != nil) != secure ||
+			(kind == "-sentinel") != (options.MasterName != "") || options.Username != "" && options.Password == "" {
+			t.Errorf("%q is read as %+v", url, options)
+		}
+	})
+}
+
+// wantNoSecret looks in an error for words that stand before the last @, where
+// passwords are.
+func wantNoSecret(t *testing.T, url string, err error) {
+	_, rest, _ := strings.Cut(url, "://")
+	at := strings.LastIndexByte(rest, '@')
+	if at < 0 {
+		return
+	}
+	words := strings.FieldsFunc(rest[:at], func(r rune) bool { return strings.ContainsRune(":/?#@&=,;", r) })
+	for _, word := range words {
+		known := "redis-cluster:// redis-sentinel://host:26379/mymaster rediss a user name without a password; special characters are written as %XX :password@host " +
+			"sentinel_username sentinel_password there are and in a password a ? is written %3F malformed or missing parameters path unexpected unknown parameter several hosts need want URL that begins with for TLS " +
+			"after the sentinels comes of master: is number database cluster has no databases but 0 port from 1 to 65535 in it %23"
+		if len(word) >= 4 && strings.Contains(err.Error(), word) && !strings.Contains(known, word) {
+			t.Errorf("%q: the error shows %q: %v", url, word, err)
+		}
+	}
+}

@@ -1,0 +1,38 @@
+package fiberadapter
+
+import (
+	"io"
+	"net/http"
+	"testing"
+
+	"github.com/gofiber/fiber/v2"
+	"github.com/gofiber/fiber/v2/middleware/adaptor"
+
+	"github.com/satchel-go/satchel/core"
+	"github.com/satchel-go/satchel/core/httpadapter"
+)
+
+// Handlers and libraries of net/http, behind Fiber's adaptor middleware, share
+// the request's session.
+func TestHandlersOfNetHTTP(t *testing.T) {
+	m, _ := serverSide(t, core.Config{})
+	app := fiber.New()
+	app.Get("/", Middleware(m), func(c *fiber.Ctx) error {
+		Session(c).Set("fiber", "1")
+		return c.Next()
+	}, adaptor.HTTPHandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		s := httpadapter.SessionOf(r, m)
+		fromFiber, _ := core.Get[string](s, "fiber")
+		before, _ := core.Get[string](s, "http")
+		s.Set("http", "2")
+		if err := s.Commit(r.Context()); err != nil {
+			t.Error(err)
+		}
+		_, _ = io.WriteString(w, fromFiber+before)
+	}))
+	r := request(t, app, "/", "")
+	r.wants(t, 200, "1")
+	request(t, app, "/", r.cookie(t)).wants(t, 200, "12")
+	// Fiber uses its Ctx again: the next client gets nothing of this one's.
+	request(t, app, "/", "").wants(t, 200, "1")
+}
