@@ -153,16 +153,13 @@ func (x *migrationIndex) List(ctx context.Context, user string) ([]ID, error) {
 	return all, nil
 }
 
-// Watch tells of ends on either side, as far as it can be watched.
+// Watch implements [Watcher]: it tells of ends on either side, as far as it can be watched.
 func (d *migrationDir) Watch(ctx context.Context, ended func(ID)) error {
-	type watcher interface {
-		Watch(ctx context.Context, ended func(ID)) error
-	}
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	results, running := make(chan error, 2), 0
 	for _, s := range [...]side{d.from, d.to} {
-		if w, ok := s.Backend.(watcher); ok {
+		if w, ok := s.Backend.(Watcher); ok {
 			running++
 			go func() { results <- w.Watch(ctx, ended) }()
 		}

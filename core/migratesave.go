@@ -109,7 +109,7 @@ func (m *Migration) moveIn(ctx context.Context, scope Scope, r *Record, at *movi
 		h, token, err := m.to.Save(ctx, scope, r, at.over, true)
 		return h, token, goneIsConflict(err)
 	})
-	if err == nil && renew {
+	if err == nil && (renew || m.from.dir == nil) { // else once the client has shown the new token
 		m.shorten(ctx, scope, at, endedFor)
 	}
 	return h, token, err
@@ -154,7 +154,13 @@ func (m *Migration) moveOut(ctx context.Context, scope Scope, r *Record, at *mov
 		}
 	}
 	if !m.to.client {
-		if h, token, err = m.to.Save(ctx, scope, &handed, at.over, true); err != nil {
+		h, token, err = m.to.Save(ctx, scope, &handed, at.over, true)
+		if errors.Is(err, ErrConflict) && m.to.dir == nil {
+			// What is left of it there from before it was moved back cannot be
+			// reached, and expires soon.
+			return m.stay(ctx, scope, r, at.marked(left), renew)
+		}
+		if err != nil {
 			err = goneIsConflict(err)
 			m.moved(ctx, r, err)
 			return nil, "", err
@@ -185,6 +191,17 @@ func (m *Migration) leave(ctx context.Context, scope Scope, r *Record, at *movin
 		left.move.change(oldClosed, now)
 	}
 	return m.from.native.put(ctx, scope, h, &left, h.version)
+}
+
+// marked returns at after the entry of a ServerSide was marked, which made the version left.
+func (at *moving) marked(left Version) *moving {
+	next := *at
+	if h, ok := at.h.(*serverHandle); ok {
+		marked := *h
+		marked.version = left
+		next.h = &marked
+	}
+	return &next
 }
 
 // stay saves a session where it is: in the old backend.
