@@ -60,7 +60,12 @@ func TestStartWithoutServer(t *testing.T) {
 func TestStartWithEvictingServer(t *testing.T) {
 	server := redistest.Start(t, redistest.Args("--maxmemory", "50mb", "--maxmemory-policy", "allkeys-lru"))
 	client := newClient(t, server.Addr())
-	wantAdvice(t, start(client, goredisstore.Config{}), "maxmemory-policy noeviction")
+	err := start(client, goredisstore.Config{})
+	wantAdvice(t, err, "maxmemory-policy noeviction")
+	quoted := strings.Join(strings.Fields(strings.ReplaceAll(guide(t), "\n> ", " ")), " ")
+	if err != nil && !strings.Contains(quoted, err.Error()) {
+		t.Errorf("the guide on operations does not quote %q", err)
+	}
 	if err := start(client, goredisstore.Config{AllowEviction: true}); err != nil {
 		t.Errorf("with AllowEviction: %v", err)
 	}

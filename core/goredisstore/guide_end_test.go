@@ -36,16 +36,19 @@ func endEverySession(t *testing.T, env ...string) string {
 // which notices and goes on. What else lies in the same Redis stays.
 func TestGuideEndEverySession(t *testing.T) {
 	t.Parallel()
+	operator := strings.Fields("ACL SETUSER operator on >hunter2 ~satchel:* -@all +scan +unlink +echo")
 	for _, test := range []struct {
-		name    string
-		options []redistest.Option
-		env     []string
+		name, user string
+		options    []redistest.Option
+		env        []string
 	}{
-		{"open", nil, nil},
-		{"with a password", []redistest.Option{redistest.Password("hunter2")}, []string{"REDISCLI_AUTH=hunter2"}},
+		{"open", "", nil, nil},
+		{"with a password", "", []redistest.Option{redistest.Password("hunter2")}, []string{"REDISCLI_AUTH=hunter2"}},
+		{"as an operator", "operator:hunter2@", nil, nil},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			server := redistest.Start(t, test.options...)
+			server.MustDo(operator...)
 			client, err := goredisstore.NewClient(server.URL())
 			if err != nil {
 				t.Fatal(err)
@@ -63,7 +66,7 @@ func TestGuideEndEverySession(t *testing.T) {
 			}
 			before := len(r.keys(server))
 
-			out := endEverySession(t, append(test.env, "REDIS_URL=redis://"+server.Addr())...)
+			out := endEverySession(t, append(test.env, "REDIS_URL=redis://"+test.user+server.Addr())...)
 			if want := fmt.Sprintf("errors: 0, replies: %d", before); !strings.Contains(out, want) {
 				t.Errorf("printed %q, want %q", out, want)
 			}
