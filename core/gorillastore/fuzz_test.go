@@ -54,6 +54,10 @@ func wantPlainTokens(t *testing.T, token string) {
 	if isKey(token) && (!isPlain(token) || len(token) != keyChars) {
 		t.Errorf("%q is a key", token)
 	}
+	if raw, err := base64.URLEncoding.DecodeString(token); err == nil && len(raw) > 0 && '0' <= raw[0] && raw[0] <= '9' &&
+		isSpelledAsWritten(token) != (base64.URLEncoding.EncodeToString(raw) == token) {
+		t.Errorf("%q is another spelling", token)
+	}
 	if !isPlain(token) {
 		return
 	}
