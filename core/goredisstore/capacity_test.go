@@ -8,6 +8,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/satchel-go/satchel/core"
 	"github.com/satchel-go/satchel/core/goredisstore"
@@ -68,12 +69,13 @@ func TestCapacity(t *testing.T) {
 // store stores n new sessions, as requests do, and leaves no connection open.
 func store(t *testing.T, server *redistest.Server, wrap func(core.Store) core.Store, login bool, n int) {
 	t.Helper()
-	redisStore, err := goredisstore.Open(server.URL(), goredisstore.Config{})
+	const patience = 30 * time.Second // the machine may have other things to do
+	redisStore, err := goredisstore.Open(server.URL(), goredisstore.Config{Timeout: patience})
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer func() { _ = redisStore.Close() }()
-	manager, err := core.New(core.ServerSide(wrap(redisStore)), core.Config{})
+	manager, err := core.New(core.ServerSide(wrap(redisStore)), core.Config{CommitTimeout: patience})
 	if err != nil {
 		t.Fatal(err)
 	}
