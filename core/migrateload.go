@@ -121,12 +121,12 @@ func (m *Migration) rejoin(old, there *Record, h Handle) (Loaded, error) {
 	case refused:
 		return Loaded{}, ErrNotFound
 	}
-	l := Loaded{Record: *there, Handle: m.wrap(h, there, false)}
-	// Long after the move: the answer with the new token was lost.
-	if m.to.native != nil && (s.old == oldNone || s.old == oldOpen && s.settledFor(now) >= moveGrace) {
-		l.Handle, l.Refresh = &moving{h: h, record: *there, reissue: true}, true
+	if m.to.native == nil {
+		return Loaded{Record: *there, Handle: m.wrap(h, there, false)}, nil
 	}
-	return l, nil
+	// Long after the move: the answer with the new token was lost.
+	reissue := s.old == oldNone || s.old == oldOpen && s.settledFor(now) >= moveGrace
+	return Loaded{Record: *there, Handle: &moving{h: h, record: *there, reissue: reissue}, Refresh: reissue}, nil
 }
 
 // Reload implements [Backend].
@@ -139,7 +139,12 @@ func (m *Migration) Reload(ctx context.Context, scope Scope, handle Handle) (Loa
 		if h.old {
 			return m.reloadOld(ctx, scope, h)
 		}
-		handle = h.h
+		l, err := m.to.Reload(ctx, scope, h.h)
+		if err == nil && l.Record.move.judge(m.now()) != honoured {
+			return Loaded{}, ErrNotFound
+		}
+		l.Handle = &moving{h: l.Handle, record: l.Record}
+		return l, err
 	case *arrived:
 		l, err := m.to.Reload(ctx, scope, h.h)
 		if err == nil {

@@ -70,7 +70,14 @@ func (m *Migration) saveMoved(ctx context.Context, scope Scope, r *Record, base 
 	if first || renew && m.to.native == nil {
 		m.retire(ctx, scope, r.ID, renew)
 	}
-	return m.wrap(h, r, false), token, nil
+	if _, rejoined := base.(*moving); !rejoined {
+		return m.wrap(h, r, false), token, nil
+	}
+	if token == "" {
+		return &moving{h: h, record: *r}, "", nil
+	}
+	h.(*serverHandle).byID = false // from now on, by the token that was made for it
+	return h, token, nil
 }
 
 // inner returns the handle of the backend that the session is in.
@@ -109,10 +116,17 @@ func (m *Migration) moveIn(ctx context.Context, scope Scope, r *Record, at *movi
 		h, token, err := m.to.Save(ctx, scope, r, at.over, true)
 		return h, token, goneIsConflict(err)
 	})
-	if err == nil && (renew || m.from.dir == nil) { // else once the client has shown the new token
+	if err != nil || m.from.client {
+		return h, token, err
+	}
+	// There is no mark that keeps others from ending it there in the meantime.
+	if _, err := m.from.Reload(ctx, scope, at.h); isGone(err) {
+		return nil, "", errors.Join(ErrNotFound, m.end(ctx, r.ID, m.lasts(&at.record)))
+	}
+	if renew || m.from.dir == nil { // else once the client has shown the new token
 		m.shorten(ctx, scope, at, endedFor)
 	}
-	return h, token, err
+	return h, token, nil
 }
 
 // lasts returns when a token that carries r has ended by itself, also one that was
@@ -269,14 +283,14 @@ func reenter(ctx context.Context, users UserIndex, user string, id ID) error {
 // Touch implements [Backend]. A session of the old backend is moved.
 func (m *Migration) Touch(ctx context.Context, scope Scope, r *Record, base Handle) (Handle, string, error) {
 	at, unsettled := base.(*moving)
-	if unsettled && at.byID && m.to.native == nil {
+	if unsettled && at.byID && m.to.native == nil { // there is no client to give a new token to
 		h, token, err := m.from.Touch(ctx, scope, r, at.h)
 		if err != nil {
 			return nil, "", err
 		}
 		return &moving{h: h, record: *r, old: true, byID: true}, token, nil
 	}
-	if unsettled || !m.kept && m.shown(r, base) {
+	if unsettled && (m.kept || at.old || at.reissue) || !m.kept && m.shown(r, base) {
 		h, token, err := m.Save(ctx, scope, r, base, false)
 		if errors.Is(err, ErrConflict) {
 			return base, "", nil
@@ -285,6 +299,8 @@ func (m *Migration) Touch(ctx context.Context, scope Scope, r *Record, base Hand
 	}
 	h, token, err := m.to.Touch(ctx, scope, r, inner(base))
 	switch {
+	case err == nil && unsettled:
+		return &moving{h: h, record: *r}, token, nil
 	case err == nil:
 		return m.wrap(h, r, false), token, nil
 	case m.kept && isGone(err):
