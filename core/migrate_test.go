@@ -21,6 +21,15 @@ type move struct {
 	stats          *core.Migration
 	old, new       *probe // nil if a cookie
 	sealed, cookie bool   // from is a cookie; to is one
+	pair           string
+}
+
+// dirless reports whether the old or the new backend finds sessions by their tokens alone.
+func (v *move) dirless(which string) bool {
+	if which == "old" {
+		return strings.HasPrefix(v.pair, "dirless")
+	}
+	return strings.HasSuffix(v.pair, "dirless")
 }
 
 // pairs are the changes of backend that are tested.
@@ -35,7 +44,7 @@ func eachPair(t *testing.T, test func(t *testing.T, v *move), edit ...func(*core
 
 func newMove(t *testing.T, pair string, edit ...func(*core.Config)) *move {
 	t.Helper()
-	v := &move{world: &world{T: t, clock: newClock(), events: &events{}}}
+	v := &move{pair: pair, world: &world{T: t, clock: newClock(), events: &events{}}}
 	var from, to string
 	if _, err := fmt.Sscanf(pair, "%s to %s", &from, &to); err != nil {
 		t.Fatal(err)

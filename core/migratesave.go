@@ -70,14 +70,13 @@ func (m *Migration) saveMoved(ctx context.Context, scope Scope, r *Record, base 
 	if first || renew && m.to.native == nil {
 		m.retire(ctx, scope, r.ID, renew)
 	}
-	if _, rejoined := base.(*moving); !rejoined {
-		return m.wrap(h, r, false), token, nil
-	}
-	if token == "" {
+	if _, rejoined := base.(*moving); rejoined && token == "" {
 		return &moving{h: h, record: *r}, "", nil
 	}
-	h.(*serverHandle).byID = false // from now on, by the token that was made for it
-	return h, token, nil
+	if own, ok := h.(*serverHandle); ok && token != "" {
+		own.byID = false // from now on, by the token that was made for it
+	}
+	return m.wrap(h, r, false), token, nil
 }
 
 // inner returns the handle of the backend that the session is in.
