@@ -167,7 +167,9 @@ func (m *Migration) moveOut(ctx context.Context, scope Scope, r *Record, at *mov
 		}
 	}
 	if !m.to.client {
-		h, token, err = m.to.Save(ctx, scope, &handed, at.over, true)
+		h, token, err = m.enter(ctx, scope, r, at, func() (Handle, string, error) {
+			return m.to.Save(ctx, scope, &handed, at.over, true)
+		})
 		if errors.Is(err, ErrConflict) && m.to.dir == nil {
 			// What is left of it there from before it was moved back cannot be
 			// reached, and expires soon.
@@ -260,7 +262,12 @@ func (m *Migration) enter(ctx context.Context, scope Scope, r *Record, at *movin
 		return h, token, nil
 	}
 	// Out of the index, nobody could revoke it. The old one counts again.
-	_ = m.to.native.store.Touch(context.WithoutCancel(ctx), r.ID, native(h).version, m.now())
+	undo := context.WithoutCancel(ctx)
+	if m.to.native != nil {
+		_ = m.to.native.store.Touch(undo, r.ID, native(h).version, m.now()) // unless it is in use already
+	} else {
+		_ = m.to.Delete(undo, h)
+	}
 	return nil, "", err
 }
 
