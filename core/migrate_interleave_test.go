@@ -138,18 +138,23 @@ func (w *stage) atRandom(seed uint64, n int) {
 		names = append(names, a.name+" "+direction)
 		actors = append(actors, w.actorOf(a, w.toward(direction)))
 	}
-	all := slices.Clone(actors)
+	interleaveAll(seed, actors)
+	w.check()
+	if w.Failed() {
+		for i, a := range actors {
+			w.Logf("%s: %q", names[i], a.trace)
+		}
+		w.Fatalf("seed %d", seed)
+	}
+}
+
+// interleaveAll runs actors to their ends, step by step as random chooses.
+func interleaveAll(seed uint64, actors []*actor) {
+	random, actors := rand.New(rand.NewPCG(seed, 1)), slices.Clone(actors)
 	for len(actors) > 0 {
 		i := random.IntN(len(actors))
 		if !actors[i].run(1) {
 			actors = slices.Delete(actors, i, i+1)
 		}
-	}
-	w.check()
-	if w.Failed() {
-		for i, a := range all {
-			w.Logf("%s: %q", names[i], a.trace)
-		}
-		w.Fatalf("seed %d", seed)
 	}
 }

@@ -1,6 +1,7 @@
 package core_test
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"strings"
@@ -233,4 +234,33 @@ func (c *client) begin0() error {
 		c.m.Finish(s)
 	}
 	return err
+}
+
+// TestMigratingAllocatesNoMoreOnceMoved compares a request that reads.
+func TestMigratingAllocatesNoMoreOnceMoved(t *testing.T) {
+	for _, pair := range []string{"memory to memory", "cookie to memory"} {
+		v := newMove(t, pair)
+		v.during, v.after = v.quiet(v.stats), v.quiet(v.to)
+		c, _, _ := v.fresh(t)
+		c.on(v.during).get("x")
+		c.get("x")
+		allocs := func(m *core.Manager) float64 {
+			x := c.exchange()
+			return testing.AllocsPerRun(100, func() {
+				s, err := m.Load(x)
+				if err != nil {
+					t.Fatal(err)
+				}
+				m.Finish(s)
+			})
+		}
+		if during, after := allocs(v.during), allocs(v.after); during > after {
+			t.Errorf("%s: %v allocations, %v without the migration", pair, during, after)
+		}
+	}
+}
+
+// quiet returns a Manager that records no events.
+func (v *move) quiet(b core.Backend) *core.Manager {
+	return v.manager(b, func(c *core.Config) { c.Observer = func(context.Context, core.Event) {} })
 }
