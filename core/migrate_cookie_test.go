@@ -77,8 +77,8 @@ func TestMigratingToCookieByID(t *testing.T) {
 	if err := v.during.Update(t.Context(), id, note); !errors.Is(err, core.ErrNotFound) {
 		t.Errorf("long after the move: %v, want ErrNotFound", err)
 	}
-	if v.old.Sweep(t.Context()); v.old.Len() != 0 {
-		t.Errorf("%d entries are left in the old store", v.old.Len())
+	if _, err := v.old.Sweep(t.Context()); err != nil || v.old.Len() != 0 {
+		t.Errorf("%d entries are left in the old store, %v", v.old.Len(), err)
 	}
 }
 

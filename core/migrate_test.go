@@ -37,9 +37,9 @@ func (v *move) dirless(which string) bool {
 var pairs = []string{"memory to memory", "cookie to memory", "memory to cookie", "cookie to cookie", "foreign to memory", "memory to foreign", "foreign to cookie", "dirless to memory", "memory to dirless"}
 
 // eachPair runs test on all pairs but those named.
-func eachPair(t *testing.T, test func(t *testing.T, v *move), edit ...func(*core.Config)) {
+func eachPair(t *testing.T, test func(t *testing.T, v *move)) {
 	for _, pair := range pairs {
-		t.Run(pair, func(t *testing.T) { test(t, newMove(t, pair, edit...)) })
+		t.Run(pair, func(t *testing.T) { test(t, newMove(t, pair)) })
 	}
 }
 

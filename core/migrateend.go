@@ -78,7 +78,7 @@ func (m *Migration) bury(ctx context.Context, b *serverSide, id ID, until time.T
 			return false, err
 		}
 		leaving = leaving || l.Record.move.place == placeLeaving
-		tomb := m.marker(id, placeEnded, endedFor)
+		tomb := m.marker(id, placeEnded)
 		for _, t := range [...]time.Time{until, m.tombUntil(h, &l.Record)} {
 			if t.After(tomb.Expires) {
 				tomb.Expires = t

@@ -157,7 +157,7 @@ func (m *Migration) moveKept(ctx context.Context, scope Scope, r *Record, at *mo
 // the entry stays, and r counts all the same.
 func (m *Migration) vacate(ctx context.Context, r *Record, marked Version) error {
 	for {
-		void := m.marker(r.ID, placeVoid, endedFor)
+		void := m.marker(r.ID, placeVoid)
 		_, err := m.from.native.put(ctx, Scope{}, &serverHandle{}, &void, marked)
 		if !errors.Is(err, ErrConflict) {
 			return err
@@ -194,15 +194,15 @@ func (m *Migration) mark(ctx context.Context, scope Scope, at *moving) (Version,
 
 // block puts a void into the old store, in the way of a move from the new store to it.
 func (m *Migration) block(ctx context.Context, r *Record, at *moving) error {
-	void := m.marker(r.ID, placeVoid, endedFor)
+	void := m.marker(r.ID, placeVoid)
 	_, err := m.from.native.put(ctx, Scope{}, &serverHandle{}, &void, at.inTheWay)
 	return goneIsConflict(err)
 }
 
 // marker returns a record that is no session.
-func (m *Migration) marker(id ID, p place, life time.Duration) Record {
+func (m *Migration) marker(id ID, p place) Record {
 	now := m.now()
-	return Record{ID: id, CreatedAt: now, SavedAt: now, Expires: now.Add(life), move: moveState{place: p}}
+	return Record{ID: id, CreatedAt: now, SavedAt: now, Expires: now.Add(endedFor), move: moveState{place: p}}
 }
 
 // put saves r at the given version under h's hashes.

@@ -202,7 +202,7 @@ func (m *Migration) leave(ctx context.Context, scope Scope, r *Record, at *movin
 	left.move.place = placeLeaving
 	left.move.change(oldOpen, now)
 	if renew {
-		left = m.marker(r.ID, placeLeaving, endedFor)
+		left = m.marker(r.ID, placeLeaving)
 		left.move.change(oldClosed, now)
 	}
 	return m.from.native.put(ctx, scope, h, &left, h.version)
