@@ -151,14 +151,16 @@ func (m *Migration) Traits() Traits {
 	return Traits{ClientSide: to.ClientSide, InProcess: from.InProcess && to.InProcess}
 }
 
-// moving is the handle of a session that is not simply in the new backend.
+// moving is the handle of a session that is not simply in the new backend: it
+// is in the old one, or its entry in the new one does not count for certain, or it
+// is in the new one and was presented with the old one's token.
 type moving struct {
 	h      Handle // of the backend that it is in
 	record Record // as it was there
 
 	old     bool // it is in the old backend; else in the new one
-	byID    bool // loaded without a token
-	reissue bool // in the new backend, but presented with the old one's token
+	byID    bool // in the old one, loaded without a token
+	reissue bool // in the new one, but the client has never got its token
 
 	// What holds its place on the other side: for two of ServerSide the version,
 	// otherwise a handle to save over. Zero if nothing does.

@@ -19,28 +19,35 @@ func TestK1K2MigratingInterleaved(t *testing.T) {
 		for _, second := range acts {
 			for _, directions := range []string{"forth, forth", "forth, back", "back, forth"} {
 				t.Run(fmt.Sprintf("%s and %s, %s", first.name, second.name, directions), func(t *testing.T) {
-					one, two, _ := strings.Cut(directions, ", ")
-					for i, moreA := 0, true; moreA; i++ {
-						for j, moreB := 0, true; moreB; j++ {
-							w := newStage(t)
-							a := w.actorOf(first, w.toward(one))
-							moreA = a.run(i)
-							b := w.actorOf(second, w.toward(two))
-							moreB = b.run(j)
-							a.finish()
-							b.finish()
-							w.check()
-							schedules++
-							if t.Failed() {
-								t.Fatalf("the first stopped before its call %d, the second before its call %d: %q, %q", i, j, a.trace, b.trace)
-							}
-						}
-					}
+					schedules += interleave(t, first, second, directions, func() *stage { return newStage(t, kept) })
 				})
 			}
 		}
 	}
 	t.Logf("%d schedules", schedules)
+}
+
+// interleave runs two acts on new stages, once for each pair of calls before
+// which they can be stopped. It returns how often.
+func interleave(t *testing.T, first, second act, directions string, stage func() *stage) (schedules int) {
+	one, two, _ := strings.Cut(directions, ", ")
+	for i, moreA := 0, true; moreA; i++ {
+		for j, moreB := 0, true; moreB; j++ {
+			w := stage()
+			a := w.actorOf(first, w.toward(one))
+			moreA = a.run(i)
+			b := w.actorOf(second, w.toward(two))
+			moreB = b.run(j)
+			a.finish()
+			b.finish()
+			w.check()
+			schedules++
+			if t.Failed() {
+				t.Fatalf("the first stopped before its call %d, the second before its call %d: %q, %q", i, j, a.trace, b.trace)
+			}
+		}
+	}
+	return schedules
 }
 
 // states are what a process that died may have left behind, and what comes of
@@ -84,7 +91,7 @@ func TestK1K2MigratingCrashed(t *testing.T) {
 		t.Run(state.name, func(t *testing.T) {
 			for _, direction := range []string{"forth", "back"} {
 				for _, a := range acts {
-					w := newStage(t)
+					w := newStage(t, kept)
 					state.make(w)
 					w.actorOf(a, w.toward(direction)).finish()
 					w.check()
@@ -94,7 +101,7 @@ func TestK1K2MigratingCrashed(t *testing.T) {
 				}
 			}
 			for seed := range uint64(300) {
-				w := newStage(t)
+				w := newStage(t, kept)
 				state.make(w)
 				w.atRandom(seed, 3)
 			}
@@ -105,7 +112,7 @@ func TestK1K2MigratingCrashed(t *testing.T) {
 // TestK1K2MigratingAtRandom interleaves five acts at a time.
 func TestK1K2MigratingAtRandom(t *testing.T) {
 	for seed := range uint64(1000) {
-		newStage(t).atRandom(seed, 5)
+		newStage(t, kept).atRandom(seed, 5)
 	}
 }
 
@@ -131,18 +138,23 @@ func (w *stage) atRandom(seed uint64, n int) {
 		names = append(names, a.name+" "+direction)
 		actors = append(actors, w.actorOf(a, w.toward(direction)))
 	}
-	all := slices.Clone(actors)
+	interleaveAll(seed, actors)
+	w.check()
+	if w.Failed() {
+		for i, a := range actors {
+			w.Logf("%s: %q", names[i], a.trace)
+		}
+		w.Fatalf("seed %d", seed)
+	}
+}
+
+// interleaveAll runs actors to their ends, step by step as random chooses.
+func interleaveAll(seed uint64, actors []*actor) {
+	random, actors := rand.New(rand.NewPCG(seed, 1)), slices.Clone(actors)
 	for len(actors) > 0 {
 		i := random.IntN(len(actors))
 		if !actors[i].run(1) {
 			actors = slices.Delete(actors, i, i+1)
 		}
-	}
-	w.check()
-	if w.Failed() {
-		for i, a := range all {
-			w.Logf("%s: %q", names[i], a.trace)
-		}
-		w.Fatalf("seed %d", seed)
 	}
 }

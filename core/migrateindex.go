@@ -12,15 +12,15 @@ import (
 type migrationDir struct{ *Migration }
 
 // partial is the ability of a backend to know that it does not reach every
-// session by ID: some are only in their clients' cookies.
+// session by ID.
 type partial interface {
 	// unlisted returns what to answer when all sessions of a user were to be
 	// reached, nil if all were.
 	unlisted() error
 
-	// inClients reports whether some sessions are only in their clients'
-	// cookies, so that only a not-before time ends them all.
-	inClients() bool
+	// undeletable reports whether some sessions cannot be deleted all at once,
+	// so that only a not-before time ends them.
+	undeletable() bool
 }
 
 func (d *migrationDir) unlisted() error {
@@ -33,7 +33,7 @@ func (d *migrationDir) unlisted() error {
 	return nil
 }
 
-func (d *migrationDir) inClients() bool { return d.to.client || d.from.client }
+func (d *migrationDir) undeletable() bool { return d.to.dir == nil || d.from.dir == nil }
 
 // Users implements [Directory].
 func (d *migrationDir) Users() UserIndex {
