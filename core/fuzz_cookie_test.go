@@ -132,11 +132,11 @@ func FuzzSEC36SEC46SplitCookies(f *testing.F) {
 	f.Add(strings.Repeat("+/", 60), uint8(3), uint16(8165), uint8(2), "Q")
 	f.Fuzz(func(t *testing.T, seed string, maxParts uint8, length uint16, part uint8, other string) {
 		if !isValue(seed) || seed[0] == '~' || strings.Contains(seed, ";") {
-			t.Skip("no sealer's token")
+			return // no sealer's token
 		}
 		token := strings.Repeat(seed, int(length)/len(seed)+1)[:max(int(length), 1)]
 		if token[0] == '~' {
-			t.Skip("no sealer's token")
+			return
 		}
 		c := Cookie{MaxParts: int(maxParts)%20 + 1}.withDefaults(false)
 		w := newCookieWriter(c, true)
