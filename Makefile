@@ -4,7 +4,10 @@ GO ?= go
 GOLANGCI_VERSION := v2.15.0
 GOLANGCI := bin/golangci-lint-$(GOLANGCI_VERSION)
 FUZZTIME ?= 10s
+DURATION ?= 10m
 BENCH ?= .
+ROUNDS ?= 25
+SESSIONS ?= 100000
 
 # on: promises-check, and with it .ci/run, fails where a promise has no test.
 PROMISES ?= on
@@ -134,17 +137,33 @@ bench: check-go redis ## benchmarks; BENCH=regexp chooses
 	$(GO) test -run '^$$' -bench '$(BENCH)' -benchmem work
 
 .PHONY: bench-peers
-bench-peers: check-go redis ## benchmarks beside other session libraries, in one run
-	cd bench && GOWORK=off $(GO) test -run '^$$' -bench '$(BENCH)' .
+bench-peers: check-go redis ## benchmarks beside other session libraries; ROUNDS=25 times
+	@$(GO) run ./internal/tools/medians -dir bench -rounds $(ROUNDS) -bench '$(BENCH)'
+
+.PHONY: capacity
+capacity: check-go redis ## what sessions take of Redis; SESSIONS=100000 of them
+	cd core/goredisstore && SATCHEL_CAPACITY_SESSIONS=$(SESSIONS) $(GO) test -count=1 -timeout 60m -run TestCapacity -v .
 
 .PHONY: fuzz
 fuzz: check-go ## each fuzz test for FUZZTIME (10s)
-	@set -e; $(GO) list work | while IFS= read -r package; do \
-		$(GO) test -run '^$$' -list '^Fuzz' "$$package" </dev/null | { grep '^Fuzz' || true; } | while IFS= read -r name; do \
-			echo "--- $$package $$name"; \
-			$(GO) test -run '^$$' -fuzz "^$$name\$$" -fuzztime $(FUZZTIME) "$$package" </dev/null; \
+	@set -e; grep -rl --include='*_test.go' '^func Fuzz' core examples internal *adapter | sort | while IFS= read -r file; do \
+		sed -n 's/^func \(Fuzz[A-Za-z0-9_]*\)(.*/\1/p' "$$file" | while IFS= read -r name; do \
+			echo "--- $$(dirname "$$file") $$name"; \
+			$(GO) test -run '^$$' -fuzz "^$$name\$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 100x "./$$(dirname "$$file")" </dev/null; \
 		done; \
 	done
+
+# How many schedules the model test runs, and the seed of the first.
+N ?= 1000000
+SEED ?= $(shell date +%s)000000
+
+.PHONY: torture
+torture: check-go ## the model test with N schedules (1000000) from SEED on (a new one each time)
+	$(GO) test -run '^TestModel$$' -count=1 -v -timeout 0 ./internal/modeltest -args -schedules=$(N) -seed=$(SEED)
+
+.PHONY: soak
+soak: check-go ## the probe under load for DURATION (10m) in each framework: nothing may grow
+	@$(GO) run ./internal/tools/soak -duration $(DURATION)
 
 .PHONY: cover
 cover: check-go redis ## test coverage, in tmp/cover.html

@@ -34,7 +34,8 @@ func (m *Manager) View(ctx context.Context, id ID, f func(*Session) error) error
 // Update calls f with the session id and commits what f changed, with the same care
 // for overlapping requests as in a request; f itself runs once. It does not count as activity.
 // Nothing is stored if f returns an error. For background jobs: f may add a flash that
-// the user's next page shows. Login and Renew fail with [ErrUnsupported].
+// the user's next page shows. Login and Renew fail with [ErrUnsupported]; what f writes
+// after Logout is dropped, and Update returns [ErrEnded].
 func (m *Manager) Update(ctx context.Context, id ID, f func(*Session) error) error {
 	s, err := m.open(ctx, id)
 	if err != nil {
@@ -182,7 +183,13 @@ func (m *Manager) Revoke(ctx context.Context, id ID) error {
 	if isGone(err) || errors.Is(err, ErrUnavailable) {
 		return err
 	}
-	return m.revoke(ctx, id, l.Record.User) // also one that cannot be read
+	if failure := m.revoke(ctx, id, l.Record.User); failure != nil { // also one that cannot be read
+		return failure
+	}
+	if errors.Is(err, ErrUnsupported) {
+		return err // its client has it by now
+	}
+	return nil
 }
 
 func (m *Manager) revoke(ctx context.Context, id ID, user string) error {
@@ -265,7 +272,7 @@ func (m *Manager) revokeIf(ctx context.Context, user string, id ID) error {
 // processes and the next start know. On a server it takes time in proportion to
 // the number of sessions, and no longer than ctx.
 func (m *Manager) RevokeAll(ctx context.Context) error {
-	if p, ok := m.backend.(partial); m.dir == nil || ok && p.inClients() {
+	if p, ok := m.backend.(partial); m.dir == nil || ok && p.undeletable() {
 		// One past the present millisecond: what began in it is refused, and
 		// what begins from now on is dated accordingly.
 		now := m.config.Now().UnixMilli()

@@ -57,7 +57,7 @@ type Loaded struct {
 	Superseded bool
 
 	// Refresh asks for a new token at the next opportunity, because this one
-	// was made with a key that is being retired.
+	// was made with a key, or belongs to a backend, that is being retired.
 	Refresh bool
 }
 
@@ -91,6 +91,17 @@ type Directory interface {
 // Manager's Config holds.
 type starter interface {
 	start(c *Config) (Backend, error)
+}
+
+// started returns the backend that a Manager with c uses for b.
+func started(b Backend, c *Config) (Backend, error) {
+	switch b := b.(type) {
+	case starter:
+		return b.start(c)
+	case ConfigurableBackend:
+		return b.WithConfig(*c)
+	}
+	return b, nil
 }
 
 // expired reports whether r has ended by now.

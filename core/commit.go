@@ -193,6 +193,10 @@ func (s *Session) flush(ctx context.Context, shows bool) error {
 		s.dropChanges()
 		return nil
 	}
+	if s.outside && !s.stored && s.changed() {
+		s.drop() // logged out just now; nobody would ever get the token of a new one
+		return nil
+	}
 	return s.save(ctx, shows)
 }
 

@@ -44,7 +44,7 @@ func slowFind(lines []string) (found presented) {
 		return presented{verdict: tokenMalformed}
 	}
 	values := map[int][]string{}
-	for _, pair := range strings.Split(strings.Join(lines, ";"), ";") {
+	for pair := range strings.SplitSeq(strings.Join(lines, ";"), ";") {
 		name, value, ok := strings.Cut(pair, "=")
 		name, value = strings.Trim(name, " \t"), strings.Trim(value, " \t")
 		if i := slices.Index(names.names[:], name); ok && i >= 0 {
@@ -132,11 +132,11 @@ func FuzzSEC36SEC46SplitCookies(f *testing.F) {
 	f.Add(strings.Repeat("+/", 60), uint8(3), uint16(8165), uint8(2), "Q")
 	f.Fuzz(func(t *testing.T, seed string, maxParts uint8, length uint16, part uint8, other string) {
 		if !isValue(seed) || seed[0] == '~' || strings.Contains(seed, ";") {
-			t.Skip("no sealer's token")
+			return
 		}
 		token := strings.Repeat(seed, int(length)/len(seed)+1)[:max(int(length), 1)]
 		if token[0] == '~' {
-			t.Skip("no sealer's token")
+			return
 		}
 		c := Cookie{MaxParts: int(maxParts)%20 + 1}.withDefaults(false)
 		w := newCookieWriter(c, true)

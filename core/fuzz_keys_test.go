@@ -139,7 +139,7 @@ func FuzzSEC46Environment(f *testing.F) {
 	f.Fuzz(func(t *testing.T, idle, life, notBefore, name, domain, path, sameSite, flag, keyText string) {
 		all := strings.Join([]string{idle, life, notBefore, name, domain, path, sameSite, flag}, " ")
 		if strings.Contains(all+keyText, "\x00") {
-			t.Skip("the environment has no such bytes")
+			return
 		}
 		for n, v := range map[string]string{
 			"IDLE_TIMEOUT_IN_MINUTES": idle, "LIFETIME_IN_HOURS": life, "NOT_BEFORE": notBefore, "COOKIE_NAME": name, "COOKIE_DOMAIN": domain,

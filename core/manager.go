@@ -36,13 +36,7 @@ func New(backend Backend, c Config) (*Manager, error) {
 	if err := c.validate(); err != nil {
 		return nil, err
 	}
-	var err error
-	switch b := backend.(type) {
-	case starter:
-		backend, err = b.start(&c)
-	case ConfigurableBackend:
-		backend, err = b.WithConfig(c)
-	}
+	backend, err := started(backend, &c)
 	if err != nil {
 		return nil, err
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"reflect"
 	"sync/atomic"
 	"time"
 )
@@ -90,35 +91,34 @@ func (m *Migration) start(c *Config) (Backend, error) {
 			return nil, errors.New("core: Migrating: one of the backends is a Migration itself: finish that one first")
 		}
 	}
-	started := &Migration{counts: m.counts, config: c, now: c.Now}
+	running := &Migration{counts: m.counts, config: c, now: c.Now}
 	var err error
-	if started.from, err = startSide(m.from.Backend, c); err != nil {
+	if running.from, err = startSide(m.from.Backend, c); err != nil {
 		return nil, fmt.Errorf("core: Migrating: the old backend: %w", err)
 	}
-	if started.to, err = startSide(m.to.Backend, c); err != nil {
+	if running.to, err = startSide(m.to.Backend, c); err != nil {
 		return nil, fmt.Errorf("core: Migrating: the new backend: %w", err)
 	}
-	a, b := started.from.native, started.to.native
-	if m.from.Backend == m.to.Backend || a != nil && b != nil && a.store == b.store {
-		return nil, errors.New("core: Migrating: the old and the new backend are the same")
+	a, b := running.from.native, running.to.native
+	if same(m.from.Backend, m.to.Backend) || a != nil && b != nil && same(innermost(a.store), innermost(b.store)) {
+		return nil, errors.New("core: Migrating: the old and the new backend are on the same store: " +
+			"give the new one a database, a table or a prefix of its own")
 	}
-	if c.SessionLimit > 0 && started.to.users == nil {
+	if c.SessionLimit > 0 && running.to.users == nil {
 		return nil, fmt.Errorf("core: Config.SessionLimit is %d, but the new backend cannot count a user's sessions: %w", c.SessionLimit, ErrUnsupported)
 	}
-	started.kept = a != nil && b != nil
-	started.fits = newCookieWriter(c.Cookie, !c.InsecureAllowHTTP).fits
-	if started.from.dir == nil && started.to.dir == nil {
-		return started, nil
+	running.kept = a != nil && b != nil
+	running.fits = newCookieWriter(c.Cookie, !c.InsecureAllowHTTP).fits
+	if running.from.dir == nil && running.to.dir == nil {
+		return running, nil
 	}
-	return &migrationDir{started}, nil
+	return &migrationDir{running}, nil
 }
 
 func startSide(b Backend, c *Config) (side, error) {
-	if s, ok := b.(starter); ok {
-		var err error
-		if b, err = s.start(c); err != nil {
-			return side{}, err
-		}
+	b, err := started(b, c)
+	if err != nil {
+		return side{}, err
 	}
 	s := side{Backend: b, client: b.Traits().ClientSide}
 	s.native, _ = b.(*serverSide)
@@ -126,6 +126,20 @@ func startSide(b Backend, c *Config) (side, error) {
 		s.dir, s.users = dir, dir.Users()
 	}
 	return s, nil
+}
+
+// same reports whether a and b are one, as far as that can be said.
+func same(a, b any) bool { return reflect.TypeOf(a).Comparable() && a == b }
+
+// innermost returns the store that store wraps, if it wraps any.
+func innermost(store Store) Store {
+	for {
+		w, ok := store.(interface{ Unwrap() Store })
+		if !ok || w.Unwrap() == nil {
+			return store
+		}
+		store = w.Unwrap()
+	}
 }
 
 // fits reports whether token can be handed out.
@@ -137,14 +151,16 @@ func (m *Migration) Traits() Traits {
 	return Traits{ClientSide: to.ClientSide, InProcess: from.InProcess && to.InProcess}
 }
 
-// moving is the handle of a session that is not simply in the new backend.
+// moving is the handle of a session that is not simply in the new backend: it
+// is in the old one, or its entry in the new one does not count for certain, or it
+// is in the new one and was presented with the old one's token.
 type moving struct {
 	h      Handle // of the backend that it is in
 	record Record // as it was there
 
 	old     bool // it is in the old backend; else in the new one
-	byID    bool // loaded without a token
-	reissue bool // in the new backend, but presented with the old one's token
+	byID    bool // in the old one, loaded without a token
+	reissue bool // in the new one, but the client has never got its token
 
 	// What holds its place on the other side: for two of ServerSide the version,
 	// otherwise a handle to save over. Zero if nothing does.

@@ -80,3 +80,15 @@ func (b *foreignBackend) DeleteID(ctx context.Context, id ID) error {
 func (b *foreignBackend) Users() UserIndex { return b.inner.Users() }
 
 func (b *foreignBackend) DeleteAll(ctx context.Context) error { return b.inner.DeleteAll(ctx) }
+
+// NewDirless is NewForeign for a backend that finds sessions by their tokens alone.
+func NewDirless(store Store) Backend {
+	return &dirlessBackend{NewForeign(store)}
+}
+
+type dirlessBackend struct{ Backend }
+
+func (b *dirlessBackend) start(c *Config) (Backend, error) {
+	inner, err := b.Backend.(*foreignBackend).start(c)
+	return &dirlessBackend{inner}, err
+}

@@ -1,198 +1,14 @@
 package core_test
 
 import (
-	"context"
-	"errors"
 	"fmt"
-	"maps"
+	"math/rand/v2"
 	"slices"
 	"strings"
 	"testing"
 
 	"github.com/satchel-go/satchel/core"
 )
-
-// act is something that happens to a session while it is being moved.
-type act struct {
-	name string
-	ends bool // nobody is logged in any more once it has succeeded
-	run  func(w *stage, ctx context.Context, m *core.Manager) error
-}
-
-// stage is one session with its client, and what has happened to it.
-type stage struct {
-	*move
-	id      core.ID
-	first   *client // with the cookie that the session began with
-	client  *client
-	marks   []string // written by acts that succeeded
-	hits    int
-	ended   bool
-	renewed bool // or about to be: requests with the token before may be told so
-	another bool // a login that lost to a renewal has made a session of its own
-	count   int
-	gone    []string // acts that were told that the session has ended
-}
-
-// request is a whole request of the stage's client, which keeps its cookie to
-// itself: it overlaps with others.
-func (w *stage) request(ctx context.Context, m *core.Manager, handler func(*core.Session), after ...func(*core.Session)) error {
-	c := newClient(w.T, m)
-	maps.Copy(c.jar, w.client.jar)
-	x := c.exchange()
-	x.ctx = ctx
-	s, err := m.Load(x)
-	if err != nil {
-		return err
-	}
-	handler(s)
-	dropped := s.Ended()
-	err = m.Commit(x, s, 200)
-	dropped = dropped || s.Ended()
-	m.Finish(s)
-	if err == nil && dropped {
-		err = core.ErrEnded
-	}
-	for _, f := range after {
-		f(s)
-	}
-	if err == nil {
-		c.jar = w.client.jar
-		c.take(x)
-	}
-	return err
-}
-
-var acts = []act{
-	{"write", false, func(w *stage, ctx context.Context, m *core.Manager) error {
-		w.count++
-		mark := fmt.Sprint("mark", w.count)
-		err := w.request(ctx, m, func(s *core.Session) {
-			s.Set(mark, mark)
-			s.Flash("info", mark)
-			hits.Update(s, func(n int) int { return n + 1 })
-		})
-		if err == nil {
-			w.marks = append(w.marks, mark)
-			w.hits++
-		}
-		return err
-	}},
-	{"read", false, func(w *stage, ctx context.Context, m *core.Manager) error {
-		return w.request(ctx, m, func(s *core.Session) {
-			if s.UserID() != "ann" {
-				w.gone = append(w.gone, "read")
-			}
-		})
-	}},
-	{"update", false, func(w *stage, ctx context.Context, m *core.Manager) error {
-		err := m.Update(ctx, w.id, func(s *core.Session) error {
-			hits.Update(s, func(n int) int { return n + 1 })
-			return nil
-		})
-		if err == nil {
-			w.hits++
-		}
-		return err
-	}},
-	{"renew", false, func(w *stage, ctx context.Context, m *core.Manager) error {
-		w.renewed = true
-		return w.request(ctx, m, func(s *core.Session) { s.Renew() })
-	}},
-	{"login", false, func(w *stage, ctx context.Context, m *core.Manager) error {
-		w.renewed = true
-		return w.request(ctx, m, func(s *core.Session) {
-			if s.UserID() == "ann" {
-				s.Login("ann")
-			}
-		}, func(s *core.Session) { w.another = w.another || s.ID() != w.id })
-	}},
-	{"logout", true, func(w *stage, ctx context.Context, m *core.Manager) error {
-		return w.request(ctx, m, func(s *core.Session) { s.Logout() })
-	}},
-	{"revoke", true, func(w *stage, ctx context.Context, m *core.Manager) error { return m.Revoke(ctx, w.id) }},
-	{"revoke user", true, func(w *stage, ctx context.Context, m *core.Manager) error { return m.RevokeUser(ctx, "ann") }},
-	{"revoke all", true, func(w *stage, ctx context.Context, m *core.Manager) error { return m.RevokeAll(ctx) }},
-}
-
-// check holds the outcome against what the acts were told.
-func (w *stage) check() {
-	w.Helper()
-	if len(w.gone) > 0 && !w.ended && !w.renewed {
-		w.Errorf("told that the session has ended: %q", w.gone)
-	}
-	managers := []*core.Manager{w.during, w.back, w.during, w.after, w.back, w.before}
-	if w.ended {
-		for i, m := range managers {
-			c := w.first.fork().on(m)
-			c.do(func(s *core.Session) {
-				if s.UserID() != "" || !s.IsNew() {
-					w.Errorf("K2: the session is back, on manager %d", i)
-				}
-			})
-			if err := m.View(w.Context(), w.id, func(*core.Session) error { return nil }); !errors.Is(err, core.ErrNotFound) {
-				w.Errorf("K2: the session can be found by its ID, on manager %d: %v", i, err)
-			}
-		}
-		return
-	}
-	infos, err := w.during.List(w.Context(), "ann")
-	c := w.client.fork()
-	if w.another { // a login that lost to a renewal has a session of its own
-		c.on(w.during).do(func(s *core.Session) { w.id = s.ID() })
-	}
-	listed := slices.ContainsFunc(infos, func(i core.Info) bool { return i.ID == w.id })
-	if err != nil || !listed || len(infos) != 1 && !w.another {
-		w.Errorf("I2: List: %v, %v", infos, err)
-	}
-	for i, m := range managers[:4] {
-		c.on(m).do(func(s *core.Session) {
-			if s.UserID() != "ann" {
-				w.Errorf("logged out on manager %d", i)
-				return
-			}
-			var flashes []string
-			for _, f := range s.PeekFlashes() {
-				flashes = append(flashes, f.Text)
-			}
-			slices.Sort(flashes)
-			if w.another {
-				return
-			}
-			for _, mark := range w.marks {
-				if _, ok := core.Get[string](s, mark); !ok {
-					w.Errorf("K1: %s was lost, on manager %d", mark, i)
-				}
-			}
-			if !slices.Equal(flashes, slices.Sorted(slices.Values(w.marks))) {
-				w.Errorf("K1: flashes %q, want %q", flashes, w.marks)
-			}
-			if n := hitsOf(s); n != w.hits {
-				w.Errorf("K1: %d hits, want %d, on manager %d", n, w.hits, i)
-			}
-		})
-	}
-	if err := w.back.RevokeUser(w.Context(), "ann"); err != nil {
-		w.Errorf("I2: %v", err)
-	}
-	w.ended = true
-	w.check()
-}
-
-// actorOf starts an act and notes what it was told.
-func (w *stage) actorOf(a act, m *core.Manager) *actor {
-	return start(w.Context(), func(ctx context.Context) {
-		err := a.run(w, ctx, m)
-		switch {
-		case err == nil && a.ends:
-			w.ended = true
-		case errors.Is(err, core.ErrNotFound), errors.Is(err, core.ErrEnded):
-			w.gone = append(w.gone, a.name)
-		case err != nil:
-			w.Errorf("%s: %v", a.name, err)
-		}
-	})
-}
 
 // TestK1K2MigratingInterleaved runs every pair of acts, in both directions,
 // with one stopped before each of its calls of a store, the other stopped
@@ -203,23 +19,7 @@ func TestK1K2MigratingInterleaved(t *testing.T) {
 		for _, second := range acts {
 			for _, directions := range []string{"forth, forth", "forth, back", "back, forth"} {
 				t.Run(fmt.Sprintf("%s and %s, %s", first.name, second.name, directions), func(t *testing.T) {
-					one, two, _ := strings.Cut(directions, ", ")
-					for i, moreA := 0, true; moreA; i++ {
-						for j, moreB := 0, true; moreB; j++ {
-							w := newStage(t)
-							a := w.actorOf(first, w.toward(one))
-							moreA = a.run(i)
-							b := w.actorOf(second, w.toward(two))
-							moreB = b.run(j)
-							a.finish()
-							b.finish()
-							w.check()
-							schedules++
-							if t.Failed() {
-								t.Fatalf("the first stopped before its call %d, the second before its call %d: %q, %q", i, j, a.trace, b.trace)
-							}
-						}
-					}
+					schedules += interleave(t, first, second, directions, func() *stage { return newStage(t, kept) })
 				})
 			}
 		}
@@ -227,18 +27,134 @@ func TestK1K2MigratingInterleaved(t *testing.T) {
 	t.Logf("%d schedules", schedules)
 }
 
-func (w *stage) toward(direction string) *core.Manager {
-	if direction == "forth" {
-		return w.during
+// interleave runs two acts on new stages, once for each pair of calls before
+// which they can be stopped. It returns how often.
+func interleave(t *testing.T, first, second act, directions string, stage func() *stage) (schedules int) {
+	one, two, _ := strings.Cut(directions, ", ")
+	for i, moreA := 0, true; moreA; i++ {
+		for j, moreB := 0, true; moreB; j++ {
+			w := stage()
+			a := w.actorOf(first, w.toward(one))
+			moreA = a.run(i)
+			b := w.actorOf(second, w.toward(two))
+			moreB = b.run(j)
+			a.finish()
+			b.finish()
+			w.check()
+			schedules++
+			if t.Failed() {
+				t.Fatalf("the first stopped before its call %d, the second before its call %d: %q, %q", i, j, a.trace, b.trace)
+			}
+		}
 	}
-	return w.back
+	return schedules
 }
 
-func newStage(t *testing.T) *stage {
-	w := &stage{move: newMove(t, "memory to memory")}
-	w.client = newClient(t, w.before)
-	w.client.do(func(s *core.Session) { s.Login("ann") })
-	w.client.do(func(s *core.Session) { w.id = s.ID() })
-	w.first = w.client.fork()
-	return w
+// states are what a process that died may have left behind, and what comes of
+// moving: each is made from a session that is logged in on the old store.
+var states = []struct {
+	name string
+	make func(w *stage)
+}{
+	{"old", func(*stage) {}},
+	{"moved", func(w *stage) { w.client.on(w.during).get("") }},
+	{"moved and back", func(w *stage) { w.client.on(w.during).get(""); w.client.on(w.back).get("") }},
+	{"marked", func(w *stage) { w.crash(w.during, w.new) }},
+	{"made, the old one left", func(w *stage) { w.crashAfter(w.during, w.old, 1) }},
+	{"back, marked", func(w *stage) { w.client.on(w.during).get(""); w.crash(w.back, w.old) }},
+	{"back, both marked", func(w *stage) { w.crashAfter(w.during, w.old, 1); w.crash(w.back, w.old) }},
+	{"taken over, marked", func(w *stage) { w.crash(w.during, w.new); w.crashAfter(w.back, w.old, 0) }},
+}
+
+// crash has a request on m fail at the first save in p.
+func (w *stage) crash(m *core.Manager, p *probe) { w.crashAfter(m, p, 0) }
+
+// crashAfter has a request on m fail at the save in p after the first n.
+func (w *stage) crashAfter(m *core.Manager, p *probe, n int) {
+	p.hook(func(op string, _ core.ID) error {
+		if op != "save" {
+			return nil
+		}
+		if n--; n >= 0 {
+			return nil
+		}
+		return errDown
+	})
+	w.client.on(m).get("")
+	p.hook(nil)
+}
+
+// TestK1K2MigratingCrashed goes on after each state, with one act alone and
+// with two that are interleaved at random.
+func TestK1K2MigratingCrashed(t *testing.T) {
+	for _, state := range states {
+		t.Run(state.name, func(t *testing.T) {
+			for _, direction := range []string{"forth", "back"} {
+				for _, a := range acts {
+					w := newStage(t, kept)
+					state.make(w)
+					w.actorOf(a, w.toward(direction)).finish()
+					w.check()
+					if t.Failed() {
+						t.Fatalf("%s, %s", a.name, direction)
+					}
+				}
+			}
+			for seed := range uint64(300) {
+				w := newStage(t, kept)
+				state.make(w)
+				w.atRandom(seed, 3)
+			}
+		})
+	}
+}
+
+// TestK1K2MigratingAtRandom interleaves five acts at a time.
+func TestK1K2MigratingAtRandom(t *testing.T) {
+	for seed := range uint64(1000) {
+		newStage(t, kept).atRandom(seed, 5)
+	}
+}
+
+// atRandom runs n acts that random chooses, step by step as random chooses.
+func (w *stage) atRandom(seed uint64, n int) {
+	w.Helper()
+	random := rand.New(rand.NewPCG(seed, 0))
+	var actors []*actor
+	var names []string
+	directions := []string{"forth", "back"}
+	for range n {
+		a := acts[random.IntN(len(acts))]
+		if a.ends && random.IntN(3) > 0 { // else hardly a session would live on
+			a = acts[0]
+		}
+		if a.name == "revoke all" { // not promised while both directions run
+			if len(actors) > 0 {
+				continue
+			}
+			directions = directions[:1]
+		}
+		direction := directions[random.IntN(len(directions))]
+		names = append(names, a.name+" "+direction)
+		actors = append(actors, w.actorOf(a, w.toward(direction)))
+	}
+	interleaveAll(seed, actors)
+	w.check()
+	if w.Failed() {
+		for i, a := range actors {
+			w.Logf("%s: %q", names[i], a.trace)
+		}
+		w.Fatalf("seed %d", seed)
+	}
+}
+
+// interleaveAll runs actors to their ends, step by step as random chooses.
+func interleaveAll(seed uint64, actors []*actor) {
+	random, actors := rand.New(rand.NewPCG(seed, 1)), slices.Clone(actors)
+	for len(actors) > 0 {
+		i := random.IntN(len(actors))
+		if !actors[i].run(1) {
+			actors = slices.Delete(actors, i, i+1)
+		}
+	}
 }

@@ -121,13 +121,15 @@ type actor struct {
 
 type actorKey struct{}
 
-// start begins f, whose calls of stores with the context that it gets wait.
+// start begins f, whose calls of stores with the context that it gets wait. It
+// returns when f has come to the first.
 func start(ctx context.Context, f func(ctx context.Context)) *actor {
 	a := &actor{arrived: make(chan string), proceed: make(chan struct{}), done: make(chan struct{})}
 	go func() {
 		defer close(a.done)
 		f(context.WithValue(ctx, actorKey{}, a))
 	}()
+	a.run(0)
 	return a
 }
 

@@ -10,14 +10,12 @@ import (
 func (m *Migration) Delete(ctx context.Context, handle Handle) error {
 	switch h := handle.(type) {
 	case *moving:
-		if m.from.dir == nil && m.to.native == nil {
-			return errors.Join(m.from.Delete(ctx, h.h))
+		err := m.end(ctx, h.record.ID, m.lasts(&h.record))
+		if h.old && m.from.dir == nil { // only its handle reaches it
+			err = errors.Join(err, m.from.Delete(ctx, h.h))
 		}
-		return m.end(ctx, h.record.ID, m.lasts(&h.record))
+		return err
 	case *arrived:
-		if m.from.dir == nil {
-			return m.to.Delete(ctx, h.h)
-		}
 		return errors.Join(m.to.Delete(ctx, h.h), m.end(ctx, h.id, h.expires))
 	case *serverHandle:
 		return m.end(ctx, h.id, h.expires)
@@ -80,7 +78,7 @@ func (m *Migration) bury(ctx context.Context, b *serverSide, id ID, until time.T
 			return false, err
 		}
 		leaving = leaving || l.Record.move.place == placeLeaving
-		tomb := m.marker(id, placeEnded, endedFor)
+		tomb := m.marker(id, placeEnded)
 		for _, t := range [...]time.Time{until, m.tombUntil(h, &l.Record)} {
 			if t.After(tomb.Expires) {
 				tomb.Expires = t

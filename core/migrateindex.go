@@ -12,15 +12,15 @@ import (
 type migrationDir struct{ *Migration }
 
 // partial is the ability of a backend to know that it does not reach every
-// session by ID: some are only in their clients' cookies.
+// session by ID.
 type partial interface {
 	// unlisted returns what to answer when all sessions of a user were to be
 	// reached, nil if all were.
 	unlisted() error
 
-	// inClients reports whether some sessions are only in their clients'
-	// cookies, so that only a not-before time ends them all.
-	inClients() bool
+	// undeletable reports whether some sessions cannot be deleted all at once,
+	// so that only a not-before time ends them.
+	undeletable() bool
 }
 
 func (d *migrationDir) unlisted() error {
@@ -33,7 +33,7 @@ func (d *migrationDir) unlisted() error {
 	return nil
 }
 
-func (d *migrationDir) inClients() bool { return d.to.client || d.from.client }
+func (d *migrationDir) undeletable() bool { return d.to.dir == nil || d.from.dir == nil }
 
 // Users implements [Directory].
 func (d *migrationDir) Users() UserIndex {
@@ -153,16 +153,13 @@ func (x *migrationIndex) List(ctx context.Context, user string) ([]ID, error) {
 	return all, nil
 }
 
-// Watch tells of ends on either side, as far as it can be watched.
+// Watch implements [Watcher]: it tells of ends on either side, as far as it can be watched.
 func (d *migrationDir) Watch(ctx context.Context, ended func(ID)) error {
-	type watcher interface {
-		Watch(ctx context.Context, ended func(ID)) error
-	}
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	results, running := make(chan error, 2), 0
 	for _, s := range [...]side{d.from, d.to} {
-		if w, ok := s.Backend.(watcher); ok {
+		if w, ok := s.Backend.(Watcher); ok {
 			running++
 			go func() { results <- w.Watch(ctx, ended) }()
 		}

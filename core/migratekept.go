@@ -146,45 +146,33 @@ func (m *Migration) moveKept(ctx context.Context, scope Scope, r *Record, at *mo
 		return nil, "", err
 	}
 	if isGone(m.vacate(ctx, r, marked)) {
-		if err := m.vanished(ctx, r.ID, h); err != nil {
-			return nil, "", err
-		}
+		// Moves leave something there: it was ended while it was neither here nor there.
+		return nil, "", errors.Join(ErrNotFound, m.end(ctx, r.ID, time.Time{}))
 	}
 	return h, token, nil
 }
 
-// vacate makes a void of the old entry of r, which has just been moved. If
-// that fails, the entry stays, and r counts all the same.
+// vacate makes a void of the old entry of r, which has just been moved.
+// ErrNotFound means that the session was ended meanwhile. If it fails otherwise,
+// the entry stays, and r counts all the same.
 func (m *Migration) vacate(ctx context.Context, r *Record, marked Version) error {
 	for {
-		void := m.marker(r.ID, placeVoid, endedFor)
+		void := m.marker(r.ID, placeVoid)
 		_, err := m.from.native.put(ctx, Scope{}, &serverHandle{}, &void, marked)
 		if !errors.Is(err, ErrConflict) {
 			return err
 		}
 		// Another request has marked it as well, or it has been moved back.
 		var l Loaded
-		h, err := m.from.native.load(ctx, r.ID, &l)
+		h, err := m.from.native.peek(ctx, r.ID, &l)
+		if isGone(err) || err == nil && h.version == 0 {
+			return ErrNotFound
+		}
 		if err != nil || l.Record.move.place != placeLeaving || l.Record.move.moves >= r.move.moves {
 			return nil
 		}
 		marked = h.version
 	}
-}
-
-// vanished decides what it means that the old entry was gone before it was to
-// go: if nobody has used the new one, then all sessions were revoked while
-// this one was neither here nor there.
-func (m *Migration) vanished(ctx context.Context, id ID, h Handle) error {
-	tomb := m.marker(id, placeEnded, endedFor)
-	_, err := m.to.native.put(ctx, Scope{}, &serverHandle{}, &tomb, native(h).version)
-	switch {
-	case err == nil:
-		return ErrNotFound
-	case errors.Is(err, ErrConflict), isGone(err):
-		return nil // others have moved it back, and perhaps here again
-	}
-	return err
 }
 
 // goneIsConflict makes the core look for a session that is not where it was:
@@ -206,15 +194,15 @@ func (m *Migration) mark(ctx context.Context, scope Scope, at *moving) (Version,
 
 // block puts a void into the old store, in the way of a move from the new store to it.
 func (m *Migration) block(ctx context.Context, r *Record, at *moving) error {
-	void := m.marker(r.ID, placeVoid, endedFor)
+	void := m.marker(r.ID, placeVoid)
 	_, err := m.from.native.put(ctx, Scope{}, &serverHandle{}, &void, at.inTheWay)
 	return goneIsConflict(err)
 }
 
 // marker returns a record that is no session.
-func (m *Migration) marker(id ID, p place, life time.Duration) Record {
+func (m *Migration) marker(id ID, p place) Record {
 	now := m.now()
-	return Record{ID: id, CreatedAt: now, SavedAt: now, Expires: now.Add(life), move: moveState{place: p}}
+	return Record{ID: id, CreatedAt: now, SavedAt: now, Expires: now.Add(endedFor), move: moveState{place: p}}
 }
 
 // put saves r at the given version under h's hashes.

@@ -109,24 +109,25 @@ func (m *Migration) there(ctx context.Context, id ID) (*Record, Handle, error) {
 // rejoin lets a request that has presented the old token have the session
 // that has moved.
 func (m *Migration) rejoin(old, there *Record, h Handle) (Loaded, error) {
-	now := m.now()
-	s := &there.move
-	verdict := s.judge(now)
-	if m.to.native == nil && there.AuthenticatedAt.Sub(old.AuthenticatedAt) >= time.Second {
-		verdict = refused // such a backend may not remember that there was a login
-	}
-	switch verdict {
+	switch m.standing(old, there) {
 	case late:
 		return Loaded{Superseded: true}, nil
 	case refused:
 		return Loaded{}, ErrNotFound
 	}
-	l := Loaded{Record: *there, Handle: m.wrap(h, there, false)}
 	// Long after the move: the answer with the new token was lost.
-	if m.to.native != nil && (s.old == oldNone || s.old == oldOpen && s.settledFor(now) >= moveGrace) {
-		l.Handle, l.Refresh = &moving{h: h, record: *there, reissue: true}, true
+	s := &there.move
+	reissue := m.to.native != nil && (s.old == oldNone || s.old == oldOpen && s.settledFor(m.now()) >= moveGrace)
+	return Loaded{Record: *there, Handle: &moving{h: h, record: *there, reissue: reissue}, Refresh: reissue}, nil
+}
+
+// standing says what a token that had the right to the session as it was in
+// old is good for now that it is in the new backend.
+func (m *Migration) standing(old, there *Record) standing {
+	if m.to.native == nil && there.AuthenticatedAt.Sub(old.AuthenticatedAt) >= time.Second {
+		return refused // such a backend may not remember that there was a login
 	}
-	return l, nil
+	return there.move.judge(m.now())
 }
 
 // Reload implements [Backend].
@@ -139,7 +140,12 @@ func (m *Migration) Reload(ctx context.Context, scope Scope, handle Handle) (Loa
 		if h.old {
 			return m.reloadOld(ctx, scope, h)
 		}
-		handle = h.h
+		l, err := m.to.Reload(ctx, scope, h.h)
+		if err == nil && m.standing(&h.record, &l.Record) != honoured {
+			return Loaded{}, ErrNotFound
+		}
+		l.Handle = &moving{h: l.Handle, record: l.Record}
+		return l, err
 	case *arrived:
 		l, err := m.to.Reload(ctx, scope, h.h)
 		if err == nil {

@@ -70,6 +70,12 @@ func (m *Migration) saveMoved(ctx context.Context, scope Scope, r *Record, base 
 	if first || renew && m.to.native == nil {
 		m.retire(ctx, scope, r.ID, renew)
 	}
+	if _, rejoined := base.(*moving); rejoined && token == "" {
+		return &moving{h: h, record: *r}, "", nil
+	}
+	if own, ok := h.(*serverHandle); ok && token != "" {
+		own.byID = false // from now on, by the token that was made for it
+	}
 	return m.wrap(h, r, false), token, nil
 }
 
@@ -109,10 +115,17 @@ func (m *Migration) moveIn(ctx context.Context, scope Scope, r *Record, at *movi
 		h, token, err := m.to.Save(ctx, scope, r, at.over, true)
 		return h, token, goneIsConflict(err)
 	})
-	if err == nil && renew {
+	if err != nil || m.from.client {
+		return h, token, err
+	}
+	// There is no mark that keeps others from ending it there in the meantime.
+	if _, err := m.from.Reload(ctx, scope, at.h); isGone(err) {
+		return nil, "", errors.Join(ErrNotFound, m.end(ctx, r.ID, m.lasts(&at.record)))
+	}
+	if renew || m.from.dir == nil { // else once the client has shown the new token
 		m.shorten(ctx, scope, at, endedFor)
 	}
-	return h, token, err
+	return h, token, nil
 }
 
 // lasts returns when a token that carries r has ended by itself, also one that was
@@ -154,7 +167,15 @@ func (m *Migration) moveOut(ctx context.Context, scope Scope, r *Record, at *mov
 		}
 	}
 	if !m.to.client {
-		if h, token, err = m.to.Save(ctx, scope, &handed, at.over, true); err != nil {
+		h, token, err = m.enter(ctx, scope, r, at, func() (Handle, string, error) {
+			return m.to.Save(ctx, scope, &handed, at.over, true)
+		})
+		if errors.Is(err, ErrConflict) && m.to.dir == nil {
+			// What is left of it there from before it was moved back cannot be
+			// reached, and expires soon.
+			return m.stay(ctx, scope, r, at.marked(left), renew)
+		}
+		if err != nil {
 			err = goneIsConflict(err)
 			m.moved(ctx, r, err)
 			return nil, "", err
@@ -181,10 +202,21 @@ func (m *Migration) leave(ctx context.Context, scope Scope, r *Record, at *movin
 	left.move.place = placeLeaving
 	left.move.change(oldOpen, now)
 	if renew {
-		left = m.marker(r.ID, placeLeaving, endedFor)
+		left = m.marker(r.ID, placeLeaving)
 		left.move.change(oldClosed, now)
 	}
 	return m.from.native.put(ctx, scope, h, &left, h.version)
+}
+
+// marked returns at after the entry of a ServerSide was marked, which made the version left.
+func (at *moving) marked(left Version) *moving {
+	next := *at
+	if h, ok := at.h.(*serverHandle); ok {
+		marked := *h
+		marked.version = left
+		next.h = &marked
+	}
+	return &next
 }
 
 // stay saves a session where it is: in the old backend.
@@ -230,7 +262,12 @@ func (m *Migration) enter(ctx context.Context, scope Scope, r *Record, at *movin
 		return h, token, nil
 	}
 	// Out of the index, nobody could revoke it. The old one counts again.
-	_ = m.to.native.store.Touch(context.WithoutCancel(ctx), r.ID, native(h).version, m.now())
+	undo := context.WithoutCancel(ctx)
+	if m.to.native != nil {
+		_ = m.to.native.store.Touch(undo, r.ID, native(h).version, m.now()) // unless it is in use already
+	} else {
+		_ = m.to.Delete(undo, h)
+	}
 	return nil, "", err
 }
 
@@ -252,14 +289,14 @@ func reenter(ctx context.Context, users UserIndex, user string, id ID) error {
 // Touch implements [Backend]. A session of the old backend is moved.
 func (m *Migration) Touch(ctx context.Context, scope Scope, r *Record, base Handle) (Handle, string, error) {
 	at, unsettled := base.(*moving)
-	if unsettled && at.byID && m.to.native == nil {
+	if unsettled && at.byID && m.to.native == nil { // there is no client to give a new token to
 		h, token, err := m.from.Touch(ctx, scope, r, at.h)
 		if err != nil {
 			return nil, "", err
 		}
 		return &moving{h: h, record: *r, old: true, byID: true}, token, nil
 	}
-	if unsettled || !m.kept && m.shown(r, base) {
+	if unsettled && (m.kept || at.old || at.reissue) || !m.kept && m.shown(r, base) {
 		h, token, err := m.Save(ctx, scope, r, base, false)
 		if errors.Is(err, ErrConflict) {
 			return base, "", nil
@@ -268,6 +305,8 @@ func (m *Migration) Touch(ctx context.Context, scope Scope, r *Record, base Hand
 	}
 	h, token, err := m.to.Touch(ctx, scope, r, inner(base))
 	switch {
+	case err == nil && unsettled:
+		return &moving{h: h, record: *r}, token, nil
 	case err == nil:
 		return m.wrap(h, r, false), token, nil
 	case m.kept && isGone(err):

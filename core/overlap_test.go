@@ -332,6 +332,26 @@ func TestT1SkippedTouchKeepsTheTouchesOfOthers(t *testing.T) {
 	})
 }
 
+func TestC1AJobStartsNoSession(t *testing.T) {
+	w := server(t)
+	id := login(t, w, "ann").id()
+	err := w.m.Update(t.Context(), id, func(s *core.Session) error {
+		s.Logout()
+		s.Flash("info", "Signed out.")
+		return nil
+	})
+	if !errors.Is(err, core.ErrEnded) || w.events.count(core.EventDropped) != 1 {
+		t.Errorf("a flash that nobody can ever see: %v, %d events", err, w.events.count(core.EventDropped))
+	}
+	if n := w.store.Len(); n != 0 {
+		t.Errorf("%d sessions are stored", n)
+	}
+	id = login(t, w, "ann").id()
+	if err := w.m.Update(t.Context(), id, func(s *core.Session) error { s.Logout(); return nil }); err != nil || w.store.Len() != 0 {
+		t.Errorf("a logout by a job: %v, %d sessions are stored", err, w.store.Len())
+	}
+}
+
 func TestL4TwoRenewalsInOneRequestKeepTheOldTokenKnown(t *testing.T) {
 	w := server(t)
 	c := newClient(t, w.m)

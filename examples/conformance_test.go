@@ -36,7 +36,7 @@ func TestConformance(t *testing.T) {
 	client := redis.NewClient(&redis.Options{Addr: redistest.Shared(t).Addr()})
 	t.Cleanup(func() { _ = client.Close() })
 	onRedis := func(t *testing.T, now func() time.Time) goredisstore.Config {
-		return goredisstore.Config{Prefix: redistest.UniquePrefix(t), Now: now}
+		return goredisstore.Config{Prefix: redistest.UniquePrefix(t), Now: now, Timeout: 5 * time.Second}
 	}
 	for _, f := range frameworks {
 		adaptertest.Run(t, f.name, f.newApp,

@@ -42,8 +42,9 @@ func rawCookieLines(raw []byte) (lines []string) {
 			}
 			continue
 		}
-		name, value, _ := bytes.Cut(line, []byte(":"))
-		if folding = strings.EqualFold(utils.UnsafeString(name), fiber.HeaderCookie); folding {
+		name, value, ok := bytes.Cut(line, []byte(":"))
+		// Without the length, the Kelvin sign would do for the letter k.
+		if folding = ok && len(name) == len(fiber.HeaderCookie) && strings.EqualFold(utils.UnsafeString(name), fiber.HeaderCookie); folding {
 			lines = append(lines, string(trimBlanks(value)))
 		}
 	}

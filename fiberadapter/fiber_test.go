@@ -28,6 +28,8 @@ func TestCookieLines(t *testing.T) {
 		{"original bytes", "Cookie:  s=\"q\"; s =x\\y\t \r\n", []string{`s="q"; s =x\y`}},
 		{"folded", "Cookie: a=1;\r\n  b=2\r\nX-Other: y\r\n z\r\n", []string{"a=1; b=2"}},
 		{"empty", "Cookie:\r\n", []string{""}},
+		{"a look-alike name", "Coo\u212aie: a=1\r\n", nil}, // strings.EqualFold takes the Kelvin sign for a k
+		{"no colon", "Cookie\r\n", nil},
 		{"no carriage returns", "Cookie: a=1\nCookie: b=2\n", []string{"a=1", "b=2"}},
 	} {
 		if got := rawCookieLines([]byte(c.head + "\r\n")); !slices.Equal(got, c.want) {

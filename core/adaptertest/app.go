@@ -11,10 +11,10 @@
 //
 // Cases are called after what they check, TestConformance/echo/memory/K2_SEC16_logout_wins:
 // a promise of package core (L load, C commit, K concurrency, T timeouts, F
-// flash, I identity, E failure and size), or one of the AD numbers, for what frameworks
-// do that has caught session authors out, and the rows of the security
-// checklist that the case shows. A failing case prints what the promise is and why it
-// matters.
+// flash, I identity, E failure and size), or one of the AD numbers, for what
+// frameworks do that has caught session authors out, and the rows of the
+// security checklist (SEC) that the case shows; some show a row and no more. A
+// failing case prints what the promise is and why it matters.
 //
 // All of it runs on several backends, [Memory] and [Cookie] by default. What a [Backend] declares that
 // it cannot keep is not skipped: the case checks what happens instead, and

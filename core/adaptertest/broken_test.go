@@ -2,6 +2,7 @@ package adaptertest_test
 
 import (
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 
@@ -14,9 +15,11 @@ import (
 // TestBrokenAdaptersAreCaught shows that the suite can fail: each adapter has
 // one fault, and the cases named for it must find it.
 func TestBrokenAdaptersAreCaught(t *testing.T) {
-	for _, fault := range faults {
+	for _, fault := range slices.Concat(faults, checklistFaults) {
 		t.Run(fault.name, func(t *testing.T) {
-			t.Parallel()
+			if !fault.alone {
+				t.Parallel()
+			}
 			for _, name := range fault.caughtBy {
 				failed, said := adaptertest.Record(t, name, fault.newApp(), fault.on())
 				if !failed {
@@ -39,6 +42,7 @@ type fault struct {
 	wrap     func(http.Handler) http.Handler                                       // around the right middleware
 	handler  func(func(adaptertest.Request) error) func(adaptertest.Request) error // in place of each handler
 	backend  func() adaptertest.Backend                                            // nil: Memory
+	alone    bool                                                                  // with a case that measures
 	caughtBy []string                                                              // the cases that must fail
 }
 

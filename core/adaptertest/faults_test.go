@@ -23,6 +23,7 @@ var faults = []fault{
 		caughtBy: []string{
 			"C7_SEC57_commits_on_text", "C7_SEC57_commits_on_stream", "C3_SEC58_save_fails_on_raw",
 			"C4_SEC59_server_error_rolls_back", "C7_SEC37_never_cacheable", "F1_redirect_chains_lose_nothing",
+			"SEC63_errors_and_redirects_lose_no_flash",
 		},
 	},
 	{
@@ -76,7 +77,7 @@ var faults = []fault{
 			}
 		}),
 		caughtBy: []string{
-			"L2_SEC31_two_cookies_of_our_name", "AD1_SEC31_two_cookies_after_the_framework_has_parsed",
+			"L2_SEC31_two_cookies_of_our_name", "AD1_SEC31_two_cookies_after_the_framework_has_parsed", "SEC31_any_duplicate_is_refused",
 		},
 	},
 	{
@@ -98,7 +99,7 @@ var faults = []fault{
 			next.ServeHTTP(&x, r.WithContext(x.Session().Context()))
 			x.Finish(http.StatusOK)
 		},
-		caughtBy: []string{"L3_down_at_load", "AD23_no_handler_after_a_failed_load", "AD33_L3_one_refusal_for_all"},
+		caughtBy: []string{"L3_down_at_load", "AD23_no_handler_after_a_failed_load", "AD33_L3_one_refusal_for_all", "SEC9_mixed_up_answers_are_an_outage"},
 	},
 	{
 		name: "says nothing when the commit fails",
@@ -125,7 +126,7 @@ var faults = []fault{
 			defer x.Finish(http.StatusOK)
 			next.ServeHTTP(&x, r.WithContext(x.Session().Context()))
 		},
-		caughtBy: []string{"C4_SEC59_panic_rolls_back", "C4_panic_before_any_session"},
+		caughtBy: []string{"C4_SEC59_panic_rolls_back", "C4_panic_before_any_session", "SEC63_errors_and_redirects_lose_no_flash"},
 	},
 	{
 		name:     "flushes without committing",

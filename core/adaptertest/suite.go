@@ -23,7 +23,9 @@ func Run(t *testing.T, name string, newApp NewApp, backends ...Backend) {
 			t.Run(b.Name, func(t *testing.T) {
 				for _, c := range allCases() {
 					t.Run(c.name, func(t *testing.T) {
-						t.Parallel()
+						if !c.alone {
+							t.Parallel()
+						}
 						runCase(t, t, c, newApp, b)
 					})
 				}
@@ -37,6 +39,9 @@ type testCase struct {
 	name string         // ID_words: the promise, the rows of the security checklist, what happens
 	why  string         // one sentence, printed when the case fails
 	run  func(*harness) // checks it
+
+	// alone is for cases that measure: no other runs meanwhile.
+	alone bool
 
 	// needs is another promise that the case cannot do without, "" for none.
 	needs string
@@ -60,6 +65,7 @@ func allCases() []testCase {
 		concurrencyCases, timeoutCases, flashCases, flashStatusCases,
 		identityCases, usersCases, failureCases, sizeCases,
 		frameworkCases, frameworkErrorCases, lifetimeCases,
+		checklistCases, checklistCookieCases,
 	)
 }
 

@@ -5,7 +5,6 @@ import (
 	_ "embed"
 	"errors"
 	"fmt"
-	"strconv"
 	"strings"
 	"time"
 
@@ -136,7 +135,7 @@ func (s *Store) Run(ctx context.Context, script *Script, key string, args ...any
 			s.leaveReplica(ctx, key)
 			cmd = s.send(ctx, "evalsha", script.hash, key, args)
 		}
-		if redis.HasErrorPrefix(cmd.Err(), "NOSCRIPT") {
+		if err := cmd.Err(); err != nil && redis.HasErrorPrefix(err, "NOSCRIPT") {
 			cmd = s.send(ctx, "eval", script.text, key, args)
 		}
 		answer, err = cmd.Result()
@@ -220,11 +219,9 @@ func wrongType(err error) bool {
 	return err != nil && strings.Contains(err.Error(), "WRONGTYPE")
 }
 
-func milliseconds(t time.Time) string { return strconv.FormatInt(t.UnixMilli(), 10) }
-
 // timeToLive returns how long Redis is to keep a key that expires at t: by the
 // clock of the application, which is the one that t was made with. Never zero,
 // which would be an error, or worse, for ever.
-func (s *Store) timeToLive(t time.Time) string {
-	return strconv.FormatInt(max(t.Sub(s.config.Now()).Milliseconds(), 1), 10)
+func (s *Store) timeToLive(t time.Time) int64 {
+	return max(t.Sub(s.config.Now()).Milliseconds(), 1)
 }

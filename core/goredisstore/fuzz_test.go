@@ -83,7 +83,7 @@ func FuzzSEC46Members(f *testing.F) {
 				continue
 			}
 			numbers := make([]int64, 0, 3)
-			for _, field := range strings.Split(m.text, " ") {
+			for field := range strings.SplitSeq(m.text, " ") {
 				n, err := strconv.ParseInt(field, 10, 64)
 				if err != nil {
 					t.Errorf("%q is taken for a member", m.text)
@@ -148,4 +148,29 @@ func wantNoSecret(t *testing.T, url string, err error) {
 			t.Errorf("%q: the error shows %q: %v", url, word, err)
 		}
 	}
+}
+
+// FuzzSEC46Info: whatever the server says of itself, the check at the start is
+// bounded and refuses no more than it has to.
+func FuzzSEC46Info(f *testing.F) {
+	for _, text := range []string{
+		"# Server\r\nredis_version:7.2.4\r\nrole:master\r\nmaxmemory:0\r\nmaxmemory_policy:noeviction\r\n", "redis_version:5.0.14", "redis_version:6", "redis_version:",
+		"redis_version:7.x", "redis_version:-1.-1", "role:slave", "maxmemory:100\nmaxmemory_policy:allkeys-lru", "::::", "\xff:\x00\r\r\n", "role:slave\nrole:master",
+	} {
+		f.Add(text)
+	}
+	f.Fuzz(func(t *testing.T, text string) {
+		var info map[string]string
+		var err error
+		alloctest.Bound(t, 512*(strings.Count(text, "\n")+1)+slack, func() {
+			info = parseInfo(text)
+			err = new(Store).checkInfo(info)
+		})
+		if len(info) > strings.Count(text, ":") {
+			t.Errorf("%d settings in %q", len(info), text)
+		}
+		if err != nil && !strings.Contains(text, "redis_version:") && !strings.Contains(text, "role") && !strings.Contains(text, "maxmemory_policy") {
+			t.Errorf("%q is refused: %v", text, err)
+		}
+	})
 }

@@ -61,7 +61,7 @@ func (s *Store) Reserve(ctx context.Context, user string, id core.ID, limit int,
 	if policy == core.RefuseLogin {
 		excess = "refuse"
 	}
-	args := []any{id.String(), milliseconds(now), milliseconds(now.Add(reservationTime)), strconv.Itoa(max(limit, 0)), excess, "0"}
+	args := []any{id.String(), now.UnixMilli(), now.Add(reservationTime).UnixMilli(), strconv.Itoa(max(limit, 0)), excess, "0"}
 	answer, err := s.texts(ctx, reserveScript, s.UserKey(user), args...)
 	if err == nil && len(answer) > 0 && answer[0] == "look" {
 		var vanished []member
@@ -108,11 +108,11 @@ func (s *Store) texts(ctx context.Context, script *Script, key string, args ...a
 // Confirm implements [core.UserIndex], in one round trip.
 func (s *Store) Confirm(ctx context.Context, user string, id core.ID, until time.Time) error {
 	now := s.config.Now()
-	bound, lasts := "0", now.Add(unboundedTime)
+	bound, lasts := int64(0), now.Add(unboundedTime)
 	if !until.IsZero() {
-		bound, lasts = milliseconds(until), until
+		bound, lasts = until.UnixMilli(), until
 	}
-	there, err := s.Run(ctx, confirmScript, s.UserKey(user), id.String(), milliseconds(now), bound, s.timeToLive(lasts))
+	there, err := s.Run(ctx, confirmScript, s.UserKey(user), id.String(), now.UnixMilli(), bound, s.timeToLive(lasts))
 	if err != nil {
 		return failed("confirm", err)
 	}

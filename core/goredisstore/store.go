@@ -144,7 +144,7 @@ func (s *Store) Loaded(value []byte, err error) (core.Entry, error) {
 func (s *Store) Save(ctx context.Context, id core.ID, e core.Entry, base core.Version) (core.Version, error) {
 	v := newVersion()
 	value := appendEntry(make([]byte, 0, entrySize(&e)), &e, v)
-	result, err := s.Run(ctx, saveScript, s.Key(id), versionText(base), milliseconds(s.config.Now()),
+	result, err := s.Run(ctx, saveScript, s.Key(id), versionText(base), s.config.Now().UnixMilli(),
 		s.timeToLive(e.Expires), value, new(Attempts))
 	switch {
 	case wrongType(err):
@@ -165,7 +165,7 @@ func (s *Store) Save(ctx context.Context, id core.ID, e core.Entry, base core.Ve
 
 // Touch implements [core.Store], in one round trip.
 func (s *Store) Touch(ctx context.Context, id core.ID, base core.Version, expires time.Time) error {
-	result, err := s.Run(ctx, touchScript, s.Key(id), versionText(base), milliseconds(s.config.Now()),
+	result, err := s.Run(ctx, touchScript, s.Key(id), versionText(base), s.config.Now().UnixMilli(),
 		s.timeToLive(expires), appendExpiry(nil, expires))
 	switch {
 	case wrongType(err):

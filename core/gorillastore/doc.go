@@ -10,6 +10,9 @@
 // already. Weak keys, and a missing block key, are errors of core.New; with
 // [CookieSigned] the block key may be missing, and clients can read everything.
 //
+// The other way round, [NewStore] makes a gorilla sessions.Store of any Manager,
+// for libraries that ask for one: see below.
+//
 // # A genuine gorilla session
 //
 // The cookie holds what gorilla's CookieStore would have written: the same
@@ -92,4 +95,36 @@
 // What no client-side session can promise is in [Limits]. The native
 // core.CookieSealer has the same limits, with cookies of half the size and in a
 // tenth of the time: choose this package for gorilla's format, not for its own sake.
+//
+// # A store for libraries
+//
+// [NewStore] is for libraries that want a gorilla sessions.Store: their sessions
+// are then parts of Satchel's, on its backend and under its one cookie.
+//
+//	gothic.Store = gorillastore.NewStore(sessions)
+//
+// Put Satchel's middleware with the same Manager outside the library's. Each value of a
+// gorilla session is a value of Satchel's session, under [ValueKey] if its own key is
+// a string. So requests that overlap keep each other's values, and both what gorilla's
+// AddFlash added and what Flashes took; for one and the same key, the last Save wins.
+//
+// A string, bool, int, float64 or []byte under a string key is stored as what it
+// is, and integers that handlers store are an int to gorilla. Everything else is
+// what gob makes of it, so that its type has to be registered with gob.Register as
+// ever; handlers read it with [Value].
+//
+// Save commits the Satchel session at once, with everything that has been changed in it so
+// far: an error of Save means that it is not stored, and a later status of 500 does not take it
+// back. Without Save, nothing is stored. Options.MaxAge = -1 deletes the values of this gorilla
+// session alone. A Login keeps gorilla's sessions, a Logout ends them with Satchel's.
+// Session.ID is Satchel's public ID, which proves nothing; IsNew means
+// that there are no values.
+//
+// Timeouts and the cookie are those of core.Config. Options other than a negative MaxAge do
+// nothing, unless [Store].Options says so.
+//
+// Without Satchel's middleware, the store loads the session itself, and Save writes
+// the cookie into the response. Then only a Save counts as activity, and who copies
+// a request does not see in one copy what was saved through another; nothing is
+// lost for that.
 package gorillastore

@@ -45,8 +45,16 @@ func isName(name string) bool {
 	return (&http.Cookie{Name: name}).Valid() == nil //nolint:gosec // it is never sent
 }
 
-// Context implements [core.Exchange].
-func (x *exchange) Context() context.Context { return x.r.Context() }
+// Context implements [core.Exchange]. Requests that come through Fiber's adaptor
+// have a context that Fiber uses again: nobody may wait for its end, as timeouts
+// derived from it would.
+func (x *exchange) Context() context.Context {
+	ctx := x.r.Context()
+	if ctx.Value(http.ServerContextKey) == nil { // not from a server of net/http
+		return context.WithoutCancel(ctx)
+	}
+	return ctx
+}
 
 // Method implements [core.Exchange].
 func (x *exchange) Method() string { return x.r.Method }

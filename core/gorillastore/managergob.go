@@ -33,6 +33,11 @@ func decodeGob(blob []byte) (id, v any, err error) {
 	if !ok {
 		return nil, nil, errors.New("not written by gob")
 	}
+	defer func() { // from methods of the application's types, on damaged data
+		if p := recover(); p != nil {
+			id, v, err = nil, nil, fmt.Errorf("gob: panic: %v", p)
+		}
+	}()
 	var p gobValue
 	if err := gob.NewDecoder(bytes.NewReader(data)).Decode(&p); err != nil { //nolint:gosec // no client can write it: it is in a store or a sealed cookie
 		return nil, nil, err

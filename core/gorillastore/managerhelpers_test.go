@@ -34,11 +34,15 @@ func init() {
 // flakyStore can be told to fail.
 type flakyStore struct {
 	core.Store
-	down  atomic.Bool
-	saves atomic.Int64
+	down    atomic.Bool
+	saves   atomic.Int64
+	loading chan<- context.Context // told of each Load, if not nil
 }
 
 func (s *flakyStore) Load(ctx context.Context, id core.ID) (core.Entry, error) {
+	if s.loading != nil {
+		s.loading <- ctx
+	}
 	if s.down.Load() {
 		return core.Entry{}, errors.New("down")
 	}

@@ -39,8 +39,13 @@ var _ sessions.Store = (*Store)(nil)
 // Manager are the same store: a session's name decides what is in it.
 //
 // Behind Satchel's middleware with the same Manager it works on the session that
-// the handlers have; without, it loads and stores by itself.
-func NewStore(m *core.Manager) *Store { return &Store{m: m} }
+// the handlers have; without, it loads and stores by itself. It panics if m is nil.
+func NewStore(m *core.Manager) *Store {
+	if m == nil {
+		panic("gorillastore: NewStore: the Manager is nil: give it what core.New returned")
+	}
+	return &Store{m: m}
+}
 
 // Get implements [sessions.Store]: it returns the same session every time that
 // it is called with the same name and request. The session is never nil. After
@@ -52,10 +57,16 @@ func (s *Store) Get(r *http.Request, name string) (*sessions.Session, error) {
 	}
 	o := s.on(r)
 	session, err := sessions.GetRegistry(r).Get(o, name)
-	if o.seen[session] == nil {
-		return o.New(r, name) // a store of somebody else's has a session of this name
+	if o.seen[session] != nil {
+		return session, err
 	}
-	return session, err
+	// A store of somebody else's has a session of this name.
+	if o.beside[name] == nil {
+		session, err = o.New(r, name)
+		o.beside[name] = session
+		return session, err
+	}
+	return o.beside[name], o.seen[o.beside[name]].err
 }
 
 // New implements [sessions.Store]: it is Get, with a session of its own each time.
@@ -90,6 +101,7 @@ type request struct {
 	session *core.Session // nil until it is needed
 	ex      *exchange     // nil behind the middleware
 	seen    map[*sessions.Session]*part
+	beside  map[string]*sessions.Session // those that are not in gorilla's registry
 }
 
 type requestKey struct{ m *core.Manager }
@@ -100,7 +112,7 @@ func (s *Store) on(r *http.Request) *onRequest {
 	q, _ := ctx.Value(requestKey{s.m}).(*request)
 	session, ok := s.m.FromContext(ctx)
 	if q == nil || ok && q.session != session {
-		q = &request{session: session, seen: map[*sessions.Session]*part{}}
+		q = &request{session: session, seen: map[*sessions.Session]*part{}, beside: map[string]*sessions.Session{}}
 		*r = *r.WithContext(context.WithValue(ctx, requestKey{s.m}, q))
 	}
 	return &onRequest{s, q}
@@ -115,13 +127,14 @@ func (o *onRequest) New(r *http.Request, name string) (*sessions.Session, error)
 	}
 	p := &part{name: name}
 	o.seen[session] = p
-	if p.broken = o.load(r, name); p.broken != nil {
-		return session, p.broken
+	if p.err = o.load(r, name); p.err != nil {
+		p.broken = true
+		return session, p.err
 	}
-	err := p.read(o.session, session.Values)
-	session.IsNew = len(p.values) == 0 && err == nil
+	p.err = p.read(o.session, session.Values)
+	session.IsNew = len(p.values) == 0 && p.err == nil
 	session.ID = publicID(o.session)
-	return session, err
+	return session, p.err
 }
 
 // load makes sure that there is a Satchel session.
@@ -165,8 +178,8 @@ func (o *onRequest) Save(r *http.Request, w http.ResponseWriter, session *sessio
 }
 
 func (o *onRequest) save(r *http.Request, w http.ResponseWriter, session *sessions.Session, p *part) error {
-	if p.broken != nil { // what is stored is not known: it must not be overwritten
-		return fmt.Errorf("it could not be loaded: %w", p.broken)
+	if p.broken { // what is stored is not known: it must not be overwritten
+		return fmt.Errorf("it could not be loaded: %w", p.err)
 	}
 	options, remove := o.Options, session.Options != nil && session.Options.MaxAge < 0
 	values := session.Values

@@ -56,7 +56,8 @@ func valueKey(session string, key any) string {
 type part struct {
 	name   string
 	values map[any]stored // by gorilla's key, as they were when loaded or last saved
-	broken error          // why nothing is known of it
+	err    error          // of loading it
+	broken bool           // nothing is known of it
 }
 
 // owns reports whether the Satchel key is one of this part.

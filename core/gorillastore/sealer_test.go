@@ -305,3 +305,27 @@ func TestSEC67NoKeysShown(t *testing.T) {
 		}
 	}
 }
+
+// SEC42: securecookie draws 16 bytes for each token.
+func TestSEC42UniqueIVs(t *testing.T) {
+	seals := 10_000
+	if testing.Short() {
+		seals = 2_000
+	}
+	s, r := testSealer(t, "a"), testRecord(t)
+	seen := make(map[string]bool, seals)
+	for range seals {
+		raw, err := base64.URLEncoding.DecodeString(seal(t, s, r))
+		if err != nil {
+			t.Fatal(err)
+		}
+		sealed, err := base64.URLEncoding.DecodeString(strings.Split(string(raw), "|")[1])
+		if err != nil {
+			t.Fatal(err)
+		}
+		seen[string(sealed[:16])] = true
+	}
+	if len(seen) != seals {
+		t.Errorf("SEC42: %d seals, %d distinct initialisation vectors", seals, len(seen))
+	}
+}

@@ -35,7 +35,7 @@ func TestGoth(t *testing.T) {
 				}
 				goth.UseProviders(p)
 				t.Cleanup(goth.ClearProviders)
-				t.Run("sign in", func(t *testing.T) { gothSignIn(newBrowser(t, address), app.name == "bare") })
+				t.Run("sign in", func(t *testing.T) { gothSignIn(newBrowser(t, address), strings.HasPrefix(app.name, "bare")) })
 				t.Run("wrong state", func(t *testing.T) { gothWrongState(newBrowser(t, address)) })
 				t.Run("no session", func(t *testing.T) { gothNoSession(newBrowser(t, address)) })
 			})

@@ -33,7 +33,22 @@ import (
 var gothApps = []struct {
 	name  string
 	serve func(t *testing.T, m *core.Manager) string
-}{{"nethttp", gothOnHTTP}, {"echo", gothOnEcho}, {"gin", gothOnGin}, {"fiber", gothOnFiber}, {"bare", gothBare}}
+}{
+	{"nethttp", gothOnHTTP},
+	{"echo", gothOnEcho},
+	{"gin", gothOnGin},
+	{"fiber", gothOnFiber},
+	{"bare-nethttp", func(t *testing.T, m *core.Manager) string {
+		t.Helper()
+		return serveHTTP(t, gothBare(t, m))
+	}},
+	{"bare-fiber", func(t *testing.T, m *core.Manager) string {
+		t.Helper()
+		app := newFiber()
+		app.Use(adaptor.HTTPHandler(gothBare(t, m)))
+		return serveFiber(t, app)
+	}},
+}
 
 // signIn is what all of them do with the user that goth returns.
 func signIn(s *core.Session, user *goth.User) {
@@ -127,7 +142,7 @@ func gothOnGin(t *testing.T, m *core.Manager) string {
 
 func gothOnFiber(t *testing.T, m *core.Manager) string {
 	t.Helper()
-	app := fiber.New(fiber.Config{ReadBufferSize: 16 << 10, DisableStartupMessage: true})
+	app := newFiber()
 	app.Use(fiberadapter.Middleware(m))
 	app.Get("/visit", func(c *fiber.Ctx) error {
 		fiberadapter.Session(c).Set("visit", "before")
@@ -151,6 +166,10 @@ func gothOnFiber(t *testing.T, m *core.Manager) string {
 	return serveFiber(t, app)
 }
 
+func newFiber() *fiber.App {
+	return fiber.New(fiber.Config{ReadBufferSize: 16 << 10, DisableStartupMessage: true})
+}
+
 func serveFiber(t *testing.T, app *fiber.App) string {
 	t.Helper()
 	l, err := new(net.ListenConfig).Listen(t.Context(), "tcp4", "127.0.0.1:0")
@@ -168,61 +187,4 @@ func serveFiber(t *testing.T, app *fiber.App) string {
 		}
 	})
 	return "http://" + l.Addr().String()
-}
-
-// gothBare has no middleware and nothing of Satchel but the store: what it
-// wants to keep it keeps in gorilla sessions.
-func gothBare(t *testing.T, m *core.Manager) string {
-	t.Helper()
-	store := gorillastore.NewStore(m)
-	mux := http.NewServeMux()
-	change := func(w http.ResponseWriter, r *http.Request, values map[any]any, flashes ...any) {
-		s, err := store.Get(r, "app")
-		if err != nil {
-			t.Error(err)
-		}
-		for key, value := range values {
-			s.Values[key] = value
-		}
-		for _, flash := range flashes {
-			s.AddFlash(flash)
-		}
-		if err := s.Save(r, w); err != nil {
-			t.Error(err)
-		}
-	}
-	mux.HandleFunc("GET /visit", func(w http.ResponseWriter, r *http.Request) {
-		change(w, r, map[any]any{"visit": "before"})
-	})
-	mux.HandleFunc("GET /auth", gothic.BeginAuthHandler)
-	mux.HandleFunc("GET /auth/callback", func(w http.ResponseWriter, r *http.Request) {
-		user, err := gothic.CompleteUserAuth(w, gothic.GetContextWithProvider(r, r.FormValue("provider")))
-		if err != nil {
-			http.Error(w, err.Error(), http.StatusForbidden)
-			return
-		}
-		change(w, r, map[any]any{"user": user.UserID}, "Welcome, "+user.Name+".")
-		http.Redirect(w, r, "/", http.StatusSeeOther)
-	})
-	mux.HandleFunc("GET /{$}", func(w http.ResponseWriter, r *http.Request) {
-		s, err := store.Get(r, "app")
-		if err != nil {
-			t.Error(err)
-		}
-		of, err := store.Get(r, gothic.SessionName)
-		if err != nil {
-			t.Error(err)
-		}
-		user, _ := s.Values["user"].(string)
-		visit, _ := s.Values["visit"].(string)
-		flashes := []core.Flash{}
-		for _, flash := range s.Flashes() {
-			flashes = append(flashes, core.Flash{Kind: "success", Text: fmt.Sprint(flash)})
-		}
-		if err := s.Save(r, w); err != nil {
-			t.Error(err)
-		}
-		fmt.Fprintf(w, "user=%q visit=%q flashes=%v goth=%d", user, visit, flashes, len(of.Values))
-	})
-	return serveHTTP(t, mux)
 }

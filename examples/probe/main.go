@@ -62,6 +62,7 @@ type options struct {
 	newApp adaptertest.NewApp
 	store  string
 	addr   string
+	debug  string
 	config core.Config
 }
 
@@ -71,6 +72,7 @@ func parse(args []string, usage io.Writer) (o options, err error) {
 	framework := f.String("framework", "nethttp", "nethttp, echo, gin or fiber")
 	f.StringVar(&o.store, "store", "memory:", "where sessions are kept: "+stores.Known())
 	f.StringVar(&o.addr, "addr", "127.0.0.1:8080", "`host:port` to listen on; port 0 takes a free one")
+	f.StringVar(&o.debug, "debug", "", "loopback `host:port` that tells how many goroutines, bytes and sessions there are")
 	f.DurationVar(&o.config.IdleTimeout, "idle", 0, "idle timeout; 0 is the default of 30m, negative means none")
 	f.DurationVar(&o.config.Lifetime, "absolute", 0, "absolute lifetime; 0 is the default of 12h, negative means none")
 	f.BoolVar(&o.config.InsecureAllowHTTP, "insecure", false, "let the cookie travel over plain HTTP")
@@ -94,7 +96,7 @@ func parse(args []string, usage io.Writer) (o options, err error) {
 // run serves until ctx is done, and then until what is in flight has finished.
 func run(ctx context.Context, o options, out io.Writer) error {
 	keys, random := stores.KeysFromEnv()
-	backend, closeBackend, err := stores.Open(o.store, keys)
+	backend, closeBackend, sessions, err := stores.OpenCounted(o.store, keys)
 	if err != nil {
 		return err
 	}
@@ -112,6 +114,14 @@ func run(ctx context.Context, o options, out io.Writer) error {
 	}
 	app := newProbe(o.newApp, m)
 	fmt.Fprintln(out, "listening on "+url(l.Addr()))
+	if o.debug != "" {
+		where, closeDebug, err := serveDebug(ctx, o.debug, sessions)
+		if err != nil {
+			return err
+		}
+		defer closeDebug() //nolint:errcheck // the process ends
+		fmt.Fprintln(out, "debug on "+where)
+	}
 
 	ended := make(chan error, 1)
 	go func() { ended <- app.Serve(l) }()

@@ -41,6 +41,20 @@ func TestProcess(t *testing.T) {
 	}
 }
 
+// TestDebug reads what the soak test watches.
+func TestDebug(t *testing.T) {
+	where, closer, err := serveDebug(t.Context(), "127.0.0.1:0", func() int { return 7 })
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer closer() //nolint:errcheck // the test is over
+	var v vitals
+	newClient(t, where).into("GET /", &v)
+	if v.Goroutines < 2 || v.Heap == 0 || v.Sessions != 7 {
+		t.Errorf("vitals are %+v", v)
+	}
+}
+
 // TestSecureByDefault looks at what -insecure changes.
 func TestSecureByDefault(t *testing.T) {
 	bin := runtest.Build(t)
@@ -69,6 +83,9 @@ func TestBadCommandLine(t *testing.T) {
 		{"-store memory", "", "colon"},
 		{"-store memory:x", "", "nothing may follow"},
 		{"-store cookie:", "hunter2", "keyring: key 1"},
+		{"-store memory:?sweep=soon", "", "want a duration"},
+		{"-debug :0 -addr 127.0.0.1:0", "", "loopback"},
+		{"-debug example.com:80 -addr 127.0.0.1:0", "", "loopback"},
 		{"-idle 2h -absolute 1h", "", "longer than"},
 		{"-idle soon", "", "invalid value"},
 		{"-addr nowhere", "", "missing port"},

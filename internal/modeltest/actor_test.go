@@ -64,10 +64,11 @@ func (a *actor) serve() {
 	if a.early && !a.lost {
 		jar.take(a.x.setCookie)
 	}
-	for _, o := range a.script.late {
-		if !a.over && !(a.broken && o.do == commit) {
-			a.do(o)
+	for _, o := range a.late {
+		if a.over || a.broken && o.do == commit {
+			continue // there is an error page, and nobody to ask for a commit
 		}
+		a.do(o)
 	}
 	a.finish()
 	if !a.early && !a.lost {

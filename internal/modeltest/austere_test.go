@@ -102,7 +102,8 @@ func (s *austere) Reserve(ctx context.Context, user string, id core.ID, limit in
 	}
 	members := slices.DeleteFunc(s.users[user], func(m member) bool {
 		e, there := s.entry(m.id)
-		return !s.counts(user, m) && !(m.ending && there && e.User == user)
+		toBeNamed := m.ending && there && e.User == user
+		return !s.counts(user, m) && !toBeNamed
 	})
 	s.users[user] = members
 	mine := member{id: id}

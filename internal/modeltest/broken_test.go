@@ -3,6 +3,7 @@ package modeltest
 import (
 	"context"
 	"errors"
+	"slices"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -251,7 +252,7 @@ var breakages = []struct {
 func TestModelCatchesBrokenStores(t *testing.T) {
 	for _, way := range breakages {
 		t.Run(way.name, func(t *testing.T) {
-			breaking := func(_ *world, s full) full {
+			breaking := func(s full) full {
 				b := &broken{full: s}
 				way.breaking(b)
 				return b
@@ -261,12 +262,9 @@ func TestModelCatchesBrokenStores(t *testing.T) {
 				for seed := range uint64(most) {
 					if v, text := try(seed, counts{}, breaking); v != nil {
 						t.Logf("caught at schedule %d:\n%s", seed, text)
-						for _, p := range way.promises {
-							if p == v.promise {
-								return
-							}
+						if !slices.Contains(way.promises, v.promise) {
+							t.Errorf("found %s, want one of %v", v.promise, way.promises)
 						}
-						t.Errorf("found %s, want one of %v", v.promise, way.promises)
 						return
 					}
 				}

@@ -17,6 +17,9 @@ func (a *actor) begin(sent, shows bool) {
 	a.act = act{committing: true, sent: sent, shows: shows, began: a.w.clock, start: time.Now()}
 	// Whoever is no activity keeps the expiry as it is, and looks first what it is.
 	a.act.reload = v.noTouch && !v.id.IsZero() && (v.wishes() || shows && len(v.read) > 0)
+	if v.byID && v.id.IsZero() {
+		v.wasLate = true // a job has ended its session, and has no client to start another one for
+	}
 	if sent && v.standing() == live && !v.id.IsZero() && v.login == "" && v.newToken(&v.base) {
 		v.renew, v.remember, a.act.stripped = false, nil, true // too late; the rest is not
 	}

@@ -79,7 +79,7 @@ func parseCookie(line string) (value, attributes string) {
 func (j *jar) header(mode string) (token, header string) {
 	token = j.token
 	switch mode {
-	case noTab:
+	case nothing:
 		token = ""
 	case garbage:
 		token = strings.Repeat("Zm9v", 16)

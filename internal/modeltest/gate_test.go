@@ -25,15 +25,15 @@ type call struct {
 	a      *actor
 	what   string
 	id     core.ID
-	asked  time.Time // when the core asked for it: it may have waited since
-	called time.Time // of a save: when the store was called
+	called time.Time // when the core asked for it: it may have waited since
+	asked  time.Time // when it made the record that it wants to store
 	fault  mishap
 }
 
 // ask waits for the running actor's turn.
 func (g *gate) ask(what string, id core.ID) call {
 	a := g.w.running
-	c := call{a: a, what: what, id: id, asked: g.w.clock}
+	c := call{a: a, what: what, id: id, called: g.w.clock, asked: g.w.clock}
 	a.step()
 	for _, f := range a.faults {
 		if f.at == a.calls {
@@ -116,7 +116,6 @@ func (g *gate) Load(ctx context.Context, id core.ID) (core.Entry, error) {
 
 func (g *gate) Save(ctx context.Context, id core.ID, e core.Entry, base core.Version) (core.Version, error) {
 	c := g.ask("save", id)
-	c.called = c.asked
 	if t := &c.a.act; !t.planned.IsZero() {
 		c.asked, t.planned = t.planned, time.Time{} // the record was made before the reservation
 	}

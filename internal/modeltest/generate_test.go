@@ -4,6 +4,8 @@ import (
 	"math/rand/v2"
 	"slices"
 	"time"
+
+	"github.com/satchel-go/satchel/core"
 )
 
 // generator draws schedules: few clients, users, keys and sessions, so that
@@ -116,13 +118,13 @@ func (g generator) request() script {
 	s := script{role: request, client: g.client(), status: 200}
 	s.ops = g.ops(1+g.IntN(4), g.verbs)
 	if g.oneIn(3) {
-		s.status = pick(g, 303, 204, 404, 500, statusHijack, panics)
+		s.status = pick(g, 303, 204, 404, 500, core.StatusHijacked, panics)
 	}
 	if g.oneIn(4) {
 		s.late = g.ops(1+g.IntN(2), lateVerbs)
 	}
 	if g.oneIn(12) {
-		s.cookie = pick(g, noTab, garbage, twice, twiceOursLast, previousOne)
+		s.cookie = pick(g, nothing, garbage, twice, twiceOursLast, previousOne)
 	}
 	if g.oneIn(12) {
 		s.method = "HEAD"

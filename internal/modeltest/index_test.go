@@ -91,7 +91,7 @@ func (m *model) confirmed(c call, user string, err error) {
 	}
 	since, reserved := t.places[place{user, c.id}]
 	lapsed := m.w.clock.Sub(t.since) >= reservationTime
-	if v := c.a.view; reserved && !lapsed && c.a.act.committing && v.login == user && m.withdrawn[place{user, c.id}] < since {
+	if reserved && !lapsed && t.saved == c.id && m.withdrawn[place{user, c.id}] < since {
 		violate("I1", "a login of %s lost its place for no reason", user)
 	}
 	t.dropped = t.dropped || c.fault != loses

@@ -1,13 +1,17 @@
 package modeltest
 
 import (
+	"context"
 	"flag"
 	"fmt"
 	"runtime"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
+
+	"github.com/satchel-go/satchel/core"
 )
 
 var (
@@ -23,10 +27,11 @@ func TestModel(t *testing.T) {
 		n = min(n, 1000)
 	}
 	provoked, broken := campaign(t, *firstSeed, n)
+	enough := n >= enoughSchedules && len(broken) == 0
 	for _, e := range evidence {
 		t.Run(e.promise+"_model", func(t *testing.T) {
 			t.Logf("%d %s", provoked[e.what], e.what)
-			if provoked[e.what] < e.least && n >= enoughSchedules {
+			if provoked[e.what] < e.least && enough {
 				t.Errorf("want %d at least", e.least)
 			}
 			if text, ok := broken[e.promise]; ok {
@@ -74,17 +79,44 @@ func campaign(t *testing.T, seed uint64, n int) (provoked counts, broken map[str
 }
 
 // try runs one schedule. If it fails, it returns what the smallest schedule
-// does that fails alike, and a report.
-func try(seed uint64, c counts, breaking func(*world, full) full) (*violation, string) {
+// that fails alike shows, and a report.
+func try(seed uint64, c counts, breaking breakage) (*violation, string) {
 	s := generate(seed)
-	found := run(s, c, breaking, false)
+	found := run(s, c, breaking)
 	if found == nil {
 		return nil, ""
 	}
 	small := shrink(s, func(s *schedule) bool {
-		v := run(s, counts{}, breaking, false)
+		v := run(s, counts{}, breaking)
 		return v != nil && v.promise == found.promise
 	})
-	v := run(small, counts{}, breaking, true)
-	return v, fmt.Sprintf("%v\n%v\nreplay: make torture N=1 SEED=%d", small, v, seed)
+	steps, v := trace(small, breaking)
+	return v, fmt.Sprintf("%v\n%v\n%s\nreplay: make torture N=1 SEED=%d", small, v, steps, seed)
+}
+
+// TestModelReplays shows that a seed always gives the same run, and that a
+// failing schedule is shrunk to what makes it fail.
+func TestModelReplays(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		for seed := range uint64(200) {
+			first, _ := trace(generate(seed), nil)
+			second, _ := trace(generate(seed), nil)
+			if first != second {
+				t.Fatalf("schedule %d runs one way:\n%s\nand another:\n%s", seed, first, second)
+			}
+		}
+		logoutDoesNothing := func(s full) full {
+			return &broken{full: s, delete: func(context.Context, core.ID) error { return nil }}
+		}
+		for seed := range uint64(100) {
+			large := len(generate(seed).actors)
+			if v, text := try(seed, counts{}, logoutDoesNothing); v != nil && large > 4 {
+				if small := strings.Count(text, "actor "); small > 2 {
+					t.Errorf("%d actors were shrunk to %d:\n%s", large, small, text)
+				}
+				return
+			}
+		}
+		t.Error("nothing to shrink")
+	})
 }

@@ -26,21 +26,26 @@ type setup struct {
 type role string
 
 const (
-	request       role = "request"
-	job           role = "job"          // Manager.Update
-	revoke        role = "revoke"       // Manager.Revoke
-	revokeUser    role = "revoke user"  // Manager.RevokeUser
-	revokeAll     role = "revoke all"   // Manager.RevokeAll
-	advance       role = "clock"        // time goes by
-	copyCookies   role = "copy cookies" // client 0 has client 1's cookie from now on
-	statusHijack       = 0              // core.StatusHijacked
-	panics             = -1             // in place of a status
-	noTab              = "no cookie"    // in place of the client's cookies
-	garbage            = "garbage"      // a token that nobody issued
-	twice              = "two cookies"  // two cookies of our name
-	twiceOursLast      = "two cookies, ours last"
-	previousOne        = "an old cookie" // the one that the client had before
+	request     role = "request"
+	job         role = "job"          // Manager.Update
+	revoke      role = "revoke"       // Manager.Revoke
+	revokeUser  role = "revoke user"  // Manager.RevokeUser
+	revokeAll   role = "revoke all"   // Manager.RevokeAll
+	advance     role = "clock"        // time goes by
+	copyCookies role = "copy cookies" // client 0 has client 1's cookie from now on
 )
+
+// What a request may carry instead of its client's cookie.
+const (
+	nothing       = "no cookie"
+	garbage       = "a token that nobody has issued"
+	previousOne   = "the cookie that its client had before"
+	twice         = "two cookies of our name"
+	twiceOursLast = "two cookies of our name, the right one last"
+)
+
+// panics stands in place of a status.
+const panics = -1
 
 // script is what one actor does.
 type script struct {

@@ -41,7 +41,7 @@ func without[T any](list []T, fails func([]T) bool) ([]T, bool) {
 
 func fewerActors(s *schedule, fails func(*schedule) bool) (*schedule, bool) {
 	did := false
-	for i := len(s.actors) - 1; i >= 0; i-- {
+	for i := range slices.Backward(s.actors) {
 		c := s.clone()
 		c.actors = slices.Delete(c.actors, i, i+1)
 		c.turns = nil

@@ -6,6 +6,7 @@ import (
 	"io"
 	"iter"
 	"math/rand/v2"
+	"runtime/debug"
 	"strings"
 	"time"
 
@@ -22,6 +23,7 @@ const (
 	longLifetime    = 90 * time.Minute
 	touchAfter      = idle / 10
 	flashLifetime   = 10 * time.Minute
+	lateFor         = 5 * time.Minute
 	reservationTime = time.Minute // how long memstore waits for a Confirm
 	commitTimeout   = 2 * time.Second
 	maxSteps        = 5000 // of one schedule: more means that somebody goes round in circles
@@ -31,7 +33,6 @@ const (
 type violation struct {
 	promise string
 	text    string
-	trace   []string
 }
 
 // abandoned unwinds actors that are not needed any more.
@@ -67,51 +68,38 @@ type raw interface {
 	Len() int
 }
 
+// breakage wraps a store to break a promise.
+type breakage func(full) full
+
 // run carries out one schedule and returns the promise that it found broken,
-// or nil. Breaking wraps the store, to show that the test can fail.
-func run(s *schedule, counts counts, breaking func(*world, full) full, tracing bool) (found *violation) {
-	w := &world{schedule: s, clock: time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC), counts: counts, tracing: tracing}
-	now := func() time.Time { return w.clock }
-	memory, err := memstore.NewWith(memstore.Config{SweepInterval: -1, Now: now})
-	if err != nil {
-		panic(err)
-	}
-	defer func() { _ = memory.Close() }()
-	w.raw = memory
-	if s.setup.austere {
-		w.raw = newAustere(now)
-	}
-	var store full = w.raw
-	if breaking != nil {
-		store = breaking(w, store)
-	}
-	config := core.Config{
-		IdleTimeout: idle, Lifetime: lifetime, TouchAfter: touchAfter, FlashLifetime: flashLifetime,
-		Remembered:    core.Timeouts{Idle: longIdle, Lifetime: longLifetime},
-		CommitTimeout: commitTimeout, MaxFlashes: s.setup.maxFlashes, SessionLimit: s.setup.limit,
-		ServeWhenUnavailable: s.setup.serve, Now: now, Rand: seeded(1), Observer: w.observe,
-	}
-	if s.setup.refuse {
-		config.LimitPolicy = core.RefuseLogin
-	}
-	if w.manager, err = core.New(core.ServerSide(&gate{w, store}), config); err != nil {
-		panic(err)
-	}
-	config.Observer, config.Rand = func(context.Context, core.Event) {}, seeded(2)
-	if w.direct, err = core.New(core.ServerSide(w.raw), config); err != nil {
+// or nil.
+func run(s *schedule, counts counts, breaking breakage) *violation {
+	w := &world{schedule: s, counts: counts}
+	return w.run(breaking)
+}
+
+// trace is run that also returns all that happened.
+func trace(s *schedule, breaking breakage) (string, *violation) {
+	w := &world{schedule: s, counts: counts{}, tracing: true}
+	v := w.run(breaking)
+	return strings.Join(w.trace, "\n"), v
+}
+
+func (w *world) run(breaking breakage) (found *violation) {
+	w.clock = time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
+	if err := w.open(breaking); err != nil {
 		panic(err)
 	}
 	w.model = newModel(w)
-	for i := range s.actors {
-		w.actors = append(w.actors, newActor(w, i, &s.actors[i]))
+	for i := range w.schedule.actors {
+		w.actors = append(w.actors, newActor(w, i, &w.schedule.actors[i]))
 	}
 	defer func() {
 		if r := recover(); r != nil {
-			v, ok := r.(*violation)
-			if !ok {
-				v = &violation{promise: "panic", text: fmt.Sprint(r)}
+			var ok bool
+			if found, ok = r.(*violation); !ok {
+				panic(r) // a mistake of the test
 			}
-			v.trace, found = w.trace, v
 		}
 		for _, a := range w.actors {
 			a.stop()
@@ -120,6 +108,40 @@ func run(s *schedule, counts counts, breaking func(*world, full) full, tracing b
 	w.takeTurns()
 	w.model.finally()
 	return nil
+}
+
+// open makes the store and the Managers.
+func (w *world) open(breaking breakage) error {
+	now := func() time.Time { return w.clock }
+	w.raw = newAustere(now)
+	if !w.schedule.setup.austere {
+		memory, err := memstore.NewWith(memstore.Config{SweepInterval: -1, Now: now}) // there is nothing to close
+		if err != nil {
+			return err
+		}
+		w.raw = memory
+	}
+	var store full = w.raw
+	if breaking != nil {
+		store = breaking(store)
+	}
+	setup := w.schedule.setup
+	config := core.Config{
+		IdleTimeout: idle, Lifetime: lifetime, TouchAfter: touchAfter, FlashLifetime: flashLifetime,
+		Remembered:    core.Timeouts{Idle: longIdle, Lifetime: longLifetime},
+		CommitTimeout: commitTimeout, MaxFlashes: setup.maxFlashes, SessionLimit: setup.limit,
+		ServeWhenUnavailable: setup.serve, Now: now, Rand: seeded(1), Observer: w.observe,
+	}
+	if setup.refuse {
+		config.LimitPolicy = core.RefuseLogin
+	}
+	var err error
+	if w.manager, err = core.New(core.ServerSide(&gate{w, store}), config); err != nil {
+		return err
+	}
+	config.Observer, config.Rand = func(context.Context, core.Event) {}, seeded(2)
+	w.direct, err = core.New(core.ServerSide(w.raw), config)
+	return err
 }
 
 // takeTurns lets the actors take their turns until all are done.
@@ -201,10 +223,12 @@ func newActor(w *world, index int, s *script) *actor {
 	a := &actor{script: s, w: w, index: index}
 	a.next, a.stop = iter.Pull(func(yield func(struct{}) bool) {
 		defer func() {
-			if r := recover(); r != nil {
-				if _, ok := r.(abandoned); !ok {
-					panic(r)
-				}
+			switch r := recover().(type) {
+			case nil, abandoned:
+			case *violation:
+				panic(r)
+			default:
+				violate("panic", "%v\n%s", r, debug.Stack())
 			}
 		}()
 		a.yield = yield
@@ -220,6 +244,4 @@ func (a *actor) step() {
 	}
 }
 
-func (v *violation) String() string {
-	return fmt.Sprintf("%s: %s\n%s", v.promise, v.text, strings.Join(v.trace, "\n"))
-}
+func (v *violation) String() string { return v.promise + ": " + v.text }

@@ -11,7 +11,6 @@ import (
 	"strings"
 
 	"github.com/satchel-go/satchel/core"
-	"github.com/satchel-go/satchel/core/memstore"
 )
 
 // opener makes a backend of keys and of what follows the scheme in a URL. The
@@ -37,7 +36,8 @@ var openers = map[string]opener{
 // Open returns the backend of a store URL, and what to call when it is no
 // longer needed:
 //
-//	memory:           in this process; sessions end with it
+//	memory:           in this process; sessions end with it. With memory:?sweep=10s
+//	                  expired ones are removed every 10 seconds
 //	cookie:           in the client's cookie, sealed with keys
 //	gorilla-cookie:   in the client's cookie, as gorilla/sessions makes it
 //	redis://host:port/db           in Redis
@@ -81,14 +81,6 @@ func KeysFromEnv() (keys string, random bool) {
 
 // NeedsKeys reports whether Open uses its keys for this URL.
 func NeedsKeys(url string) bool { return strings.HasSuffix(strings.SplitN(url, ":", 2)[0], "cookie") }
-
-func openMemory(rest, _ string) (core.Backend, func() error, error) {
-	if err := alone(rest); err != nil {
-		return nil, nil, err
-	}
-	store := memstore.New()
-	return core.ServerSide(store), store.Close, nil
-}
 
 func openCookie(rest, keys string) (core.Backend, func() error, error) {
 	if err := alone(rest); err != nil {

@@ -156,8 +156,9 @@ func copySums(app string, modules []module) error {
 }
 
 // publicPackages lists the packages that others can import, and our commands.
+// Folders with nothing but tests are neither.
 func publicPackages(ctx context.Context, root string) ([]string, error) {
-	out, err := output(ctx, root, "go", "list", "work")
+	out, err := output(ctx, root, "go", "list", "-f", "{{if .GoFiles}}{{.ImportPath}}{{end}}", "work")
 	if err != nil {
 		return nil, err
 	}

@@ -1,0 +1,176 @@
+package goredisstore_test
+
+import (
+	"fmt"
+	"os"
+	"os/exec"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/redis/go-redis/v9"
+
+	"github.com/satchel-go/satchel/core"
+	"github.com/satchel-go/satchel/core/goredisstore"
+	"github.com/satchel-go/satchel/internal/redistest"
+)
+
+// endEverySession runs the command of the guide and returns what it has printed.
+func endEverySession(t *testing.T, env ...string) string {
+	t.Helper()
+	for _, program := range []string{"redis-cli", "sh", "sed"} {
+		if _, err := exec.LookPath(program); err != nil {
+			t.Fatalf("%v: redis-cli comes with redis-server, as redis-tools on Debian", err)
+		}
+	}
+	cmd := exec.CommandContext(t.Context(), "sh", "-c", "set -e\n"+guideBlock(t, "end every session"))
+	cmd.Env = append([]string{"PATH=" + os.Getenv("PATH")}, env...)
+	out, err := cmd.CombinedOutput()
+	if err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+	return string(out)
+}
+
+// TestGuideEndEverySession runs the guide's command while the application runs,
+// which notices and goes on. What else lies in the same Redis stays.
+func TestGuideEndEverySession(t *testing.T) {
+	t.Parallel()
+	operator := strings.Fields("ACL SETUSER operator on >hunter2 ~satchel:* -@all +scan +unlink +echo")
+	for _, test := range []struct {
+		name, user string
+		options    []redistest.Option
+		env        []string
+	}{
+		{"open", "", nil, nil},
+		{"with a password", "", []redistest.Option{redistest.Password("hunter2")}, []string{"REDISCLI_AUTH=hunter2"}},
+		{"as an operator", "operator:hunter2@", nil, nil},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			server := redistest.Start(t, test.options...)
+			server.MustDo(operator...)
+			client, err := goredisstore.NewClient(server.URL())
+			if err != nil {
+				t.Fatal(err)
+			}
+			r := newRig(t, client, goredisstore.Config{Prefix: goredisstore.DefaultPrefix}, core.Config{})
+			server.MustDo("SET", "other:satchel:1", "stays")
+			ann := r.loggedIn("ann")
+			r.browser().ok("/set", "key", "k", "value", "anonymous")
+			for i := range 1500 { // several steps of SCAN
+				s := r.manager.NewSession(t.Context())
+				s.Login(fmt.Sprint("user-", i))
+				if err := s.Commit(t.Context()); err != nil {
+					t.Fatal(err)
+				}
+			}
+			before := len(r.keys(server))
+
+			out := endEverySession(t, append(test.env, "REDIS_URL=redis://"+test.user+server.Addr())...)
+			if want := fmt.Sprintf("errors: 0, replies: %d", before); !strings.Contains(out, want) {
+				t.Errorf("printed %q, want %q", out, want)
+			}
+			if keys := server.Strings("KEYS", "*"); !slices.Equal(keys, []string{"other:satchel:1"}) {
+				t.Errorf("left: %d keys, such as %q", len(keys), keys[:min(len(keys), 3)])
+			}
+			ann.anonymous()
+			if again := r.loggedIn("ann").ok("/user"); again != "ann" {
+				t.Errorf("a new login has the user %q", again)
+			}
+		})
+	}
+}
+
+// TestGuideEndEverySessionOnCluster runs it on each master, as the guide says.
+func TestGuideEndEverySessionOnCluster(t *testing.T) {
+	t.Parallel()
+	cluster := redistest.StartCluster(t, 3)
+	r := newRig(t, clusterClient(cluster), goredisstore.Config{Prefix: goredisstore.DefaultPrefix}, core.Config{})
+	for i := range 60 {
+		s := r.manager.NewSession(t.Context())
+		s.Login(fmt.Sprint("user-", i))
+		if err := s.Commit(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, master := range cluster.Masters {
+		if len(r.keys(master)) == 0 {
+			t.Error("a master without sessions: nothing to show")
+		}
+		if out := endEverySession(t, "REDIS_URL="+master.URL()); !strings.Contains(out, "errors: 0,") {
+			t.Errorf("printed %q", out)
+		}
+		if keys := r.keys(master); len(keys) != 0 {
+			t.Errorf("%d keys are left", len(keys))
+		}
+	}
+}
+
+// The program that the guide gives is the one that compiles here.
+func TestGuideRevokeAll(t *testing.T) {
+	t.Parallel()
+	example, err := os.ReadFile("example_test.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for line := range strings.Lines(guideBlock(t, "revoke all")) {
+		if line = strings.TrimSpace(line); !strings.Contains(string(example), "\t"+line+"\n") {
+			t.Errorf("the example lacks %q", line)
+		}
+	}
+}
+
+// rules are those that the guide gives, for the user app with this password.
+func rules(t *testing.T, block, password string) []string {
+	t.Helper()
+	line := guideBlock(t, block)
+	if strings.Contains(line, "\n") || !strings.Contains(line, ">PASSWORD") {
+		t.Fatalf("docs/operations.md: want one line with >PASSWORD, have %q", line)
+	}
+	return strings.Fields(strings.ReplaceAll(line, "PASSWORD", password))
+}
+
+// TestACL uses the rules that the guide on operations gives.
+func TestACL(t *testing.T) {
+	server := redistest.Start(t)
+	server.MustDo(rules(t, "acl", "right")...)
+	client := redis.NewClient(&redis.Options{Addr: server.Addr(), Username: "app", Password: "right"})
+	defer func() { _ = client.Close() }()
+	store := goredisstore.New(client, goredisstore.Config{})
+	if err := store.Validate(); err != nil {
+		t.Fatal(err)
+	}
+	exercise(t, store)
+	watch(t, store)
+	if err := client.Set(t.Context(), "elsewhere", "x", 0).Err(); err == nil {
+		t.Error("the rules let the application write other keys")
+	}
+	server.MustDo("ACL", "SETUSER", "app", "-eval", "-evalsha")
+	wantAdvice(t, start(client, goredisstore.Config{}), "may not run scripts")
+	server.MustDo("ACL", "SETUSER", "app", "+eval", "+evalsha", "-publish", "-info")
+	if err := store.Validate(); err != nil {
+		t.Errorf("without INFO: %v", err)
+	}
+	exercise(t, store) // without publishing
+}
+
+// TestACLOnCluster adds what the guide says that a cluster needs.
+func TestACLOnCluster(t *testing.T) {
+	t.Parallel()
+	cluster := redistest.StartCluster(t, 3)
+	for _, node := range cluster.Masters {
+		node.MustDo(rules(t, "acl", "right")...)
+		node.MustDo(strings.Fields(guideBlock(t, "acl on a cluster"))...)
+		node.MustDo("ACL", "SETUSER", "default", "off") // nobody gets around the rules
+	}
+	client := redis.NewClusterClient(&redis.ClusterOptions{
+		Addrs: cluster.Addrs(), Username: "app", Password: "right", ContextTimeoutEnabled: true,
+	})
+	defer func() { _ = client.Close() }()
+	store := goredisstore.New(client, goredisstore.Config{})
+	if err := store.Validate(); err != nil {
+		t.Fatal(err)
+	}
+	exercise(t, store)
+	watch(t, store)
+}

@@ -1,0 +1,48 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"runtime"
+	"time"
+)
+
+// vitals are what the debug address answers: what must not grow without end.
+type vitals struct {
+	Goroutines int    `json:"goroutines"`
+	Heap       uint64 `json:"heap"`     // bytes in use after a collection
+	Sessions   int    `json:"sessions"` // in memory; -1 if they are elsewhere
+}
+
+// serveDebug answers every request at addr with the process's vitals, until
+// the function that it returns is called. The address must be a loopback one.
+func serveDebug(ctx context.Context, addr string, sessions func() int) (where string, closer func() error, err error) {
+	host, _, err := net.SplitHostPort(addr)
+	if ip := net.ParseIP(host); err != nil || ip == nil || !ip.IsLoopback() {
+		return "", nil, errors.New("-debug: want a loopback address and a port, such as 127.0.0.1:0")
+	}
+	l, err := new(net.ListenConfig).Listen(ctx, "tcp", addr)
+	if err != nil {
+		return "", nil, err
+	}
+	server := &http.Server{ReadHeaderTimeout: 10 * time.Second, Handler: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		v := vitals{Sessions: -1}
+		if sessions != nil {
+			v.Sessions = sessions()
+		}
+		runtime.GC()
+		var m runtime.MemStats
+		runtime.ReadMemStats(&m)
+		v.Heap, v.Goroutines = m.HeapAlloc, runtime.NumGoroutine()
+		w.Header().Set("Content-Type", "application/json")
+		if err := json.NewEncoder(w).Encode(v); err != nil {
+			panic(http.ErrAbortHandler) // the client has gone
+		}
+	})}
+	go func() { _ = server.Serve(l) }() // it ends by Close
+	return fmt.Sprintf("http://%s", l.Addr()), server.Close, nil
+}

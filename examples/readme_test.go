@@ -1,0 +1,96 @@
+package examples
+
+import (
+	"encoding/json"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+)
+
+// backendSetup is a program around the expressions in the README's first table.
+const backendSetup = `package main
+
+import (
+	"os"
+
+	"github.com/satchel-go/satchel/core"
+	"github.com/satchel-go/satchel/core/goredisstore"
+	"github.com/satchel-go/satchel/core/gorillastore"
+	"github.com/satchel-go/satchel/core/memstore"
+)
+
+func main() {
+	%s
+	keyPairs := [][]byte{nil, nil}
+	_, _ = keys, client
+	backends := []core.Backend{
+		%s,
+	}
+	_, _ = backends, err
+}
+`
+
+// TestReadmeCompiles compiles the programs in the README, and the line that sets up each backend.
+func TestReadmeCompiles(t *testing.T) {
+	text, err := os.ReadFile("../README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	readme := string(text)
+	var programs []string
+	for _, block := range regexp.MustCompile("(?s)```go\n(.*?)```").FindAllStringSubmatch(readme, -1) {
+		programs = append(programs, block[1])
+	}
+	if len(programs) != 4 {
+		t.Errorf("%d programs in the README, want one for each framework", len(programs))
+	}
+	var backends []string
+	for _, row := range regexp.MustCompile("(?m)^\\| (?:cookie|Redis|memory).*? \\| `(.*?)` \\|").FindAllStringSubmatch(readme, -1) {
+		backends = append(backends, row[1])
+	}
+	if len(backends) != 5 {
+		t.Errorf("%d backends in the README's table, want 5: %q", len(backends), backends)
+	}
+	var clients []string
+	for _, line := range regexp.MustCompile("`((?:keys|client), err := .*?)`").FindAllStringSubmatch(readme, -1) {
+		clients = append(clients, line[1])
+	}
+	programs = append(programs, fmt.Sprintf(backendSetup, strings.Join(clients, "\n\t"), strings.Join(backends, ",\n\t\t")))
+	compile(t, programs)
+}
+
+// compile compiles programs as if they were packages of this module.
+func compile(t *testing.T, programs []string) {
+	t.Helper()
+	dir := t.TempDir()
+	here, err := os.Getwd()
+	if err != nil {
+		t.Fatal(err)
+	}
+	replace, args := map[string]string{}, []string(nil)
+	for i, program := range programs {
+		name := fmt.Sprint("readme", i+1)
+		file := filepath.Join(dir, name+".go")
+		if err := os.WriteFile(file, []byte(program), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		replace[filepath.Join(here, name, "main.go")] = file
+		args = append(args, "./"+name)
+	}
+	overlay, err := json.Marshal(map[string]any{"Replace": replace})
+	if err != nil {
+		t.Fatal(err)
+	}
+	file := filepath.Join(dir, "overlay.json")
+	if err := os.WriteFile(file, overlay, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	args = append([]string{"build", "-overlay", file}, args...) // of several programs it keeps nothing
+	if out, err := exec.CommandContext(t.Context(), "go", args...).CombinedOutput(); err != nil {
+		t.Errorf("%v:\n%s", err, out)
+	}
+}

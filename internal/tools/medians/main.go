@@ -1,0 +1,71 @@
+// Command medians runs the benchmarks beside other libraries several times and
+// prints, for each, the median, and what Satchel takes of it.
+//
+//	medians -dir bench -rounds 25 -bench /read/redis
+//
+// Each round runs all benchmarks once, so that what disturbs the machine for a
+// while disturbs all of them. A ratio is the median of the ratios within the
+// rounds: it stays when the machine becomes slower in between.
+package main
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+)
+
+func main() {
+	if err := run(context.Background(), os.Args[1:], os.Stdout, os.Stderr); err != nil {
+		fmt.Fprintln(os.Stderr, "medians:", err)
+		os.Exit(1)
+	}
+}
+
+func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
+	flags := flag.NewFlagSet("medians", flag.ContinueOnError)
+	flags.SetOutput(stderr)
+	dir := flags.String("dir", "bench", "folder of the module with the benchmarks")
+	rounds := flags.Int("rounds", 25, "how often to run them")
+	pattern := flags.String("bench", ".", "which ones, as in go test")
+	benchtime := flags.String("benchtime", "150ms", "for how long each, as in go test")
+	if err := flags.Parse(args); err != nil {
+		return err
+	}
+	if *rounds < 1 {
+		return errors.New("want at least one round")
+	}
+	temp, err := os.MkdirTemp("", "medians")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(temp) //nolint:errcheck // a folder for temporary files
+	binary := filepath.Join(temp, "bench.test")
+
+	var output bytes.Buffer
+	var res *results
+	start := func(name string, args ...string) error {
+		cmd := exec.CommandContext(ctx, name, args...)
+		cmd.Dir, cmd.Env = *dir, append(os.Environ(), "GOWORK=off") // the peers are not in the workspace
+		cmd.Stdout, cmd.Stderr = io.MultiWriter(stdout, &output), stderr
+		return cmd.Run()
+	}
+	if err := start("go", "test", "-c", "-o", binary, "."); err != nil {
+		return fmt.Errorf("go test -c: %w", err)
+	}
+	for i := range *rounds {
+		fmt.Fprintf(stdout, "--- round %d of %d\n", i+1, *rounds)
+		if err := start(binary, "-test.run", "^$", "-test.bench", *pattern, "-test.benchtime", *benchtime); err != nil {
+			return fmt.Errorf("round %d: %w", i+1, err)
+		}
+		if res, err = parse(bytes.NewReader(output.Bytes())); err != nil {
+			return err
+		}
+	}
+	return res.print(stdout)
+}

@@ -1,0 +1,69 @@
+package main
+
+import (
+	"strings"
+	"testing"
+)
+
+// The order differs between rounds, and the second ran on a machine half as fast.
+const output = `goos: linux
+--- round 1 of 3
+BenchmarkSession/read/redis/scs-2              	 7406	  50000 ns/op	 51.00 cookie-bytes	11512 B/op	 240 allocs/op
+BenchmarkSession/read/redis/scs-idle-2         	 4507	 100000 ns/op	 51.00 cookie-bytes	15268 B/op	 291 allocs/op
+BenchmarkSession/read/redis/satchel-2          	 9307	  30000 ns/op	 79.00 cookie-bytes	 2928 B/op	  24 allocs/op
+--- round 2 of 3
+BenchmarkSession/read/redis/satchel-2          	 9307	  60000 ns/op	 79.00 cookie-bytes	 2928 B/op	  24 allocs/op
+BenchmarkSession/read/redis/scs-2              	 7406	 100000 ns/op	 51.00 cookie-bytes	11512 B/op	 240 allocs/op
+BenchmarkSession/read/redis/scs-idle-2         	 4507	 200000 ns/op	 51.00 cookie-bytes	15268 B/op	 292 allocs/op
+--- round 3 of 3
+BenchmarkSession/read/redis/satchel-2          	 9307	    900.4 ns/op	 79.00 cookie-bytes	 2928 B/op	  24 allocs/op
+BenchmarkSession/read/redis/scs-2              	 7406	   2500 ns/op	 51.00 cookie-bytes	11512 B/op	 240 allocs/op
+BenchmarkSession/read/redis/scs-idle-2         	 4507	   2000 ns/op	 51.00 cookie-bytes	15268 B/op	 293 allocs/op
+PASS
+`
+
+func TestMedians(t *testing.T) {
+	results, err := parse(strings.NewReader(output))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got strings.Builder
+	if err := results.print(&got); err != nil {
+		t.Fatal(err)
+	}
+	const want = `
+Medians of 3 rounds. "ratio" is the time of the first in its group divided by this one's.
+
+read                                       time  allocs   ratio
+redis/satchel                           30.0 µs      24
+redis/scs                               50.0 µs     240    0.60
+redis/scs-idle                         100.0 µs     292    0.30
+
+read: redis/satchel takes 0.60 of the best peer, scs
+read: redis/satchel takes 0.30 of the best peer with an idle timeout, scs-idle
+`
+	if got.String() != want {
+		t.Errorf("printed\n%s\nwant\n%s", got.String(), want)
+	}
+}
+
+func TestMedianOfAnEvenNumber(t *testing.T) {
+	if got := median([]float64{4, 1, 3, 100}, func(v float64) float64 { return v }); got != 3.5 {
+		t.Errorf("median %v, want 3.5", got)
+	}
+}
+
+func TestUnusableResults(t *testing.T) {
+	for name, output := range map[string]string{
+		"none":         "PASS\n",
+		"other names":  "BenchmarkX-2 10 20 ns/op\n",
+		"no time":      "BenchmarkSession/read/redis/scs-2 10 20 B/op\n",
+		"not a number": "BenchmarkSession/read/redis/scs-2 10 x ns/op\n",
+		"a round is incomplete": "BenchmarkSession/read/redis/scs-2 10 20 ns/op\n" + "BenchmarkSession/read/redis/fiber-2 10 20 ns/op\n" +
+			"BenchmarkSession/read/redis/scs-2 10 20 ns/op\n",
+	} {
+		if _, err := parse(strings.NewReader(output)); err == nil {
+			t.Errorf("%s: no error", name)
+		}
+	}
+}
