@@ -30,9 +30,9 @@ func main() {
 	e := echo.New()
 	e.HideBanner, e.HidePort = true, true
 	e.Renderer = &echo.TemplateRenderer{Template: demo.Templates}
-	sameOrigin := echo.WrapMiddleware(http.NewCrossOriginProtection().Handler)
+	protect := echo.WrapMiddleware(demo.Protect) // against forms of other sites
 	// Recover goes outside, so that a panic undoes what was not yet saved.
-	e.Use(middleware.Recover(), sameOrigin, echoadapter.Middleware(sessions))
+	e.Use(middleware.Recover(), protect, echoadapter.Middleware(sessions))
 	e.StaticFS("/static", demo.Static)
 
 	e.GET("/", show(app.Home))

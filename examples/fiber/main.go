@@ -36,7 +36,7 @@ func main() {
 		ReadBufferSize:        16 << 10, // 4 KiB of headers are too few for sessions in cookies
 	})
 	// Recover goes outside, so that a panic undoes what was not yet saved.
-	app.Use(recover.New(), sameOrigin, fiberadapter.Middleware(sessions))
+	app.Use(recover.New(), protect, fiberadapter.Middleware(sessions))
 	app.Use("/static", filesystem.New(filesystem.Config{Root: http.FS(demo.Static)}))
 
 	app.Get("/", show(demoApp.Home))
@@ -79,8 +79,11 @@ func events(app *demo.App) fiber.Handler {
 	}
 }
 
-// sameOrigin refuses forms that other sites submit.
-func sameOrigin(c *fiber.Ctx) error {
+// protect does what demo.Protect does: it refuses forms that other sites submit.
+func protect(c *fiber.Ctx) error {
+	for name, value := range demo.Headers {
+		c.Set(name, value)
+	}
 	r, err := adaptor.ConvertRequest(c, false)
 	if err != nil || http.NewCrossOriginProtection().Check(r) != nil {
 		return fiber.ErrForbidden

@@ -5,6 +5,7 @@ package main
 import (
 	"log"
 	"net/http"
+	"time"
 
 	"github.com/gin-gonic/gin"
 
@@ -30,7 +31,7 @@ func main() {
 	r := gin.New()
 	r.SetHTMLTemplate(demo.Templates)
 	// Recovery goes outside, so that a panic undoes what was not yet saved.
-	r.Use(gin.Recovery(), sameOrigin, ginadapter.Middleware(sessions))
+	r.Use(gin.Recovery(), ginadapter.Middleware(sessions))
 	r.StaticFS("/static", http.FS(demo.Static))
 
 	r.GET("/", show(app.Home))
@@ -41,7 +42,11 @@ func main() {
 		r.POST(path, submit(do))
 	}
 
-	log.Fatal(r.RunListener(listener))
+	server := &http.Server{
+		Handler:           demo.Protect(r), // against forms of other sites
+		ReadHeaderTimeout: 10 * time.Second,
+	}
+	log.Fatal(server.Serve(listener))
 }
 
 // show answers with a page. The session is saved before its first byte leaves.
@@ -66,12 +71,5 @@ func events(app *demo.App) gin.HandlerFunc {
 		id := ginadapter.Session(c).ID()
 		c.Header("Content-Type", "text/event-stream")
 		app.Stream(c.Request.Context(), id, c.Writer, http.NewResponseController(c.Writer).Flush)
-	}
-}
-
-// sameOrigin refuses forms that other sites submit.
-func sameOrigin(c *gin.Context) {
-	if err := http.NewCrossOriginProtection().Check(c.Request); err != nil {
-		c.AbortWithStatus(http.StatusForbidden)
 	}
 }

@@ -35,9 +35,8 @@ func main() {
 		mux.Handle("POST "+path, submit(do))
 	}
 
-	sameOrigin := http.NewCrossOriginProtection() // refuses forms that other sites submit
 	server := &http.Server{
-		Handler:           sameOrigin.Handler(httpadapter.Middleware(sessions)(mux)),
+		Handler:           demo.Protect(httpadapter.Middleware(sessions)(mux)), // against forms of other sites
 		ReadHeaderTimeout: 10 * time.Second,
 	}
 	log.Fatal(server.Serve(listener))

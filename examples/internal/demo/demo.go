@@ -21,10 +21,10 @@ type Show func(s *core.Session) Page
 
 // Do carries out a form and returns the path to redirect to. What it has to
 // say to the visitor, it leaves there as flash messages.
-type Do func(s *core.Session, form Form) (next string)
+type Do func(s *core.Session, field Field) (next string)
 
-// Form returns a field of the submitted form, "" if there is none.
-type Form func(field string) string
+// Field returns a field of the submitted form, "" if there is none.
+type Field func(name string) string
 
 // App is the application. It is safe for concurrent use.
 type App struct {
@@ -45,8 +45,8 @@ func New(sessions *core.Manager, framework string) *App {
 	}
 }
 
-// Forms has what forms do by path, for POST. Whoever mounts them keeps other
-// sites from submitting them.
+// Forms has what forms do by path, for POST. Other sites must not be able to
+// submit them: see [Protect].
 func (a *App) Forms() map[string]Do {
 	return map[string]Do{
 		"/sign-in": a.SignIn, "/sign-out": a.SignOut,
@@ -152,4 +152,26 @@ func must(f fs.FS, err error) fs.FS {
 		panic(err)
 	}
 	return f
+}
+
+// Headers go with every response. Nothing from elsewhere runs in the pages, no
+// other site shows them in a frame, and no cache keeps what is one person's.
+var Headers = map[string]string{
+	"Cache-Control": "no-store",
+	"Content-Security-Policy": "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; " +
+		"connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
+	"Referrer-Policy":        "same-origin",
+	"X-Content-Type-Options": "nosniff",
+}
+
+// Protect adds Headers, and refuses forms that other sites submit: browsers say
+// in Sec-Fetch-Site or Origin which ones those are.
+func Protect(next http.Handler) http.Handler {
+	next = http.NewCrossOriginProtection().Handler(next)
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		for name, value := range Headers {
+			w.Header().Set(name, value)
+		}
+		next.ServeHTTP(w, r)
+	})
 }

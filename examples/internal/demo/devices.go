@@ -43,11 +43,11 @@ func (a *App) Devices(s *core.Session) Page {
 }
 
 // EndDevice ends one session of the user.
-func (a *App) EndDevice(s *core.Session, form Form) string {
+func (a *App) EndDevice(s *core.Session, field Field) string {
 	if s.UserID() == "" {
 		return signInFirst(s)
 	}
-	id, err := core.ParseID(form("id"))
+	id, err := core.ParseID(field("id"))
 	if err == nil {
 		err = s.RevokeOwn(s.Context(), id)
 	}
@@ -65,7 +65,7 @@ func (a *App) EndDevice(s *core.Session, form Form) string {
 }
 
 // EndOthers ends all sessions of the user but this one.
-func (a *App) EndOthers(s *core.Session, _ Form) string {
+func (a *App) EndOthers(s *core.Session, _ Field) string {
 	if s.UserID() == "" {
 		return signInFirst(s)
 	}

@@ -8,12 +8,20 @@ import (
 	"unicode/utf8"
 
 	"github.com/satchel-go/satchel/core"
+	"github.com/satchel-go/satchel/core/form"
 )
 
 // Item is something to pack.
 type Item struct {
 	Name  string
 	Count int
+}
+
+// itemInput is what the form has in it. The count is a text, so that "some" is
+// shown again.
+type itemInput struct {
+	Name  string `form:"name"`
+	Count string `form:"count"`
 }
 
 const (
@@ -28,13 +36,15 @@ var (
 	// removed is a typed flash: what the next page offers to put back.
 	removed = core.NewFlashKey[Item]("removed")
 
-	rejectedItem = core.NewFlashKey[rejected]("item")
+	// itemForm carries a form that was filled in wrongly to the page that
+	// shows it again.
+	itemForm = form.New[itemInput]("item")
 )
 
 // ListPage is the packing list with the form to add to it.
 type ListPage struct {
 	Items []Item
-	Form  rejected
+	Form  *form.Page[itemInput]
 }
 
 // Home shows the packing list.
@@ -43,28 +53,25 @@ func (a *App) Home(s *core.Session) Page {
 	if done {
 		return p
 	}
-	form, _ := rejectedItem.Take(s)
 	list, err := items.Lookup(s)
 	if err != nil && !isNotFound(err) {
 		return p.failed(err)
 	}
-	p.List = &ListPage{Items: list, Form: form}
+	p.List = &ListPage{Items: list, Form: itemForm.Take(s)}
 	return p
 }
 
 // AddItem packs something.
-func (a *App) AddItem(s *core.Session, form Form) string {
+func (a *App) AddItem(s *core.Session, field Field) string {
 	if s.UserID() == "" {
 		return signInFirst(s)
 	}
 	list, _ := items.Get(s)
-	item, wrong := readItem(form, list)
-	if len(wrong) > 0 {
+	input := itemInput{Name: strings.TrimSpace(field("name")), Count: strings.TrimSpace(field("count"))}
+	item, errs := input.read(list)
+	if len(errs) > 0 {
 		// Back to the form, with what was entered and what to change.
-		rejectedItem.Add(s, rejected{
-			Values: map[string]string{"name": form("name"), "count": form("count")},
-			Errors: wrong,
-		})
+		itemForm.Fail(s, input, errs)
 		s.Flash("error", "Nothing was packed. Please look at the form again.")
 		return "/"
 	}
@@ -78,32 +85,30 @@ func (a *App) AddItem(s *core.Session, form Form) string {
 	return "/"
 }
 
-func readItem(form Form, list []Item) (Item, map[string]string) {
-	wrong := map[string]string{}
-	item := Item{Name: strings.TrimSpace(form("name"))}
+func (in itemInput) read(list []Item) (item Item, errs form.Errors) {
 	switch {
-	case item.Name == "":
-		wrong["name"] = "Enter what to pack."
-	case utf8.RuneCountInString(item.Name) > 60:
-		wrong["name"] = "Use 60 characters or fewer."
-	case len(list) >= maxItems && at(list, item.Name) < 0:
-		wrong["name"] = "Your satchel is full. Remove something first."
+	case in.Name == "":
+		errs.Add("name", "Enter what to pack.")
+	case utf8.RuneCountInString(in.Name) > 60:
+		errs.Add("name", "Use 60 characters or fewer.")
+	case len(list) >= maxItems && at(list, in.Name) < 0:
+		errs.Add("name", "Your satchel is full. Remove something first.")
 	}
-	var err error
-	if item.Count, err = strconv.Atoi(strings.TrimSpace(form("count"))); err != nil || item.Count < 1 || item.Count > maxCount {
-		wrong["count"] = fmt.Sprintf("Enter 1 to %d.", maxCount)
+	count, err := strconv.Atoi(in.Count)
+	if err != nil || count < 1 || count > maxCount {
+		errs.Add("count", fmt.Sprintf("Enter 1 to %d.", maxCount))
 	}
-	return item, wrong
+	return Item{Name: in.Name, Count: count}, errs
 }
 
 // MoreItem packs one more of something.
-func (a *App) MoreItem(s *core.Session, form Form) string {
-	return change(s, form("name"), +1)
+func (a *App) MoreItem(s *core.Session, field Field) string {
+	return change(s, field("name"), +1)
 }
 
 // LessItem packs one less, and at least one.
-func (a *App) LessItem(s *core.Session, form Form) string {
-	return change(s, form("name"), -1)
+func (a *App) LessItem(s *core.Session, field Field) string {
+	return change(s, field("name"), -1)
 }
 
 func change(s *core.Session, name string, by int) string {
@@ -120,11 +125,11 @@ func change(s *core.Session, name string, by int) string {
 }
 
 // RemoveItem takes something out. The next page offers to put it back.
-func (a *App) RemoveItem(s *core.Session, form Form) string {
+func (a *App) RemoveItem(s *core.Session, field Field) string {
 	if s.UserID() == "" {
 		return signInFirst(s)
 	}
-	name := form("name")
+	name := field("name")
 	list, _ := items.Get(s)
 	if i := at(list, name); i >= 0 {
 		removed.Add(s, list[i])

@@ -31,7 +31,7 @@ func (a *App) Live(s *core.Session) Page {
 }
 
 // StartJob starts a job that outlives the request, and the session perhaps.
-func (a *App) StartJob(s *core.Session, _ Form) string {
+func (a *App) StartJob(s *core.Session, _ Field) string {
 	user := s.UserID()
 	switch {
 	case user == "":

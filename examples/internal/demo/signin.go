@@ -6,67 +6,56 @@ import (
 	"unicode/utf8"
 
 	"github.com/satchel-go/satchel/core"
+	"github.com/satchel-go/satchel/core/form"
 )
 
-// rejected is a form that was filled in wrongly: what was entered and what is
-// wrong with it, by field. It waits in the session for the page that shows the
-// form again.
-type rejected struct {
-	Values map[string]string
-	Errors map[string]string
+// signIn is what the form to sign in has in it.
+type signIn struct {
+	Name     string `form:"name"`
+	Remember string `form:"remember"` // "yes" or nothing
 }
 
-// Value returns what was entered in a field.
-func (r rejected) Value(field string) string { return r.Values[field] }
-
-// Error returns what is wrong with a field, "" if nothing is.
-func (r rejected) Error(field string) string { return r.Errors[field] }
-
-// rejectedSignIn is a typed flash: a flash message with a value of any type.
-var rejectedSignIn = core.NewFlashKey[rejected]("sign-in")
+// signInForm carries a form that was filled in wrongly to the page that shows
+// it again.
+var signInForm = form.New[signIn]("sign-in")
 
 // SignInPage is the form to sign in.
-type SignInPage struct{ Form rejected }
+type SignInPage struct{ Form *form.Page[signIn] }
 
 func (a *App) signInPage(s *core.Session) Page {
-	form, _ := rejectedSignIn.Take(s) // the zero value is an empty form
 	return Page{
 		Status: http.StatusOK, Framework: a.framework, Title: "Sign in", Path: "/",
-		Flashes: s.Flashes(), SignIn: &SignInPage{Form: form},
+		Flashes: s.Flashes(), SignIn: &SignInPage{Form: signInForm.Take(s)},
 	}
 }
 
 // SignIn signs in whoever enters a name.
-func (a *App) SignIn(s *core.Session, form Form) string {
-	name := strings.TrimSpace(form("name"))
-	remember := form("remember") != ""
-	if wrong := wrongName(name); wrong != "" {
-		rejectedSignIn.Add(s, rejected{
-			Values: map[string]string{"name": name, "remember": form("remember")},
-			Errors: map[string]string{"name": wrong},
-		})
+func (a *App) SignIn(s *core.Session, field Field) string {
+	input := signIn{Name: strings.TrimSpace(field("name")), Remember: field("remember")}
+	if errs := input.check(); len(errs) > 0 {
+		signInForm.Fail(s, input, errs)
 		s.Flash("error", "You are not signed in yet. Please look at the form again.")
 		return "/"
 	}
-	s.Login(name)        // a new cookie, so that nobody knows it from before
-	s.Remember(remember) // outlives the browser, with longer timeouts
-	s.Flash("success", "Welcome, "+name+".")
+	s.Login(input.Name)                 // a new cookie, so that nobody knows it from before
+	s.Remember(input.Remember == "yes") // outlives the browser, with longer timeouts
+	s.Flash("success", "Welcome, "+input.Name+".")
 	return "/"
 }
 
 // SignOut ends the session.
-func (a *App) SignOut(s *core.Session, _ Form) string {
+func (a *App) SignOut(s *core.Session, _ Field) string {
 	s.Logout() // what follows is in a new session
 	s.Flash("info", "You have signed out.")
 	return "/"
 }
 
-func wrongName(name string) string {
+func (in signIn) check() (errs form.Errors) {
 	switch {
-	case name == "":
-		return "Enter a name. Any will do."
-	case utf8.RuneCountInString(name) > 40:
-		return "Use 40 characters or fewer."
+	case in.Name == "":
+		errs.Add("name", "Enter a name. Any will do.")
+	case utf8.RuneCountInString(in.Name) > 40:
+		errs.Add("name", "Use 40 characters or fewer.")
 	}
-	return ""
+	return errs
 }

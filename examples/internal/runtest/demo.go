@@ -23,6 +23,7 @@ func Demo(t *testing.T) {
 			t.Run("an empty name is refused", func(t *testing.T) { emptyName(t, p.URL) })
 			t.Run("values", func(t *testing.T) { values(t, p.URL) })
 			t.Run("forms of other sites are refused", func(t *testing.T) { crossSite(t, p.URL) })
+			t.Run("headers", func(t *testing.T) { headers(t, p.URL) })
 			t.Run("I2: the pages say what the store cannot do", func(t *testing.T) { limits(t, p.URL, store) })
 			saysKeys := strings.Contains(p.Stderr(), "SESSION_KEYS")
 			if wants := store != "memory:"; saysKeys != wants {
@@ -202,6 +203,42 @@ func crossSite(t *testing.T, address string) {
 		}
 	}
 	b.has(b.home(), "<span>Ann</span>")
+}
+
+// headers looks at what goes with pages, redirects, files, and what is not there.
+func headers(t *testing.T, address string) {
+	b := newBrowser(t, address)
+	b.http.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+	for path, status := range map[string]int{
+		"/": 200, "/devices": 200, "/static/demo.css": 200, "/nothing": 404, "/live/events": 200, "POST /sign-in": 303,
+	} {
+		method := http.MethodGet
+		if post, ok := strings.CutPrefix(path, "POST "); ok {
+			method, path = http.MethodPost, post
+		}
+		r, err := http.NewRequestWithContext(t.Context(), method, address+path, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		res, err := b.http.Do(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_ = res.Body.Close() // nothing was read of it
+		if res.StatusCode != status {
+			t.Errorf("%s %s: %d, want %d", method, path, res.StatusCode, status)
+		}
+		for name, want := range map[string]string{
+			"Cache-Control": "no-store", "Content-Security-Policy": "default-src 'none';", "X-Content-Type-Options": "nosniff",
+		} {
+			if got := res.Header.Get(name); !strings.HasPrefix(got, want) {
+				t.Errorf("%s %s: %s is %q, want %q", method, path, name, got, want)
+			}
+		}
+		if next := res.Header.Get("Location"); next != "" && next != "/" {
+			t.Errorf("%s %s leads to %s", method, path, next)
+		}
+	}
 }
 
 func limits(t *testing.T, address, store string) {
