@@ -18,9 +18,10 @@ import (
 )
 
 // patience is how long a step may take on a slow machine.
-const patience = 20 * time.Second
+const patience = 30 * time.Second
 
-// candidates are where Chromium, or a browser made of it, may be.
+// candidates are where Chromium, or a browser made of it, may be. The Makefile
+// looks in the same places.
 var candidates = []string{
 	"chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome",
 	"/Applications/Chromium.app/Contents/MacOS/Chromium",
@@ -28,18 +29,19 @@ var candidates = []string{
 }
 
 func findChromium() (string, error) {
+	names := candidates
 	if path := os.Getenv("CHROMIUM"); path != "" {
-		return exec.LookPath(path)
+		names = []string{path}
 	}
-	for _, name := range candidates {
+	for _, name := range names {
 		if path, err := exec.LookPath(name); err == nil {
 			return path, nil
 		}
 	}
-	return "", fmt.Errorf("the tests of the demo need Chromium. Install it with\n" +
-		"    sudo apt-get install chromium        (Debian)\n" +
-		"    brew install --cask chromium         (macOS)\n" +
-		"or set CHROMIUM to the path of a browser made of it")
+	return "", fmt.Errorf("the tests of the demo need Chromium, or a browser made of it; looked for %s. Install it with\n"+
+		"    sudo apt-get install chromium        (Debian)\n"+
+		"    brew install --cask chromium         (macOS)\n"+
+		"or set CHROMIUM to the path of such a browser", strings.Join(names, ", "))
 }
 
 // chromium is one browser for all tests, started by the first one that needs it.
@@ -48,14 +50,6 @@ var chromium struct {
 	ctx  context.Context
 	stop func()
 	err  error
-}
-
-func TestMain(m *testing.M) {
-	code := m.Run()
-	if chromium.stop != nil {
-		chromium.stop()
-	}
-	os.Exit(code)
 }
 
 func startChromium() (context.Context, func(), error) {

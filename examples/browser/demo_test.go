@@ -8,16 +8,14 @@ import (
 	"github.com/chromedp/cdproto/emulation"
 	"github.com/chromedp/cdproto/network"
 	"github.com/chromedp/chromedp"
-
-	"github.com/satchel-go/satchel/examples/internal/runtest"
 )
 
 // TestDemo walks through the demo in each framework with two browsers.
 func TestDemo(t *testing.T) {
-	for _, framework := range []string{"nethttp", "echo", "gin", "fiber"} {
+	for _, framework := range frameworks {
 		t.Run(framework, func(t *testing.T) {
 			t.Parallel()
-			address := runtest.Start(t, runtest.BuildIn(t, "../"+framework), "-addr", "localhost:0").URL
+			address := start(t, framework)
 			one, two := newTab(t, address), newTab(t, address)
 			signsIn(one)
 			packs(one)
@@ -159,7 +157,7 @@ func signsOut(b *tab) {
 // TestWithoutJavaScript uses the demo with scripts turned off.
 func TestWithoutJavaScript(t *testing.T) {
 	t.Parallel()
-	b := newTab(t, runtest.Start(t, runtest.BuildIn(t, "../nethttp"), "-addr", "localhost:0").URL)
+	b := newTab(t, start(t, "nethttp"))
 	call(b, emulation.SetScriptExecutionDisabled, emulation.SetScriptExecutionDisabledParams{Value: true})
 	b.open("/")
 	b.enter("Name", "Ann")
@@ -183,7 +181,7 @@ func TestWithoutJavaScript(t *testing.T) {
 // TestCookieStore looks at what the pages say where sessions are in cookies.
 func TestCookieStore(t *testing.T) {
 	t.Parallel()
-	b := newTab(t, runtest.Start(t, runtest.BuildIn(t, "../nethttp"), "-addr", "localhost:0", "-store", "cookie:").URL)
+	b := newTab(t, start(t, "nethttp", "-store", "cookie:"))
 	b.open("/")
 	b.enter("Name", "Ann")
 	b.press("Sign in")

@@ -3,16 +3,19 @@ package browser
 import (
 	"bytes"
 	"flag"
+	"image"
+	"image/color"
+	"image/draw"
 	"image/png"
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"testing"
 
 	"github.com/chromedp/cdproto/emulation"
 	"github.com/chromedp/cdproto/page"
 	"github.com/chromedp/chromedp"
-
-	"github.com/satchel-go/satchel/examples/internal/runtest"
 )
 
 // screenshots is where TestScreenshots keeps its images: "make screenshots"
@@ -29,7 +32,7 @@ func TestScreenshots(t *testing.T) {
 	if folder == "" {
 		folder = t.TempDir()
 	}
-	address := runtest.Start(t, runtest.BuildIn(t, "../echo"), "-addr", "localhost:0").URL
+	address := start(t, "echo")
 	b, phone := newTab(t, address), newTab(t, address)
 	call(phone, emulation.SetUserAgentOverride, emulation.SetUserAgentOverrideParams{
 		UserAgent: "Mozilla/5.0 (iPhone; CPU iPhone OS 18_5 like Mac OS X) AppleWebKit/605.1.15 Version/18.5 Mobile/15E148 Safari/604.1",
@@ -48,43 +51,61 @@ func TestScreenshots(t *testing.T) {
 	b.enter("What to pack", "Raincoat")
 	b.enter("How many", "one")
 	b.press("Pack")
-	b.keep(folder, "list", 1040)
+	b.keep(folder, "list", 1040, "light")
 
 	phone.press("Live")
 	phone.press("Start a job")
 	phone.waitFor("The job has finished")
-	phone.keep(folder, "live", 390)
+	phone.keep(folder, "live", 390, "dark")
 
 	b.press("Devices")
 	b.reload() // the message of the job was for this browser too
-	b.keep(folder, "devices", 1040)
+	b.keep(folder, "devices", 1040, "light")
 }
 
-// keep writes two images of the page, light and dark.
-func (b *tab) keep(folder, name string, width int64) {
+// keep writes an image of the whole page.
+func (b *tab) keep(folder, name string, width int64, scheme string) {
 	b.Helper()
-	for _, scheme := range []string{"light", "dark"} {
-		b.show(width, scheme)
-		height := run(b, chromedp.Evaluate[float64](`(document.activeElement.blur(), scrollTo(0, 0), document.documentElement.getBoundingClientRect().height)`))
-		call(b, emulation.SetDeviceMetricsOverride, emulation.SetDeviceMetricsOverrideParams{
-			Width: width, Height: int64(height), DeviceScaleFactor: 1,
-		})
-		shot := call(b, page.CaptureScreenshot, page.CaptureScreenshotParams{
-			Clip: &page.Viewport{Width: float64(width), Height: height, Scale: 1.5},
-		})
-		img, err := png.Decode(bytes.NewReader(shot.Data))
-		if err != nil {
-			b.Fatal(err)
-		}
-		var small bytes.Buffer
-		if err := (&png.Encoder{CompressionLevel: png.BestCompression}).Encode(&small, img); err != nil {
-			b.Fatal(err)
-		}
-		if small.Len() > maxImage {
-			b.Errorf("%s in %s has %d bytes, want at most %d", name, scheme, small.Len(), maxImage)
-		}
-		if err := os.WriteFile(filepath.Join(folder, name+"-"+scheme+".png"), small.Bytes(), 0o600); err != nil {
-			b.Fatal(err)
+	b.show(width, scheme)
+	height := run(b, chromedp.Evaluate[float64](
+		`(document.activeElement.blur(), scrollTo(0, 0), document.documentElement.getBoundingClientRect().height)`))
+	call(b, emulation.SetDeviceMetricsOverride, emulation.SetDeviceMetricsOverrideParams{
+		Width: width, Height: int64(height), DeviceScaleFactor: 1,
+	})
+	shot := call(b, page.CaptureScreenshot, page.CaptureScreenshotParams{
+		Clip: &page.Viewport{Width: float64(width), Height: height, Scale: 1.5},
+	}).Data
+	if *screenshots != "" {
+		shot = b.smaller(shot)
+	}
+	if len(shot) > maxImage {
+		b.Errorf("%s has %d bytes, want at most %d", name, len(shot), maxImage)
+	}
+	if err := os.WriteFile(filepath.Join(folder, name+".png"), shot, 0o600); err != nil {
+		b.Fatal(err)
+	}
+}
+
+// smaller packs an image better than the browser does, with its 256 most
+// frequent colours: those of text and plain areas are few.
+func (b *tab) smaller(shot []byte) []byte {
+	b.Helper()
+	img, err := png.Decode(bytes.NewReader(shot))
+	if err != nil {
+		b.Fatal(err)
+	}
+	counts := map[color.Color]int{}
+	for y := range img.Bounds().Dy() {
+		for x := range img.Bounds().Dx() {
+			counts[img.At(x, y)]++
 		}
 	}
+	colours := slices.SortedFunc(maps.Keys(counts), func(a, b color.Color) int { return counts[b] - counts[a] })
+	reduced := image.NewPaletted(img.Bounds(), colours[:min(256, len(colours))])
+	draw.Draw(reduced, img.Bounds(), img, image.Point{}, draw.Src)
+	var packed bytes.Buffer
+	if err := (&png.Encoder{CompressionLevel: png.BestCompression}).Encode(&packed, reduced); err != nil {
+		b.Fatal(err)
+	}
+	return packed.Bytes()
 }
