@@ -166,8 +166,8 @@ func (b *tab) load(steps ...step) {
 	}
 }
 
-func (b *tab) open(path string) { b.Helper(); b.load(chromedp.Navigate(b.base + path)) }
-func (b *tab) reload()          { b.Helper(); b.load(chromedp.Reload()) }
+func (b *tab) open()   { b.Helper(); b.load(chromedp.Navigate(b.base + "/")) }
+func (b *tab) reload() { b.Helper(); b.load(chromedp.Reload()) }
 
 // press clicks what has exactly this name, a link or a button, and waits for
 // the page that it leads to.

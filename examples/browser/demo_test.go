@@ -19,7 +19,7 @@ func TestDemo(t *testing.T) {
 			one, two := newTab(t, address), newTab(t, address)
 			signsIn(one)
 			packs(one)
-			two.open("/")
+			two.open()
 			two.enter("Name", "Ann")
 			two.press("Sign in")
 			two.seesNot("Tent") // values belong to the session
@@ -31,7 +31,7 @@ func TestDemo(t *testing.T) {
 }
 
 func signsIn(b *tab) {
-	b.open("/")
+	b.open()
 	b.looksRight("the form to sign in")
 	b.do(chromedp.Click(css("input[name=remember]")))
 	b.enter("Name", "  ")
@@ -159,7 +159,7 @@ func TestWithoutJavaScript(t *testing.T) {
 	t.Parallel()
 	b := newTab(t, start(t, "nethttp"))
 	call(b, emulation.SetScriptExecutionDisabled, emulation.SetScriptExecutionDisabledParams{Value: true})
-	b.open("/")
+	b.open()
 	b.enter("Name", "Ann")
 	b.press("Sign in")
 	b.sees("Welcome, Ann.")
@@ -182,7 +182,7 @@ func TestWithoutJavaScript(t *testing.T) {
 func TestCookieStore(t *testing.T) {
 	t.Parallel()
 	b := newTab(t, start(t, "nethttp", "-store", "cookie:"))
-	b.open("/")
+	b.open()
 	b.enter("Name", "Ann")
 	b.press("Sign in")
 	b.sees("in your cookie")

@@ -26,8 +26,12 @@ func start(t *testing.T, framework string, args ...string) string {
 	if testing.Short() {
 		t.Skip("builds and starts programs")
 	}
+	if _, err := findChromium(); err != nil { // before it is built for a minute
+		t.Fatal(err)
+	}
 	programs.once.Do(func() {
-		if programs.folder, programs.err = os.MkdirTemp("", "satchel-demo-"); programs.err != nil {
+		programs.folder, programs.err = os.MkdirTemp("", "satchel-demo-") //nolint:usetesting // it outlives this test
+		if programs.err != nil {
 			return
 		}
 		var folders []string

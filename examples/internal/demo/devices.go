@@ -90,8 +90,9 @@ func isNotFound(err error) bool { return errors.Is(err, core.ErrNotFound) }
 
 // Device names the browser of a request, for [core.Config.Describe]. Nothing
 // depends on it, so a guess is good enough.
-func Device(ex core.Exchange) string {
-	agent := ex.RequestHeader("User-Agent")
+func Device(ex core.Exchange) string { return device(ex.RequestHeader("User-Agent")) }
+
+func device(agent string) string {
 	return first(agent, "A browser", [][2]string{
 		{"Edg/", "Edge"},
 		{"OPR/", "Opera"},
