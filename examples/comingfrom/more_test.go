@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"net/http"
-	"net/http/httptest"
 	"testing"
 	"time"
 
@@ -27,7 +26,8 @@ func TestForgottenSave(t *testing.T) {
 		s, _ := store.Get(r, "session")
 		s.Values["theme"] = "dark"
 	})
-	if res := sessiontest.New(t).Visitor().Do(old, httptest.NewRequest(http.MethodGet, "/", nil)); len(res.Cookies()) != 0 {
+	nobody := sessiontest.New(t).Visitor()
+	if res := nobody.Do(old, nobody.Request(http.MethodGet, "/", nil)); len(res.Cookies()) != 0 {
 		t.Errorf("gorilla has saved: %v", res.Cookies())
 	}
 	st := sessiontest.New(t)
@@ -88,7 +88,8 @@ func TestFiberSessionAfterSave(t *testing.T) {
 		}
 		return nil
 	})
-	sessiontest.New(t).Visitor().Test(app, httptest.NewRequest(http.MethodGet, "/", nil))
+	visitor := sessiontest.New(t).Visitor()
+	visitor.Test(app, visitor.Request(http.MethodGet, "/", nil))
 }
 
 // The idle timeout and Remember, with the defaults of Config.
