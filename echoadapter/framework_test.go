@@ -9,20 +9,45 @@ import (
 
 	"github.com/labstack/echo/v4"
 	"github.com/labstack/echo/v4/middleware"
-)
 
-const adapter = "echoadapter"
+	"github.com/satchel-go/satchel/core"
+	"github.com/satchel-go/satchel/internal/adapterunit"
+)
 
 type (
 	ctx   = echo.Context
 	layer = echo.MiddlewareFunc
 )
 
-type reply struct {
-	status int
-	header http.Header
-	body   string
+var unit = adapterunit.Framework[ctx, layer]{
+	Name:        "echoadapter",
+	Session:     Session,
+	SessionOf:   SessionOf,
+	TrySession:  TrySession,
+	WithSession: WithSession,
+	Middleware:  func(m *core.Manager) layer { return Middleware(m) },
+	OnError: func(m *core.Manager, f func(ctx, error) error) layer {
+		return Middleware(m, OnError(f))
+	},
+	Serve:        serve,
+	ServeUnknown: serveUnknown,
+	Bare:         bare,
+	Text:         text,
+	Fail:         fail,
+	Context:      contextOf,
+	SetHeader:    setHeader,
+	Around: func(f func(ctx, func() error) error) layer {
+		return func(next echo.HandlerFunc) echo.HandlerFunc {
+			return func(c ctx) error { return f(c, func() error { return next(c) }) }
+		}
+	},
+	Nothing:  nothing,
+	Recovery: recovery,
 }
+
+func TestAdapter(t *testing.T) { unit.Run(t) }
+
+type reply = adapterunit.Reply
 
 func request(tb testing.TB, e http.Handler, path, cookie string) reply {
 	tb.Helper()
@@ -32,7 +57,7 @@ func request(tb testing.TB, e http.Handler, path, cookie string) reply {
 	}
 	w := httptest.NewRecorder()
 	e.ServeHTTP(w, r)
-	return reply{w.Code, w.Result().Header, w.Body.String()}
+	return reply{Status: w.Code, Header: w.Result().Header, Body: w.Body.String()}
 }
 
 // serve answers one request with handler behind the middleware.
@@ -53,32 +78,13 @@ func serveUnknown(tb testing.TB, around ...layer) reply {
 	return request(tb, e, "/nowhere", "")
 }
 
-func onError(f func(ctx, error) error) Option { return OnError(f) }
-
 func text(c ctx, status int, body string) error { return c.String(status, body) }
 func fail(_ ctx, status int) error              { return echo.NewHTTPError(status) }
 func contextOf(c ctx) context.Context           { return c.Request().Context() }
 func setHeader(c ctx, name, value string)       { c.Response().Header().Set(name, value) }
 
-func outerHeader(next echo.HandlerFunc) echo.HandlerFunc {
-	return func(c echo.Context) error {
-		setHeader(c, "X-Outer", "yes")
-		return next(c)
-	}
-}
-
 func recovery() layer {
 	return middleware.RecoverWithConfig(middleware.RecoverConfig{DisablePrintStack: true})
-}
-
-// catch tells what is panicked with, and lets it go on.
-func catch(said *any) layer {
-	return func(next echo.HandlerFunc) echo.HandlerFunc {
-		return func(c echo.Context) error {
-			defer func() { *said = recover(); panic(*said) }()
-			return next(c)
-		}
-	}
 }
 
 func nothing(next echo.HandlerFunc) echo.HandlerFunc {

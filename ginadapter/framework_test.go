@@ -8,9 +8,10 @@ import (
 	"testing"
 
 	"github.com/gin-gonic/gin"
-)
 
-const adapter = "ginadapter"
+	"github.com/satchel-go/satchel/core"
+	"github.com/satchel-go/satchel/internal/adapterunit"
+)
 
 type (
 	ctx   = *gin.Context
@@ -19,11 +20,33 @@ type (
 
 func init() { gin.SetMode(gin.ReleaseMode) }
 
-type reply struct {
-	status int
-	header http.Header
-	body   string
+var unit = adapterunit.Framework[ctx, layer]{
+	Name:        "ginadapter",
+	Session:     Session,
+	SessionOf:   SessionOf,
+	TrySession:  TrySession,
+	WithSession: WithSession,
+	Middleware:  func(m *core.Manager) layer { return Middleware(m) },
+	OnError: func(m *core.Manager, f func(ctx, error) error) layer {
+		return Middleware(m, OnError(func(c ctx, err error) { _ = f(c, err) }))
+	},
+	Serve:        serve,
+	ServeUnknown: serveUnknown,
+	Bare:         bare,
+	Text:         text,
+	Fail:         fail,
+	Context:      contextOf,
+	SetHeader:    setHeader,
+	Around: func(f func(ctx, func() error) error) layer {
+		return func(c ctx) { _ = f(c, func() error { c.Next(); return nil }) }
+	},
+	Nothing:  nothing,
+	Recovery: recovery,
 }
+
+func TestAdapter(t *testing.T) { unit.Run(t) }
+
+type reply = adapterunit.Reply
 
 func request(tb testing.TB, e http.Handler, path, cookie string) reply {
 	tb.Helper()
@@ -33,7 +56,7 @@ func request(tb testing.TB, e http.Handler, path, cookie string) reply {
 	}
 	w := httptest.NewRecorder()
 	e.ServeHTTP(w, r)
-	return reply{w.Code, w.Result().Header, w.Body.String()}
+	return reply{Status: w.Code, Header: w.Result().Header, Body: w.Body.String()}
 }
 
 // ginHandler is a handler as Gin wants it.
@@ -62,10 +85,6 @@ func serveUnknown(tb testing.TB, around ...layer) reply {
 	return request(tb, e, "/nowhere", "")
 }
 
-func onError(f func(ctx, error) error) Option {
-	return OnError(func(c ctx, err error) { _ = f(c, err) })
-}
-
 func text(c ctx, status int, body string) error {
 	c.String(status, "%s", body)
 	return nil
@@ -78,16 +97,7 @@ func fail(c ctx, status int) error {
 
 func contextOf(c ctx) context.Context     { return c.Request.Context() }
 func setHeader(c ctx, name, value string) { c.Header(name, value) }
-func outerHeader(c ctx)                   { setHeader(c, "X-Outer", "yes") }
 func recovery() layer                     { return gin.RecoveryWithWriter(io.Discard) }
-
-// catch tells what is panicked with, and lets it go on.
-func catch(said *any) layer {
-	return func(c ctx) {
-		defer func() { *said = recover(); panic(*said) }()
-		c.Next()
-	}
-}
 
 func nothing(c ctx) { c.Next() }
 
