@@ -39,7 +39,7 @@ func TestErrorIsReturned(t *testing.T) {
 		}
 	}
 	e.GET("/", func(echo.Context) error { return failure }, spy, Middleware(m))
-	r := request(t, e, "/", "")
+	r := adapterunit.Request(t, e, "/", "")
 	r.Wants(t, 402, "pay")
 	r.Cookie(t)
 	if !errors.Is(seen, failure) {

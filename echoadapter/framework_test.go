@@ -3,8 +3,6 @@ package echoadapter
 import (
 	"context"
 	"io"
-	"net/http"
-	"net/http/httptest"
 	"testing"
 
 	"github.com/labstack/echo/v4"
@@ -49,24 +47,13 @@ func TestAdapter(t *testing.T) { unit.Run(t) }
 
 type reply = adapterunit.Reply
 
-func request(tb testing.TB, e http.Handler, path, cookie string) reply {
-	tb.Helper()
-	r := httptest.NewRequestWithContext(tb.Context(), http.MethodGet, path, nil)
-	if cookie != "" {
-		r.Header.Set("Cookie", cookie)
-	}
-	w := httptest.NewRecorder()
-	e.ServeHTTP(w, r)
-	return reply{Status: w.Code, Header: w.Result().Header, Body: w.Body.String()}
-}
-
 // serve answers one request with handler behind the middleware.
 func serve(tb testing.TB, handler func(ctx) error, cookie string, around ...layer) reply {
 	tb.Helper()
 	e := echo.New()
 	e.Logger.SetOutput(io.Discard)
 	e.GET("/", handler, around...)
-	return request(tb, e, "/", cookie)
+	return adapterunit.Request(tb, e, "/", cookie)
 }
 
 // serveUnknown answers one request that no route is for.
@@ -75,7 +62,7 @@ func serveUnknown(tb testing.TB, around ...layer) reply {
 	e := echo.New()
 	e.Use(around...)
 	e.GET("/", func(ctx) error { return nil })
-	return request(tb, e, "/nowhere", "")
+	return adapterunit.Request(tb, e, "/nowhere", "")
 }
 
 func text(c ctx, status int, body string) error { return c.String(status, body) }
@@ -91,26 +78,10 @@ func nothing(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(c echo.Context) error { return next(c) }
 }
 
-// sink is a ResponseWriter that costs nothing.
-type sink struct{ h http.Header }
-
-func (s *sink) Header() http.Header                  { return s.h }
-func (s *sink) Write(b []byte) (int, error)          { return len(b), nil }
-func (s *sink) WriteString(text string) (int, error) { return len(text), nil }
-func (s *sink) WriteHeader(int)                      {}
-
 // bare returns a function that answers one request without a cookie.
 func bare(tb testing.TB, handler func(ctx) error, cookie string, around layer) func() {
 	tb.Helper()
 	e := echo.New()
 	e.GET("/", handler, around)
-	r := httptest.NewRequestWithContext(tb.Context(), http.MethodGet, "/", nil)
-	if cookie != "" {
-		r.Header.Set("Cookie", cookie)
-	}
-	w := &sink{h: http.Header{}}
-	return func() {
-		clear(w.h)
-		e.ServeHTTP(w, r)
-	}
+	return adapterunit.Bare(tb, e, cookie)
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"io"
 	"net/http"
-	"net/http/httptest"
 	"testing"
 
 	"github.com/gin-gonic/gin"
@@ -48,17 +47,6 @@ func TestAdapter(t *testing.T) { unit.Run(t) }
 
 type reply = adapterunit.Reply
 
-func request(tb testing.TB, e http.Handler, path, cookie string) reply {
-	tb.Helper()
-	r := httptest.NewRequestWithContext(tb.Context(), http.MethodGet, path, nil)
-	if cookie != "" {
-		r.Header.Set("Cookie", cookie)
-	}
-	w := httptest.NewRecorder()
-	e.ServeHTTP(w, r)
-	return reply{Status: w.Code, Header: w.Result().Header, Body: w.Body.String()}
-}
-
 // ginHandler is a handler as Gin wants it.
 func ginHandler(handler func(ctx) error) gin.HandlerFunc {
 	return func(c *gin.Context) {
@@ -73,7 +61,7 @@ func serve(tb testing.TB, handler func(ctx) error, cookie string, around ...laye
 	tb.Helper()
 	e := gin.New()
 	e.GET("/", append(around, ginHandler(handler))...)
-	return request(tb, e, "/", cookie)
+	return adapterunit.Request(tb, e, "/", cookie)
 }
 
 // serveUnknown answers one request that no route is for.
@@ -82,7 +70,7 @@ func serveUnknown(tb testing.TB, around ...layer) reply {
 	e := gin.New()
 	e.Use(around...)
 	e.GET("/", func(ctx) {})
-	return request(tb, e, "/nowhere", "")
+	return adapterunit.Request(tb, e, "/nowhere", "")
 }
 
 func text(c ctx, status int, body string) error {
@@ -101,26 +89,10 @@ func recovery() layer                     { return gin.RecoveryWithWriter(io.Dis
 
 func nothing(c ctx) { c.Next() }
 
-// sink is a ResponseWriter that costs nothing.
-type sink struct{ h http.Header }
-
-func (s *sink) Header() http.Header                  { return s.h }
-func (s *sink) Write(b []byte) (int, error)          { return len(b), nil }
-func (s *sink) WriteString(text string) (int, error) { return len(text), nil }
-func (s *sink) WriteHeader(int)                      {}
-
 // bare returns a function that answers one request without a cookie.
 func bare(tb testing.TB, handler func(ctx) error, cookie string, around layer) func() {
 	tb.Helper()
 	e := gin.New()
 	e.GET("/", around, ginHandler(handler))
-	r := httptest.NewRequestWithContext(tb.Context(), http.MethodGet, "/", nil)
-	if cookie != "" {
-		r.Header.Set("Cookie", cookie)
-	}
-	w := &sink{h: http.Header{}}
-	return func() {
-		clear(w.h)
-		e.ServeHTTP(w, r)
-	}
+	return adapterunit.Bare(tb, e, cookie)
 }

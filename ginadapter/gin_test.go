@@ -181,7 +181,7 @@ func TestHandleContext(t *testing.T) {
 				Session(c).Set("k", "v")
 				answer(c)
 			})
-			r := request(t, e, "/old", "")
+			r := adapterunit.Request(t, e, "/old", "")
 			if r.Status != 201 && r.Status != 204 {
 				t.Errorf("status %d", r.Status)
 			}
@@ -234,7 +234,7 @@ func TestWriterIsRestored(t *testing.T) {
 				}()
 				c.Next()
 			}, Middleware(m), handler)
-			request(t, e, "/", "")
+			adapterunit.Request(t, e, "/", "")
 			if !restored {
 				t.Error("the writer is still ours")
 			}

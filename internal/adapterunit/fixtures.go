@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"net/http/httptest"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -138,3 +139,38 @@ type Reply struct {
 	Header http.Header
 	Body   string
 }
+
+// Request answers one request by a framework that is an http.Handler.
+func Request(tb testing.TB, h http.Handler, path, cookie string) Reply {
+	tb.Helper()
+	w := httptest.NewRecorder()
+	h.ServeHTTP(w, request(tb, path, cookie))
+	return Reply{w.Code, w.Result().Header, w.Body.String()}
+}
+
+// Bare is Framework.Bare for a framework that is an http.Handler.
+func Bare(tb testing.TB, h http.Handler, cookie string) func() {
+	tb.Helper()
+	r, w := request(tb, "/", cookie), &sink{h: http.Header{}}
+	return func() {
+		clear(w.h)
+		h.ServeHTTP(w, r)
+	}
+}
+
+func request(tb testing.TB, path, cookie string) *http.Request {
+	tb.Helper()
+	r := httptest.NewRequestWithContext(tb.Context(), http.MethodGet, path, nil)
+	if cookie != "" {
+		r.Header.Set("Cookie", cookie)
+	}
+	return r
+}
+
+// sink is a ResponseWriter that costs nothing.
+type sink struct{ h http.Header }
+
+func (s *sink) Header() http.Header                  { return s.h }
+func (s *sink) Write(b []byte) (int, error)          { return len(b), nil }
+func (s *sink) WriteString(text string) (int, error) { return len(text), nil }
+func (s *sink) WriteHeader(int)                      {}
