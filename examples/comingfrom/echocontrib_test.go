@@ -20,15 +20,8 @@ type echoContribApp struct {
 func (a *echoContribApp) handler() http.Handler {
 	e := echo.New()
 	e.Use(session.Middleware(a.store))
-	e.GET("/", a.home)
-	e.POST("/theme", a.setTheme)
-	e.POST("/cart", a.addToCart)
-	e.POST("/login", a.login)
-	e.POST("/logout", a.logout)
-	e.GET("/moved", a.moved)
-	e.POST("/failing", a.failing)
-	e.POST("/slow", a.slow)
-	e.GET("/keys", a.keys)
+	mount(func(method, path string, h echo.HandlerFunc) { e.Add(method, path, h) },
+		a.home, a.setTheme, a.addToCart, a.login, a.logout, a.moved, a.failing, a.slow, a.keys)
 	return e
 }
 

@@ -23,15 +23,8 @@ type fiberSessionApp struct {
 
 func (a *fiberSessionApp) handler() http.Handler {
 	app := fiber.New()
-	app.Get("/", a.home)
-	app.Post("/theme", a.setTheme)
-	app.Post("/cart", a.addToCart)
-	app.Post("/login", a.login)
-	app.Post("/logout", a.logout)
-	app.Get("/moved", a.moved)
-	app.Post("/failing", a.failing)
-	app.Post("/slow", a.slow)
-	app.Get("/keys", a.keys)
+	mount(func(method, path string, h fiber.Handler) { app.Add(method, path, h) },
+		a.home, a.setTheme, a.addToCart, a.login, a.logout, a.moved, a.failing, a.slow, a.keys)
 	return adaptor.FiberApp(app)
 }
 

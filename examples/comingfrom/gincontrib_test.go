@@ -20,15 +20,8 @@ type ginContribApp struct {
 func (a *ginContribApp) handler() http.Handler {
 	g := gin.New()
 	g.Use(sessions.Sessions("session", a.store))
-	g.GET("/", a.home)
-	g.POST("/theme", a.setTheme)
-	g.POST("/cart", a.addToCart)
-	g.POST("/login", a.login)
-	g.POST("/logout", a.logout)
-	g.GET("/moved", a.moved)
-	g.POST("/failing", a.failing)
-	g.POST("/slow", a.slow)
-	g.GET("/keys", a.keys)
+	mount(func(method, path string, h gin.HandlerFunc) { g.Handle(method, path, h) },
+		a.home, a.setTheme, a.addToCart, a.login, a.logout, a.moved, a.failing, a.slow, a.keys)
 	g.POST("/late", a.late)
 	return g
 }

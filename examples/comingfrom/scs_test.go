@@ -21,15 +21,8 @@ type scsApp struct {
 
 func (a *scsApp) handler() http.Handler {
 	mux := http.NewServeMux()
-	mux.HandleFunc("GET /", a.home)
-	mux.HandleFunc("POST /theme", a.setTheme)
-	mux.HandleFunc("POST /cart", a.addToCart)
-	mux.HandleFunc("POST /login", a.login)
-	mux.HandleFunc("POST /logout", a.logout)
-	mux.HandleFunc("GET /moved", a.moved)
-	mux.HandleFunc("POST /failing", a.failing)
-	mux.HandleFunc("POST /slow", a.slow)
-	mux.HandleFunc("GET /keys", a.keys)
+	mount(func(method, path string, h http.HandlerFunc) { mux.HandleFunc(method+" "+path, h) },
+		a.home, a.setTheme, a.addToCart, a.login, a.logout, a.moved, a.failing, a.slow, a.keys)
 	return a.sessions.LoadAndSave(mux)
 }
 

@@ -15,6 +15,26 @@ import (
 	"github.com/satchel-go/satchel/core/sessiontest"
 )
 
+// mount mounts the pages that every application here has, in this order.
+func mount[H any](add func(method, path string, h H), home, setTheme, addToCart, login, logout, moved, failing, slow, keys H) {
+	for _, page := range []struct {
+		method, path string
+		h            H
+	}{
+		{http.MethodGet, "/", home},
+		{http.MethodPost, "/theme", setTheme},
+		{http.MethodPost, "/cart", addToCart},
+		{http.MethodPost, "/login", login},
+		{http.MethodPost, "/logout", logout},
+		{http.MethodGet, "/moved", moved},
+		{http.MethodPost, "/failing", failing},
+		{http.MethodPost, "/slow", slow},
+		{http.MethodGet, "/keys", keys},
+	} {
+		add(page.method, page.path, page.h)
+	}
+}
+
 // probe lets a test do something in the middle of a request.
 type probe struct{ meanwhile func() }
 
