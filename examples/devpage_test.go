@@ -217,8 +217,9 @@ func TestWhyWasILoggedOut(t *testing.T) {
 
 			a.get("/do/keep", cookie)
 			a.mu.Lock()
-			a.kept.Set("colour", "blue")
+			kept := a.kept
 			a.mu.Unlock()
+			kept.Set("colour", "blue")
 			a.want("too late", "/do/keep", "Written too late<", "The request was over", `set "colour"`)
 
 			a.get("/do/read", cookie, "session=another")
