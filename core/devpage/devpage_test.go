@@ -343,7 +343,7 @@ func TestNeverATokenOrValue(t *testing.T) {
 				if cookie := a.do("/"+strconv.Itoa(rnd.IntN(12)), sent...); strings.Contains(cookie, "=") && !strings.HasSuffix(cookie, "=") {
 					cookies = append(cookies, cookie)
 				}
-				if rnd.IntN(10) == 0 {
+				if rnd.IntN(30) == 0 {
 					clean(t, name, a.show(""), cookies[1:], values)
 				}
 			}
@@ -392,15 +392,19 @@ func act(s *core.Session, w http.ResponseWriter, r *http.Request, rnd *rand.Rand
 func clean(t *testing.T, backend, body string, cookies, values []string) {
 	t.Helper()
 	const window = 12
+	parts := map[string]bool{}
 	for _, cookie := range cookies {
 		_, value, _ := strings.Cut(cookie, "=")
 		if backend == "memory" {
 			value = value[22:] // before it is the ID, which is public
 		}
 		for i := 0; i+window <= len(value); i += window {
-			if strings.Contains(body, value[i:i+window]) {
-				t.Fatalf("the page shows a part of the token %s", value)
-			}
+			parts[value[i:i+window]] = true
+		}
+	}
+	for i := range max(0, len(body)-window) {
+		if parts[body[i:i+window]] {
+			t.Fatalf("the page shows a part of a token: %s", body[i:i+window])
 		}
 	}
 	for _, v := range values {
