@@ -325,7 +325,7 @@ func TestNeverATokenOrValue(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			rnd := rand.New(rand.NewPCG(1, 2)) //nolint:gosec // the traffic is to be the same every time
+			rnd := rand.New(rand.NewPCG(1, 2)) // the same traffic every time
 			var values []string
 			a := newApp(t, b, func(s *core.Session, w http.ResponseWriter, r *http.Request) {
 				act(s, w, r, rnd, &values)
