@@ -88,6 +88,22 @@ func TestReadmeCompiles(t *testing.T) {
 	compile(t, programs)
 }
 
+// TestWhyWasILoggedOutCompiles compiles the programs that mount the page.
+func TestWhyWasILoggedOutCompiles(t *testing.T) {
+	text, err := os.ReadFile("../docs/why-was-i-logged-out.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var programs []string
+	for _, block := range regexp.MustCompile("(?s)```go\n(.*?)```").FindAllStringSubmatch(string(text), -1) {
+		programs = append(programs, block[1])
+	}
+	if len(programs) != 4 {
+		t.Errorf("%d programs, want one for each framework", len(programs))
+	}
+	compile(t, programs)
+}
+
 // compile compiles programs as if they were packages of this module.
 func compile(t *testing.T, programs []string) {
 	t.Helper()
