@@ -16,6 +16,9 @@ type results struct {
 	cells  map[cell]map[string]*count
 	limits map[cell]map[string]string // reasons
 	seen   map[string]bool            // named by a test of the adapter suite or, for SEC, any test
+
+	tests  map[string]map[test]int    // passed, by SEC row
+	stores map[string]map[string]bool // SEC rows that passed in each of storeSuites
 }
 
 type count struct {
@@ -29,6 +32,8 @@ func newResults() *results {
 		cells:  map[cell]map[string]*count{},
 		limits: map[cell]map[string]string{},
 		seen:   map[string]bool{},
+		tests:  map[string]map[test]int{},
+		stores: map[string]map[string]bool{},
 	}
 }
 
@@ -46,6 +51,7 @@ func (r *results) event(e event) {
 		parts := strings.Split(e.Test, "/")
 		for _, id := range idsOf(parts[len(parts)-1]) {
 			r.count(e.Test, id).passed++
+			r.shown(e, id)
 		}
 	case "fail", "skip":
 		// A skipped part leaves a hole in all that it is a part of.
@@ -71,7 +77,12 @@ func (r *results) limit(e event) {
 	if r.limits[c] == nil {
 		r.limits[c] = map[string]string{}
 	}
-	r.limits[c][ids[0]] = m[3]
+	// A limit of the promise is one of the checklist's rows in the same case.
+	for _, id := range append(idsOf(strings.Split(e.Test, "/")[3]), ids[0]) {
+		if id == ids[0] || strings.HasPrefix(id, "SEC") {
+			r.limits[c][id] = m[3]
+		}
+	}
 }
 
 func (r *results) count(test, id string) *count {
@@ -131,11 +142,12 @@ func (t *table) row(id string) {
 // backend returns the text of one promise on one backend, over all adapters:
 // how many tests passed, or else the first thing that is to be said.
 func (t *table) backend(id, backend string, passed *int) string {
-	everywhere := !strings.HasPrefix(id, "SEC")
+	row, listed := requirementOf(id)
+	all := !strings.HasPrefix(id, "SEC") || listed && row.reach == everywhere
 	sum, remark := 0, ""
 	for _, adapter := range adapters {
 		c := cell{adapter, backend}
-		text := t.show(id, c.String(), t.cells[c][id], t.limits[c][id], everywhere, passed)
+		text := t.show(id, c.String(), t.cells[c][id], t.limits[c][id], all, passed)
 		if n, err := strconv.Atoi(text); err == nil {
 			sum += n
 		} else if text != "–" && (remark == "" || strings.HasPrefix(text, "**")) {
@@ -202,11 +214,8 @@ promise; "core" counts the unit and store tests.
 ` + beginMarker + "\n" + endMarker + "\n"
 )
 
-// replaceBetweenMarkers puts the table into the page, which may be empty.
+// replaceBetweenMarkers puts the table into the page.
 func replaceBetweenMarkers(page, table string) (string, error) {
-	if page == "" {
-		page = newPage
-	}
 	before, rest, ok := strings.Cut(page, beginMarker)
 	if !ok {
 		return "", errors.New("has no line " + beginMarker)
