@@ -88,8 +88,9 @@ test-modules: check-go redis ## each module by itself, as its users get it
 	done
 
 .PHONY: test-fips
-test-fips: check-go ## the core under GODEBUG=fips140=only
-	GODEBUG=fips140=only $(GO) test ./core/...
+test-fips: check-go redis ## core, stores and adapters under GODEBUG=fips140=only
+	GODEBUG=fips140=only $(GO) test -short ./core/... ./core/gorillastore/... ./echoadapter/... ./ginadapter/... ./fiberadapter/...
+	GODEBUG=fips140=only $(GO) test -run '^Test(Store|StoreWithFakeClock|SEC.*|K1.*|FIPS.*)$$' ./core/goredisstore
 
 .PHONY: lint
 lint: check-go $(GOLANGCI) ## golangci-lint in each module
