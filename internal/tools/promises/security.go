@@ -130,14 +130,17 @@ func casesOf(tests map[test]int, kind string) (texts []string) {
 	return texts
 }
 
-// limitsOf returns the backends that keep a row only within limits, in order.
-func (r *results) limitsOf(id string) (names []string) {
-	for _, b := range backends {
-		for _, a := range adapters {
-			if _, ok := r.limits[cell{a, b}][id]; ok && !slices.Contains(names, b) {
-				names = append(names, b)
-			}
-		}
-	}
+// limitsOf returns the backends that keep a row only within limits: those with
+// a column in order, then the others.
+func (r *results) limitsOf(id string) []string {
+	names := slices.Sorted(maps.Keys(r.limited[id]))
+	slices.SortStableFunc(names, func(a, b string) int { return place(a) - place(b) })
 	return names
+}
+
+func place(backend string) int {
+	if i := slices.Index(backends, backend); i >= 0 {
+		return i
+	}
+	return len(backends)
 }

@@ -37,13 +37,15 @@ func TestChecklistTable(t *testing.T) {
 		pass("TestConformanceFrom/nethttp/files/SEC39_words"),
 		pass("TestConformance/gin/redis/SEC57_commits_on_text"),
 		pass("TestConformance/gin/redis/SEC57_commits_on_stream"),
+		limitOf("TestConformanceFrom/nethttp/files/K1_SEC39_words", "files K1 no"),
+		limitOf("TestOther/nethttp/odd/K1_SEC39_words", "odd K1 no"),
 		limitOf("TestConformance/gin/cookie/K1_SEC39_words", "cookie K1 no"))
 	table, problems := checklistOf(events)
 	if len(problems) > 0 {
 		t.Errorf("problems: %q", problems)
 	}
 	want := "adapters: `SEC39_words` 21<br>stores: `SEC39_words` 4<br>" +
-		"`FuzzSEC39Bytes` (core), `TestSEC39Increments` (core, core/memstore)<br>limited: cookie"
+		"`FuzzSEC39Bytes` (core), `TestSEC39Increments` (core, core/memstore)<br>limited: cookie, files"
 	if got := rowOf(t, table, "SEC39")[1]; got != want {
 		t.Errorf("got  %s\nwant %s", got, want)
 	}

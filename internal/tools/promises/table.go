@@ -17,8 +17,9 @@ type results struct {
 	limits map[cell]map[string]string // reasons
 	seen   map[string]bool            // named by a test of the adapter suite or, for SEC, any test
 
-	tests  map[string]map[test]int    // passed, by SEC row
-	stores map[string]map[string]bool // SEC rows that passed in each of storeSuites
+	tests   map[string]map[test]int    // passed, by SEC row
+	stores  map[string]map[string]bool // SEC rows that passed in each of storeSuites
+	limited map[string]map[string]bool // backends, also those without a column, that limit a promise
 }
 
 type count struct {
@@ -28,12 +29,13 @@ type count struct {
 
 func newResults() *results {
 	return &results{
-		core:   map[string]*count{},
-		cells:  map[cell]map[string]*count{},
-		limits: map[cell]map[string]string{},
-		seen:   map[string]bool{},
-		tests:  map[string]map[test]int{},
-		stores: map[string]map[string]bool{},
+		core:    map[string]*count{},
+		cells:   map[cell]map[string]*count{},
+		limits:  map[cell]map[string]string{},
+		seen:    map[string]bool{},
+		tests:   map[string]map[test]int{},
+		stores:  map[string]map[string]bool{},
+		limited: map[string]map[string]bool{},
 	}
 }
 
@@ -69,17 +71,25 @@ func (r *results) limit(e event) {
 	if m == nil {
 		return
 	}
-	c, ok := cellOf(e.Test)
-	ids := idsOf(m[2])
-	if !ok || c.backend != m[1] || len(ids) != 1 {
+	parts, ids := strings.Split(e.Test, "/"), idsOf(m[2])
+	if len(parts) < 4 || !strings.HasPrefix(parts[0], "TestConformance") || parts[2] != m[1] || len(ids) != 1 {
 		return
 	}
-	if r.limits[c] == nil {
-		r.limits[c] = map[string]string{}
-	}
 	// A limit of the promise is one of the checklist's rows in the same case.
-	for _, id := range append(idsOf(strings.Split(e.Test, "/")[3]), ids[0]) {
-		if id == ids[0] || strings.HasPrefix(id, "SEC") {
+	for _, id := range idsOf(parts[3]) {
+		if strings.HasPrefix(id, "SEC") && id != ids[0] {
+			ids = append(ids, id)
+		}
+	}
+	for _, id := range ids {
+		if r.limited[id] == nil {
+			r.limited[id] = map[string]bool{}
+		}
+		r.limited[id][m[1]] = true
+		if c, ok := cellOf(e.Test); ok {
+			if r.limits[c] == nil {
+				r.limits[c] = map[string]string{}
+			}
 			r.limits[c][id] = m[3]
 		}
 	}
