@@ -32,9 +32,9 @@ var indexRaceCases = []testCase{
 	},
 }
 
-// racingLogins is how many logins race for a few places.
 const racingLogins = 100
 
+// parallelLogins lets racingLogins logins race for a few places.
 func parallelLogins(h *harness, policy core.LimitPolicy) {
 	const limit = 3
 	index, ctx, count := h.index(), h.Context(), newCensus()
