@@ -11,7 +11,10 @@ import (
 // adapter has a test for it. For the security checklist (SEC), see checklist.
 var (
 	adapters = []string{"nethttp", "echo", "gin", "fiber"}
-	backends = []string{"memory", "cookie", "redis", "gorilla-cookie", "gorilla-redis"}
+	backends = []string{
+		"memory", "cookie", "redis", "gorilla-cookie", "gorilla-redis",
+		"gorilla-redis-compatible", "gorilla-files",
+	}
 
 	corePromises = numbered(
 		span{"L", 1, 4}, span{"C", 1, 7}, span{"K", 1, 3}, span{"T", 1, 3},
