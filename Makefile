@@ -119,8 +119,9 @@ test-modules: check-go redis browser ## each module by itself, as its users get 
 	done
 
 .PHONY: test-fips
-test-fips: check-go ## the core under GODEBUG=fips140=only
-	GODEBUG=fips140=only $(GO) test ./core/...
+test-fips: check-go redis ## core, stores and adapters under GODEBUG=fips140=only
+	GODEBUG=fips140=only $(GO) test -short ./core/... ./core/gorillastore/... ./echoadapter/... ./ginadapter/... ./fiberadapter/...
+	GODEBUG=fips140=only $(GO) test -run '^Test(Store|StoreWithFakeClock|SEC.*|K1.*|FIPS.*)$$' ./core/goredisstore
 
 .PHONY: lint
 lint: check-go $(GOLANGCI) ## golangci-lint in each module
@@ -136,13 +137,13 @@ $(GOLANGCI):
 	@mv bin/golangci-lint $@
 
 .PHONY: promises
-promises: check-go tmp/test.json ## write docs/promises.md, the table of promises and their tests
-	@$(GO) run ./internal/tools/promises table -json tmp/test.json -o docs/promises.md
+promises: check-go tmp/test.json ## write the tables of docs/promises.md and docs/security.md
+	@$(GO) run ./internal/tools/promises table -json tmp/test.json -o docs/promises.md -security docs/security.md
 
 .PHONY: promises-check
 ifeq ($(PROMISES),on)
-promises-check: check-go tmp/test.json ## fail if a promise has no test or docs/promises.md is out of date
-	@$(GO) run ./internal/tools/promises table -json tmp/test.json -o docs/promises.md -check
+promises-check: check-go tmp/test.json ## fail if a promise has no test or a table is out of date
+	@$(GO) run ./internal/tools/promises table -json tmp/test.json -o docs/promises.md -security docs/security.md -check
 else
 promises-check:
 	@echo "Promises are not checked yet: PROMISES is off in the Makefile."
