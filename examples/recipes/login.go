@@ -16,7 +16,7 @@ import (
 	"github.com/satchel-go/satchel/ginadapter"
 )
 
-// [shared]
+//recipe:shared
 // returnTo is the page that a visitor was sent away from.
 var returnTo = core.NewKey[string]("return_to")
 
@@ -44,7 +44,7 @@ func comeBack(s *core.Session, page string) {
 	}
 }
 
-// [/shared]
+//recipe:end
 
 // page is what these examples show in place of HTML.
 func page(s *core.Session) map[string]any {
@@ -57,7 +57,7 @@ func writeJSON(w http.ResponseWriter, status int, v any) {
 	_ = json.NewEncoder(w).Encode(v) // the client may be gone
 }
 
-// [nethttp]
+//recipe:nethttp
 func loginNetHTTP(sessions *core.Manager) http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /login", func(w http.ResponseWriter, r *http.Request) {
@@ -91,9 +91,9 @@ func membersNetHTTP(next http.HandlerFunc) http.HandlerFunc {
 	}
 }
 
-// [/nethttp]
+//recipe:end
 
-// [echo]
+//recipe:echo
 func loginEcho(sessions *core.Manager) *echo.Echo {
 	e := echo.New()
 	e.Use(echoadapter.Middleware(sessions))
@@ -128,9 +128,9 @@ func membersEcho(next echo.HandlerFunc) echo.HandlerFunc {
 	}
 }
 
-// [/echo]
+//recipe:end
 
-// [gin]
+//recipe:gin
 func loginGin(sessions *core.Manager) *gin.Engine {
 	r := gin.New()
 	r.Use(gin.Recovery(), ginadapter.Middleware(sessions))
@@ -163,9 +163,9 @@ func membersGin(c *gin.Context) {
 	}
 }
 
-// [/gin]
+//recipe:end
 
-// [fiber]
+//recipe:fiber
 func loginFiber(sessions *core.Manager) *fiber.App {
 	app := fiber.New(fiber.Config{ReadBufferSize: 16 << 10, DisableStartupMessage: true})
 	app.Use(fiberadapter.Middleware(sessions))
@@ -197,4 +197,4 @@ func membersFiber(c *fiber.Ctx) error {
 	return c.Next()
 }
 
-// [/fiber]
+//recipe:end

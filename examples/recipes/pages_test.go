@@ -15,7 +15,7 @@ var update = flag.Bool("update", false, "write the code into the pages of docs/r
 const docs = "../../docs/recipes"
 
 var (
-	opening = regexp.MustCompile(`^\t*// \[([a-z]+)\]$`)
+	opening = regexp.MustCompile(`^\t*//recipe:([a-z]+)$`)
 	// block is a marker and the code below it.
 	block = regexp.MustCompile("(?s)<!-- (\\S+\\.go) ([a-z]+) -->\n```go\n(.*?)```\n")
 )
@@ -96,7 +96,7 @@ func readRegions(t *testing.T) map[string]string {
 			switch bare := strings.TrimRight(line, "\n"); {
 			case name == "" && opening.MatchString(bare):
 				name, code = opening.FindStringSubmatch(bare)[1], ""
-			case name != "" && strings.TrimLeft(bare, "\t") == "// [/"+name+"]":
+			case name != "" && strings.TrimLeft(bare, "\t") == "//recipe:end":
 				regions[file+" "+name] = dedent(strings.Trim(code, "\n") + "\n")
 				name = ""
 			case name != "":

@@ -51,7 +51,7 @@ func frameworks(n func(*core.Manager) http.Handler, e func(*core.Manager) *echo.
 var certificate, trusted = func() (tls.Certificate, *tls.Config) {
 	s := httptest.NewTLSServer(http.NotFoundHandler())
 	defer s.Close()
-	config := s.Client().Transport.(*http.Transport).TLSClientConfig //nolint:errcheck,forcetypeassert // as documented
+	config := s.Client().Transport.(*http.Transport).TLSClientConfig
 	return s.TLS.Certificates[0], config
 }()
 
