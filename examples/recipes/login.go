@@ -17,6 +17,7 @@ import (
 )
 
 //recipe:shared
+
 // returnTo is the page that a visitor was sent away from.
 var returnTo = core.NewKey[string]("return_to")
 
