@@ -59,8 +59,12 @@ var certificate, trusted = func() (tls.Certificate, *tls.Config) {
 func serve(t *testing.T, app any) string {
 	t.Helper()
 	l := listen(t)
-	start(t, app, tls.NewListener(l, &tls.Config{Certificates: []tls.Certificate{certificate}, MinVersion: tls.VersionTLS12}))
+	start(t, app, overTLS(l))
 	return "https://" + l.Addr().String()
+}
+
+func overTLS(l net.Listener) net.Listener {
+	return tls.NewListener(l, &tls.Config{Certificates: []tls.Certificate{certificate}, MinVersion: tls.VersionTLS12})
 }
 
 func listen(t *testing.T) net.Listener {
