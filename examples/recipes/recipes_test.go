@@ -220,3 +220,5 @@ func eventually(t *testing.T, what string, ok func() bool) {
 		}
 	}
 }
+
+func flash(kind, text string) core.Flash { return core.Flash{Kind: kind, Text: text} }
