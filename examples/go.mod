@@ -4,8 +4,10 @@ go 1.25.0
 
 require (
 	github.com/coder/websocket v1.8.15
+	github.com/coreos/go-oidc/v3 v3.14.1
 	github.com/gin-contrib/sessions v1.0.4
 	github.com/gin-gonic/gin v1.12.0
+	github.com/go-jose/go-jose/v4 v4.0.5
 	github.com/gofiber/contrib/websocket v1.3.4
 	github.com/gofiber/fiber/v2 v2.52.15
 	github.com/gorilla/sessions v1.4.0
@@ -21,6 +23,7 @@ require (
 	github.com/satchel-go/satchel/echoadapter v0.1.0
 	github.com/satchel-go/satchel/fiberadapter v0.1.0
 	github.com/satchel-go/satchel/ginadapter v0.1.0
+	golang.org/x/oauth2 v0.30.0
 )
 
 require (
@@ -74,7 +77,6 @@ require (
 	golang.org/x/arch v0.22.0 // indirect
 	golang.org/x/crypto v0.53.0 // indirect
 	golang.org/x/net v0.56.0 // indirect
-	golang.org/x/oauth2 v0.30.0 // indirect
 	golang.org/x/sys v0.46.0 // indirect
 	golang.org/x/text v0.40.0 // indirect
 	golang.org/x/time v0.15.0 // indirect

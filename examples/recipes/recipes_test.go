@@ -167,9 +167,9 @@ func (b *browser) post(path string, pairs ...string) reply {
 }
 
 // cookie returns the value of the cookie called name, "" if there is none.
-func (b *browser) cookie(path, name string) string {
+func (b *browser) cookie(name string) string {
 	b.Helper()
-	u, err := url.Parse(b.base + path)
+	u, err := url.Parse(b.base + "/")
 	if err != nil {
 		b.Fatal(err)
 	}
