@@ -15,13 +15,13 @@ func TestLogin(t *testing.T) {
 			b := newBrowser(t, serve(t, f.app(sessiontest.New(t).Manager)), nil)
 
 			b.get("/account?tab=2").goes("/login")
-			before := b.cookie("__Host-session")
+			before := b.token()
 			b.post("/login", "name", "ann", "password", "battery staple").goes("/login")
 			b.get("/login").wants(200, `{"user":"","flashes":[{"kind":"error","text":"Wrong name or password."}]}`)
 			b.get("/login").wants(200, `{"user":"","flashes":[]}`)
 
 			b.post("/login", "name", "ann", "password", "correct horse").goes("/account?tab=2")
-			loggedIn := b.cookie("__Host-session")
+			loggedIn := b.token()
 			if before == "" || before == loggedIn {
 				t.Error("the token is the same before and after the login")
 			}

@@ -21,13 +21,13 @@ func TestPassword(t *testing.T) {
 			here.WantFlashes(flash("error", "That is not your password."))
 			other.WantUser(ann)
 
-			before := b.cookie("__Host-session")
+			before := b.token()
 			b.post("/password", "old", "first", "new", "second").goes("/account")
 			here.WantUser(ann)
 			here.WantFlash("success", "Your password is changed. All other devices are logged out.")
 			other.WantAnonymous()
 			bob.WantUser("bob")
-			if before == b.cookie("__Host-session") {
+			if before == b.token() {
 				t.Error("this device has the old token")
 			}
 			if users.check(ann, "first") || !users.check(ann, "second") {

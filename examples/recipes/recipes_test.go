@@ -166,15 +166,15 @@ func (b *browser) post(path string, pairs ...string) reply {
 	return b.send("POST", path, "application/x-www-form-urlencoded", form.Encode())
 }
 
-// cookie returns the value of the cookie called name, "" if there is none.
-func (b *browser) cookie(name string) string {
+// token returns the session cookie's value, "" if there is none.
+func (b *browser) token() string {
 	b.Helper()
 	u, err := url.Parse(b.base + "/")
 	if err != nil {
 		b.Fatal(err)
 	}
 	for _, c := range b.Jar.Cookies(u) {
-		if c.Name == name {
+		if c.Name == "__Host-session" {
 			return c.Value
 		}
 	}

@@ -39,7 +39,7 @@ func TestSeveral(t *testing.T) {
 
 			// A token of the one is none of the other.
 			thief := newBrowser(t, b.base, nil)
-			thief.send("GET", "/office/", "", "", "Cookie", "__Host-office="+b.cookie("__Host-session")).
+			thief.send("GET", "/office/", "", "", "Cookie", "__Host-office="+b.token()).
 				wants(200, `{"clerk":"","customer":""}`)
 
 			b.post("/office/logout")

@@ -13,7 +13,10 @@ import (
 // listed are those of tokens that are verified without a store (20, 47 to 56).
 var (
 	adapters = []string{"nethttp", "echo", "gin", "fiber"}
-	backends = []string{"memory", "cookie", "redis", "gorilla-cookie", "gorilla-redis"}
+	backends = []string{
+		"memory", "cookie", "redis", "gorilla-cookie", "gorilla-redis",
+		"gorilla-redis-compatible", "gorilla-files",
+	}
 
 	corePromises = numbered(
 		span{"L", 1, 4}, span{"C", 1, 7}, span{"K", 1, 3}, span{"T", 1, 3},
