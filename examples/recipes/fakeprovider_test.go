@@ -1,6 +1,7 @@
 package recipes
 
 import (
+	"cmp"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
@@ -26,6 +27,8 @@ import (
 type idp struct {
 	*httptest.Server
 	key *ecdsa.PrivateKey
+
+	forged string // a nonce for all tokens, "" for the right one
 
 	mu    sync.Mutex
 	codes map[string]url.Values // to the questions that they answer, once
@@ -111,7 +114,7 @@ func (p *idp) token(w http.ResponseWriter, r *http.Request) {
 		panic(fmt.Sprint("a mistake in this file: ", err))
 	}
 	id, err := jwt.Signed(signer).Claims(map[string]any{
-		"iss": p.URL, "aud": "app", "sub": "ada", "nonce": q.Get("nonce"),
+		"iss": p.URL, "aud": "app", "sub": "ada", "nonce": cmp.Or(p.forged, q.Get("nonce")),
 		"iat": time.Now().Unix(), "exp": time.Now().Add(time.Hour).Unix(),
 	}).Serialize()
 	if err != nil {

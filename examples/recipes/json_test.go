@@ -3,7 +3,7 @@ package recipes
 import (
 	"context"
 	"errors"
-	"sync"
+	"fmt"
 	"sync/atomic"
 	"testing"
 
@@ -16,6 +16,9 @@ import (
 type outage struct {
 	core.Store
 	down atomic.Bool
+
+	overlap atomic.Int32  // so many Loads wait for each other
+	met     chan struct{} // closed when they have
 }
 
 func (o *outage) Unwrap() core.Store { return o.Store }
@@ -24,7 +27,14 @@ func (o *outage) Load(ctx context.Context, id core.ID) (core.Entry, error) {
 	if o.down.Load() {
 		return core.Entry{}, errors.New("down")
 	}
-	return o.Store.Load(ctx, id)
+	e, err := o.Store.Load(ctx, id)
+	switch left := o.overlap.Add(-1); {
+	case left == 0:
+		close(o.met)
+	case left > 0:
+		<-o.met
+	}
+	return e, err
 }
 
 func TestJSON(t *testing.T) {
@@ -32,7 +42,7 @@ func TestJSON(t *testing.T) {
 	for _, f := range frameworks(jsonNetHTTP, jsonEcho, jsonGin, jsonFiber) {
 		t.Run(f.name, func(t *testing.T) {
 			t.Parallel()
-			store := &outage{Store: memstore.New()}
+			store := &outage{Store: memstore.New(), met: make(chan struct{})}
 			sessions := sessiontest.NewOn(t, core.ServerSide(store), func(c *core.Config) { c.Observer = func(context.Context, core.Event) {} })
 			b := newBrowser(t, serve(t, f.app(sessions.Manager)), nil)
 			login := func(contentType, body string) reply {
@@ -47,11 +57,20 @@ func TestJSON(t *testing.T) {
 			login("application/json", `{"name":"ann","password":"x"}`).wants(401, `{"error":"wrong name or password"}`)
 			login("application/json; charset=utf-8", right).wants(200, `{"user":"ann"}`)
 
-			var all sync.WaitGroup
-			for range 4 { // overlapping, as scripts do
-				all.Go(func() { b.send("PUT", "/api/like", "", "") })
+			store.overlap.Store(4) // as the requests of scripts do
+			answers := make(chan string, 4)
+			for range 4 {
+				go func() { answers <- b.send("PUT", "/api/like", "", "").body }()
 			}
-			all.Wait()
+			seen := map[string]bool{}
+			for range 4 {
+				seen[canonical(<-answers)] = true
+			}
+			for n := range 4 {
+				if want := fmt.Sprintf(`{"likes":%d}`, n+1); !seen[want] {
+					t.Errorf("none of four requests got %s: %v", want, seen)
+				}
+			}
 			b.send("PUT", "/api/like", "", "").wants(200, `{"likes":5}`)
 
 			store.down.Store(true)

@@ -31,6 +31,8 @@ func TestLogin(t *testing.T) {
 				t.Errorf("Cache-Control is %q", got)
 			}
 			b.get("/account").wants(200, `{"user":"ann","flashes":[]}`)
+			b.post("/login", "name", "ann", "password", "correct horse").goes("/account") // once is enough
+			b.get("/account")
 
 			b.post("/logout").goes("/login")
 			b.get("/login").wants(200, `{"user":"","flashes":[{"kind":"info","text":"Signed out."}]}`)

@@ -70,12 +70,24 @@ var hidden = regexp.MustCompile(`name="(\w+)" value="([^"]*)"`)
 // begins starts a login and returns the form on the provider's page.
 func (b *browser) begins(p *idp) []string {
 	b.Helper()
+	return b.reads(p, b.asks(p))
+}
+
+// asks starts a login and returns the path to which the provider is asked.
+func (b *browser) asks(p *idp) string {
+	b.Helper()
 	res := b.get("/login/")
 	to := res.header.Get("Location")
 	if res.status != http.StatusSeeOther || !strings.HasPrefix(to, p.URL+"/authorize?") {
 		b.Fatalf("%d to %q, want 303 to the provider", res.status, to)
 	}
-	at := newBrowser(b.T, p.URL, nil).get(strings.TrimPrefix(to, p.URL))
+	return strings.TrimPrefix(to, p.URL)
+}
+
+// reads returns the form on the provider's page.
+func (b *browser) reads(p *idp, path string) []string {
+	b.Helper()
+	at := newBrowser(b.T, p.URL, nil).get(path)
 	var form []string
 	for _, field := range hidden.FindAllStringSubmatch(at.body, -1) {
 		form = append(form, field[1], html.UnescapeString(field[2]))
@@ -173,9 +185,13 @@ func TestProviderRefuses(t *testing.T) {
 			victim.get("/login/finish").goes("/login/")
 			victim.get("/account").wants(200, `{"user":"","flashes":[]}`)
 
-			own = victim.begins(p)
+			question := victim.asks(p)
+			own, again := victim.reads(p, question), victim.reads(p, question) // by going back, say
 			victim.crossPost(own...).goes("/login/finish")
 			refused("the same answer again", victim.crossPost(own...))
+			refused("another answer to the same question", victim.crossPost(again...))
+			p.forged = "of another login"
+			refused("a token of another login", victim.crossPost(victim.begins(p)...))
 		})
 	}
 }
