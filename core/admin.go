@@ -198,7 +198,7 @@ func (m *Manager) revoke(ctx context.Context, id ID, user string) error {
 	if err := m.endOne(ctx, ending{id: id, user: user}); err != nil {
 		return err
 	}
-	m.config.Observer(ctx, Event{Kind: EventRevoked, ID: id, User: user})
+	m.observe(ctx, requestIn(ctx), Event{Kind: EventRevoked, ID: id, User: user})
 	return nil
 }
 
@@ -263,7 +263,7 @@ func (m *Manager) revokeIf(ctx context.Context, user string, id ID) error {
 	if err := m.delete(ctx, ending{id: id}); err != nil {
 		return err
 	}
-	m.config.Observer(ctx, Event{Kind: EventRevoked, ID: id, User: user})
+	m.observe(ctx, requestIn(ctx), Event{Kind: EventRevoked, ID: id, User: user})
 	return nil
 }
 
@@ -291,7 +291,7 @@ func (m *Manager) RevokeAll(ctx context.Context) error {
 		}
 	}
 	m.watchers.tellAll()
-	m.config.Observer(ctx, Event{Kind: EventRevoked, Detail: "all sessions"})
+	m.observe(ctx, requestIn(ctx), Event{Kind: EventRevoked, Detail: "all sessions"})
 	return nil
 }
 

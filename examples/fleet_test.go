@@ -55,15 +55,18 @@ func newFleet(t *testing.T, m *core.Manager) fleet {
 		if err != nil {
 			t.Fatal(err)
 		}
-		served := make(chan error, 1)
-		go func() { served <- app.Serve(l) }()
+		served := make(chan struct{})
+		go func() {
+			_ = app.Serve(l) // says in the end that it was closed
+			close(served)
+		}()
 		t.Cleanup(func() {
 			ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 			defer cancel()
 			if err := app.Shutdown(ctx); err != nil {
 				t.Errorf("%s: %v", f.name, err)
 			}
-			_ = <-served // that it was closed
+			<-served
 		})
 		running = append(running, "http://"+l.Addr().String())
 	}

@@ -19,7 +19,7 @@ func TestProviderChromium(t *testing.T) {
 		t.Skip("starts a browser")
 	}
 	browser := ""
-	for _, name := range []string{"chromium", "chromium-browser", "google-chrome"} {
+	for _, name := range []string{os.Getenv("CHROMIUM"), "chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome"} {
 		if path, err := exec.LookPath(name); err == nil {
 			browser = path
 			break
