@@ -60,7 +60,11 @@ func TestJSON(t *testing.T) {
 			store.overlap.Store(4) // as the requests of scripts do
 			answers := make(chan string, 4)
 			for range 4 {
-				go func() { answers <- b.send("PUT", "/api/like", "", "").body }()
+				go func() {
+					body := "none"
+					defer func() { answers <- body }() // also if the request fails
+					body = b.send("PUT", "/api/like", "", "").body
+				}()
 			}
 			seen := map[string]bool{}
 			for range 4 {
