@@ -78,6 +78,11 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 		return err
 	}
 	problems = append(problems, faults(results)...)
+	for pkg, b := range r.builds {
+		if b.together != nil {
+			problems = append(problems, fmt.Sprintf("%s: all mutations in one: %v", pkg, b.together))
+		}
+	}
 	for _, p := range problems {
 		fmt.Fprintln(stdout, "  "+p)
 	}

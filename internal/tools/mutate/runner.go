@@ -21,16 +21,16 @@ type runner struct {
 	timeout time.Duration
 	jobs    int
 
-	mu     sync.Mutex
 	builds map[string]*build // by package
-	sound  map[target]error  // what is wrong with a test without mutations
 }
 
-// build is the tests of a package with all combined mutations in them.
+// build is the tests of a package with all combined mutations in them, or
+// with none.
 type build struct {
-	once   sync.Once
-	binary string
-	err    error
+	once     sync.Once
+	binary   string
+	together error // why the mutations are not in it
+	err      error // why there is none at all
 }
 
 func newRunner(root string, timeout time.Duration, jobs int) (*runner, error) {
@@ -92,7 +92,7 @@ func (r *runner) runAll(ctx context.Context, all []mutation, show func(result)) 
 			return
 		}
 		began := time.Now()
-		if b := r.builds[res.test.pkg]; b.err == nil && together.parts[res.mutation.name] {
+		if b := r.builds[res.test.pkg]; b.together == nil && together.parts[res.mutation.name] {
 			res.err = r.run(ctx, b.binary, res.test, res.mutation.name)
 		} else {
 			res.err = r.alone(ctx, i, res.mutation, res.test)
@@ -139,30 +139,30 @@ func (r *runner) baseline(ctx context.Context, results []result, overlay string)
 			r.builds[res.test.pkg] = &build{binary: filepath.Join(r.temp, fmt.Sprintf("%d.test", len(r.builds)))}
 		}
 	}
+	var mu sync.Mutex
 	r.each(len(tests), func(i int) {
 		t := tests[i]
 		b := r.builds[t.pkg]
-		b.once.Do(func() { b.err = r.build(ctx, t.pkg, b.binary, overlay) })
-		binary := b.binary
-		if b.err != nil {
-			// Some mutation does not compile. Alone, each tells.
-			binary = filepath.Join(r.temp, fmt.Sprintf("base-%d.test", i))
-			defer os.Remove(binary) //nolint:errcheck // close removes the folder
-			if err := r.build(ctx, t.pkg, binary, ""); err != nil {
-				r.unsound(sound, t, err)
-				return
-			}
+		b.once.Do(func() { r.prepare(ctx, t.pkg, overlay, b) })
+		err := b.err
+		if err == nil {
+			out, failed := r.test(ctx, b.binary, t, "")
+			err = passes(t, out, failed)
 		}
-		out, failed := r.test(ctx, binary, t, "")
-		r.unsound(sound, t, passes(t, out, failed))
+		mu.Lock()
+		sound[t] = err
+		mu.Unlock()
 	})
 	return sound
 }
 
-func (r *runner) unsound(sound map[target]error, t target, err error) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	sound[t] = err
+// prepare builds pkg's tests with all mutations; if one of them does not
+// compile, without any. Then each is built alone, and tells.
+func (r *runner) prepare(ctx context.Context, pkg, overlay string, b *build) {
+	b.together = r.build(ctx, pkg, b.binary, overlay)
+	if b.together != nil {
+		b.err = r.build(ctx, pkg, b.binary, "")
+	}
 }
 
 // passes says what is wrong with a test that was run without a mutation.
