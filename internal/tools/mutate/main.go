@@ -42,7 +42,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	dir := flags.String("dir", "internal/mutations", "folder of the mutations, below root")
 	table := flags.String("promises", "docs/promises.md", "table of promises, below root")
 	only := flags.String("run", "", "only mutations whose names match this regexp")
-	jobs := flags.Int("j", runtime.NumCPU(), "how many mutations run at once")
+	jobs := flags.Int("j", runtime.NumCPU(), "how many packages are built at once; of tests, which often wait, twice as many run")
 	timeout := flags.Duration("timeout", time.Minute, "how long one test may take")
 	if err := flags.Parse(args); err != nil {
 		return err

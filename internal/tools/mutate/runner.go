@@ -85,7 +85,7 @@ func (r *runner) runAll(ctx context.Context, all []mutation, show func(result)) 
 	for i := range done {
 		done[i] = make(chan struct{})
 	}
-	go r.each(len(results), func(i int) {
+	go each(2*r.jobs, len(results), func(i int) {
 		defer close(done[i])
 		res := &results[i]
 		if res.err = sound[res.test]; res.err != nil {
@@ -107,10 +107,10 @@ func (r *runner) runAll(ctx context.Context, all []mutation, show func(result)) 
 }
 
 // each calls f with every number below n, some at a time.
-func (r *runner) each(n int, f func(int)) {
+func each(jobs, n int, f func(int)) {
 	next := make(chan int)
 	var wg sync.WaitGroup
-	for range r.jobs {
+	for range jobs {
 		wg.Go(func() {
 			for i := range next {
 				f(i)
@@ -140,7 +140,7 @@ func (r *runner) baseline(ctx context.Context, results []result, overlay string)
 		}
 	}
 	var mu sync.Mutex
-	r.each(len(tests), func(i int) {
+	each(r.jobs, len(tests), func(i int) {
 		t := tests[i]
 		b := r.builds[t.pkg]
 		b.once.Do(func() { r.prepare(ctx, t.pkg, overlay, b) })

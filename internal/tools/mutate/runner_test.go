@@ -98,7 +98,6 @@ var uncompilable = struct{ name, test, diff, want string }{
 // mutateModule runs the tool on module, and returns what it printed.
 func mutateModule(t *testing.T, all []struct{ name, test, diff, want string }) (string, error) {
 	t.Setenv("GOWORK", "off")
-	t.Setenv("GOFLAGS", "")
 	root := t.TempDir()
 	write := func(name, text string) {
 		file := filepath.Join(root, name)
