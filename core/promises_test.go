@@ -26,18 +26,22 @@ func TestT1ExpiryIsCappedByTheLifetime(t *testing.T) {
 }
 
 // forgetful is a store whose index of users knows nothing but what it is
-// told: it does not notice that a session has ended.
+// told, and deletes nothing: it does not notice that a session has ended.
 type forgetful struct {
 	core.Store
 	mu    sync.Mutex
 	users map[string][]core.ID
 }
 
-func (f *forgetful) Reserve(_ context.Context, user string, id core.ID, _ int, _ core.LimitPolicy) ([]core.ID, error) {
+func (f *forgetful) Reserve(_ context.Context, user string, id core.ID, limit int, _ core.LimitPolicy) (end []core.ID, _ error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	f.users[user] = append(slices.DeleteFunc(f.users[user], func(other core.ID) bool { return other == id }), id)
-	return nil, nil
+	ids := append(slices.DeleteFunc(f.users[user], func(other core.ID) bool { return other == id }), id)
+	if over := len(ids) - limit; limit > 0 && over > 0 {
+		end, ids = ids[:over], ids[over:]
+	}
+	f.users[user] = ids
+	return end, nil
 }
 
 func (f *forgetful) Confirm(context.Context, string, core.ID, time.Time) error { return nil }
@@ -78,6 +82,17 @@ func TestI2EndedSessionsLeaveTheIndex(t *testing.T) {
 		if ids, _ := index.List(t.Context(), "ann"); len(ids) != 0 {
 			t.Errorf("I2: after %s, the session is still in its user's index", how)
 		}
+	}
+}
+
+// A store may leave it to the core to delete what a login pushes out.
+func TestI1SEC18PushedOutSessionsEnd(t *testing.T) {
+	w := server(t)
+	w.m = w.manager(core.ServerSide(&forgetful{Store: w.store, users: map[string][]core.ID{}}),
+		func(c *core.Config) { c.SessionLimit = 1 })
+	first, second := login(t, w, "ann"), login(t, w, "ann")
+	if first.user() != "" || second.user() != "ann" || w.store.Len() != 1 {
+		t.Errorf("SEC18: the first login reads %q, the second %q, %d stored", first.user(), second.user(), w.store.Len())
 	}
 }
 

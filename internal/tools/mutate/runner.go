@@ -244,7 +244,7 @@ func (r *runner) build(ctx context.Context, pkg, binary, overlay string) error {
 	if overlay != "" {
 		args = append(args, "-overlay", overlay)
 	}
-	cmd := exec.CommandContext(ctx, "go", append(args, pkg)...) //nolint:gosec // the packages are those of the patches
+	cmd := exec.CommandContext(ctx, "go", append(args, pkg)...)
 	cmd.Dir = r.root
 	out, err := cmd.CombinedOutput()
 	if err == nil {
@@ -261,7 +261,7 @@ func (r *runner) test(ctx context.Context, binary string, t target, on string) (
 	// The limit is for binaries that do not keep to their own.
 	ctx, cancel := context.WithTimeout(ctx, r.timeout+30*time.Second)
 	defer cancel()
-	cmd := exec.CommandContext(ctx, binary, "-test.v", "-test.run", t.pattern(), "-test.timeout", r.timeout.String()) //nolint:gosec // just built
+	cmd := exec.CommandContext(ctx, binary, "-test.v", "-test.run", t.pattern(), "-test.timeout", r.timeout.String())
 	cmd.Dir = r.path(t.pkg)
 	cmd.Env = append(os.Environ(), variable+"="+on)
 	var out bytes.Buffer
