@@ -6,6 +6,7 @@ GOLANGCI := bin/golangci-lint-$(GOLANGCI_VERSION)
 FUZZTIME ?= 10s
 DURATION ?= 10m
 BENCH ?= .
+MUTATIONS ?= .
 ROUNDS ?= 25
 SESSIONS ?= 100000
 
@@ -192,6 +193,10 @@ SEED ?= $(shell date +%s)000000
 .PHONY: torture
 torture: check-go ## the model test with N schedules (1000000) from SEED on (a new one each time)
 	$(GO) test -run '^TestModel$$' -count=1 -v -timeout 0 ./internal/modeltest -args -schedules=$(N) -seed=$(SEED)
+
+.PHONY: mutate
+mutate: check-go ## break each promise, and see its test fail; MUTATIONS=regexp chooses
+	@$(GO) run ./internal/tools/mutate -run '$(MUTATIONS)'
 
 .PHONY: soak
 soak: check-go ## the probe under load for DURATION (10m) in each framework: nothing may grow

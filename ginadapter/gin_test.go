@@ -70,6 +70,17 @@ func TestGinWays(t *testing.T) {
 	}
 }
 
+// An OnError that writes without a status does not answer with the handler's.
+func TestC3OnErrorWithoutAStatus(t *testing.T) {
+	m, _ := adapterunit.ServerSide(t, core.Config{})
+	r := serve(t, func(c *gin.Context) error {
+		Session(c).Set("k", make(chan int)) // fails the commit
+		c.Redirect(303, "/to")
+		return nil
+	}, "", Middleware(m, OnError(func(c *gin.Context, _ error) { _, _ = c.Writer.WriteString("sorry") })))
+	r.Wants(t, 200, "sorry")
+}
+
 // Gin takes informational headers for the response; with sessions it does not.
 func TestEarlyHints(t *testing.T) {
 	m, _ := adapterunit.ServerSide(t, core.Config{})
