@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"os"
-	"os/exec"
 	"strings"
 	"sync"
 	"testing"
@@ -15,37 +14,15 @@ import (
 	"github.com/chromedp/cdproto/network"
 	"github.com/chromedp/cdproto/runtime"
 	"github.com/chromedp/chromedp"
+
+	"github.com/satchel-go/satchel/examples/internal/chromium"
 )
 
 // patience is how long a step may take on a slow machine.
 const patience = 30 * time.Second
 
-// candidates are where Chromium, or a browser made of it, may be. The Makefile
-// looks in the same places.
-var candidates = []string{
-	"chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome",
-	"/Applications/Chromium.app/Contents/MacOS/Chromium",
-	"/Applications/Google Chrome.app/Contents/MacOS/Google Chrome",
-}
-
-func findChromium() (string, error) {
-	names := candidates
-	if path := os.Getenv("CHROMIUM"); path != "" {
-		names = []string{path}
-	}
-	for _, name := range names {
-		if path, err := exec.LookPath(name); err == nil {
-			return path, nil
-		}
-	}
-	return "", fmt.Errorf("the tests of the demo need Chromium, or a browser made of it; looked for %s. Install it with\n"+
-		"    sudo apt-get install chromium        (Debian)\n"+
-		"    brew install --cask chromium         (macOS)\n"+
-		"or set CHROMIUM to the path of such a browser", strings.Join(names, ", "))
-}
-
-// chromium is one browser for all tests, started by the first one that needs it.
-var chromium struct {
+// shared is one browser for all tests, started by the first one that needs it.
+var shared struct {
 	once sync.Once
 	ctx  context.Context
 	stop func()
@@ -53,7 +30,7 @@ var chromium struct {
 }
 
 func startChromium() (context.Context, func(), error) {
-	path, err := findChromium()
+	path, err := chromium.Find()
 	if err != nil {
 		return nil, nil, err
 	}
@@ -95,11 +72,11 @@ type tab struct {
 
 func newTab(t *testing.T, base string) *tab {
 	t.Helper()
-	chromium.once.Do(func() { chromium.ctx, chromium.stop, chromium.err = startChromium() })
-	if chromium.err != nil {
-		t.Fatal(chromium.err)
+	shared.once.Do(func() { shared.ctx, shared.stop, shared.err = startChromium() })
+	if shared.err != nil {
+		t.Fatal(shared.err)
 	}
-	ctx, cancel := chromedp.NewContext(chromium.ctx, chromedp.WithNewBrowserContext())
+	ctx, cancel := chromedp.NewContext(shared.ctx, chromedp.WithNewBrowserContext())
 	t.Cleanup(cancel)
 	b := &tab{t, ctx, base}
 	if err := chromedp.Listen(ctx, b.listen); err != nil { // and opens the tab

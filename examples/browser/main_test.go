@@ -7,6 +7,7 @@ import (
 	"sync"
 	"testing"
 
+	"github.com/satchel-go/satchel/examples/internal/chromium"
 	"github.com/satchel-go/satchel/examples/internal/runtest"
 )
 
@@ -26,7 +27,7 @@ func start(t *testing.T, framework string, args ...string) string {
 	if testing.Short() {
 		t.Skip("builds and starts programs")
 	}
-	if _, err := findChromium(); err != nil { // before it is built for a minute
+	if _, err := chromium.Find(); err != nil { // before it is built for a minute
 		t.Fatal(err)
 	}
 	programs.once.Do(func() {
@@ -48,8 +49,8 @@ func start(t *testing.T, framework string, args ...string) string {
 
 func TestMain(m *testing.M) {
 	code := m.Run()
-	if chromium.stop != nil {
-		chromium.stop()
+	if shared.stop != nil {
+		shared.stop()
 	}
 	if programs.folder != "" {
 		_ = os.RemoveAll(programs.folder) // programs that were in use are killed

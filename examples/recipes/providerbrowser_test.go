@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/satchel-go/satchel/core/sessiontest"
+	"github.com/satchel-go/satchel/examples/internal/chromium"
 )
 
 // TestProviderChromium goes through the login in a real browser: the rule in
@@ -18,15 +19,9 @@ func TestProviderChromium(t *testing.T) {
 	if testing.Short() {
 		t.Skip("starts a browser")
 	}
-	browser := ""
-	for _, name := range []string{os.Getenv("CHROMIUM"), "chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome"} {
-		if path, err := exec.LookPath(name); err == nil {
-			browser = path
-			break
-		}
-	}
-	if browser == "" {
-		t.Skip("there is no Chromium; TestProvider follows its rules")
+	browser, err := chromium.Find()
+	if err != nil {
+		t.Fatal(err)
 	}
 	t.Parallel()
 	profile, err := os.MkdirTemp("", "recipes") //nolint:usetesting // TempDir fails if a browser's child still writes
