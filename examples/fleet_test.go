@@ -66,7 +66,7 @@ func newFleet(t *testing.T, m *core.Manager) fleet {
 			if err := app.Shutdown(ctx); err != nil {
 				t.Errorf("%s: %v", f.name, err)
 			}
-			_ = <-served // that it was closed
+			<-served // that it was closed
 		})
 		running = append(running, "http://"+l.Addr().String())
 	}
