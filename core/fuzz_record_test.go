@@ -17,7 +17,7 @@ func fuzzRecord() *Record {
 	return &Record{
 		ID: ID{1, 2, 3, 4, 5}, User: "ann", Label: "Firefox", CreatedAt: testNow, AuthenticatedAt: testNow.Add(time.Minute),
 		SavedAt: testNow.Add(time.Hour), Deadline: testNow.Add(12 * time.Hour), Expires: testNow.Add(30 * time.Minute),
-		Remembered: true, idle: time.Minute, lifetime: NoTimeout, move: moveState{placeLeaving, oldOpen, 3, 1, 2}, nextFlash: 9,
+		Remembered: true, idle: time.Minute, lifetime: NoTimeout, move: moveState{placeLeaving, oldOpen, 3, 1, 2, "link"}, nextFlash: 9,
 		values:  []byte{2, 1, 'k', 2, 0x61, 'v', 0, 1, 0xf6},
 		flashes: append([]byte{1}, (&flash{number: 8, kind: "info", expires: 5, payload: []byte("hello")}).appendTo(nil)...),
 	}

@@ -163,6 +163,8 @@ var (
 // current checks the times of a record that the backend vouches for.
 func (m *Manager) current(r *Record) error {
 	switch {
+	case r.move.hidden():
+		return ErrNotFound // left behind by a migration, in a backend that does not know what that is
 	case r.expired(m.config.Now()):
 		return errExpired
 	case r.Begun().UnixMilli() < m.notBefore.Load():

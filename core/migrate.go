@@ -16,12 +16,15 @@ import (
 //
 // Between two backends made by [ServerSide] every promise holds during the
 // move, and clients keep their tokens. Otherwise the client gets a new
-// token, and the old one stays good until the client has shown the new one.
+// token, and the old one stays good until the client has shown the new one. Between
+// one made by ServerSide and gorillastore.RedisCompatible no update is lost either;
+// there the old token stays good until a login, renewal or logout.
 //
 // It can be undone at any time by Migrating(to, from), and both directions may
-// run side by side, as in a rolling deployment. Unless both backends are made by
-// ServerSide, requests of one client that overlap on the two directions may then
-// overwrite each other's changes. docs/changing-the-backend.md says in which order
+// run side by side, as in a rolling deployment. With other pairs than those two, requests
+// of one client that overlap on the two directions may then overwrite each other's
+// changes, and on the way back to a backend of gorillastore.From overlapping requests may
+// do so at any time. docs/changing-the-backend.md says in which order
 // to deploy, and what cookies on either side cannot promise. To encrypt what is stored
 // already, migrate to an [Encrypted] store.
 func Migrating(from, to Backend) *Migration {
@@ -34,6 +37,7 @@ func Migrating(from, to Backend) *Migration {
 type Migration struct {
 	from, to side
 	kept     bool // both are serverSide: clients keep their tokens
+	linked   bool // one is serverSide, the other linked: tokens have twins
 	counts   *moveCounts
 
 	config *Config
@@ -63,6 +67,7 @@ type side struct {
 	native *serverSide // nil if it is none
 	dir    Directory   // nil if it has none
 	users  UserIndex   // nil if it has none
+	linked linked      // nil if it is none
 	client bool
 }
 
@@ -111,6 +116,7 @@ func (m *Migration) start(c *Config) (Backend, error) {
 		return nil, fmt.Errorf("core: Config.SessionLimit is %d, but the new backend cannot count a user's sessions: %w", c.SessionLimit, ErrUnsupported)
 	}
 	running.kept = a != nil && b != nil
+	running.linked = a != nil && running.to.linked != nil || b != nil && running.from.linked != nil
 	running.fits = newCookieWriter(c.Cookie, !c.InsecureAllowHTTP).fits
 	if running.from.dir == nil && running.to.dir == nil {
 		return running, nil
@@ -125,6 +131,7 @@ func startSide(b Backend, c *Config) (side, error) {
 	}
 	s := side{Backend: b, client: b.Traits().ClientSide}
 	s.native, _ = b.(*serverSide)
+	s.linked, _ = b.(linked)
 	if dir, ok := b.(Directory); ok {
 		s.dir, s.users = dir, dir.Users()
 	}

@@ -2,6 +2,12 @@ package core
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"io"
+	"strings"
+	"time"
 )
 
 // NewForeign returns a Backend of another module's making on store: it has a
@@ -91,4 +97,124 @@ type dirlessBackend struct{ Backend }
 func (b *dirlessBackend) start(c *Config) (Backend, error) {
 	inner, err := b.Backend.(*foreignBackend).start(c)
 	return &dirlessBackend{inner}, err
+}
+
+// NewLinked is NewDirless for one that keeps all that is in a record, and says
+// what is under a token: its tokens may be chosen by the test's migrations.
+func NewLinked(store Store) Backend { return &linkedBackend{store: store} }
+
+// linkedBackend keeps each session under an ID made of its token.
+type linkedBackend struct {
+	store Store
+	now   func() time.Time
+	rand  io.Reader
+}
+
+type linkedEntry struct {
+	token   string
+	version Version
+}
+
+func (b *linkedBackend) start(c *Config) (Backend, error) {
+	if b.store == nil {
+		return nil, ErrUnavailable
+	}
+	return &linkedBackend{b.store, c.Now, c.Rand}, nil
+}
+
+func (b *linkedBackend) Traits() Traits { return Traits{} }
+
+func (b *linkedBackend) key(token string) ID {
+	sum := sha256.Sum256([]byte(token))
+	return ID(sum[:16])
+}
+
+func (b *linkedBackend) Load(ctx context.Context, _ Scope, token string) (Loaded, error) {
+	e, err := b.store.Load(ctx, b.key(token))
+	if err != nil {
+		return Loaded{}, err
+	}
+	if strings.HasPrefix(string(e.Data), "renewed ") {
+		return Loaded{Superseded: true}, nil
+	}
+	r, err := ParseRecord(e.Data)
+	if err != nil {
+		return Loaded{}, err
+	}
+	r.Expires = e.Expires
+	return Loaded{Record: *r, Handle: &linkedEntry{token, e.Version}}, nil
+}
+
+func (b *linkedBackend) Reload(ctx context.Context, scope Scope, h Handle) (Loaded, error) {
+	l, err := b.Load(ctx, scope, h.(*linkedEntry).token)
+	if err == nil && l.Superseded {
+		err = ErrNotFound
+	}
+	return l, err
+}
+
+func (b *linkedBackend) put(ctx context.Context, r *Record, at *linkedEntry) (Handle, error) {
+	data, err := r.MarshalBinary()
+	if err != nil {
+		return nil, err
+	}
+	v, err := b.store.Save(ctx, b.key(at.token), Entry{Data: data, Expires: r.Expires}, at.version)
+	if err != nil {
+		return nil, err
+	}
+	return &linkedEntry{at.token, v}, nil
+}
+
+func (b *linkedBackend) Save(ctx context.Context, scope Scope, r *Record, base Handle, renew bool) (Handle, string, error) {
+	if base != nil && !renew {
+		h, err := b.put(ctx, r, base.(*linkedEntry))
+		return h, "", err
+	}
+	vacant, token, err := b.Vacant(scope, "", r.ID)
+	if err != nil {
+		return nil, "", err
+	}
+	h, err := b.put(ctx, r, vacant.(*linkedEntry))
+	if err != nil || base == nil {
+		return h, token, err
+	}
+	old := base.(*linkedEntry)
+	if _, err = b.store.Save(ctx, b.key(old.token), Entry{Data: []byte("renewed " + token), Expires: b.now().Add(5 * time.Minute)}, old.version); err != nil {
+		return nil, "", errors.Join(err, b.store.Delete(ctx, b.key(token)))
+	}
+	return h, token, nil
+}
+
+func (b *linkedBackend) Touch(ctx context.Context, _ Scope, r *Record, base Handle) (Handle, string, error) {
+	h, err := b.put(ctx, r, base.(*linkedEntry))
+	if errors.Is(err, ErrConflict) {
+		return base, "", nil
+	}
+	return h, "", err
+}
+
+func (b *linkedBackend) Delete(ctx context.Context, h Handle) error {
+	at := *h.(*linkedEntry)
+	for {
+		e, err := b.store.Load(ctx, b.key(at.token))
+		if err != nil && !isGone(err) {
+			return err
+		}
+		next, renewed := strings.CutPrefix(string(e.Data), "renewed ")
+		if !renewed {
+			return b.store.Delete(ctx, b.key(at.token))
+		}
+		at.token = next
+	}
+}
+
+func (b *linkedBackend) Vacant(_ Scope, token string, _ ID) (Handle, string, error) {
+	if token == "" {
+		sec, err := newSecret(b.rand)
+		if err != nil {
+			return nil, "", err
+		}
+		token = "linked" + hex.EncodeToString(sec[:])
+	}
+	return &linkedEntry{token: token}, token, nil
 }

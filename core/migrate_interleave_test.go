@@ -123,6 +123,10 @@ func (w *stage) atRandom(seed uint64, n int) {
 	var actors []*actor
 	var names []string
 	directions := []string{"forth", "back"}
+	acts := acts
+	if w.linked {
+		acts = linkedActs()
+	}
 	for range n {
 		a := acts[random.IntN(len(acts))]
 		if a.ends && random.IntN(3) > 0 { // else hardly a session would live on

@@ -9,6 +9,8 @@ import (
 // Delete implements [Backend]. What it ends cannot come back from the other side.
 func (m *Migration) Delete(ctx context.Context, handle Handle) error {
 	switch h := handle.(type) {
+	case *twin:
+		return m.deleteLinked(ctx, h)
 	case *moving:
 		err := m.end(ctx, h.record.ID, m.lasts(&h.record))
 		if h.old && m.from.dir == nil { // only its handle reaches it
@@ -79,6 +81,7 @@ func (m *Migration) bury(ctx context.Context, b *serverSide, id ID, until time.T
 		}
 		leaving = leaving || l.Record.move.place == placeLeaving
 		tomb := m.marker(id, placeEnded)
+		tomb.move.link = l.Record.move.link // to where it may have been moved
 		for _, t := range [...]time.Time{until, m.tombUntil(h, &l.Record)} {
 			if t.After(tomb.Expires) {
 				tomb.Expires = t

@@ -11,6 +11,9 @@ func (m *Migration) Load(ctx context.Context, scope Scope, token string) (Loaded
 	if m.kept {
 		return m.loadKept(ctx, scope, token)
 	}
+	if m.linked {
+		return m.loadLinked(ctx, scope, token)
+	}
 	l, err := m.to.Load(ctx, scope, token)
 	if err == nil && !l.Superseded {
 		m.arrive(&l)
@@ -136,6 +139,8 @@ func (m *Migration) Reload(ctx context.Context, scope Scope, handle Handle) (Loa
 		return m.reloadKept(ctx, handle)
 	}
 	switch h := handle.(type) {
+	case *twin:
+		return m.reloadLinked(ctx, scope, h)
 	case *moving:
 		if h.old {
 			return m.reloadOld(ctx, scope, h)
@@ -182,6 +187,9 @@ func (d *migrationDir) LoadID(ctx context.Context, id ID) (Loaded, error) {
 	m := d.Migration
 	if m.kept {
 		return m.loadIDKept(ctx, id)
+	}
+	if m.linked {
+		return m.find(ctx, Scope{}, twin{id: id})
 	}
 	if m.to.dir != nil {
 		there, h, err := m.there(ctx, id)

@@ -15,7 +15,13 @@ func (m *Migration) Save(ctx context.Context, scope Scope, r *Record, base Handl
 		if err != nil {
 			return nil, "", err
 		}
+		if m.linked {
+			return m.createdLinked(scope, r, h, token), token, nil
+		}
 		return m.wrap(h, r, false), token, nil
+	}
+	if t, ok := base.(*twin); ok {
+		return m.saveLinked(ctx, scope, r, t, renew)
 	}
 	at, ok := base.(*moving)
 	if !ok || !at.old && !m.kept {
@@ -288,6 +294,9 @@ func reenter(ctx context.Context, users UserIndex, user string, id ID) error {
 
 // Touch implements [Backend]. A session of the old backend is moved.
 func (m *Migration) Touch(ctx context.Context, scope Scope, r *Record, base Handle) (Handle, string, error) {
+	if t, ok := base.(*twin); ok {
+		return m.touchLinked(ctx, scope, r, t)
+	}
 	at, unsettled := base.(*moving)
 	if unsettled && at.byID && m.to.native == nil { // there is no client to give a new token to
 		h, token, err := m.from.Touch(ctx, scope, r, at.h)

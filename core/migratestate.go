@@ -44,27 +44,42 @@ type moveState struct {
 	moves uint64 // how often the session has been moved: of two copies, the higher one counts
 	since int64  // when old became what it is, in Unix milliseconds
 	until int64  // when the old token ends by itself, in Unix milliseconds
+	link  string // the twin of its token, see linked; sealed in a ServerSide
 }
+
+// hasLink is set in the first byte of a state with a link.
+const hasLink = 0x10
 
 // hidden reports whether a record is no session: users never see it.
 func (s *moveState) hidden() bool { return s.place == placeVoid || s.place == placeEnded }
 
 func (s *moveState) appendTo(dst []byte) []byte {
-	dst = append(dst, byte(s.place)|byte(s.old)<<2)
+	kinds := byte(s.place) | byte(s.old)<<2
+	if s.link != "" {
+		kinds |= hasLink
+	}
+	dst = append(dst, kinds)
 	dst = binary.AppendUvarint(dst, s.moves)
 	dst = binary.AppendVarint(dst, s.since)
-	return binary.AppendVarint(dst, s.until)
+	dst = binary.AppendVarint(dst, s.until)
+	if s.link != "" {
+		dst = appendString(dst, s.link)
+	}
+	return dst
 }
 
 func (c *cursor) moveState() (s moveState) {
 	kinds := c.uvarint()
-	if kinds > 0xf {
+	if kinds > hasLink|0xf {
 		c.fail()
 		return s
 	}
-	s.place, s.old = place(kinds&3), oldToken(kinds>>2)
+	s.place, s.old = place(kinds&3), oldToken(kinds>>2&3)
 	s.moves = c.uvarint()
 	s.since, s.until = c.varint(), c.varint()
+	if kinds&hasLink != 0 {
+		s.link = string(c.bytes())
+	}
 	return s
 }
 

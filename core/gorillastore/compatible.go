@@ -183,6 +183,19 @@ func (b *compatible) Save(ctx context.Context, scope core.Scope, r *core.Record,
 	return next, "", nil
 }
 
+// Vacant returns a handle with which Save stores a session under token, which
+// is drawn if it is empty. Save answers with [core.ErrConflict] if there is one.
+// Migrations need it: they move a session of other tokens to one place only.
+func (b *compatible) Vacant(scope core.Scope, token string, id core.ID) (core.Handle, string, error) {
+	if token == "" {
+		var err error
+		if token, err = b.newToken(); err != nil {
+			return nil, "", err
+		}
+	}
+	return &compatibleHandle{name: scope.Name, token: token, id: id}, token, nil
+}
+
 // create stores r under a new key.
 func (b *compatible) create(ctx context.Context, scope core.Scope, r *core.Record, others map[any]any) (*compatibleHandle, string, error) {
 	token, err := b.newToken()
