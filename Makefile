@@ -6,6 +6,7 @@ GOLANGCI := bin/golangci-lint-$(GOLANGCI_VERSION)
 FUZZTIME ?= 10s
 DURATION ?= 10m
 BENCH ?= .
+MUTATIONS ?= .
 ROUNDS ?= 25
 SESSIONS ?= 100000
 
@@ -26,12 +27,20 @@ RACE = if $(GO) list -race errors >/dev/null 2>&1 && command -v $$($(GO) env CC)
 	then race=-race; \
 	else race=; echo "No race detector here (it needs cgo and a C compiler): testing without."; fi
 
+# BROWSER prints where Chromium is, or a browser made of it; examples/browser
+# looks in the same places.
+BROWSER = if [ -n "$$CHROMIUM" ]; then command -v "$$CHROMIUM"; else \
+	for name in chromium chromium-browser google-chrome google-chrome-stable chrome \
+		/Applications/Chromium.app/Contents/MacOS/Chromium \
+		"/Applications/Google Chrome.app/Contents/MacOS/Google Chrome"; \
+	do command -v "$$name" && break; done; fi
+
 # What the result of a test run depends on.
 SOURCES = $(wildcard $(shell git ls-files --cached --others --exclude-standard -- \
-	'*.go' '*go.mod' '*go.sum' 'go.work*' '*/testdata/*' 2>/dev/null))
+	'*.go' '*go.mod' '*go.sum' 'go.work*' '*/testdata/*' 'examples/internal/demo/*' 2>/dev/null))
 
 .PHONY: test
-test: check-go redis ## all tests of all modules, and the smoke test (default)
+test: check-go redis browser ## all tests of all modules, and the smoke test (default)
 	@$(RACE); $(GO) run ./internal/tools/promises test -json tmp/test.json -- $$race work
 	@$(MAKE) --no-print-directory smoke
 
@@ -71,16 +80,39 @@ redis: ## find redis-server, which the tests start; as root on Debian install it
 		exit 1; \
 	fi
 
+.PHONY: browser
+browser: ## find Chromium, in which the demo is tested; as root on Debian install it
+	@browser() { $(BROWSER); }; \
+	if ! browser >/dev/null && [ -z "$$CHROMIUM" ] && \
+		[ "$$(id -u)" = 0 ] && [ -f /etc/debian_version ] && command -v apt-get >/dev/null 2>&1; then \
+		echo "Installing chromium; the tests of the demo need it."; \
+		export DEBIAN_FRONTEND=noninteractive; \
+		apt-get install -y chromium || \
+			{ apt-get update && apt-get install -y chromium; }; \
+	fi; \
+	if ! browser >/dev/null; then \
+		echo "The tests of the demo need Chromium, or a browser made of it. Install it with"; \
+		echo "    sudo apt-get install chromium        (Debian)"; \
+		echo "    brew install --cask chromium         (macOS)"; \
+		echo "or set CHROMIUM to the path of such a browser."; \
+		exit 1; \
+	fi
+
+.PHONY: screenshots
+screenshots: check-go browser ## take the images of the README, docs/images, from the demo
+	@mkdir -p docs/images
+	cd examples && $(GO) test -count 1 -run '^TestScreenshots$$' ./browser -args -screenshots "$(CURDIR)/docs/images"
+
 .PHONY: test-fast
 test-fast: check-go redis ## short tests, without the race detector
 	$(GO) test -short work
 
 .PHONY: race
-race: check-go redis ## tests with the race detector only
+race: check-go redis browser ## tests with the race detector only
 	$(GO) test -race work
 
 .PHONY: test-modules
-test-modules: check-go redis ## each module by itself, as its users get it
+test-modules: check-go redis browser ## each module by itself, as its users get it
 	@$(EACH_MODULE) \
 		GOWORK=off $(GO) build ./... </dev/null; \
 		GOWORK=off $(GO) vet ./... </dev/null; \
@@ -88,8 +120,9 @@ test-modules: check-go redis ## each module by itself, as its users get it
 	done
 
 .PHONY: test-fips
-test-fips: check-go ## the core under GODEBUG=fips140=only
-	GODEBUG=fips140=only $(GO) test ./core/...
+test-fips: check-go redis ## core, stores and adapters under GODEBUG=fips140=only
+	GODEBUG=fips140=only $(GO) test -short ./core/... ./core/gorillastore/... ./echoadapter/... ./ginadapter/... ./fiberadapter/...
+	GODEBUG=fips140=only $(GO) test -run '^Test(Store|StoreWithFakeClock|SEC.*|K1.*|FIPS.*)$$' ./core/goredisstore
 
 .PHONY: lint
 lint: check-go $(GOLANGCI) ## golangci-lint in each module
@@ -105,19 +138,19 @@ $(GOLANGCI):
 	@mv bin/golangci-lint $@
 
 .PHONY: promises
-promises: check-go tmp/test.json ## write docs/promises.md, the table of promises and their tests
-	@$(GO) run ./internal/tools/promises table -json tmp/test.json -o docs/promises.md
+promises: check-go tmp/test.json ## write the tables of docs/promises.md and docs/security.md
+	@$(GO) run ./internal/tools/promises table -json tmp/test.json -o docs/promises.md -security docs/security.md
 
 .PHONY: promises-check
 ifeq ($(PROMISES),on)
-promises-check: check-go tmp/test.json ## fail if a promise has no test or docs/promises.md is out of date
-	@$(GO) run ./internal/tools/promises table -json tmp/test.json -o docs/promises.md -check
+promises-check: check-go tmp/test.json ## fail if a promise has no test or a table is out of date
+	@$(GO) run ./internal/tools/promises table -json tmp/test.json -o docs/promises.md -security docs/security.md -check
 else
 promises-check:
 	@echo "Promises are not checked yet: PROMISES is off in the Makefile."
 endif
 
-tmp/test.json: $(SOURCES) | redis
+tmp/test.json: $(SOURCES) | redis browser
 	@$(RACE); $(GO) run ./internal/tools/promises test -json $@ -- $$race work
 
 .PHONY: smoke
@@ -161,12 +194,16 @@ SEED ?= $(shell date +%s)000000
 torture: check-go ## the model test with N schedules (1000000) from SEED on (a new one each time)
 	$(GO) test -run '^TestModel$$' -count=1 -v -timeout 0 ./internal/modeltest -args -schedules=$(N) -seed=$(SEED)
 
+.PHONY: mutate
+mutate: check-go ## break each promise, and see its test fail; MUTATIONS=regexp chooses
+	@$(GO) run ./internal/tools/mutate -run '$(MUTATIONS)'
+
 .PHONY: soak
 soak: check-go ## the probe under load for DURATION (10m) in each framework: nothing may grow
 	@$(GO) run ./internal/tools/soak -duration $(DURATION)
 
 .PHONY: cover
-cover: check-go redis ## test coverage, in tmp/cover.html
+cover: check-go redis browser ## test coverage, in tmp/cover.html
 	@mkdir -p tmp
 	$(GO) test -coverprofile=tmp/cover.out -coverpkg=work work
 	@$(GO) tool cover -html=tmp/cover.out -o tmp/cover.html

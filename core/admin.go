@@ -199,7 +199,7 @@ func (m *Manager) revoke(ctx context.Context, id ID, user string) error {
 	if err := m.endOne(ctx, ending{id: id, user: user}); err != nil {
 		return err
 	}
-	m.config.Observer(ctx, Event{Kind: EventRevoked, ID: id, User: user})
+	m.observe(ctx, requestIn(ctx), Event{Kind: EventRevoked, ID: id, User: user})
 	return nil
 }
 
@@ -264,7 +264,7 @@ func (m *Manager) revokeIf(ctx context.Context, user string, id ID) error {
 	if err := m.delete(ctx, ending{id: id}); err != nil {
 		return err
 	}
-	m.config.Observer(ctx, Event{Kind: EventRevoked, ID: id, User: user})
+	m.observe(ctx, requestIn(ctx), Event{Kind: EventRevoked, ID: id, User: user})
 	return nil
 }
 
@@ -292,7 +292,7 @@ func (m *Manager) RevokeAll(ctx context.Context) error {
 		}
 	}
 	m.watchers.tellAll()
-	m.config.Observer(ctx, Event{Kind: EventRevoked, Detail: "all sessions"})
+	m.observe(ctx, requestIn(ctx), Event{Kind: EventRevoked, Detail: "all sessions"})
 	return nil
 }
 

@@ -297,6 +297,9 @@ func TestT2SkipTouch(t *testing.T) {
 			w.clock.advance(11 * time.Minute)
 			c.do(func(s *core.Session) { s.SkipTouch(); s.Keys() })
 		}
+		if n := w.events.count(core.EventTouched); n != 0 {
+			t.Errorf("T2: a poller cost %d writes", n)
+		}
 		if c.get("k") != "" {
 			t.Error("T2: a poller kept the session alive")
 		}

@@ -75,7 +75,7 @@ func TestSEC43NoDocumentedKeyWorks(t *testing.T) {
 		if err != nil {
 			return err
 		}
-		for _, key := range keyLike.FindAllString(string(text), -1) {
+		for _, key := range keyLike.FindAllString(written(string(text)), -1) {
 			if _, err := ParseKeyring(key); err == nil {
 				t.Errorf("%s has a key that works: %s", name, key)
 			}
@@ -85,6 +85,14 @@ func TestSEC43NoDocumentedKeyWorks(t *testing.T) {
 	if err != nil || pages == 0 {
 		t.Errorf("%d pages, %v", pages, err)
 	}
+}
+
+// written returns a page without its generated table, whose names of tests are
+// as long as keys.
+func written(page string) string {
+	before, rest, _ := strings.Cut(page, "<!-- begin: generated")
+	_, after, _ := strings.Cut(rest, "<!-- end: generated")
+	return before + after
 }
 
 func TestSEC43WeakKeysInTheEnvironment(t *testing.T) {

@@ -48,27 +48,42 @@ func (m *Manager) Commit(ex Exchange, s *Session, status int) error {
 // its response was committed. What a streamed template did to the session after
 // the header is stored now, as far as that needs no cookie (promise C6).
 func (m *Manager) Finish(s *Session) {
-	s.mu.Lock()
-	defer s.unlock()
-	s.finish()
+	m.finish(s, 0)
 }
 
 // Abort is Commit and Finish for a handler that panicked: its changes are
 // rolled back, its logout is not. The adapter lets the panic go on.
 func (m *Manager) Abort(ex Exchange, s *Session) {
 	_ = m.Commit(ex, s, 500) // already told as an event; the panic is the answer
-	s.mu.Lock()
-	defer s.unlock()
-	s.status = 500
-	s.finish()
+	m.finish(s, 500)
 }
 
-func (s *Session) finish() {
+// finish ends the request, whose status is another if it is not zero, and tells so.
+func (m *Manager) finish(s *Session, status int) {
+	if e, first := s.finish(status); first {
+		m.observe(s.ctx.Context, &s.request, e) // not queued, for that allocates
+	}
+}
+
+func (s *Session) finish(status int) (e Event, first bool) {
+	s.mu.Lock()
+	defer s.unlock()
+	if status != 0 {
+		s.status = status
+	}
 	if s.over {
-		return
+		return e, false
 	}
 	s.flushLate()
 	s.over, s.ex = true, nil
+	e = Event{Kind: EventFinished, Status: s.status}
+	if s.broken {
+		e.Status = 0 // somebody else has answered
+	}
+	if s.stored {
+		e.ID, e.User, e.Expires = s.base.ID, s.base.User, s.base.Expires
+	}
+	return e, true
 }
 
 // HoldBody returns how many bytes of body an adapter should hold back before

@@ -94,6 +94,11 @@ type Config struct {
 	// slog.Default().
 	Observer Observer
 
+	// Development says that this process is a developer's own, and allows what
+	// must never be in production: [Manager.Observe], and with it the page of
+	// the package devpage. It changes nothing about sessions.
+	Development bool
+
 	// LoadTimeout is how long a request waits for a networked backend to load
 	// its session. Default 500 milliseconds.
 	LoadTimeout time.Duration

@@ -71,7 +71,7 @@ func TestConfigFromEnv(t *testing.T) {
 	}
 	for name, value := range map[string]string{
 		"IDLE_TIMEOUT_IN_MINUTES": "soon", "LIFETIME_IN_HOURS": "-1", "KEYS": key + "," + key, "COOKIE_SAME_SITE": "loose",
-		"COOKIE_PARTITIONED": "maybe", "NOT_BEFORE": "yesterday", "INSECURE_ALLOW_HTTP": "2",
+		"COOKIE_PARTITIONED": "maybe", "NOT_BEFORE": "yesterday", "INSECURE_ALLOW_HTTP": "2", "DEVELOPMENT": "perhaps",
 	} {
 		t.Setenv("BAD_"+name, value)
 	}
@@ -79,7 +79,7 @@ func TestConfigFromEnv(t *testing.T) {
 	if err == nil || strings.Contains(err.Error(), key) {
 		t.Fatalf("bad values: %v", err)
 	}
-	for _, name := range []string{"IDLE_TIMEOUT_IN_MINUTES", "LIFETIME_IN_HOURS", "KEYS", "COOKIE_SAME_SITE", "COOKIE_PARTITIONED", "NOT_BEFORE", "INSECURE_ALLOW_HTTP"} {
+	for _, name := range []string{"IDLE_TIMEOUT_IN_MINUTES", "LIFETIME_IN_HOURS", "KEYS", "COOKIE_SAME_SITE", "COOKIE_PARTITIONED", "NOT_BEFORE", "INSECURE_ALLOW_HTTP", "DEVELOPMENT"} {
 		if !strings.Contains(err.Error(), "BAD_"+name) {
 			t.Errorf("the error does not name BAD_%s: %v", name, err)
 		}

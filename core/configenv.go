@@ -18,6 +18,7 @@ import (
 //	SESSION_NAMESPACE                 see Config.Namespace
 //	SESSION_NOT_BEFORE                a time, as 2006-01-02T15:04:05Z
 //	SESSION_INSECURE_ALLOW_HTTP       true or false
+//	SESSION_DEVELOPMENT               true or false
 //	SESSION_COOKIE_NAME, SESSION_COOKIE_DOMAIN, SESSION_COOKIE_PATH
 //	SESSION_COOKIE_SAME_SITE          lax, strict or none
 //	SESSION_COOKIE_PARTITIONED        true or false
@@ -30,6 +31,7 @@ func ConfigFromEnv(prefix string) (c Config, keys *Keyring, err error) {
 	c.Lifetime = env.timeout("LIFETIME_IN_HOURS", time.Hour)
 	c.Namespace = env.get("NAMESPACE")
 	c.InsecureAllowHTTP = env.bool("INSECURE_ALLOW_HTTP")
+	c.Development = env.bool("DEVELOPMENT")
 	c.Cookie.Name = env.get("COOKIE_NAME")
 	c.Cookie.Domain = env.get("COOKIE_DOMAIN")
 	c.Cookie.Path = env.get("COOKIE_PATH")

@@ -186,6 +186,30 @@ func TestSEC35HugeHeadersAreCheap(t *testing.T) {
 			t.Errorf("SEC35: %s: %v allocations", what, n)
 		}
 	}
+	// Beyond the bound nothing is searched, in one line or in many.
+	filler := strings.Repeat("a=b; ", maxCookieHeader/5)
+	for _, lines := range [][]string{{filler + "__Host-session=v"}, append(strings.SplitAfter(filler, "; "), "__Host-session=v")} {
+		if found := findToken(lines, names); found.verdict != tokenMalformed {
+			t.Errorf("SEC35: in a header of %d bytes, found %+v", maxCookieHeader+16, found)
+		}
+	}
+}
+
+// TestSEC34OneSpellingOfAToken: whatever reaches the backend, which need not
+// come from a Cookie header.
+func TestSEC34OneSpellingOfAToken(t *testing.T) {
+	token := formatToken(ID{1}, secret{2})
+	if id, sec, ok := parseToken(token); !ok || id != (ID{1}) || sec != (secret{2}) {
+		t.Fatal("our own token is refused")
+	}
+	for _, other := range []string{
+		token[:60] + "\r\n\r\n", "\n\n\n\n" + token[:60], token[:30] + "\n\n\n\n" + token[34:],
+		token[:63] + "=", token[:63], token + "A", token + "\n", " " + token[:63],
+	} {
+		if id, _, ok := parseToken(other); ok {
+			t.Errorf("SEC34: %q is a token of %s", other, id)
+		}
+	}
 }
 
 func randomToken(n int) string {

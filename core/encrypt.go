@@ -30,8 +30,8 @@ import (
 // left alone. That goes for entries that were altered, cut or moved, those of
 // a key that is not in the ring, and those that are not encrypted: there is no
 // fallback, or whoever can write to the store could forge sessions. So switching
-// encryption on ends the sessions that are stored already; to take them over is
-// the business of Migrating.
+// encryption on ends the sessions that are stored already; [Migrating] takes them
+// over. docs/changing-the-backend.md says how.
 //
 // Keys rotate as [Keyring] says. What an older key sealed opens, and is sealed
 // with the newest at the next save; so an old key can go once the sessions that

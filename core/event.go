@@ -3,6 +3,7 @@ package core
 import (
 	"context"
 	"log/slog"
+	"time"
 )
 
 // EventKind says what happened to a session.
@@ -10,6 +11,7 @@ type EventKind string
 
 // The kinds of events. The comments say what Reason and Err add.
 const (
+	EventAbsent       EventKind = "absent"        // a request presented no session cookie; Reason says more
 	EventLoaded       EventKind = "loaded"        // a request presented a live session
 	EventRejected     EventKind = "rejected"      // a presented token gave no session; Reason says why
 	EventCreated      EventKind = "created"       // a new session was stored
@@ -29,12 +31,14 @@ const (
 	EventAborted      EventKind = "aborted"       // the client hung up while its session was being loaded
 	EventMoved        EventKind = "moved"         // the session was moved to the new backend of a Migration
 	EventInsecure     EventKind = "insecure"      // a Secure cookie went out over plain HTTP; reported once
+	EventFinished     EventKind = "finished"      // a request is over; Status says how
 )
 
 // Reason refines an [Event].
 type Reason string
 
-// The reasons of [EventRejected], [EventDropped] and [EventRevoked].
+// The reasons of [EventAbsent], [EventRejected], [EventDropped], [EventRevoked]
+// and [EventTooLate].
 const (
 	ReasonMalformed  Reason = "malformed"   // not a token that this Manager issues
 	ReasonDuplicate  Reason = "duplicate"   // two cookies of our name with different values
@@ -48,7 +52,8 @@ const (
 	ReasonEnded      Reason = "ended"       // ended by another request in the meantime
 	ReasonReadOnly   Reason = "read-only"   // the backend was unavailable when it was loaded
 	ReasonLimit      Reason = "limit"       // made room for a newer login
-	ReasonNoCookie   Reason = "no cookie"   // it would have needed a cookie
+	ReasonNoCookie   Reason = "no cookie"   // there is none; of a late change: it would have needed one
+	ReasonPlainHTTP  Reason = "plain HTTP"  // most browsers keep a Secure cookie back over plain HTTP
 	ReasonLateFlash  Reason = "late flash"  // flashes were read when their removal could not be sent
 	ReasonAfterwards Reason = "afterwards"  // the request was over
 	ReasonLogoutLate Reason = "late logout" // a client-side session could not be removed from the client
@@ -63,6 +68,30 @@ type Event struct {
 	User   string // "" if the session is anonymous
 	Detail string // for people
 	Err    error  // what failed, nil otherwise
+
+	// Claimed is the ID in the token of an [EventRejected], zero if it has
+	// none that can be read. Nobody has verified it: anyone can claim any.
+	Claimed ID
+
+	// Expires is when the session ends unless it is used before; with
+	// [ReasonExpired], when it ended. Zero if nobody knows.
+	Expires time.Time
+
+	// Status of [EventFinished] is the status that the client got: zero if the
+	// connection was taken over, or if an error of the session was answered instead.
+	Status int
+
+	// Time is when it happened, by Config.Now, and Request the request in
+	// which. Both are zero for the default Observer, and Request outside of requests.
+	Time    time.Time
+	Request Request
+}
+
+// Request says which request an [Event] belongs to.
+type Request struct {
+	Number uint64 // counts the requests of this process that have a session, from 1
+	Method string // as sent
+	Path   string // without the query; "" if the adapter does not tell
 }
 
 // Level is how much the event deserves attention: Debug for what sessions
@@ -94,7 +123,7 @@ func SlogObserver(logger *slog.Logger) Observer {
 		if !logger.Enabled(ctx, level) {
 			return
 		}
-		attrs := make([]slog.Attr, 0, 5)
+		attrs := make([]slog.Attr, 0, 12)
 		add := func(key, value string) {
 			if value != "" {
 				attrs = append(attrs, slog.String(key, value))
@@ -103,7 +132,19 @@ func SlogObserver(logger *slog.Logger) Observer {
 		add("reason", string(e.Reason))
 		add("session", e.ID.String())
 		add("user", e.User)
+		add("claimed", e.Claimed.String())
 		add("detail", e.Detail)
+		if e.Kind == EventRejected && !e.Expires.IsZero() {
+			attrs = append(attrs, slog.Time("expired", e.Expires))
+		}
+		if e.Status != 0 {
+			attrs = append(attrs, slog.Int("status", e.Status))
+		}
+		if e.Request.Number != 0 {
+			attrs = append(attrs, slog.Uint64("request", e.Request.Number))
+			add("method", e.Request.Method)
+			add("path", e.Request.Path)
+		}
 		if e.Err != nil {
 			attrs = append(attrs, slog.String("error", e.Err.Error()))
 		}

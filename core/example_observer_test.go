@@ -36,9 +36,13 @@ func ExampleObserver() {
 	b.cookies["__Host-session"] = "made up"
 	b.post("/fail")
 	// Output:
+	// DEBUG: absent no cookie ""
 	// DEBUG: login  "ann"
+	// DEBUG: finished  "ann"
 	// DEBUG: loaded  "ann"
 	// DEBUG: rolled back  "ann"
+	// DEBUG: finished  "ann"
 	// DEBUG: rejected malformed ""
 	// DEBUG: rolled back  ""
+	// DEBUG: finished  ""
 }

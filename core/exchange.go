@@ -1,6 +1,9 @@
 package core
 
-import "context"
+import (
+	"context"
+	"sync/atomic"
+)
 
 // Exchange is the port that an adapter implements: one HTTP request and its
 // response, as the core needs to see them. An Exchange is used by one
@@ -47,4 +50,21 @@ type Exchange interface {
 	// has prepared and that has not been sent, so that an error response can
 	// take its place.
 	ResetResponse()
+}
+
+// RequestPather is the optional ability of an [Exchange] to tell events the
+// path of the request, without its query.
+type RequestPather interface {
+	RequestPath() string
+}
+
+var requests atomic.Uint64
+
+// requestOf describes a request for events.
+func requestOf(ex Exchange) Request {
+	r := Request{Number: requests.Add(1), Method: ex.Method()}
+	if p, ok := ex.(RequestPather); ok {
+		r.Path = p.RequestPath()
+	}
+	return r
 }

@@ -64,9 +64,7 @@ func addVary(ex Exchange) {
 // warnInsecure tells, once, that browsers will not send the cookie back: it is
 // Secure, and the request came over plain HTTP and through no proxy that says otherwise.
 func (m *Manager) warnInsecure(s *Session, ex Exchange) {
-	if m.config.InsecureAllowHTTP || m.insecure.Load() || ex.Secure() ||
-		strings.Contains(strings.ToLower(ex.RequestHeader("X-Forwarded-Proto")), "https") ||
-		strings.Contains(strings.ToLower(ex.RequestHeader("Forwarded")), "proto=https") {
+	if m.insecure.Load() || !m.keptBack(ex) {
 		return
 	}
 	if m.insecure.CompareAndSwap(false, true) {
@@ -74,4 +72,12 @@ func (m *Manager) warnInsecure(s *Session, ex Exchange) {
 			"where most browsers will not send it back: serve HTTPS, let your proxy set X-Forwarded-Proto, " +
 			"or set Config.InsecureAllowHTTP in development"})
 	}
+}
+
+// keptBack reports whether most browsers keep the cookie back on a request
+// like this one: it is Secure, and the request came over plain HTTP.
+func (m *Manager) keptBack(ex Exchange) bool {
+	return !m.config.InsecureAllowHTTP && !ex.Secure() &&
+		!strings.Contains(strings.ToLower(ex.RequestHeader("X-Forwarded-Proto")), "https") &&
+		!strings.Contains(strings.ToLower(ex.RequestHeader("Forwarded")), "proto=https")
 }

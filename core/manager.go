@@ -21,6 +21,9 @@ type Manager struct {
 	cookies *cookieWriter
 	names   *partNames
 
+	observed  bool      // somebody asked to be told
+	observers observers // besides Config.Observer
+
 	notBefore atomic.Int64 // Unix milliseconds
 	insecure  atomic.Bool  // EventInsecure has been told
 	watchers  watchers
@@ -32,7 +35,11 @@ func New(backend Backend, c Config) (*Manager, error) {
 	if backend == nil {
 		return nil, errors.New("core: New: the backend is nil: use ServerSide(memstore.New()) or another")
 	}
+	m := &Manager{observed: c.Observer != nil || c.Development}
 	c = c.withDefaults()
+	if c.Development {
+		c.Observer = m.observers.and(c.Observer)
+	}
 	if err := c.validate(); err != nil {
 		return nil, err
 	}
@@ -40,7 +47,7 @@ func New(backend Backend, c Config) (*Manager, error) {
 	if err != nil {
 		return nil, err
 	}
-	m := &Manager{config: c, backend: backend, traits: backend.Traits()}
+	m.config, m.backend, m.traits = c, backend, backend.Traits()
 	if dir, ok := backend.(Directory); ok {
 		m.dir, m.users = dir, scopedUsers(dir.Users(), c.Namespace)
 	}
@@ -84,16 +91,20 @@ func (m *Manager) LoadInto(s *Session, ex Exchange) error {
 	m.mustNotShare(ctx)
 	s.m, s.ex = m, ex
 	s.ctx = sessionContext{ctx, s}
+	if m.observed {
+		s.request = requestOf(ex)
+	}
 	found := findToken(ex.CookieLines(), m.names)
 	s.presented = found.parts
 	switch found.verdict {
 	case tokenAbsent:
+		m.absent(s)
 		return nil
 	case tokenMalformed:
-		m.rejected(ctx, ReasonMalformed, nil)
+		m.rejected(s, Event{Reason: ReasonMalformed})
 		return nil
 	case tokenDuplicate:
-		m.rejected(ctx, ReasonDuplicate, nil)
+		m.rejected(s, Event{Reason: ReasonDuplicate, Detail: "two cookies with the name " + m.scope.Name})
 		return nil
 	}
 	loadCtx, cancel := m.deadline(ctx, m.config.LoadTimeout)
@@ -103,15 +114,17 @@ func (m *Manager) LoadInto(s *Session, ex Exchange) error {
 		err = m.current(&l.Record)
 	}
 	if err != nil {
-		return m.loadFailed(s, err)
+		return m.loadFailed(s, err, m.claimed(found.token, &l.Record))
 	}
 	if l.Superseded {
 		s.phase, s.ended, s.superseded = phaseSuperseded, true, true
-		m.rejected(ctx, ReasonSuperseded, nil)
+		e := m.claimed(found.token, &l.Record)
+		e.Reason = ReasonSuperseded
+		m.rejected(s, e)
 		return nil
 	}
 	s.base, s.handle, s.stored, s.refresh = l.Record, l.Handle, true, l.Refresh
-	m.config.Observer(ctx, Event{Kind: EventLoaded, ID: s.base.ID, User: s.base.User})
+	m.observe(ctx, &s.request, Event{Kind: EventLoaded, ID: s.base.ID, User: s.base.User, Expires: s.base.Expires})
 	return m.check(ctx, s)
 }
 
@@ -158,25 +171,25 @@ func (m *Manager) current(r *Record) error {
 	return nil
 }
 
-// loadFailed tells "no session" from "nobody knows" (promises L1, L3).
-func (m *Manager) loadFailed(s *Session, err error) error {
+// loadFailed tells "no session" from "nobody knows" (promises L1, L3). e is
+// what the token says of itself.
+func (m *Manager) loadFailed(s *Session, err error, e Event) error {
 	ctx := s.ctx.Context
 	switch {
 	case errors.Is(err, ErrUnavailable):
 	case errors.Is(err, errExpired):
-		m.rejected(ctx, ReasonExpired, nil)
-		return nil
+		e.Reason = ReasonExpired
 	case errors.Is(err, errNotBefore):
-		m.rejected(ctx, ReasonNotBefore, nil)
-		return nil
+		e.Reason = ReasonNotBefore
 	case errors.Is(err, ErrNotFound):
-		m.rejected(ctx, ReasonUnknown, nil)
-		return nil
+		e.Reason = ReasonUnknown
 	case errors.Is(err, ErrCorrupt):
-		m.rejected(ctx, ReasonCorrupt, err)
-		return nil
+		e.Reason, e.Err = ReasonCorrupt, err
 	case errors.Is(err, ErrNewerVersion):
-		m.rejected(ctx, ReasonNewer, err)
+		e.Reason, e.Err = ReasonNewer, err
+	}
+	if e.Reason != "" {
+		m.rejected(s, e)
 		return nil
 	}
 	err = unavailable("load", err)
@@ -184,7 +197,7 @@ func (m *Manager) loadFailed(s *Session, err error) error {
 	if ctx.Err() != nil {
 		kind = EventAborted // that says nothing about the backend
 	}
-	m.config.Observer(ctx, Event{Kind: kind, Err: err})
+	m.observe(ctx, &s.request, Event{Kind: kind, Err: err})
 	if m.config.ServeWhenUnavailable {
 		s.detach()
 		s.phase = phaseReadOnly
@@ -201,10 +214,6 @@ func unavailable(doing string, err error) error {
 	return fmt.Errorf("core: %s session: %w: %w", doing, ErrUnavailable, err)
 }
 
-func (m *Manager) rejected(ctx context.Context, reason Reason, err error) {
-	m.config.Observer(ctx, Event{Kind: EventRejected, Reason: reason, Err: err})
-}
-
 // check runs Config.Check, which may end the session that was just loaded.
 func (m *Manager) check(ctx context.Context, s *Session) error {
 	if m.config.Check == nil {
@@ -216,13 +225,14 @@ func (m *Manager) check(ctx context.Context, s *Session) error {
 		return nil
 	}
 	if errors.Is(err, ErrUnavailable) || errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
-		return m.loadFailed(s, unavailable("check", err)) // nobody said that the session is bad
+		return m.loadFailed(s, unavailable("check", err), Event{}) // nobody said that the session is bad
 	}
+	e := Event{Kind: EventRejected, Reason: ReasonCheck, Err: err, Claimed: s.base.ID}
 	if s.stored { // Check may have logged it out by itself
 		s.endings = append(s.endings, ending{s.handle, s.base.ID, s.base.User, EventRevoked, ReasonCheck})
 	}
 	s.detach()
-	m.config.Observer(ctx, Event{Kind: EventRejected, Reason: ReasonCheck, Err: err})
+	m.observe(ctx, &s.request, e)
 	return nil
 }
 

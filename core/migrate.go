@@ -19,8 +19,11 @@ import (
 // token, and the old one stays good until the client has shown the new one.
 //
 // It can be undone at any time by Migrating(to, from), and both directions may
-// run side by side, as in a rolling deployment. docs/changing-the-backend.md
-// says in which order to deploy, and what cookies on either side cannot promise.
+// run side by side, as in a rolling deployment. Unless both backends are made by
+// ServerSide, requests of one client that overlap on the two directions may then
+// overwrite each other's changes. docs/changing-the-backend.md says in which order
+// to deploy, and what cookies on either side cannot promise. To encrypt what is stored
+// already, migrate to an [Encrypted] store.
 func Migrating(from, to Backend) *Migration {
 	return &Migration{from: side{Backend: from}, to: side{Backend: to}, counts: new(moveCounts), now: time.Now}
 }

@@ -100,12 +100,15 @@ func TestSEC1TokensAreUnique(t *testing.T) {
 }
 
 func TestSEC1NoTokenFromAFailingSource(t *testing.T) {
-	w := server(t, func(c *core.Config) { c.Rand = strings.NewReader("short") })
-	c := newClient(t, w.m)
-	r := c.begin()
-	r.s.Set("k", "v")
-	if err := r.end(200); !errors.Is(err, core.ErrUnavailable) || len(r.x.setCookie) != 0 || w.store.Len() != 0 {
-		t.Errorf("SEC1: error %v, cookies %q, %d stored", err, r.x.setCookie, w.store.Len())
+	// It fails at the ID, at the secret, and within the secret.
+	for _, enough := range []int{5, 16, 47} {
+		w := server(t, func(c *core.Config) { c.Rand = strings.NewReader(strings.Repeat("r", enough)) })
+		c := newClient(t, w.m)
+		r := c.begin()
+		r.s.Set("k", "v")
+		if err := r.end(200); !errors.Is(err, core.ErrUnavailable) || len(r.x.setCookie) != 0 || w.store.Len() != 0 {
+			t.Errorf("SEC1: after %d bytes: error %v, cookies %q, %d stored", enough, err, r.x.setCookie, w.store.Len())
+		}
 	}
 }
 
@@ -141,16 +144,20 @@ func TestK3SEC4OneRenewalWins(t *testing.T) {
 		wg.Go(func() { _ = r.end(200) })
 	}
 	wg.Wait()
-	live := 0
+	live, handedOut := 0, 0
 	for _, r := range requests {
 		if len(r.x.setCookie) > 0 {
+			handedOut++
 			if r.c.get("k") == "v" {
 				live++
 			}
 		}
 	}
-	if live != 1 || w.store.Len() != 1 || c.get("k") != "" {
-		t.Errorf("K3: %d live tokens, %d entries, the old token reads %q", live, w.store.Len(), c.get("k"))
+	if live != 1 || handedOut != 1 || w.store.Len() != 1 || c.get("k") != "" {
+		t.Errorf("K3: %d tokens handed out, %d live, %d entries, the old token reads %q", handedOut, live, w.store.Len(), c.get("k"))
+	}
+	if n := w.events.count(core.EventDropped); n != len(requests)-1 {
+		t.Errorf("K3: %d events tell of %d losers", n, len(requests)-1)
 	}
 }
 
@@ -509,6 +516,7 @@ func TestE3CorruptAndNewerRecords(t *testing.T) {
 		"truncated":        func(b []byte) []byte { return b[:len(b)-1] },
 		"truncated header": func(b []byte) []byte { return b[:40] },
 		"longer":           func(b []byte) []byte { return append(b, 0) },
+		"length too large": func(b []byte) []byte { b[len(b)-4] = 0x7f; return b }, // of the value
 		"newer entry":      func(b []byte) []byte { b[0] = 0x82; return b },
 		"newer record":     func(b []byte) []byte { b[recordAt] = 9; return b },
 		"unknown flag":     func(b []byte) []byte { b[recordAt+1] |= 0x80; return b },

@@ -16,10 +16,11 @@ import (
 // once, and changing what Get returned changes nothing. After its request a
 // Session can still be read; writes are reported as [ErrTooLate].
 type Session struct {
-	mu  sync.Mutex
-	m   *Manager
-	ex  Exchange // nil outside a request, and after it
-	ctx sessionContext
+	mu      sync.Mutex
+	m       *Manager
+	ex      Exchange // nil outside a request, and after it
+	ctx     sessionContext
+	request Request // for events; zero outside a request, or if nobody asks
 
 	// What was loaded or last stored.
 	phase   phase
@@ -104,12 +105,17 @@ type sessionContext struct {
 
 type sessionKey struct{}
 
+// requestKey finds the *Request of the innermost session in a context.
+type requestKey struct{}
+
 // Value implements [context.Context]: the innermost session under sessionKey,
 // each Manager's session under the Manager itself.
 func (c *sessionContext) Value(key any) any {
 	switch k := key.(type) {
 	case sessionKey:
 		return c.s
+	case requestKey:
+		return &c.s.request
 	case *Manager:
 		if k == c.s.m {
 			return c.s
@@ -342,6 +348,9 @@ func (s *Session) tell(e Event) {
 	if e.ID.IsZero() && s.stored {
 		e.ID, e.User = s.base.ID, s.base.User
 	}
+	if s.stored && e.ID == s.base.ID {
+		e.Expires = s.base.Expires
+	}
 	s.events = append(s.events, e)
 }
 
@@ -352,7 +361,7 @@ func (s *Session) unlock() {
 	ctx := s.ctx.Context
 	s.mu.Unlock()
 	for i := range events {
-		s.m.config.Observer(ctx, events[i])
+		s.m.observe(ctx, &s.request, events[i])
 	}
 }
 

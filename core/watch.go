@@ -177,7 +177,7 @@ func (m *Manager) listen(ctx context.Context, w Watcher) {
 			err = errors.New("watch ended by itself")
 		}
 		if !told {
-			m.config.Observer(ctx, Event{Kind: EventUnavailable, Detail: "watching for ended sessions", Err: unavailable("watch", err)})
+			m.observe(ctx, nil, Event{Kind: EventUnavailable, Detail: "watching for ended sessions", Err: unavailable("watch", err)})
 			told = true
 		}
 		select {

@@ -13,12 +13,13 @@ import (
 	"github.com/labstack/echo/v4/middleware"
 
 	"github.com/satchel-go/satchel/core"
+	"github.com/satchel-go/satchel/internal/adapterunit"
 )
 
 // The error handler runs once as far as the client can see, inside the
 // middleware, and middleware outside still sees the error.
 func TestErrorIsReturned(t *testing.T) {
-	m, _ := serverSide(t, core.Config{})
+	m, _ := adapterunit.ServerSide(t, core.Config{})
 	failure := errors.New("failure")
 	var seen error
 	spy := func(next echo.HandlerFunc) echo.HandlerFunc {
@@ -38,9 +39,9 @@ func TestErrorIsReturned(t *testing.T) {
 		}
 	}
 	e.GET("/", func(echo.Context) error { return failure }, spy, Middleware(m))
-	r := request(t, e, "/", "")
-	r.wants(t, 402, "pay")
-	r.cookie(t)
+	r := adapterunit.Request(t, e, "/", "")
+	r.Wants(t, 402, "pay")
+	r.Cookie(t)
 	if !errors.Is(seen, failure) {
 		t.Errorf("the middleware outside saw %v", seen)
 	}
@@ -49,8 +50,8 @@ func TestErrorIsReturned(t *testing.T) {
 // An error that OnError returns goes to the application's error handler, and
 // Echo knows what was sent.
 func TestOnErrorReturnsError(t *testing.T) {
-	m, s := serverSide(t, core.Config{})
-	s.down.Store(true)
+	m, s := adapterunit.ServerSide(t, core.Config{})
+	s.Down.Store(true)
 	spy := func(next echo.HandlerFunc) echo.HandlerFunc {
 		return func(c echo.Context) error {
 			err := next(c)
@@ -66,12 +67,12 @@ func TestOnErrorReturnsError(t *testing.T) {
 	}, "", spy, Middleware(m, OnError(func(echo.Context, error) error {
 		return echo.NewHTTPError(507, "full")
 	})))
-	r.wants(t, 507, "{\"message\":\"full\"}\n")
+	r.Wants(t, 507, "{\"message\":\"full\"}\n")
 }
 
 // Ways to write that no Response.Before hook sees.
 func TestEchoWays(t *testing.T) {
-	m, _ := serverSide(t, core.Config{})
+	m, _ := adapterunit.ServerSide(t, core.Config{})
 	for name, write := range map[string]func(echo.Context) error{
 		"nothing":          func(echo.Context) error { return nil },
 		"writer":           func(c echo.Context) error { _, err := c.Response().Writer.Write([]byte("x")); return err },
@@ -85,19 +86,19 @@ func TestEchoWays(t *testing.T) {
 				Session(c).Set("k", "v")
 				return write(c)
 			}, "", Middleware(m))
-			r.cookie(t)
+			r.Cookie(t)
 		})
 	}
 }
 
 // gzip puts the real writer back before the error handler runs.
 func TestGzip(t *testing.T) {
-	m, store := serverSide(t, core.Config{})
+	m, store := adapterunit.ServerSide(t, core.Config{})
 	zip := middleware.Gzip()
 	for name, around := range map[string][]layer{"outside": {zip, Middleware(m)}, "inside": {Middleware(m), zip}} {
 		for _, down := range []bool{false, true} {
 			for _, fails := range []bool{false, true} {
-				store.down.Store(down)
+				store.Down.Store(down)
 				e := echo.New()
 				e.Logger.SetOutput(io.Discard)
 				e.GET("/", func(c echo.Context) error {
@@ -141,7 +142,7 @@ func unzipped(t *testing.T, e http.Handler) (int, string) {
 
 // The real writer is back when the middleware returns, also after a panic.
 func TestWriterIsRestored(t *testing.T) {
-	m, _ := serverSide(t, core.Config{})
+	m, _ := adapterunit.ServerSide(t, core.Config{})
 	for name, handler := range map[string]echo.HandlerFunc{
 		"returns": func(c echo.Context) error { return c.String(200, "ok") },
 		"panics":  func(echo.Context) error { panic("boom") },
@@ -150,7 +151,7 @@ func TestWriterIsRestored(t *testing.T) {
 			e := echo.New()
 			w := httptest.NewRecorder()
 			c := e.NewContext(httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/", nil), w)
-			_ = panicOf(func() { _ = Middleware(m)(handler)(c) })
+			_ = adapterunit.PanicOf(func() { _ = Middleware(m)(handler)(c) })
 			if c.Response().Writer != w {
 				t.Errorf("the writer is a %T", c.Response().Writer)
 			}

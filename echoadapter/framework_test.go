@@ -3,37 +3,49 @@ package echoadapter
 import (
 	"context"
 	"io"
-	"net/http"
-	"net/http/httptest"
 	"testing"
 
 	"github.com/labstack/echo/v4"
 	"github.com/labstack/echo/v4/middleware"
-)
 
-const adapter = "echoadapter"
+	"github.com/satchel-go/satchel/core"
+	"github.com/satchel-go/satchel/internal/adapterunit"
+)
 
 type (
 	ctx   = echo.Context
 	layer = echo.MiddlewareFunc
 )
 
-type reply struct {
-	status int
-	header http.Header
-	body   string
+var unit = adapterunit.Framework[ctx, layer]{
+	Name:        "echoadapter",
+	Session:     Session,
+	SessionOf:   SessionOf,
+	TrySession:  TrySession,
+	WithSession: WithSession,
+	Middleware:  func(m *core.Manager) layer { return Middleware(m) },
+	OnError: func(m *core.Manager, f func(ctx, error) error) layer {
+		return Middleware(m, OnError(f))
+	},
+	Serve:        serve,
+	ServeUnknown: serveUnknown,
+	Bare:         bare,
+	Text:         text,
+	Fail:         fail,
+	Context:      contextOf,
+	SetHeader:    setHeader,
+	Around: func(f func(ctx, func() error) error) layer {
+		return func(next echo.HandlerFunc) echo.HandlerFunc {
+			return func(c ctx) error { return f(c, func() error { return next(c) }) }
+		}
+	},
+	Nothing:  nothing,
+	Recovery: recovery,
 }
 
-func request(tb testing.TB, e http.Handler, path, cookie string) reply {
-	tb.Helper()
-	r := httptest.NewRequestWithContext(tb.Context(), http.MethodGet, path, nil)
-	if cookie != "" {
-		r.Header.Set("Cookie", cookie)
-	}
-	w := httptest.NewRecorder()
-	e.ServeHTTP(w, r)
-	return reply{w.Code, w.Result().Header, w.Body.String()}
-}
+func TestAdapter(t *testing.T) { unit.Run(t) }
+
+type reply = adapterunit.Reply
 
 // serve answers one request with handler behind the middleware.
 func serve(tb testing.TB, handler func(ctx) error, cookie string, around ...layer) reply {
@@ -41,7 +53,7 @@ func serve(tb testing.TB, handler func(ctx) error, cookie string, around ...laye
 	e := echo.New()
 	e.Logger.SetOutput(io.Discard)
 	e.GET("/", handler, around...)
-	return request(tb, e, "/", cookie)
+	return adapterunit.Request(tb, e, "/", cookie)
 }
 
 // serveUnknown answers one request that no route is for.
@@ -50,61 +62,26 @@ func serveUnknown(tb testing.TB, around ...layer) reply {
 	e := echo.New()
 	e.Use(around...)
 	e.GET("/", func(ctx) error { return nil })
-	return request(tb, e, "/nowhere", "")
+	return adapterunit.Request(tb, e, "/nowhere", "")
 }
-
-func onError(f func(ctx, error) error) Option { return OnError(f) }
 
 func text(c ctx, status int, body string) error { return c.String(status, body) }
 func fail(_ ctx, status int) error              { return echo.NewHTTPError(status) }
 func contextOf(c ctx) context.Context           { return c.Request().Context() }
 func setHeader(c ctx, name, value string)       { c.Response().Header().Set(name, value) }
 
-func outerHeader(next echo.HandlerFunc) echo.HandlerFunc {
-	return func(c echo.Context) error {
-		setHeader(c, "X-Outer", "yes")
-		return next(c)
-	}
-}
-
 func recovery() layer {
 	return middleware.RecoverWithConfig(middleware.RecoverConfig{DisablePrintStack: true})
-}
-
-// catch tells what is panicked with, and lets it go on.
-func catch(said *any) layer {
-	return func(next echo.HandlerFunc) echo.HandlerFunc {
-		return func(c echo.Context) error {
-			defer func() { *said = recover(); panic(*said) }()
-			return next(c)
-		}
-	}
 }
 
 func nothing(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(c echo.Context) error { return next(c) }
 }
 
-// sink is a ResponseWriter that costs nothing.
-type sink struct{ h http.Header }
-
-func (s *sink) Header() http.Header                  { return s.h }
-func (s *sink) Write(b []byte) (int, error)          { return len(b), nil }
-func (s *sink) WriteString(text string) (int, error) { return len(text), nil }
-func (s *sink) WriteHeader(int)                      {}
-
 // bare returns a function that answers one request without a cookie.
 func bare(tb testing.TB, handler func(ctx) error, cookie string, around layer) func() {
 	tb.Helper()
 	e := echo.New()
 	e.GET("/", handler, around)
-	r := httptest.NewRequestWithContext(tb.Context(), http.MethodGet, "/", nil)
-	if cookie != "" {
-		r.Header.Set("Cookie", cookie)
-	}
-	w := &sink{h: http.Header{}}
-	return func() {
-		clear(w.h)
-		e.ServeHTTP(w, r)
-	}
+	return adapterunit.Bare(tb, e, cookie)
 }

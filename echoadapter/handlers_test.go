@@ -1,217 +1,69 @@
 package echoadapter_test
 
 import (
-	"context"
-	"fmt"
-	"html/template"
-	"io"
 	"net/http"
-	"net/url"
-	"strings"
+	"net/http/httptest"
 	"testing"
-	"time"
+
+	"github.com/labstack/echo/v4"
+	"github.com/labstack/echo/v4/middleware"
 
 	"github.com/satchel-go/satchel/core"
-	"github.com/satchel-go/satchel/core/form"
-	"github.com/satchel-go/satchel/core/memstore"
 	"github.com/satchel-go/satchel/core/sessiontest"
+	"github.com/satchel-go/satchel/echoadapter"
+	"github.com/satchel-go/satchel/internal/handlerstest"
 )
 
-// This file is the same in all adapters but for its first line. How the
-// framework reads the form is in handlersapp_test.go.
-
-type signup struct {
-	Name     string   `form:"name"`
-	Email    string   `form:"email"`
-	Age      int      `form:"age"`
-	Colours  []string `form:"colour"`
-	Home     home
-	Password string `form:"password"`
-	Answer   string `form:"answer" session:"-"`
+func TestHandlers(t *testing.T) {
+	handlerstest.Run(t, handlerstest.Apps{Signup: signupApp, Cart: cartApp})
 }
 
-type home struct {
-	City string `form:"city"`
-	Code string `form:"code" session:"-"`
+func served(e *echo.Echo) handlerstest.Doer {
+	return func(c *sessiontest.Client, r *http.Request) *http.Response { return c.Do(e, r) }
 }
 
-var signupForm = form.New[signup]("signup")
-
-func check(in signup) (errs form.Errors) {
-	if !strings.Contains(in.Email, "@") {
-		errs.Add("email", "That is no address.")
-	}
-	if in.Home.City == "" {
-		errs.Add("city", "Where do you live?")
-	}
-	if len(in.Password) < 20 {
-		errs.Add("password", "Too short.")
-	}
-	if len(errs) > 0 {
-		errs.Add("", "Please look again.")
-	}
-	return errs
+func signupApp(m *core.Manager) handlerstest.Doer {
+	e := echo.New()
+	e.Use(echoadapter.Middleware(m))
+	e.GET("/signup", func(c echo.Context) error {
+		return handlerstest.Page.Execute(c.Response(), handlerstest.SignupForm.Take(echoadapter.Session(c)))
+	})
+	e.POST("/signup", func(c echo.Context) error {
+		var in handlerstest.Signup
+		if err := c.Bind(&in); err != nil {
+			return err
+		}
+		return c.Redirect(http.StatusSeeOther, handlerstest.Submit(echoadapter.Session(c), in))
+	})
+	return served(e)
 }
 
-var signupPage = template.Must(template.New("").Parse(`{{range .General}}<p>{{.}}</p>{{end -}}
-<input name="name" value="{{.Value "name"}}">{{.Error "name"}}
-<input name="email" value="{{.Value "email"}}">{{.Error "email"}}
-<input name="age" value="{{.Value "age"}}">
-<option{{if .Is "colour" "red"}} selected{{end}}>red<option{{if .Is "colour" "blue"}} selected{{end}}>blue
-<input name="city" value="{{.Value "city"}}">{{.Error "city"}}
-<input name="password" value="{{.Value "password"}}">{{.Error "password"}}
-<input name="answer" value="{{.Value "answer"}}"><input name="code" value="{{.Value "code"}}">
-`))
-
-const (
-	emptyPage = `<input name="name" value="">
-<input name="email" value="">
-<input name="age" value="">
-<option>red<option>blue
-<input name="city" value="">
-<input name="password" value="">
-<input name="answer" value=""><input name="code" value="">
-`
-	failedPage = `<p>Please look again.</p><input name="name" value="&lt;Ann&gt;">
-<input name="email" value="ann">That is no address.
-<input name="age" value="30">
-<option selected>red<option>blue
-<input name="city" value="Bonn">
-<input name="password" value="">Too short.
-<input name="answer" value=""><input name="code" value="">
-`
-)
-
-func entered() url.Values {
-	return url.Values{
-		"name": {"<Ann>"}, "email": {"ann"}, "age": {"30"}, "colour": {"red", "green"}, cityField: {"Bonn"},
-		"password": {"geheim-1"}, "answer": {"geheim-2"}, codeField: {"geheim-3"},
-	}
+func addToCart(c echo.Context) error {
+	return c.NoContent(handlerstest.Add(echoadapter.Session(c), c.FormValue("item")))
 }
 
-// dump keeps all that a store is given.
-type dump struct {
-	core.Store
-	all strings.Builder
+func cartApp(m *core.Manager) handlerstest.Doer {
+	e := echo.New()
+	e.Use(middleware.Recover(), echoadapter.Middleware(m))
+	e.POST("/cart", addToCart)
+	e.GET("/in-place", func(c echo.Context) error {
+		handlerstest.InPlace(echoadapter.Session(c))
+		return c.NoContent(http.StatusOK)
+	})
+	e.GET("/late", func(c echo.Context) error {
+		handlerstest.Keep(echoadapter.Session(c))
+		return c.NoContent(http.StatusOK)
+	})
+	return served(e)
 }
 
-func (d *dump) Unwrap() core.Store { return d.Store }
-
-func (d *dump) Save(ctx context.Context, id core.ID, e core.Entry, base core.Version) (core.Version, error) {
-	d.all.Write(e.Data)
-	return d.Store.Save(ctx, id, e, base)
-}
-
-func body(t *testing.T, res *http.Response) string {
-	t.Helper()
-	defer res.Body.Close() //nolint:errcheck // read to its end
-	text, err := io.ReadAll(res.Body)
-	if err != nil {
+// Without the middleware, the handler's session is the client's.
+func TestHandlerWithoutTheMiddleware(t *testing.T) {
+	alice := sessiontest.New(t).Login("alice")
+	c := echo.New().NewContext(alice.Form("/cart", handlerstest.Item()), httptest.NewRecorder())
+	echoadapter.WithSession(c, alice.Session())
+	if err := addToCart(c); err != nil {
 		t.Fatal(err)
 	}
-	return string(text)
-}
-
-// A form that was filled in wrongly is shown again, once, and without secrets.
-func TestForm(t *testing.T) {
-	d := &dump{Store: memstore.New()}
-	st := sessiontest.NewOn(t, core.ServerSide(d))
-	do := signupApp(st)
-	ann := st.Visitor()
-	page := func() string { return body(t, do(ann, ann.Request("GET", "/signup", nil))) }
-	if got := page(); got != emptyPage {
-		t.Errorf("a new form is\n%s", got)
-	}
-	res := do(ann, ann.Form("/signup", entered()))
-	if got := body(t, res); res.StatusCode != 303 || strings.Contains(got, "geheim") {
-		t.Errorf("the answer is %d %q", res.StatusCode, got)
-	}
-	if got := page(); got != failedPage {
-		t.Errorf("the form is\n%s, want\n%s", got, failedPage)
-	}
-	if got := page(); got != emptyPage {
-		t.Errorf("after reload the form is\n%s", got)
-	}
-	if all := d.all.String(); !strings.Contains(all, "Bonn") || strings.Contains(all, "geheim") {
-		t.Errorf("the store has %q", all)
-	}
-
-	right := entered()
-	right.Set("email", "ann@example.com")
-	right.Set("password", "a sentence is long enough")
-	do(ann, ann.Form("/signup", right))
-	ann.WantUser("ann@example.com")
-	ann.WantFlash("success", "Welcome, <Ann>.")
-	if got := page(); got != emptyPage {
-		t.Errorf("after success the form is\n%s", got)
-	}
-}
-
-// Handlers are tested in two or three lines, behind the middleware.
-func TestHandlersBehindTheMiddleware(t *testing.T) {
-	st := sessiontest.New(t)
-	do := cartApp(st)
-	alice := st.Login("alice", sessiontest.With(cart, []string{"hat"}))
-	do(alice, alice.Form("/cart", url.Values{"item": {"scarf"}}))
-	alice.WantFlash("success", "Added scarf.")
-	sessiontest.Want(alice, cart, []string{"hat", "scarf"})
-
-	st.Advance(31 * time.Minute)
-	alice.WantAnonymous()
-	res := do(alice, alice.Form("/cart", url.Values{"item": {"scarf"}}))
-	if res.StatusCode != 401 {
-		t.Errorf("status %d", res.StatusCode)
-	}
-	sessiontest.WantAbsent(alice, cart)
-}
-
-var cart = core.NewKey[[]string]("cart")
-
-// add is what the frameworks' handlers do.
-func add(s *core.Session, item string) (status int) {
-	if s.UserID() == "" {
-		return 401
-	}
-	cart.Update(s, func(items []string) []string { return append(items, item) })
-	s.Flash("success", "Added "+item+".")
-	return 303
-}
-
-// A panic of strict mode would be lost in a middleware that recovers, or end
-// the process.
-func TestStrictModeBehindTheMiddleware(t *testing.T) {
-	r := &recorder{TB: t}
-	st := sessiontest.New(r)
-	do := cartApp(st)
-	alice := st.Login("alice", sessiontest.With(cart, []string{"hat"}))
-	do(alice, alice.Request("GET", "/in-place", nil))
-	if len(r.failures) != 1 || !strings.Contains(r.failures[0], `"cart" was changed in place`) {
-		t.Errorf("a change in place: the test failed with %q", r.failures)
-	}
-	r.failures = nil
-	do(alice, alice.Request("GET", "/late", nil))
-	late()
-	if len(r.failures) != 1 || !strings.Contains(r.failures[0], `set "cart": too late`) {
-		t.Errorf("a late write: the test failed with %q", r.failures)
-	}
-}
-
-// inPlace and keep are wrong.
-func inPlace(s *core.Session) {
-	items, _ := cart.Get(s)
-	items[0] = "cap"
-}
-
-var late func()
-
-func keep(s *core.Session) { late = func() { cart.Set(s, nil) } }
-
-// recorder is a test that fails on purpose.
-type recorder struct {
-	testing.TB
-	failures []string
-}
-
-func (r *recorder) Errorf(format string, args ...any) {
-	r.failures = append(r.failures, fmt.Sprintf(format, args...))
+	handlerstest.WantItem(alice)
 }

@@ -1,6 +1,7 @@
 // Package examples_test runs the adapter suite where all modules meet: every
-// framework on gorilla's CookieStore and on Redis in both makes. Memory and
-// the native cookie are run by each adapter.
+// framework on Redis in both makes and on what is shared with gorilla/sessions:
+// its cookies, redisstore's keys and any store of its kind. Memory and the
+// native cookie are run by each adapter.
 package examples_test
 
 import (
@@ -9,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/gorilla/sessions"
 	"github.com/redis/go-redis/v9"
 
 	"github.com/satchel-go/satchel/core"
@@ -61,6 +63,34 @@ func TestConformance(t *testing.T) {
 				Store: func(t *testing.T, now func() time.Time) core.Store {
 					return gorillastore.RedisStore(client, onRedis(t, now))
 				},
+			},
+		)
+	}
+}
+
+// TestConformanceShared runs the suite on sessions that are shared with
+// gorilla/sessions. For net/http, gorillastore does.
+func TestConformanceShared(t *testing.T) {
+	client := redis.NewClient(&redis.Options{Addr: redistest.Shared(t).Addr()})
+	t.Cleanup(func() { _ = client.Close() })
+	for _, f := range frameworks[1:] {
+		adaptertest.Run(t, f.name, f.newApp,
+			adaptertest.Backend{
+				Name: "gorilla-redis-compatible",
+				New: func(t *testing.T) core.Backend {
+					config := gorillastore.CompatibleConfig{KeyPrefix: redistest.UniquePrefix(t), Timeout: 5 * time.Second}
+					return gorillastore.RedisCompatible(client, config)
+				},
+				Limits: gorillastore.CompatibleLimits(),
+			},
+			adaptertest.Backend{
+				Name: "gorilla-files",
+				New: func(t *testing.T) core.Backend {
+					files := sessions.NewFilesystemStore(t.TempDir(), key("hash"), key("block"))
+					files.MaxLength(0) // the core has a limit of its own
+					return gorillastore.From(files)
+				},
+				Limits: gorillastore.FromLimits(),
 			},
 		)
 	}

@@ -34,20 +34,45 @@ func main() {
 }
 `
 
-// TestReadmeCompiles compiles the programs in the README, and the line that sets up each backend.
+// handlers is a program around the lines in the README that set and show a flash.
+const handlers = `package main
+
+import (
+	"net/http"
+
+	"github.com/labstack/echo/v4"
+	"github.com/satchel-go/satchel/core"
+	"github.com/satchel-go/satchel/echoadapter"
+)
+
+func main() {
+	var backend core.Backend
+	sessions, err := core.New(backend, core.Config{})
+	e := echo.New()
+	%s
+	_ = err
+}
+`
+
+// TestReadmeCompiles compiles the programs and handlers in the README, and the line that sets up each backend.
 func TestReadmeCompiles(t *testing.T) {
 	text, err := os.ReadFile("../README.md")
 	if err != nil {
 		t.Fatal(err)
 	}
 	readme := string(text)
-	var programs []string
+	var programs, fragments []string
 	for _, block := range regexp.MustCompile("(?s)```go\n(.*?)```").FindAllStringSubmatch(readme, -1) {
-		programs = append(programs, block[1])
+		if strings.HasPrefix(block[1], "package ") {
+			programs = append(programs, block[1])
+		} else {
+			fragments = append(fragments, fmt.Sprintf(handlers, block[1]))
+		}
 	}
-	if len(programs) != 4 {
-		t.Errorf("%d programs in the README, want one for each framework", len(programs))
+	if len(programs) != 4 || len(fragments) != 1 {
+		t.Errorf("the README has %d programs and %d fragments, want one for each framework and 1", len(programs), len(fragments))
 	}
+	programs = append(programs, fragments...)
 	var backends []string
 	for _, row := range regexp.MustCompile("(?m)^\\| (?:cookie|Redis|memory).*? \\| `(.*?)` \\|").FindAllStringSubmatch(readme, -1) {
 		backends = append(backends, row[1])
@@ -60,6 +85,22 @@ func TestReadmeCompiles(t *testing.T) {
 		clients = append(clients, line[1])
 	}
 	programs = append(programs, fmt.Sprintf(backendSetup, strings.Join(clients, "\n\t"), strings.Join(backends, ",\n\t\t")))
+	compile(t, programs)
+}
+
+// TestWhyWasILoggedOutCompiles compiles the programs that mount the page.
+func TestWhyWasILoggedOutCompiles(t *testing.T) {
+	text, err := os.ReadFile("../docs/why-was-i-logged-out.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var programs []string
+	for _, block := range regexp.MustCompile("(?s)```go\n(.*?)```").FindAllStringSubmatch(string(text), -1) {
+		programs = append(programs, block[1])
+	}
+	if len(programs) != 4 {
+		t.Errorf("%d programs, want one for each framework", len(programs))
+	}
 	compile(t, programs)
 }
 
@@ -89,7 +130,7 @@ func compile(t *testing.T, programs []string) {
 	if err := os.WriteFile(file, overlay, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	args = append([]string{"build", "-overlay", file}, args...) // of several programs it keeps nothing
+	args = append([]string{"build", "-o", os.DevNull, "-overlay", file}, args...)
 	if out, err := exec.CommandContext(t.Context(), "go", args...).CombinedOutput(); err != nil {
 		t.Errorf("%v:\n%s", err, out)
 	}

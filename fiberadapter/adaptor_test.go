@@ -10,12 +10,13 @@ import (
 
 	"github.com/satchel-go/satchel/core"
 	"github.com/satchel-go/satchel/core/httpadapter"
+	"github.com/satchel-go/satchel/internal/adapterunit"
 )
 
 // Handlers and libraries of net/http, behind Fiber's adaptor middleware, share
 // the request's session.
 func TestHandlersOfNetHTTP(t *testing.T) {
-	m, _ := serverSide(t, core.Config{})
+	m, _ := adapterunit.ServerSide(t, core.Config{})
 	app := fiber.New()
 	app.Get("/", Middleware(m), func(c *fiber.Ctx) error {
 		Session(c).Set("fiber", "1")
@@ -31,8 +32,8 @@ func TestHandlersOfNetHTTP(t *testing.T) {
 		_, _ = io.WriteString(w, fromFiber+before)
 	}))
 	r := request(t, app, "/", "")
-	r.wants(t, 200, "1")
-	request(t, app, "/", r.cookie(t)).wants(t, 200, "12")
+	r.Wants(t, 200, "1")
+	request(t, app, "/", r.Cookie(t)).Wants(t, 200, "12")
 	// Fiber uses its Ctx again: the next client gets nothing of this one's.
-	request(t, app, "/", "").wants(t, 200, "1")
+	request(t, app, "/", "").Wants(t, 200, "1")
 }

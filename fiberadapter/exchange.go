@@ -80,6 +80,9 @@ func (x *exchange) Method() string {
 	return utils.CopyString(method)
 }
 
+// RequestPath implements [core.RequestPather].
+func (x *exchange) RequestPath() string { return utils.CopyString(x.c.Path()) }
+
 // Secure implements [core.Exchange].
 func (x *exchange) Secure() bool { return x.c.Context().IsTLS() }
 

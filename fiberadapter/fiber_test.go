@@ -15,6 +15,7 @@ import (
 	"github.com/valyala/fasthttp"
 
 	"github.com/satchel-go/satchel/core"
+	"github.com/satchel-go/satchel/internal/adapterunit"
 )
 
 func TestCookieLines(t *testing.T) {
@@ -102,8 +103,8 @@ func TestResponseHeader(t *testing.T) {
 // After a failed commit the response is what it was before the handler,
 // cookies included.
 func TestResetKeepsOuter(t *testing.T) {
-	m, s := serverSide(t, core.Config{})
-	s.down.Store(true)
+	m, s := adapterunit.ServerSide(t, core.Config{})
+	s.Down.Store(true)
 	r := serve(t, func(c *fiber.Ctx) error {
 		Session(c).Set("k", "v")
 		c.Cookie(&fiber.Cookie{Name: "inner", Value: "1"})
@@ -115,15 +116,15 @@ func TestResetKeepsOuter(t *testing.T) {
 		c.Response().Header.Add("X-Outer", "b")
 		return c.Next()
 	}, Middleware(m))
-	r.wants(t, 503, "Service Unavailable\n")
-	r.wantsHeader(t, "Set-Cookie", "outer=1")
-	r.wantsHeader(t, "X-Outer", "a", "b")
+	r.Wants(t, 503, "Service Unavailable\n")
+	r.WantsHeader(t, "Set-Cookie", "outer=1")
+	r.WantsHeader(t, "X-Outer", "a", "b")
 }
 
 // An error that OnError returns goes to the application's error handler, and
 // one that this returns to Fiber's last resort.
 func TestErrorsOfErrorHandlers(t *testing.T) {
-	m, s := serverSide(t, core.Config{})
+	m, s := adapterunit.ServerSide(t, core.Config{})
 	for _, broken := range []bool{false, true} {
 		app := fiber.New(fiber.Config{ErrorHandler: func(c *fiber.Ctx, err error) error {
 			if broken {
@@ -135,20 +136,20 @@ func TestErrorsOfErrorHandlers(t *testing.T) {
 			Session(c).Set("k", "v")
 			return nil
 		})
-		s.down.Store(true)
+		s.Down.Store(true)
 		r := request(t, app, "/", "")
 		if broken {
-			r.wants(t, 500, "Internal Server Error")
+			r.Wants(t, 500, "Internal Server Error")
 		} else {
-			r.wants(t, 507, "mine")
+			r.Wants(t, 507, "mine")
 		}
-		r.wantsHeader(t, "Set-Cookie")
+		r.WantsHeader(t, "Set-Cookie")
 	}
 }
 
 // Fiber's strings are views of buffers; what is stored must be copies.
 func TestNothingIsAView(t *testing.T) {
-	m, _ := serverSide(t, core.Config{})
+	m, _ := adapterunit.ServerSide(t, core.Config{})
 	app := fiber.New()
 	app.Get("/", Middleware(m), func(c *fiber.Ctx) error {
 		s := Session(c)
@@ -160,12 +161,12 @@ func TestNothingIsAView(t *testing.T) {
 		v, _ := core.Get[string](s, "theme")
 		return c.SendString(fmt.Sprint(s.UserID(), v, s.Keys(), s.PeekFlashes()))
 	})
-	cookie := request(t, app, "/?user=alice&key=theme", "").cookie(t)
-	want := request(t, app, "/", cookie).body
+	cookie := request(t, app, "/?user=alice&key=theme", "").Cookie(t)
+	want := request(t, app, "/", cookie).Body
 	for i := range 50 {
 		request(t, app, fmt.Sprintf("/?user=%05d&key=%05d", i, i), "")
 	}
-	if got := request(t, app, "/", cookie).body; got != want || !strings.Contains(got, "alice") {
+	if got := request(t, app, "/", cookie).Body; got != want || !strings.Contains(got, "alice") {
 		t.Errorf("the session changed from %q to %q", want, got)
 	}
 	infos, err := m.List(t.Context(), "alice")
@@ -176,7 +177,7 @@ func TestNothingIsAView(t *testing.T) {
 
 // The writer of a body stream runs without a Ctx: the session can be read.
 func TestStreamReads(t *testing.T) {
-	m, _ := serverSide(t, core.Config{})
+	m, _ := adapterunit.ServerSide(t, core.Config{})
 	r := serve(t, func(c *fiber.Ctx) error {
 		s := Session(c)
 		s.Set("k", "v")
@@ -186,15 +187,15 @@ func TestStreamReads(t *testing.T) {
 		})
 		return nil
 	}, "", Middleware(m))
-	r.wants(t, 200, "v")
-	r.cookie(t)
+	r.Wants(t, 200, "v")
+	r.Cookie(t)
 }
 
 // A hijacked connection gets a session cookie with a 101 and not otherwise;
 // the session is stored in both cases, if it was before.
 func TestHijack(t *testing.T) {
 	for _, status := range []int{101, 200} {
-		m, _ := serverSide(t, core.Config{})
+		m, _ := adapterunit.ServerSide(t, core.Config{})
 		app := fiber.New(fiber.Config{DisableStartupMessage: true})
 		app.Get("/", Middleware(m), func(c *fiber.Ctx) error {
 			Session(c).Set("k", "v")
@@ -243,13 +244,13 @@ func overTCP(t *testing.T, app *fiber.App, request string) string {
 
 // Fiber takes its Ctx back when the handler has returned.
 func TestSessionOfReleasedCtx(t *testing.T) {
-	m, _ := serverSide(t, core.Config{})
+	m, _ := adapterunit.ServerSide(t, core.Config{})
 	var kept ctx
 	serve(t, func(c ctx) error {
 		kept = c
 		return text(c, 200, "ok")
-	}, "", Middleware(m)).wants(t, 200, "ok")
-	names(t, panicOf(func() { Session(kept) }), "the request is over", "before the handler returns")
+	}, "", Middleware(m)).Wants(t, 200, "ok")
+	adapterunit.Names(t, adapterunit.PanicOf(func() { Session(kept) }), "the request is over", "before the handler returns")
 	if s, ok := TrySession(kept); ok {
 		t.Errorf("TrySession returned %v", s)
 	}

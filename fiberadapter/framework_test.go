@@ -10,20 +10,43 @@ import (
 	"github.com/gofiber/fiber/v2"
 	recoverer "github.com/gofiber/fiber/v2/middleware/recover"
 	"github.com/valyala/fasthttp"
-)
 
-const adapter = "fiberadapter"
+	"github.com/satchel-go/satchel/core"
+	"github.com/satchel-go/satchel/internal/adapterunit"
+)
 
 type (
 	ctx   = *fiber.Ctx
 	layer = fiber.Handler
 )
 
-type reply struct {
-	status int
-	header http.Header
-	body   string
+var unit = adapterunit.Framework[ctx, layer]{
+	Name:        "fiberadapter",
+	Session:     Session,
+	SessionOf:   SessionOf,
+	TrySession:  TrySession,
+	WithSession: WithSession,
+	Middleware:  func(m *core.Manager) layer { return Middleware(m) },
+	OnError: func(m *core.Manager, f func(ctx, error) error) layer {
+		return Middleware(m, OnError(f))
+	},
+	Serve:        serve,
+	ServeUnknown: serveUnknown,
+	Bare:         bare,
+	Text:         text,
+	Fail:         fail,
+	Context:      contextOf,
+	SetHeader:    setHeader,
+	Around: func(f func(ctx, func() error) error) layer {
+		return func(c ctx) error { return f(c, c.Next) }
+	},
+	Nothing:  nothing,
+	Recovery: recovery,
 }
+
+func TestAdapter(t *testing.T) { unit.Run(t) }
+
+type reply = adapterunit.Reply
 
 func request(tb testing.TB, app *fiber.App, path, cookie string) reply {
 	tb.Helper()
@@ -40,7 +63,7 @@ func request(tb testing.TB, app *fiber.App, path, cookie string) reply {
 	if err != nil {
 		tb.Fatal(err)
 	}
-	return reply{res.StatusCode, res.Header, string(body)}
+	return reply{Status: res.StatusCode, Header: res.Header, Body: string(body)}
 }
 
 // serve answers one request with handler behind the middleware.
@@ -62,28 +85,13 @@ func serveUnknown(tb testing.TB, around ...layer) reply {
 	return request(tb, app, "/nowhere", "")
 }
 
-func onError(f func(ctx, error) error) Option { return OnError(f) }
-
 func text(c ctx, status int, body string) error { return c.Status(status).SendString(body) }
 func fail(_ ctx, status int) error              { return fiber.NewError(status) }
 func contextOf(c ctx) context.Context           { return c.UserContext() }
 func setHeader(c ctx, name, value string)       { c.Set(name, value) }
 
-func outerHeader(c ctx) error {
-	setHeader(c, "X-Outer", "yes")
-	return c.Next()
-}
-
 func recovery() layer     { return recoverer.New() }
 func nothing(c ctx) error { return c.Next() }
-
-// catch tells what is panicked with, and lets it go on.
-func catch(said *any) layer {
-	return func(c ctx) error {
-		defer func() { *said = recover(); panic(*said) }()
-		return c.Next()
-	}
-}
 
 // bare returns a function that answers one request without a cookie.
 func bare(tb testing.TB, handler func(ctx) error, cookie string, around layer) func() {

@@ -12,12 +12,13 @@ import (
 	"github.com/gin-gonic/gin"
 
 	"github.com/satchel-go/satchel/core"
+	"github.com/satchel-go/satchel/internal/adapterunit"
 )
 
 // While body is held back, the writer says what a handler expects of it.
 func TestWriterWhileHolding(t *testing.T) {
-	m := clientSide(t)
-	cookie := stored(t, m, func(s *core.Session) { s.Flash("info", "hello") })
+	m := adapterunit.ClientSide(t)
+	cookie := unit.Stored(t, m, func(s *core.Session) { s.Flash("info", "hello") })
 	r := serve(t, func(c *gin.Context) error {
 		w := c.Writer
 		if w.Written() || w.Size() != -1 || w.Status() != 200 {
@@ -32,13 +33,13 @@ func TestWriterWhileHolding(t *testing.T) {
 		Session(c).Flashes()
 		return nil
 	}, cookie, Middleware(m))
-	r.wants(t, 403, "12345")
-	r.cookie(t)
+	r.Wants(t, 403, "12345")
+	r.Cookie(t)
 }
 
 // Ways to write that Gin's own writer sees, or nobody.
 func TestGinWays(t *testing.T) {
-	m, _ := serverSide(t, core.Config{})
+	m, _ := adapterunit.ServerSide(t, core.Config{})
 	for name, c := range map[string]struct {
 		status int
 		write  func(*gin.Context)
@@ -61,17 +62,28 @@ func TestGinWays(t *testing.T) {
 				c.write(g)
 				return nil
 			}, "", Middleware(m))
-			if r.status != c.status {
-				t.Errorf("status %d, want %d", r.status, c.status)
+			if r.Status != c.status {
+				t.Errorf("status %d, want %d", r.Status, c.status)
 			}
-			r.cookie(t)
+			r.Cookie(t)
 		})
 	}
 }
 
+// An OnError that writes without a status does not answer with the handler's.
+func TestC3OnErrorWithoutAStatus(t *testing.T) {
+	m, _ := adapterunit.ServerSide(t, core.Config{})
+	r := serve(t, func(c *gin.Context) error {
+		Session(c).Set("k", make(chan int)) // fails the commit
+		c.Redirect(303, "/to")
+		return nil
+	}, "", Middleware(m, OnError(func(c *gin.Context, _ error) { _, _ = c.Writer.WriteString("sorry") })))
+	r.Wants(t, 200, "sorry")
+}
+
 // Gin takes informational headers for the response; with sessions it does not.
 func TestEarlyHints(t *testing.T) {
-	m, _ := serverSide(t, core.Config{})
+	m, _ := adapterunit.ServerSide(t, core.Config{})
 	e := gin.New()
 	e.GET("/", Middleware(m), func(c *gin.Context) {
 		c.Header("Link", "</style.css>")
@@ -91,9 +103,9 @@ func TestEarlyHints(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer res.Body.Close() //nolint:errcheck // only the header matters
-	got := reply{status: res.StatusCode, header: res.Header}
-	got.wants(t, 404, "")
-	got.cookie(t)
+	got := reply{Status: res.StatusCode, Header: res.Header}
+	got.Wants(t, 404, "")
+	got.Cookie(t)
 }
 
 // A part of a file is sent with the status that was recorded for it.
@@ -102,7 +114,7 @@ func TestFileRange(t *testing.T) {
 	if err := os.WriteFile(name, []byte("0123456789"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	m, _ := serverSide(t, core.Config{})
+	m, _ := adapterunit.ServerSide(t, core.Config{})
 	e := gin.New()
 	e.GET("/", Middleware(m), func(c *gin.Context) {
 		Session(c).Set("k", "v")
@@ -112,9 +124,9 @@ func TestFileRange(t *testing.T) {
 	r.Header.Set("Range", "bytes=2-4")
 	w := httptest.NewRecorder()
 	e.ServeHTTP(w, r)
-	got := reply{w.Code, w.Header(), w.Body.String()}
-	got.wants(t, 206, "234")
-	got.cookie(t)
+	got := reply{Status: w.Code, Header: w.Header(), Body: w.Body.String()}
+	got.Wants(t, 206, "234")
+	got.Cookie(t)
 }
 
 // Errors that nobody has rendered roll back; rendered ones go by their status.
@@ -128,7 +140,7 @@ func TestPendingErrors(t *testing.T) {
 		"rendered": {func(c *gin.Context) { _ = c.Error(errors.New("no")); c.String(422, "no") }, 422, true},
 	} {
 		t.Run(name, func(t *testing.T) {
-			m, _ := serverSide(t, core.Config{})
+			m, _ := adapterunit.ServerSide(t, core.Config{})
 			renderer := func(c *gin.Context) {
 				c.Next()
 				if len(c.Errors) > 0 && !c.Writer.Written() {
@@ -140,8 +152,8 @@ func TestPendingErrors(t *testing.T) {
 				c.fail(g)
 				return nil
 			}, "", renderer, Middleware(m))
-			if r.status != c.status || (len(r.header.Values("Set-Cookie")) > 0) != c.stored {
-				t.Errorf("status %d, cookies %q", r.status, r.header.Values("Set-Cookie"))
+			if r.Status != c.status || (len(r.Header.Values("Set-Cookie")) > 0) != c.stored {
+				t.Errorf("status %d, cookies %q", r.Status, r.Header.Values("Set-Cookie"))
 			}
 		})
 	}
@@ -149,14 +161,14 @@ func TestPendingErrors(t *testing.T) {
 
 // Other handlers of the chain do not run if the session could not be loaded.
 func TestAbortsOnLoadError(t *testing.T) {
-	m, s := serverSide(t, core.Config{})
-	cookie := stored(t, m, func(s *core.Session) { s.Set("k", "v") })
-	s.down.Store(true)
+	m, s := adapterunit.ServerSide(t, core.Config{})
+	cookie := unit.Stored(t, m, func(s *core.Session) { s.Set("k", "v") })
+	s.Down.Store(true)
 	aborted := false
 	serve(t, func(*gin.Context) error {
 		t.Error("the handler was called")
 		return nil
-	}, cookie, func(c *gin.Context) { c.Next(); aborted = c.IsAborted() }, Middleware(m)).wants(t, 503, "Service Unavailable\n")
+	}, cookie, func(c *gin.Context) { c.Next(); aborted = c.IsAborted() }, Middleware(m)).Wants(t, 503, "Service Unavailable\n")
 	if !aborted {
 		t.Error("the chain was not aborted")
 	}
@@ -169,7 +181,7 @@ func TestHandleContext(t *testing.T) {
 		"status": func(c *gin.Context) { c.Status(204) },
 	} {
 		t.Run(name, func(t *testing.T) {
-			m, _ := serverSide(t, core.Config{})
+			m, _ := adapterunit.ServerSide(t, core.Config{})
 			e := gin.New()
 			e.Use(Middleware(m))
 			e.GET("/old", func(c *gin.Context) {
@@ -180,11 +192,11 @@ func TestHandleContext(t *testing.T) {
 				Session(c).Set("k", "v")
 				answer(c)
 			})
-			r := request(t, e, "/old", "")
-			if r.status != 201 && r.status != 204 {
-				t.Errorf("status %d", r.status)
+			r := adapterunit.Request(t, e, "/old", "")
+			if r.Status != 201 && r.Status != 204 {
+				t.Errorf("status %d", r.Status)
 			}
-			r.cookie(t)
+			r.Cookie(t)
 		})
 	}
 }
@@ -192,14 +204,14 @@ func TestHandleContext(t *testing.T) {
 // A copy of the context, for goroutines that outlive the request, can read
 // the session and cannot write it.
 func TestCopy(t *testing.T) {
-	m, _ := serverSide(t, core.Config{})
+	m, _ := adapterunit.ServerSide(t, core.Config{})
 	var c2 *gin.Context
 	serve(t, func(c *gin.Context) error {
 		Session(c).Set("k", "v")
 		c2 = c.Copy()
 		c.String(200, "ok")
 		return nil
-	}, "", Middleware(m)).wants(t, 200, "ok")
+	}, "", Middleware(m)).Wants(t, 200, "ok")
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
@@ -217,7 +229,7 @@ func TestCopy(t *testing.T) {
 
 // Gin's own writer is back when the middleware returns, also after a panic.
 func TestWriterIsRestored(t *testing.T) {
-	m, _ := serverSide(t, core.Config{})
+	m, _ := adapterunit.ServerSide(t, core.Config{})
 	for name, handler := range map[string]gin.HandlerFunc{
 		"returns": func(c *gin.Context) { c.String(200, "ok") },
 		"panics":  func(*gin.Context) { panic("boom") },
@@ -233,7 +245,7 @@ func TestWriterIsRestored(t *testing.T) {
 				}()
 				c.Next()
 			}, Middleware(m), handler)
-			request(t, e, "/", "")
+			adapterunit.Request(t, e, "/", "")
 			if !restored {
 				t.Error("the writer is still ours")
 			}

@@ -36,6 +36,7 @@ func TestCases(t *testing.T) {
 		}
 		delete(limits, id)
 	}
+	delete(limits, "SEC7") // for stores that hold tokens, which gorillastore declares
 	if len(limits) != 0 {
 		t.Errorf("cases of %v have limited versions that nobody declares", limits)
 	}

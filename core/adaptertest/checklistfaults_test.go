@@ -58,6 +58,15 @@ var checklistFaults = []fault{
 		caughtBy: []string{"SEC67_no_token_in_logs_JSON_and_answers"},
 	},
 	{
+		name: "makes up a token where the core has none",
+		wrap: onHeader(func(h http.Header) {
+			if h.Get("Set-Cookie") == "" && h.Get("X-Content-Type-Options") != "" {
+				h.Set("Set-Cookie", "__Host-session=1; Path=/; Secure")
+			}
+		}),
+		caughtBy: []string{"SEC1_no_token_without_randomness"},
+	},
+	{
 		name:     "takes the cookies apart",
 		wrap:     onRequest(func(r *http.Request) { r.Header.Set("X-Cookies", fmt.Sprint(len(r.Cookies()))) }),
 		alone:    true,
@@ -157,9 +166,10 @@ func TestBrokenBackendsAreCaught(t *testing.T) {
 		b.Sealer = func(*testing.T) core.Sealer { return plainSealer{compress} }
 		return b
 	}
-	overwriting := adaptertest.Memory()
-	overwriting.Store = func(t *testing.T, now func() time.Time) core.Store {
-		return overwritingStore{Store: adaptertest.Memory().Store(t, now)}
+	changed := func(change func(core.Store) core.Store) adaptertest.Backend {
+		b := adaptertest.Memory()
+		b.Store = func(t *testing.T, now func() time.Time) core.Store { return change(adaptertest.Memory().Store(t, now)) }
+		return b
 	}
 	for _, broken := range []struct {
 		name     string
@@ -168,9 +178,11 @@ func TestBrokenBackendsAreCaught(t *testing.T) {
 	}{
 		{"seals nothing", plain(false), []string{
 			"SEC40_nothing_opens_but_what_was_sealed", "SEC41_cookies_of_one_site_do_not_stand_for_each_other", "SEC36_versions_are_not_mixed",
+			"SEC7_nothing_kept_is_a_token",
 		}},
+		{"deletes nothing", changed(func(s core.Store) core.Store { return keepingStore{s} }), []string{"SEC19_revoked_in_every_spelling"}},
 		{"compresses", plain(true), []string{"SEC45_length_tells_nothing"}},
-		{"overwrites what is there", overwriting, []string{"SEC69_repeating_random_source_shares_no_session"}},
+		{"overwrites what is there", changed(func(s core.Store) core.Store { return overwritingStore{s} }), []string{"SEC69_repeating_random_source_shares_no_session"}},
 	} {
 		for _, name := range broken.caughtBy {
 			if failed, said := adaptertest.Record(t, name, httpapp.New, broken.backend); !failed || !strings.Contains(said, adaptertest.Why(name)) {
@@ -234,3 +246,12 @@ func (s overwritingStore) Save(ctx context.Context, id core.ID, e core.Entry, ba
 	}
 	return s.Store.Save(ctx, id, e, base)
 }
+
+// keepingStore says that it has deleted, and has not.
+type keepingStore struct{ core.Store }
+
+func (s keepingStore) Unwrap() core.Store { return s.Store }
+
+func (keepingStore) Delete(context.Context, core.ID) error { return nil }
+
+func (keepingStore) DeleteAll(context.Context) error { return nil }

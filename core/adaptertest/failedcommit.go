@@ -31,6 +31,21 @@ var failedCommitCases = append(failedWays(),
 		},
 	},
 	testCase{
+		name: "C3_OnError_with_a_status_alone",
+		why:  "An error page without a body has none: the handler's does not take its place.",
+		run: func(h *harness) {
+			s := h.open(setup{
+				app:    func(c *Config) { c.OnError = func(r Request, _ error) error { return r.Status(507) } },
+				routes: []Route{post("/body", setThen(func(r Request) error { return r.Text(201, "handler's") }))},
+			})
+			h.faults.down(opSave)
+			r := s.client().post("/body").wantsStatus(507).setsNothing()
+			if strings.Contains(r.body, "handler's") {
+				h.Errorf("the error has the handler's body: %q", r.body)
+			}
+		},
+	},
+	testCase{
 		name: "C3_outer_headers_stay_and_the_handlers_go",
 		why:  "Security headers that an outer middleware set belong to the error as well; the handler's do not.",
 		run: func(h *harness) {

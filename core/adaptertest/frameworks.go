@@ -100,7 +100,7 @@ var frameworkCases = []testCase{
 		},
 	},
 	{
-		name: "AD5_SEC26_prefix_rules_are_checked_at_the_start",
+		name: "AD5_SEC26_SEC27_prefix_rules_are_checked_at_the_start",
 		why:  "Browsers drop such cookies without a word.",
 		run: func(h *harness) {
 			for _, edit := range []func(*core.Config){

@@ -65,7 +65,7 @@ func allCases() []testCase {
 		concurrencyCases, timeoutCases, flashCases, flashStatusCases,
 		identityCases, usersCases, failureCases, sizeCases,
 		frameworkCases, frameworkErrorCases, lifetimeCases,
-		checklistCases, checklistCookieCases,
+		checklistCases, checklistCookieCases, checklistTokenCases,
 	)
 }
 

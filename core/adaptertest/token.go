@@ -90,15 +90,7 @@ func otherSpellings(h *harness) {
 	c := s.client()
 	c.set("k", "v")
 	token := c.token()
-	spellings := []string{
-		token + "=", token + "==", token + "A", token[:len(token)-1], `"` + token + `"`, `"` + token, "'" + token + "'",
-		fmt.Sprintf("%%%02X%s", token[0], token[1:]), token + "%0A", token + "\\", token + ",", "=" + token, token + "+", token + "~",
-		"~1~" + token, "~01~" + token, "~2~" + token,
-	}
-	const alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
-	for i := range len(alphabet) {
-		spellings = append(spellings, token[:len(token)-1]+alphabet[i:i+1])
-	}
+	spellings := respelled(token)
 	for _, other := range spellings {
 		if other != token {
 			s.rawGet("/get", "Cookie: "+cookieName+"="+other).wants(200, absent).setsNothing()
@@ -107,6 +99,21 @@ func otherSpellings(h *harness) {
 	// Blanks around it are the header's, not the token's.
 	s.rawGet("/get", "Cookie:  "+cookieName+" = "+token+" ").wants(200, "v")
 	c.has("k", "v")
+}
+
+// respelled returns what somebody may take for other spellings of a token, and
+// the token itself.
+func respelled(token string) (spellings []string) {
+	spellings = []string{
+		token + "=", token + "==", token + "A", token[:len(token)-1], `"` + token + `"`, `"` + token, "'" + token + "'",
+		fmt.Sprintf("%%%02X%s", token[0], token[1:]), token + "%0A", token + "\\", token + ",", "=" + token, token + "+", token + "~",
+		"~1~" + token, "~01~" + token, "~2~" + token,
+	}
+	const alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
+	for i := range len(alphabet) {
+		spellings = append(spellings, token[:len(token)-1]+alphabet[i:i+1])
+	}
+	return spellings
 }
 
 func manyCookies(h *harness) {

@@ -7,6 +7,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"sync/atomic"
 
 	"github.com/satchel-go/satchel/core"
 )
@@ -134,15 +135,20 @@ func commitsOn(h *harness, w way) {
 }
 
 func hijacked(h *harness) {
+	var before atomic.Int64 // events of the commit, when the handler takes over
 	s := h.open(setup{routes: []Route{get("/hijack", func(r Request) error {
 		r.Session().Set("k", "hijacked")
 		return r.Hijack(func(conn net.Conn) {
+			before.Store(int64(h.events.count(core.EventSaved, "") + h.events.count(core.EventTooLate, core.ReasonNoCookie)))
 			_, _ = io.WriteString(conn, "HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\nhi")
 		})
 	})}})
 	c := s.client()
 	c.set("k", "v")
 	s.rawGet("/hijack", "Cookie: "+c.cookieHeader()).wants(200, "hi").setsNothing()
+	if before.Load() != 1 {
+		h.Errorf("the handler had the connection before the session was committed")
+	}
 	if h.clientSide() {
 		h.waitFor("the event", func() bool { return h.events.count(core.EventTooLate, core.ReasonNoCookie) == 1 })
 		c.has("k", "v")

@@ -2,6 +2,7 @@ package goredisstore
 
 import (
 	"context"
+	"crypto/fips140"
 	_ "embed"
 	"errors"
 	"fmt"
@@ -98,7 +99,19 @@ type Script struct{ text, hash string }
 
 // NewScript returns the script with this text.
 func NewScript(text string) *Script {
-	return &Script{text, redis.NewScript(text).Hash()}
+	script := &Script{text: text}
+	if !fips140.Enabled() { // Redis calls scripts by their SHA-1, which FIPS 140 forbids us to compute
+		script.hash = redis.NewScript(text).Hash()
+	}
+	return script
+}
+
+// command returns what runs the script, by its hash if we have it.
+func (script *Script) command() (name, which string) {
+	if script.hash == "" {
+		return "eval", script.text
+	}
+	return "evalsha", script.hash
 }
 
 // Get reads a key from a master only. A server that has become a replica, while
@@ -125,15 +138,16 @@ type Processor interface {
 
 // Run runs a script on one key, within [Config.Timeout]: by its hash, or by its
 // text where the server has forgotten it, after SCRIPT FLUSH, a restart or a
-// failover. It is for stores that keep more in the same Redis. The answer is
+// failover. In FIPS 140 mode it is always sent by its text. It is for stores that keep more in the same Redis. The answer is
 // what go-redis makes of it: int64, string or []any.
 func (s *Store) Run(ctx context.Context, script *Script, key string, args ...any) (any, error) {
 	var answer any
 	err := s.Within(ctx, func(ctx context.Context) (err error) {
-		cmd := s.send(ctx, "evalsha", script.hash, key, args)
+		name, which := script.command()
+		cmd := s.send(ctx, name, which, key, args)
 		if refusedByReplica(cmd.Err()) {
 			s.leaveReplica(ctx, key)
-			cmd = s.send(ctx, "evalsha", script.hash, key, args)
+			cmd = s.send(ctx, name, which, key, args)
 		}
 		if err := cmd.Err(); err != nil && redis.HasErrorPrefix(err, "NOSCRIPT") {
 			cmd = s.send(ctx, "eval", script.text, key, args)

@@ -92,10 +92,22 @@ type cutter func(p *redistest.Proxy, times int, m redistest.Match) *redistest.Ru
 
 var cuts = map[string]cutter{"before": (*redistest.Proxy).CutBefore, "after": (*redistest.Proxy).CutAfter}
 
-// A connection that breaks before or after a command ran costs nothing: the
-// command is sent again, and does its work once.
-func TestK1ConnectionLostOnce(t *testing.T) {
-	t.Parallel()
+// cutCase is a write whose connection breaks.
+type cutCase struct {
+	*rig
+
+	w      write
+	srv    *redistest.Server
+	proxy  *redistest.Proxy
+	b      *browser // who writes
+	before *browser // has the cookie that b had before
+	cut    func(times int) *redistest.Rule
+}
+
+// eachCut runs f for every write and every command of it, cut before it ran
+// and after.
+func eachCut(t *testing.T, f func(t *testing.T, c cutCase)) {
+	t.Helper()
 	srv := redistest.Start(t)
 	for _, w := range writes() {
 		for _, command := range w.scripts {
@@ -110,24 +122,35 @@ func TestK1ConnectionLostOnce(t *testing.T) {
 					if !w.fresh {
 						b = r.loggedIn("ann")
 					}
-					before := b.copied()
-					live := len(r.keys(srv))
-					rule := cut(proxy, 1, script(command))
-					b.ok(w.path, w.pairs...)
-					if rule.Fired() != 1 {
-						t.Fatal("the connection was not cut")
-					}
-					if !w.done(before, b) {
-						t.Errorf("%s has not happened", w.name)
-					}
-					r.checkWhole(srv, b, live)
-					if n := r.count(core.EventConflict) + r.count(core.EventDropped) + r.count(core.EventFailed); n != 0 {
-						t.Errorf("%d events of conflicts, drops and failures", n)
-					}
+					f(t, cutCase{r, w, srv, proxy, b, b.copied(), func(times int) *redistest.Rule {
+						return cut(proxy, times, script(command))
+					}})
 				})
 			}
 		}
 	}
+}
+
+// A connection that breaks before or after a command ran costs nothing: the
+// command is sent again, and does its work once.
+func TestK1ConnectionLostOnce(t *testing.T) {
+	t.Parallel()
+	eachCut(t, func(t *testing.T, c cutCase) {
+		t.Helper()
+		live := len(c.keys(c.srv))
+		rule := c.cut(1)
+		c.b.ok(c.w.path, c.w.pairs...)
+		if rule.Fired() != 1 {
+			t.Fatal("the connection was not cut")
+		}
+		if !c.w.done(c.before, c.b) {
+			t.Errorf("%s has not happened", c.w.name)
+		}
+		c.checkWhole(c.srv, c.b, live)
+		if n := c.count(core.EventConflict) + c.count(core.EventDropped) + c.count(core.EventFailed); n != 0 {
+			t.Errorf("%d events of conflicts, drops and failures", n)
+		}
+	})
 }
 
 // checkWhole checks that the index and the sessions fit, with one session at
@@ -155,49 +178,33 @@ func (r *rig) checkWhole(srv *redistest.Server, b *browser, live int) {
 // have done is done as a whole or not at all.
 func TestC3ConnectionLostEachTime(t *testing.T) {
 	t.Parallel()
-	srv := redistest.Start(t)
-	for _, w := range writes() {
-		for _, command := range w.scripts {
-			if w.name == "logout" && command == "release" {
-				continue // the session has ended without it: TestL3LogoutThatHalfFails
-			}
-			for when, cut := range cuts {
-				t.Run(w.name+"/"+when+" "+command, func(t *testing.T) {
-					t.Parallel()
-					r, proxy := newProxied(t, srv, core.Config{SessionLimit: 2})
-					b := r.browser()
-					if !w.fresh {
-						b = r.loggedIn("ann")
-					}
-					before := b.copied()
-					rule := cut(proxy, redistest.Always, script(command))
-					b.refused(w.path, w.pairs...)
-					if rule.Fired() < 2 {
-						t.Errorf("the command was sent %d times, want a retry", rule.Fired())
-					}
-					proxy.Heal()
-					if b.current() != before.current() {
-						t.Fatal("a failed request has changed the cookie")
-					}
-					value, user := b.ok("/get", "key", "k"), b.ok("/user")
-					switch {
-					case w.fresh && (value != "" || user != ""):
-						t.Errorf("a client without a cookie has the value %q, the user %q", value, user)
-					case !w.fresh && user == "ann" && value != "v" && value != "new":
-						t.Errorf("the session has the value %q", value)
-					}
-					r.checkIndex(srv, "ann", "bea")
-					// What follows works.
-					next := r.browser()
-					next.ok("/login", "user", "bea")
-					next.ok("/logout")
-					if ids := r.sessions("bea"); len(ids) != 0 {
-						t.Errorf("afterwards bea has the sessions %v", ids)
-					}
-				})
-			}
+	eachCut(t, func(t *testing.T, c cutCase) {
+		t.Helper()
+		rule := c.cut(redistest.Always)
+		c.b.refused(c.w.path, c.w.pairs...)
+		if rule.Fired() < 2 {
+			t.Errorf("the command was sent %d times, want a retry", rule.Fired())
 		}
-	}
+		c.proxy.Heal()
+		if c.b.current() != c.before.current() {
+			t.Fatal("a failed request has changed the cookie")
+		}
+		value, user := c.b.ok("/get", "key", "k"), c.b.ok("/user")
+		switch {
+		case c.w.fresh && (value != "" || user != ""):
+			t.Errorf("a client without a cookie has the value %q, the user %q", value, user)
+		case !c.w.fresh && user == "ann" && value != "v" && value != "new":
+			t.Errorf("the session has the value %q", value)
+		}
+		c.checkIndex(c.srv, "ann", "bea")
+		// What follows works.
+		next := c.browser()
+		next.ok("/login", "user", "bea")
+		next.ok("/logout")
+		if ids := c.sessions("bea"); len(ids) != 0 {
+			t.Errorf("afterwards bea has the sessions %v", ids)
+		}
+	})
 }
 
 // checkIndex checks that the index names every live session of the users.

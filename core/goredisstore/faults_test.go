@@ -2,6 +2,7 @@ package goredisstore_test
 
 import (
 	"context"
+	"crypto/fips140"
 	"crypto/sha1"
 	"encoding/hex"
 	"fmt"
@@ -311,8 +312,11 @@ func script(names ...string) redistest.Match {
 		if err != nil {
 			panic(err)
 		}
-		sum := sha1.Sum(source)
-		texts = append(texts, string(source), hex.EncodeToString(sum[:]))
+		texts = append(texts, string(source))
+		if !fips140.Enabled() {
+			sum := sha1.Sum(source)
+			texts = append(texts, hex.EncodeToString(sum[:]))
+		}
 	}
 	return func(args []string) bool { return len(args) > 1 && slices.Contains(texts, args[1]) }
 }

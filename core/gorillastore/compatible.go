@@ -80,7 +80,8 @@ func RedisCompatible(client redis.UniversalClient, c CompatibleConfig) core.Back
 func CompatibleLimits() map[string]string { return maps.Clone(compatibleLimits) }
 
 var compatibleLimits = map[string]string{
-	"I2": "redisstore finds sessions by their cookies alone: they cannot be listed, counted or ended one by one",
+	"I2":   "redisstore finds sessions by their cookies alone: they cannot be listed, counted or ended one by one",
+	"SEC7": "redisstore has the tokens themselves: who reads Redis can take sessions over",
 }
 
 // compatible is a core.Backend on the keys of redisstore.

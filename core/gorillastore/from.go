@@ -63,7 +63,8 @@ func FromWith(store sessions.Store, c FromConfig) core.Backend {
 func FromLimits() map[string]string { return maps.Clone(fromLimits) }
 
 var fromLimits = map[string]string{
-	"I2": "a gorilla store finds sessions by their cookies alone: they cannot be listed, counted or ended one by one",
+	"I2":   "a gorilla store finds sessions by their cookies alone: they cannot be listed, counted or ended one by one",
+	"SEC7": "a gorilla store has the tokens themselves: who reads it can take sessions over, unless the store signs its cookies",
 }
 
 // fromBackend is a core.Backend on a gorilla store. It knows sessions by what

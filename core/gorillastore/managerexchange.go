@@ -59,6 +59,9 @@ func (x *exchange) Context() context.Context {
 // Method implements [core.Exchange].
 func (x *exchange) Method() string { return x.r.Method }
 
+// RequestPath implements [core.RequestPather].
+func (x *exchange) RequestPath() string { return strings.Clone(x.r.URL.Path) }
+
 // Secure implements [core.Exchange].
 func (x *exchange) Secure() bool { return x.r.TLS != nil }
 

@@ -233,6 +233,9 @@ func (x *Exchange) CookieLines() []string { return x.r.Header["Cookie"] }
 // Method implements [core.Exchange].
 func (x *Exchange) Method() string { return x.r.Method }
 
+// RequestPath implements [core.RequestPather].
+func (x *Exchange) RequestPath() string { return x.r.URL.Path }
+
 // Secure implements [core.Exchange].
 func (x *Exchange) Secure() bool { return x.r.TLS != nil }
 

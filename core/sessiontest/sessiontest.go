@@ -180,7 +180,7 @@ const module = "github.com/satchel-go/satchel/"
 // note keeps what may explain a failure.
 func (st *Sessions) note(e core.Event) {
 	switch e.Kind {
-	case core.EventLoaded, core.EventInsecure:
+	case core.EventAbsent, core.EventLoaded, core.EventInsecure, core.EventFinished:
 		return // so does everyone, and nobody cares
 	}
 	parts := slices.DeleteFunc([]string{string(e.Kind), string(e.Reason), e.Detail}, func(part string) bool { return part == "" })

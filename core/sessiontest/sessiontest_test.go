@@ -262,7 +262,7 @@ func TestObserverIsTold(t *testing.T) {
 		c.Observer = func(_ context.Context, e core.Event) { kinds = append(kinds, e.Kind) }
 	})
 	st.Login("alice")
-	if fmt.Sprint(kinds) != "[login]" {
+	if fmt.Sprint(kinds) != "[absent login finished]" {
 		t.Errorf("told %v", kinds)
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/satchel-go/satchel/core"
@@ -95,13 +96,15 @@ var indexFaults = []fault{
 		"IndexRaces/SEC18_parallel_logins_end_the_oldest", "IndexRaces/SEC18_parallel_logins_are_refused",
 	}},
 
+	// All of the case count before the first one enters, however busy the machine is.
 	{"counts first, enters later", func(s *memstore.Store, _ Clock) core.Store {
+		meet := newMeeting(racingLogins)
 		return brokenIndex{Store: s, reserve: func(ctx context.Context, user string, id core.ID, limit int, policy core.LimitPolicy) ([]core.ID, error) {
 			ids, err := s.List(ctx, user)
 			if err != nil {
 				return nil, err
 			}
-			pause()
+			meet.wait()
 			if limit > 0 && len(ids) >= limit && policy == core.RefuseLogin {
 				return nil, core.ErrSessionLimit
 			}
@@ -113,6 +116,27 @@ var indexFaults = []fault{
 			return end, err
 		}}
 	}, []string{"IndexRaces/SEC18_parallel_logins_are_refused", "IndexRaces/SEC18_parallel_logins_end_the_oldest"}},
+
+	// A later login ends them, but a revocation does not find them.
+	{"names what it takes out to later logins alone", func(s *memstore.Store, _ Clock) core.Store {
+		var taken []core.ID
+		return brokenIndex{Store: s, reserve: func(ctx context.Context, user string, id core.ID, limit int, policy core.LimitPolicy) ([]core.ID, error) {
+			ids, err := s.List(ctx, user)
+			if err != nil {
+				return nil, err
+			}
+			if n := len(ids) + 1 - limit; limit > 0 && n > 0 && policy == core.EndOldest {
+				for _, old := range ids[:n] {
+					if err := s.Release(ctx, user, old); err != nil {
+						return nil, err
+					}
+				}
+				taken = append(taken, ids[:n]...)
+			}
+			_, err = s.Reserve(ctx, user, id, 0, policy)
+			return slices.Clone(taken), err
+		}}
+	}, []string{"SessionLimit/SEC17_what_was_taken_out_is_listed_until_deleted"}},
 
 	{"confirm enters what is not there", func(s *memstore.Store, _ Clock) core.Store {
 		return brokenIndex{Store: s, confirm: func(ctx context.Context, user string, id core.ID, until time.Time) error {
@@ -187,4 +211,23 @@ var indexFaults = []fault{
 	{"sweep removes the live", func(s *memstore.Store, _ Clock) core.Store {
 		return brokenIndex{Store: s, sweep: func(ctx context.Context) (int, error) { return 0, s.DeleteAll(ctx) }}
 	}, []string{"Sweeper/SEC70_sweep_removes_only_the_expired", "Sweeper/SEC70_sweep_spares_the_live", "Sweeper/SEC70_sweep_spares_the_reborn"}},
+}
+
+// meeting lets n who come go on together.
+type meeting struct {
+	missing atomic.Int64
+	all     chan struct{}
+}
+
+func newMeeting(n int64) *meeting {
+	m := &meeting{all: make(chan struct{})}
+	m.missing.Store(n)
+	return m
+}
+
+func (m *meeting) wait() {
+	if m.missing.Add(-1) == 0 {
+		close(m.all)
+	}
+	<-m.all
 }

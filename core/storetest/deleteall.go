@@ -60,31 +60,45 @@ var allDeleterCases = []testCase{
 		"K2_racing_saves_lose",
 		"Entries from before a DeleteAll are gone after it, however many requests were saving them.",
 		func(h *harness) {
-			ids := newIDs(8)
-			for _, id := range ids {
-				h.save(id, h.entry("x"), 0)
-			}
-			together(len(ids)+1, func(i int) {
-				if i == len(ids) {
-					pause()
-					h.deleteAll()
-					return
-				}
-				var err error
-				for range 500 {
-					if err = h.update(h.Context(), ids[i], func(data []byte) []byte { return data }); err != nil {
-						break
-					}
-				}
-				if err != nil && !errors.Is(err, core.ErrNotFound) {
-					h.Errorf("update: %v", err)
-				}
-			})
-			for _, id := range ids {
-				h.wantGone(id)
+			for range 10 { // not every time is a save under way just then
+				racingSaves(h)
 			}
 		},
 	},
+}
+
+// racingSaves deletes everything while entries are being saved.
+func racingSaves(h *harness) {
+	ids := newIDs(8)
+	for _, id := range ids {
+		h.save(id, h.entry("x"), 0)
+	}
+	deleted := make(chan struct{})
+	together(len(ids)+1, func(i int) {
+		if i == len(ids) {
+			defer close(deleted)
+			pause()
+			h.deleteAll()
+			return
+		}
+		for {
+			err := h.update(h.Context(), ids[i], func(data []byte) []byte { return data })
+			if err != nil && !errors.Is(err, core.ErrNotFound) {
+				h.Errorf("update: %v", err)
+			}
+			select {
+			case <-deleted:
+				return
+			default:
+			}
+			if err != nil {
+				return
+			}
+		}
+	})
+	for _, id := range ids {
+		h.wantGone(id)
+	}
 }
 
 // deleteAll deletes everything.

@@ -32,12 +32,14 @@ var indexRaceCases = []testCase{
 	},
 }
 
-// parallelLogins lets 100 logins race for a few places.
+const racingLogins = 100
+
+// parallelLogins lets racingLogins logins race for a few places.
 func parallelLogins(h *harness, policy core.LimitPolicy) {
-	const logins, limit = 100, 3
+	const limit = 3
 	index, ctx, count := h.index(), h.Context(), newCensus()
-	ids := newIDs(logins)
-	together(logins, func(i int) {
+	ids := newIDs(racingLogins)
+	together(racingLogins, func(i int) {
 		id := ids[i]
 		end, err := index.Reserve(ctx, "alice", id, limit, policy)
 		if err != nil {

@@ -1,6 +1,7 @@
 package storetest
 
 import (
+	"slices"
 	"time"
 
 	"github.com/satchel-go/satchel/core"
@@ -75,6 +76,26 @@ var limitCases = []testCase{
 			h.wantErr("Confirm of the withdrawn", h.confirm("alice", slow), core.ErrNotFound)
 			h.remove(slow)
 			h.wantList("alice", []core.ID{quick})
+		},
+	},
+	{
+		"SEC17_what_was_taken_out_is_listed_until_deleted",
+		"What Reserve takes out is named by List for as long as its entry lives: whoever was to delete it may have died, and a revocation that does not find it leaves a session to a thief.",
+		func(h *harness) {
+			old, newest := h.loggedIn("bob", 3), newID()
+			h.wantSame("sessions to end", h.reserve("bob", newest, 2, core.EndOldest), old[:2])
+			listed, err := h.index().List(h.Context(), "bob") // and now the login has died
+			h.wantErr("List", err, nil)
+			for _, id := range old[:2] {
+				if h.exists(id) && !slices.Contains(listed, id) {
+					h.Errorf("session %v lives and is not listed", id)
+				}
+			}
+			h.revokeAll("bob")
+			for _, id := range old {
+				h.wantGone(id)
+			}
+			h.wantList("bob", nil, append(old, newest)...)
 		},
 	},
 	{

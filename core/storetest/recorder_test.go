@@ -2,51 +2,13 @@ package storetest
 
 import (
 	"context"
-	"fmt"
-	"runtime"
 	"strings"
-	"sync"
 	"testing"
 
 	"github.com/satchel-go/satchel/core"
 	"github.com/satchel-go/satchel/core/memstore"
+	"github.com/satchel-go/satchel/internal/recorder"
 )
-
-// recorder is a reporter that keeps what a case says.
-type recorder struct {
-	ctx context.Context
-
-	mu     sync.Mutex
-	failed bool
-	lines  []string
-}
-
-func (r *recorder) Helper()                  {}
-func (r *recorder) Context() context.Context { return r.ctx }
-
-func (r *recorder) Logf(format string, args ...any) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	r.lines = append(r.lines, fmt.Sprintf(format, args...))
-}
-
-func (r *recorder) Errorf(format string, args ...any) {
-	r.Logf(format, args...)
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	r.failed = true
-}
-
-func (r *recorder) Fatalf(format string, args ...any) {
-	r.Errorf(format, args...)
-	runtime.Goexit()
-}
-
-func (r *recorder) Failed() bool {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	return r.failed
-}
 
 // record runs one case on a store that wrap has broken, and returns what it
 // said, and whether it failed.
@@ -62,23 +24,16 @@ func record(t *testing.T, c testCase, wrap func(*memstore.Store, Clock) core.Sto
 	if err := inner.Close(); err != nil {
 		t.Errorf("Close: %v", err)
 	}
-	return r.failed, strings.Join(r.lines, "\n")
+	return r.Failed(), r.Said()
 }
 
 // recordOn is record for two stores on the same data. Goroutines of the case
 // end with it.
-func recordOn(t *testing.T, c testCase, store, other core.Store, clock Clock) *recorder {
+func recordOn(t *testing.T, c testCase, store, other core.Store, clock Clock) *recorder.Recorder {
 	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
-	r := &recorder{ctx: ctx}
-	done := make(chan struct{})
-	go func() { // of its own, for Fatalf ends it
-		defer close(done)
-		runCaseOn(r, c, store, other, clock)
-	}()
-	<-done
-	return r
+	return recorder.Run(ctx, func(r *recorder.Recorder) { runCaseOn(r, c, store, other, clock) })
 }
 
 // findCase returns the case that is called group/name.

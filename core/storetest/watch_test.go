@@ -124,11 +124,11 @@ func TestSharedCasesCatchAStoreThatHearsOnlyItself(t *testing.T) {
 	c := findCase(t, "Watcher/I2_a_delete_is_told")
 	inner := newMemstore(t)
 	r := recordOn(t, c, newTelling(inner, nil), newTelling(inner, nil), realClock{})
-	if !r.failed {
+	if !r.Failed() {
 		t.Errorf("%s passes", c.name)
 	}
 	c = sharedCases[0]
-	if r := recordOn(t, c, newMemstore(t), newMemstore(t), realClock{}); !r.failed {
+	if r := recordOn(t, c, newMemstore(t), newMemstore(t), realClock{}); !r.Failed() {
 		t.Errorf("%s passes", c.name)
 	}
 }

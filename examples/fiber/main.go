@@ -1,79 +1,92 @@
-// Command fiber is the demo application on Fiber: sign in, see a flash message
-// once, count visits, sign out.
+// Command fiber is the demo application on Fiber. The pages are in
+// internal/demo; here is what sessions look like in Fiber.
 package main
 
 import (
+	"bufio"
+	"context"
 	"log"
-	"strings"
+	"net/http"
 
 	"github.com/gofiber/fiber/v2"
+	"github.com/gofiber/fiber/v2/middleware/adaptor"
+	"github.com/gofiber/fiber/v2/middleware/filesystem"
 	"github.com/gofiber/fiber/v2/middleware/recover"
 
 	"github.com/satchel-go/satchel/core"
-	"github.com/satchel-go/satchel/examples/internal/page"
+	"github.com/satchel-go/satchel/examples/internal/demo"
 	"github.com/satchel-go/satchel/examples/internal/setup"
 	"github.com/satchel-go/satchel/fiberadapter"
 )
 
-// visits is a session value with its type. It needs no registration.
-var visits = core.NewKey[int]("visits")
-
 func main() {
 	// In your program: backend := core.ServerSide(memstore.New())
 	backend, listener := setup.FromFlags()
-
 	sessions, err := core.New(backend, core.Config{
-		// On this machine there is no TLS, and Safari keeps no Secure cookie
-		// without it. Leave this out in production.
-		InsecureAllowHTTP: true,
+		Describe:          demo.Device, // names each session for the list of devices
+		InsecureAllowHTTP: true,        // there is no TLS here; leave this out in production
 	})
 	if err != nil {
 		log.Fatal(err)
 	}
+	demoApp := demo.New(sessions, "Fiber")
 
 	app := fiber.New(fiber.Config{
 		DisableStartupMessage: true,
-		// Fiber's own limit of 4 KiB for all headers is too small for
-		// sessions that are kept in cookies.
-		ReadBufferSize: 16 << 10,
+		ReadBufferSize:        16 << 10, // 4 KiB of headers are too few for sessions in cookies
 	})
 	// Recover goes outside, so that a panic undoes what was not yet saved.
-	app.Use(recover.New(), fiberadapter.Middleware(sessions))
-	app.Get("/", home)
-	app.Post("/sign-in", signIn)
-	app.Post("/sign-out", signOut)
+	app.Use(recover.New(), protect, fiberadapter.Middleware(sessions))
+	app.Use("/static", filesystem.New(filesystem.Config{Root: http.FS(demo.Static)}))
+
+	app.Get("/", show(demoApp.Home))
+	app.Get("/devices", show(demoApp.Devices))
+	app.Get("/live", show(demoApp.Live))
+	app.Get("/live/events", events(demoApp))
+	for path, do := range demoApp.Forms() {
+		app.Post(path, submit(do))
+	}
 
 	log.Fatal(app.Listener(listener))
 }
 
-func home(c *fiber.Ctx) error {
-	s := fiberadapter.Session(c)
-	if s.UserID() != "" {
-		// Two pages that load at the same time count as two.
-		visits.Update(s, func(n int) int { return n + 1 })
+// show answers with a page. The session is saved before its first byte leaves.
+func show(page demo.Show) fiber.Handler {
+	return func(c *fiber.Ctx) error {
+		p := page(fiberadapter.Session(c))
+		c.Status(p.Status).Type("html", "utf-8")
+		return demo.Templates.ExecuteTemplate(c, "page", p)
 	}
-	n, _ := visits.Get(s)
-	// The session is saved before the first byte of the page leaves.
-	c.Type("html", "utf-8")
-	return page.Template.Execute(c, page.Data{
-		Framework: "Fiber", User: s.UserID(), Visits: n, Flashes: s.Flashes(),
-	})
 }
 
-func signIn(c *fiber.Ctx) error {
-	s := fiberadapter.Session(c)
-	if name := strings.TrimSpace(c.FormValue("name")); name == "" || len(name) > 160 {
-		s.Flash("error", "Please enter a short name.")
-	} else {
-		s.Login(name) // a new cookie, so that nobody knows it from before
-		s.Flash("success", "Welcome, "+name+".")
+// submit carries out a form, and redirects to the page that shows its messages.
+func submit(do demo.Do) fiber.Handler {
+	return func(c *fiber.Ctx) error {
+		next := do(fiberadapter.Session(c), func(field string) string { return c.FormValue(field) })
+		return c.Redirect(next, fiber.StatusSeeOther)
 	}
-	return c.Redirect("/", fiber.StatusSeeOther)
 }
 
-func signOut(c *fiber.Ctx) error {
-	s := fiberadapter.Session(c)
-	s.Logout() // ends the session; what follows is in a new one
-	s.Flash("info", "You have signed out.")
-	return c.Redirect("/", fiber.StatusSeeOther)
+// events streams to a page that is open, until its session ends.
+func events(app *demo.App) fiber.Handler {
+	return func(c *fiber.Ctx) error {
+		id := fiberadapter.Session(c).ID()
+		c.Set("Content-Type", "text/event-stream")
+		c.Context().SetBodyStreamWriter(func(w *bufio.Writer) { // runs after the request
+			app.Stream(context.Background(), id, w, w.Flush)
+		})
+		return nil
+	}
+}
+
+// protect does what demo.Protect does: it refuses forms that other sites submit.
+func protect(c *fiber.Ctx) error {
+	for name, value := range demo.Headers {
+		c.Set(name, value)
+	}
+	r, err := adaptor.ConvertRequest(c, false)
+	if err != nil || http.NewCrossOriginProtection().Check(r) != nil {
+		return fiber.ErrForbidden
+	}
+	return c.Next()
 }

@@ -1,75 +1,75 @@
-// Command gin is the demo application on Gin: sign in, see a flash message
-// once, count visits, sign out.
+// Command gin is the demo application on Gin. The pages are in internal/demo;
+// here is what sessions look like in Gin.
 package main
 
 import (
 	"log"
 	"net/http"
-	"strings"
+	"time"
 
 	"github.com/gin-gonic/gin"
 
 	"github.com/satchel-go/satchel/core"
-	"github.com/satchel-go/satchel/examples/internal/page"
+	"github.com/satchel-go/satchel/examples/internal/demo"
 	"github.com/satchel-go/satchel/examples/internal/setup"
 	"github.com/satchel-go/satchel/ginadapter"
 )
 
-// visits is a session value with its type. It needs no registration.
-var visits = core.NewKey[int]("visits")
-
 func main() {
 	// In your program: backend := core.ServerSide(memstore.New())
 	backend, listener := setup.FromFlags()
-
 	sessions, err := core.New(backend, core.Config{
-		// On this machine there is no TLS, and Safari keeps no Secure cookie
-		// without it. Leave this out in production.
-		InsecureAllowHTTP: true,
+		Describe:          demo.Device, // names each session for the list of devices
+		InsecureAllowHTTP: true,        // there is no TLS here; leave this out in production
 	})
 	if err != nil {
 		log.Fatal(err)
 	}
+	app := demo.New(sessions, "Gin")
 
 	gin.SetMode(gin.ReleaseMode)
 	r := gin.New()
-	r.SetHTMLTemplate(page.Template)
+	r.SetHTMLTemplate(demo.Templates)
 	// Recovery goes outside, so that a panic undoes what was not yet saved.
 	r.Use(gin.Recovery(), ginadapter.Middleware(sessions))
-	r.GET("/", home)
-	r.POST("/sign-in", signIn)
-	r.POST("/sign-out", signOut)
+	r.StaticFS("/static", http.FS(demo.Static))
 
-	log.Fatal(r.RunListener(listener))
-}
-
-func home(c *gin.Context) {
-	s := ginadapter.Session(c)
-	if s.UserID() != "" {
-		// Two pages that load at the same time count as two.
-		visits.Update(s, func(n int) int { return n + 1 })
+	r.GET("/", show(app.Home))
+	r.GET("/devices", show(app.Devices))
+	r.GET("/live", show(app.Live))
+	r.GET("/live/events", events(app))
+	for path, do := range app.Forms() {
+		r.POST(path, submit(do))
 	}
-	n, _ := visits.Get(s)
-	// The session is saved before the first byte of the page leaves.
-	c.HTML(http.StatusOK, "page", page.Data{
-		Framework: "Gin", User: s.UserID(), Visits: n, Flashes: s.Flashes(),
-	})
-}
 
-func signIn(c *gin.Context) {
-	s := ginadapter.Session(c)
-	if name := strings.TrimSpace(c.PostForm("name")); name == "" || len(name) > 160 {
-		s.Flash("error", "Please enter a short name.")
-	} else {
-		s.Login(name) // a new cookie, so that nobody knows it from before
-		s.Flash("success", "Welcome, "+name+".")
+	server := &http.Server{
+		Handler:           demo.Protect(r), // against forms of other sites
+		ReadHeaderTimeout: 10 * time.Second,
 	}
-	c.Redirect(http.StatusSeeOther, "/")
+	log.Fatal(server.Serve(listener))
 }
 
-func signOut(c *gin.Context) {
-	s := ginadapter.Session(c)
-	s.Logout() // ends the session; what follows is in a new one
-	s.Flash("info", "You have signed out.")
-	c.Redirect(http.StatusSeeOther, "/")
+// show answers with a page. The session is saved before its first byte leaves.
+func show(page demo.Show) gin.HandlerFunc {
+	return func(c *gin.Context) {
+		p := page(ginadapter.Session(c))
+		c.HTML(p.Status, "page", p)
+	}
+}
+
+// submit carries out a form, and redirects to the page that shows its messages.
+func submit(do demo.Do) gin.HandlerFunc {
+	return func(c *gin.Context) {
+		next := do(ginadapter.Session(c), c.PostForm)
+		c.Redirect(http.StatusSeeOther, next)
+	}
+}
+
+// events streams to a page that is open, until its session ends.
+func events(app *demo.App) gin.HandlerFunc {
+	return func(c *gin.Context) {
+		id := ginadapter.Session(c).ID()
+		c.Header("Content-Type", "text/event-stream")
+		app.Stream(c.Request.Context(), id, c.Writer, http.NewResponseController(c.Writer).Flush)
+	}
 }

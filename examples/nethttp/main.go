@@ -1,77 +1,72 @@
-// Command nethttp is the demo application on net/http: sign in, see a flash
-// message once, count visits, sign out.
+// Command nethttp is the demo application on net/http. The pages are in
+// internal/demo; here is what sessions look like in net/http.
 package main
 
 import (
 	"log"
 	"net/http"
-	"strings"
 	"time"
 
 	"github.com/satchel-go/satchel/core"
 	"github.com/satchel-go/satchel/core/httpadapter"
-	"github.com/satchel-go/satchel/examples/internal/page"
+	"github.com/satchel-go/satchel/examples/internal/demo"
 	"github.com/satchel-go/satchel/examples/internal/setup"
 )
-
-// visits is a session value with its type. It needs no registration.
-var visits = core.NewKey[int]("visits")
 
 func main() {
 	// In your program: backend := core.ServerSide(memstore.New())
 	backend, listener := setup.FromFlags()
-
 	sessions, err := core.New(backend, core.Config{
-		// On this machine there is no TLS, and Safari keeps no Secure cookie
-		// without it. Leave this out in production.
-		InsecureAllowHTTP: true,
+		Describe:          demo.Device, // names each session for the list of devices
+		InsecureAllowHTTP: true,        // there is no TLS here; leave this out in production
 	})
 	if err != nil {
 		log.Fatal(err)
 	}
+	app := demo.New(sessions, "net/http")
 
 	mux := http.NewServeMux()
-	mux.HandleFunc("GET /{$}", home)
-	mux.HandleFunc("POST /sign-in", signIn)
-	mux.HandleFunc("POST /sign-out", signOut)
+	mux.Handle("GET /static/", http.StripPrefix("/static", http.FileServerFS(demo.Static)))
+	mux.Handle("GET /{$}", show(app.Home))
+	mux.Handle("GET /devices", show(app.Devices))
+	mux.Handle("GET /live", show(app.Live))
+	mux.Handle("GET /live/events", events(app))
+	for path, do := range app.Forms() {
+		mux.Handle("POST "+path, submit(do))
+	}
 
 	server := &http.Server{
-		Handler:           httpadapter.Middleware(sessions)(mux),
+		Handler:           demo.Protect(httpadapter.Middleware(sessions)(mux)), // against forms of other sites
 		ReadHeaderTimeout: 10 * time.Second,
 	}
 	log.Fatal(server.Serve(listener))
 }
 
-func home(w http.ResponseWriter, r *http.Request) {
-	s := httpadapter.Session(r)
-	if s.UserID() != "" {
-		// Two pages that load at the same time count as two.
-		visits.Update(s, func(n int) int { return n + 1 })
-	}
-	n, _ := visits.Get(s)
-	// The session is saved before the first byte of the page leaves.
-	err := page.Template.Execute(w, page.Data{
-		Framework: "net/http", User: s.UserID(), Visits: n, Flashes: s.Flashes(),
-	})
-	if err != nil {
-		log.Print(err)
+// show answers with a page. The session is saved before its first byte leaves.
+func show(page demo.Show) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		p := page(httpadapter.Session(r))
+		w.Header().Set("Content-Type", "text/html; charset=utf-8")
+		w.WriteHeader(p.Status)
+		if err := demo.Templates.ExecuteTemplate(w, "page", p); err != nil {
+			log.Print(err)
+		}
 	}
 }
 
-func signIn(w http.ResponseWriter, r *http.Request) {
-	s := httpadapter.Session(r)
-	if name := strings.TrimSpace(r.PostFormValue("name")); name == "" || len(name) > 160 {
-		s.Flash("error", "Please enter a short name.")
-	} else {
-		s.Login(name) // a new cookie, so that nobody knows it from before
-		s.Flash("success", "Welcome, "+name+".")
+// submit carries out a form, and redirects to the page that shows its messages.
+func submit(do demo.Do) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		next := do(httpadapter.Session(r), r.PostFormValue)
+		http.Redirect(w, r, next, http.StatusSeeOther)
 	}
-	http.Redirect(w, r, "/", http.StatusSeeOther)
 }
 
-func signOut(w http.ResponseWriter, r *http.Request) {
-	s := httpadapter.Session(r)
-	s.Logout() // ends the session; what follows is in a new one
-	s.Flash("info", "You have signed out.")
-	http.Redirect(w, r, "/", http.StatusSeeOther)
+// events streams to a page that is open, until its session ends.
+func events(app *demo.App) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		id := httpadapter.Session(r).ID()
+		w.Header().Set("Content-Type", "text/event-stream")
+		app.Stream(r.Context(), id, w, http.NewResponseController(w).Flush)
+	}
 }

@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"net/http/cookiejar"
 	"net/url"
+	"strconv"
 	"strings"
 	"testing"
 )
@@ -20,6 +21,10 @@ func Demo(t *testing.T) {
 			t.Run("sign in and out", func(t *testing.T) { signInAndOut(t, p.URL, store) })
 			t.Run("names are text", func(t *testing.T) { hostileName(t, p.URL) })
 			t.Run("an empty name is refused", func(t *testing.T) { emptyName(t, p.URL) })
+			t.Run("values", func(t *testing.T) { values(t, p.URL) })
+			t.Run("forms of other sites are refused", func(t *testing.T) { crossSite(t, p.URL) })
+			t.Run("headers", func(t *testing.T) { headers(t, p.URL) })
+			t.Run("I2: the pages say what the store cannot do", func(t *testing.T) { limits(t, p.URL, store) })
 			saysKeys := strings.Contains(p.Stderr(), "SESSION_KEYS")
 			if wants := store != "memory:"; saysKeys != wants {
 				t.Errorf("tells that keys are random: %v, want %v\n%s", saysKeys, wants, p.Stderr())
@@ -111,12 +116,12 @@ func signInAndOut(t *testing.T, address, store string) {
 		t.Errorf("C1: a visitor who does nothing has the cookies %v", cookies)
 	}
 	first := b.post("/sign-in", url.Values{"name": {"Ann"}})
-	b.has(first, `<p class="flash success" role="status">Welcome, Ann.</p>`)
-	b.has(first, "signed in as <strong>Ann</strong>")
-	b.has(first, "signed in: <strong>1</strong>")
+	b.has(first, `<p class="flash success"><span class="kind">success: </span>Welcome, Ann.</p>`)
+	b.has(first, `<span>Ann</span>`)
+	b.has(first, `<dd id="seen">1</dd>`)
 	again := b.home()
 	b.hasNot(again, "Welcome")
-	b.has(again, "signed in: <strong>2</strong>")
+	b.has(again, `<dd id="seen">2</dd>`)
 
 	before := b.http.Jar.Cookies(b.url)
 	out := b.post("/sign-out", nil)
@@ -135,15 +140,122 @@ func signInAndOut(t *testing.T, address, store string) {
 
 func hostileName(t *testing.T, address string) {
 	b := newBrowser(t, address)
-	page := b.post("/sign-in", url.Values{"name": {`<script>alert("1")</script>`}})
+	const name = `<script>alert("1")</script>`
+	page := b.post("/sign-in", url.Values{"name": {name}})
 	b.hasNot(page, "<script")
 	b.has(page, `Welcome, &lt;script&gt;alert(&#34;1&#34;)&lt;/script&gt;.`)
-	b.has(page, `<strong>&lt;script&gt;`)
+	page = b.post("/items", url.Values{"name": {name}, "count": {`"><script>`}})
+	b.hasNot(page, "<script")
+	b.has(page, `value="&#34;&gt;&lt;script&gt;"`)
+	page = b.post("/items", url.Values{"name": {name}, "count": {"1"}})
+	b.hasNot(page, "<script")
+	b.has(page, `aria-label="Remove &lt;script&gt;alert(&#34;1&#34;)&lt;/script&gt;"`)
 }
 
 func emptyName(t *testing.T, address string) {
 	b := newBrowser(t, address)
-	page := b.post("/sign-in", url.Values{"name": {"  "}})
-	b.has(page, `<p class="flash error" role="alert"><strong>Error:</strong> Please enter a short name.</p>`)
+	page := b.post("/sign-in", url.Values{"name": {"  "}, "remember": {"yes"}})
+	b.has(page, `<p class="flash error">`)
+	b.has(page, `<p class="wrong" id="name-error">Enter a name. Any will do.</p>`)
+	b.has(page, `name="remember" value="yes" checked`)
+	page = b.home()
 	b.has(page, "Sign in")
+	b.hasNot(page, "wrong")
+	b.hasNot(page, "checked")
+}
+
+func values(t *testing.T, address string) {
+	b := newBrowser(t, address)
+	b.has(b.post("/items", url.Values{"name": {"Map"}, "count": {"1"}}), "Please sign in first.")
+	b.post("/sign-in", url.Values{"name": {"Ann"}})
+	b.has(b.post("/items", url.Values{"name": {"Map"}, "count": {"2"}}), "Packed 2 × Map.")
+	b.has(b.post("/items/more", url.Values{"name": {"Map"}}), `<span class="count">3 ×</span> <span class="name">Map</span>`)
+	page := b.post("/items/remove", url.Values{"name": {"Map"}})
+	b.has(page, "Took out 3 × Map.")
+	b.has(page, "Nothing is packed yet.")
+	b.hasNot(b.home(), "Took out")
+	for i := range 20 {
+		page = b.post("/items", url.Values{"name": {"Thing " + strconv.Itoa(i)}, "count": {"1"}})
+	}
+	b.has(page, `<p class="flash warning">`)
+	page = b.post("/items", url.Values{"name": {"Tent"}, "count": {"1"}})
+	b.has(page, "Your satchel is full. Remove something first.")
+	b.has(page, `value="Tent"`)
+}
+
+// crossSite signs out as a form on another site would make the browser do.
+func crossSite(t *testing.T, address string) {
+	b := newBrowser(t, address)
+	b.post("/sign-in", url.Values{"name": {"Ann"}})
+	for name, value := range map[string]string{"Sec-Fetch-Site": "cross-site", "Origin": "https://elsewhere.example"} {
+		r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, address+"/sign-out", nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.Header.Set(name, value)
+		res, err := b.http.Do(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_ = res.Body.Close() // nothing was read of it
+		if res.StatusCode != http.StatusForbidden {
+			t.Errorf("%s: %s: %d, want 403", name, value, res.StatusCode)
+		}
+	}
+	b.has(b.home(), "<span>Ann</span>")
+}
+
+// headers looks at what goes with pages, redirects, files, and what is not there.
+func headers(t *testing.T, address string) {
+	b := newBrowser(t, address)
+	b.http.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+	for path, status := range map[string]int{
+		"/": 200, "/devices": 200, "/static/demo.css": 200, "/nothing": 404, "/live/events": 200, "POST /sign-in": 303,
+	} {
+		method := http.MethodGet
+		if post, ok := strings.CutPrefix(path, "POST "); ok {
+			method, path = http.MethodPost, post
+		}
+		r, err := http.NewRequestWithContext(t.Context(), method, address+path, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		res, err := b.http.Do(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_ = res.Body.Close() // nothing was read of it
+		if res.StatusCode != status {
+			t.Errorf("%s %s: %d, want %d", method, path, res.StatusCode, status)
+		}
+		for name, want := range map[string]string{
+			"Cache-Control": "no-store", "Content-Security-Policy": "default-src 'none';", "X-Content-Type-Options": "nosniff",
+		} {
+			if got := res.Header.Get(name); !strings.HasPrefix(got, want) {
+				t.Errorf("%s %s: %s is %q, want %q", method, path, name, got, want)
+			}
+		}
+		if next := res.Header.Get("Location"); next != "" && next != "/" {
+			t.Errorf("%s %s leads to %s", method, path, next)
+		}
+	}
+}
+
+func limits(t *testing.T, address, store string) {
+	b := newBrowser(t, address)
+	b.post("/sign-in", url.Values{"name": {"Ann"}})
+	devices, live := b.page(b.http.Get(address+"/devices")), b.page(b.http.Get(address+"/live")) //nolint:noctx // the process is killed if it hangs
+	if store == "memory:" {
+		b.has(devices, "This device")
+		b.has(live, "live.js")
+		b.has(b.post("/devices/end", url.Values{"id": {"of nobody"}}), "had ended already")
+		b.has(b.post("/live/job", nil), "The job has started")
+		return
+	}
+	b.has(devices, "the server has no list of them")
+	b.has(live, "no job can reach it")
+	b.hasNot(live, "live.js")
+	b.has(b.post("/devices/end-others", nil), "cannot be ended from elsewhere")
+	b.has(b.post("/live/job", nil), "cannot be reached by a job")
+	b.has(b.home(), "in your cookie")
 }

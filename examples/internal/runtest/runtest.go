@@ -6,6 +6,7 @@ import (
 	"bufio"
 	"bytes"
 	"context"
+	"fmt"
 	"os/exec"
 	"path/filepath"
 	"regexp"
@@ -19,18 +20,33 @@ import (
 // if the test has it, and returns the binary's path.
 func Build(t *testing.T) string {
 	t.Helper()
+	return BuildIn(t, ".")
+}
+
+// BuildIn builds the program in another folder, such as "../echo".
+func BuildIn(t *testing.T, folder string) string {
+	t.Helper()
 	if testing.Short() {
 		t.Skip("builds and starts a program")
 	}
 	bin := filepath.Join(t.TempDir(), "program")
-	args := []string{"build", "-o", bin}
+	if err := BuildTo(t.Context(), bin, folder); err != nil {
+		t.Fatal(err)
+	}
+	return bin
+}
+
+// BuildTo builds the program in a folder to a file of that name, or those in
+// several folders to a folder, whose name ends in a slash.
+func BuildTo(ctx context.Context, name string, folders ...string) error {
+	args := []string{"build", "-o", name}
 	if raceEnabled {
 		args = append(args, "-race")
 	}
-	if out, err := exec.CommandContext(t.Context(), "go", append(args, ".")...).CombinedOutput(); err != nil { //nolint:gosec // the arguments are above
-		t.Fatalf("go build: %v\n%s", err, out)
+	if out, err := exec.CommandContext(ctx, "go", append(args, folders...)...).CombinedOutput(); err != nil { //nolint:gosec // the arguments are above
+		return fmt.Errorf("go build: %w\n%s", err, out)
 	}
-	return bin
+	return nil
 }
 
 // Process is a program that runs.

@@ -1,17 +1,18 @@
 // Command promises runs the tests and reports which promises they keep.
 //
 //	promises test -json tmp/test.json -- -race work
-//	promises table -json tmp/test.json -o docs/promises.md
-//	promises table -json tmp/test.json -o docs/promises.md -check
+//	promises table -json tmp/test.json -o docs/promises.md -security docs/security.md
+//	promises table -json tmp/test.json -o docs/promises.md -security docs/security.md -check
 //
 // test runs "go test -json" with the arguments after "--", prints what plain
 // "go test" would print, and keeps the events in a file. table reads that
-// file and writes the table of promises; it fails if a promise that applies
+// file and writes the table of promises, and that of the security checklist
+// with the names of its tests; it fails if a promise or a row that applies
 // has no passing test, or has one that failed or was skipped. With -check it
-// writes nothing and also fails if the file is not what it would write.
+// writes nothing and also fails if a file is not what it would write.
 //
 // A test tells by its name which promises it checks; see names.go. The rows
-// and columns that must be filled are in rows.go.
+// and columns that must be filled are in rows.go and checklist.go.
 package main
 
 import (
@@ -39,8 +40,9 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	flags := flag.NewFlagSet("promises "+args[0], flag.ContinueOnError)
 	flags.SetOutput(stderr)
 	events := flags.String("json", "tmp/test.json", "file of test events")
-	out := flags.String("o", "docs/promises.md", "file with the table")
-	check := flags.Bool("check", false, "write nothing; fail if the table in the file is not the current one")
+	out := flags.String("o", "docs/promises.md", "file with the table of promises")
+	security := flags.String("security", "", "file with the table of the security checklist; none if empty")
+	check := flags.Bool("check", false, "write nothing; fail if the table in a file is not the current one")
 	if err := flags.Parse(args[1:]); err != nil {
 		return err
 	}
@@ -48,7 +50,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	case "test":
 		return runTests(ctx, *events, flags.Args(), stdout, stderr)
 	case "table":
-		return makeTable(*events, *out, *check, stdout)
+		return makeTables(*events, *out, *security, *check, stdout)
 	}
 	return fmt.Errorf("unknown command %q: want test or table", args[0])
 }
@@ -98,7 +100,8 @@ func runTests(ctx context.Context, file string, args []string, stdout, stderr io
 	return nil
 }
 
-func makeTable(events, out string, check bool, stdout io.Writer) error {
+// makeTables writes or checks both pages.
+func makeTables(events, out, security string, check bool, stdout io.Writer) error {
 	f, err := os.Open(events)
 	if err != nil {
 		return err
@@ -109,27 +112,18 @@ func makeTable(events, out string, check bool, stdout io.Writer) error {
 		return fmt.Errorf("%s: %w", events, err)
 	}
 	table, problems := r.table()
-
-	old, err := os.ReadFile(out)
-	if err != nil && !errors.Is(err, os.ErrNotExist) {
+	more, err := makePage(out, newPage, table, check, stdout)
+	if err != nil {
 		return err
 	}
-	page, err := replaceBetweenMarkers(string(old), table)
-	if err != nil {
-		return fmt.Errorf("%s: %w", out, err)
-	}
-	switch {
-	case page == string(old):
-	case check:
-		problems = append(problems, out+" is out of date: run \"make promises\" and commit it")
-	default:
-		if err := os.MkdirAll(filepath.Dir(out), 0o755); err != nil {
+	problems = append(problems, more...)
+	if security != "" {
+		table, missing := r.checklistTable()
+		more, err := makePage(security, "", table, check, stdout)
+		if err != nil {
 			return err
 		}
-		if err := os.WriteFile(out, []byte(page), 0o644); err != nil {
-			return err
-		}
-		fmt.Fprintln(stdout, "wrote", out)
+		problems = append(append(problems, missing...), more...)
 	}
 	if len(problems) == 0 {
 		fmt.Fprintln(stdout, "every promise that applies has a passing test")
@@ -139,4 +133,35 @@ func makeTable(events, out string, check bool, stdout io.Writer) error {
 		fmt.Fprintln(stdout, "  "+p)
 	}
 	return fmt.Errorf("%d problems", len(problems))
+}
+
+// makePage puts a table into its page, or tells that it is not there. A page
+// that does not exist begins as empty says.
+func makePage(name, empty, table string, check bool, stdout io.Writer) (problems []string, err error) {
+	old, err := os.ReadFile(name)
+	if err != nil && !errors.Is(err, os.ErrNotExist) {
+		return nil, err
+	}
+	text := string(old)
+	if text == "" {
+		text = empty
+	}
+	page, err := replaceBetweenMarkers(text, table)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", name, err)
+	}
+	switch {
+	case page == string(old):
+		return nil, nil
+	case check:
+		return []string{name + " is out of date: run \"make promises\" and commit it"}, nil
+	}
+	if err := os.MkdirAll(filepath.Dir(name), 0o755); err != nil {
+		return nil, err
+	}
+	if err := os.WriteFile(name, []byte(page), 0o644); err != nil {
+		return nil, err
+	}
+	fmt.Fprintln(stdout, "wrote", name)
+	return nil, nil
 }

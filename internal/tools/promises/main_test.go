@@ -85,10 +85,12 @@ func TestTableCommand(t *testing.T) {
 	events, page := filepath.Join(dir, "test.json"), filepath.Join(dir, "promises.md")
 	var lines strings.Builder
 	for _, e := range fullRun() {
-		lines.WriteString(`{"Action":"pass","Package":"p","Test":"` + e.Test + "\"}\n")
+		lines.WriteString(`{"Action":"pass","Package":"` + e.Package + `","Test":"` + e.Test + "\"}\n")
 	}
 	write(t, events, lines.String())
-	args := []string{"table", "-json", events, "-o", page}
+	security := filepath.Join(dir, "security.md")
+	write(t, security, "Threats.\n\n"+beginMarker+"\n"+endMarker+"\n")
+	args := []string{"table", "-json", events, "-o", page, "-security", security}
 	var out strings.Builder
 
 	if err := run(t.Context(), append(args, "-check"), &out, &out); err == nil {
@@ -102,6 +104,15 @@ func TestTableCommand(t *testing.T) {
 	}
 	if err := run(t.Context(), append(args, "-check"), &out, &out); err != nil {
 		t.Errorf("check: %v\n%s", err, out.String())
+	}
+
+	text, err := os.ReadFile(security)
+	if err != nil || !strings.HasPrefix(string(text), "Threats.\n") || !strings.Contains(string(text), "| SEC1 |") {
+		t.Errorf("%v, %.200s", err, text)
+	}
+	write(t, security, strings.Replace(string(text), "`SEC2_words` ", "`SEC2_words` 1", 1))
+	if err := run(t.Context(), append(args, "-check"), &out, &out); err == nil || !strings.Contains(out.String(), security+" is out of date") {
+		t.Errorf("-check accepted a changed table: %v", err)
 	}
 }
 

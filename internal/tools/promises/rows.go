@@ -8,22 +8,30 @@ import (
 
 // What must be tested. A promise of the core counts once for each adapter and
 // backend; so does each difference between frameworks (AD) as soon as one
-// adapter has a test for it. Of the security requirements (SEC), those listed
-// need one passing test somewhere; others are shown if they have one. Not
-// listed are those of tokens that are verified without a store (20, 47 to 56).
+// adapter has a test for it. For the security checklist (SEC), see checklist.
 var (
 	adapters = []string{"nethttp", "echo", "gin", "fiber"}
-	backends = []string{"memory", "cookie", "redis", "gorilla-cookie", "gorilla-redis"}
+	backends = []string{
+		"memory", "cookie", "redis", "gorilla-cookie", "gorilla-redis",
+		"gorilla-redis-compatible", "gorilla-files",
+	}
 
 	corePromises = numbered(
 		span{"L", 1, 4}, span{"C", 1, 7}, span{"K", 1, 3}, span{"T", 1, 3},
 		span{"F", 1, 6}, span{"I", 1, 3}, span{"E", 1, 3},
 	)
 
-	requiredSEC = numbered(
-		span{"SEC", 1, 19}, span{"SEC", 21, 46}, span{"SEC", 57, 65}, span{"SEC", 67, 70},
-	)
+	requiredSEC = requiredOf(checklist)
 )
+
+func requiredOf(rows []requirement) (ids []string) {
+	for _, r := range rows {
+		if r.required() {
+			ids = append(ids, r.id())
+		}
+	}
+	return ids
+}
 
 // cell is one adapter on one backend.
 type cell struct{ adapter, backend string }

@@ -16,6 +16,10 @@ type results struct {
 	cells  map[cell]map[string]*count
 	limits map[cell]map[string]string // reasons
 	seen   map[string]bool            // named by a test of the adapter suite or, for SEC, any test
+
+	tests   map[string]map[test]int    // passed, by SEC row
+	stores  map[string]map[string]bool // SEC rows that passed in each of storeSuites
+	limited map[string]map[string]bool // backends, also those without a column, that limit a promise
 }
 
 type count struct {
@@ -25,10 +29,13 @@ type count struct {
 
 func newResults() *results {
 	return &results{
-		core:   map[string]*count{},
-		cells:  map[cell]map[string]*count{},
-		limits: map[cell]map[string]string{},
-		seen:   map[string]bool{},
+		core:    map[string]*count{},
+		cells:   map[cell]map[string]*count{},
+		limits:  map[cell]map[string]string{},
+		seen:    map[string]bool{},
+		tests:   map[string]map[test]int{},
+		stores:  map[string]map[string]bool{},
+		limited: map[string]map[string]bool{},
 	}
 }
 
@@ -46,6 +53,7 @@ func (r *results) event(e event) {
 		parts := strings.Split(e.Test, "/")
 		for _, id := range idsOf(parts[len(parts)-1]) {
 			r.count(e.Test, id).passed++
+			r.shown(e, id)
 		}
 	case "fail", "skip":
 		// A skipped part leaves a hole in all that it is a part of.
@@ -63,15 +71,28 @@ func (r *results) limit(e event) {
 	if m == nil {
 		return
 	}
-	c, ok := cellOf(e.Test)
-	ids := idsOf(m[2])
-	if !ok || c.backend != m[1] || len(ids) != 1 {
+	parts, ids := strings.Split(e.Test, "/"), idsOf(m[2])
+	if len(parts) < 4 || !strings.HasPrefix(parts[0], "TestConformance") || parts[2] != m[1] || len(ids) != 1 {
 		return
 	}
-	if r.limits[c] == nil {
-		r.limits[c] = map[string]string{}
+	// A limit of the promise is one of the checklist's rows in the same case.
+	for _, id := range idsOf(parts[3]) {
+		if strings.HasPrefix(id, "SEC") && id != ids[0] {
+			ids = append(ids, id)
+		}
 	}
-	r.limits[c][ids[0]] = m[3]
+	for _, id := range ids {
+		if r.limited[id] == nil {
+			r.limited[id] = map[string]bool{}
+		}
+		r.limited[id][m[1]] = true
+		if c, ok := cellOf(e.Test); ok {
+			if r.limits[c] == nil {
+				r.limits[c] = map[string]string{}
+			}
+			r.limits[c][id] = m[3]
+		}
+	}
 }
 
 func (r *results) count(test, id string) *count {
@@ -131,11 +152,12 @@ func (t *table) row(id string) {
 // backend returns the text of one promise on one backend, over all adapters:
 // how many tests passed, or else the first thing that is to be said.
 func (t *table) backend(id, backend string, passed *int) string {
-	everywhere := !strings.HasPrefix(id, "SEC")
+	row, listed := requirementOf(id)
+	all := !strings.HasPrefix(id, "SEC") || listed && row.reach == everywhere
 	sum, remark := 0, ""
 	for _, adapter := range adapters {
 		c := cell{adapter, backend}
-		text := t.show(id, c.String(), t.cells[c][id], t.limits[c][id], everywhere, passed)
+		text := t.show(id, c.String(), t.cells[c][id], t.limits[c][id], all, passed)
 		if n, err := strconv.Atoi(text); err == nil {
 			sum += n
 		} else if text != "–" && (remark == "" || strings.HasPrefix(text, "**")) {
@@ -202,11 +224,8 @@ promise; "core" counts the unit and store tests.
 ` + beginMarker + "\n" + endMarker + "\n"
 )
 
-// replaceBetweenMarkers puts the table into the page, which may be empty.
+// replaceBetweenMarkers puts the table into the page.
 func replaceBetweenMarkers(page, table string) (string, error) {
-	if page == "" {
-		page = newPage
-	}
 	before, rest, ok := strings.Cut(page, beginMarker)
 	if !ok {
 		return "", errors.New("has no line " + beginMarker)

@@ -1,0 +1,110 @@
+package devpage
+
+import (
+	"time"
+
+	"github.com/satchel-go/satchel/core"
+)
+
+// level is how much a note deserves attention.
+type level string
+
+const (
+	fine    level = "ok"      // what sessions do every day
+	remark  level = "note"    // may explain why somebody is not logged in
+	warning level = "warning" // a session or a change was lost
+	failure level = "error"   // a mistake, or a server in trouble
+)
+
+// note is one thing that a session did.
+type note struct {
+	Level level
+	What  string
+	Why   string
+	Do    string // "" if there is nothing to do
+
+	// What the event adds, "" if nothing.
+	Detail string
+	Err    string
+}
+
+// occasion finds a text. Where a reason has none of its own, its kind's holds.
+type occasion struct {
+	kind   core.EventKind
+	reason core.Reason
+}
+
+// explain says in words what e means. f is what is known of the session whose
+// token was refused.
+func explain(e core.Event, f fate) (n note, shown bool) {
+	if e.Kind == core.EventFinished {
+		return note{}, false
+	}
+	n, ok := texts[occasion{e.Kind, e.Reason}]
+	if !ok {
+		n, ok = texts[occasion{e.Kind, ""}]
+	}
+	if !ok { // of a later release
+		n = note{Level: remark, What: string(e.Kind), Why: string(e.Reason)}
+	}
+	if e.Kind == core.EventRejected {
+		switch e.Reason {
+		case core.ReasonExpired:
+			f.expires = e.Expires
+			n = expired(f)
+		case core.ReasonUnknown:
+			n = unknown(n, e, f)
+		}
+	}
+	n.Detail = cut(e.Detail)
+	if e.Err != nil {
+		n.Err = cut(e.Err.Error())
+	}
+	return n, true
+}
+
+// expired explains a session whose time is over.
+func expired(f fate) note {
+	n := note{
+		Level: warning, What: "Expired " + at(f.expires),
+		Why: "The session's idle timeout or its absolute lifetime was over " + at(f.expires) + ".",
+		Do: "To make sessions last longer, see Config.IdleTimeout, Config.Lifetime and Session.Remember. " +
+			"Requests that call SkipTouch, or do not use the session, do not keep it alive.",
+	}
+	if !f.seen.IsZero() {
+		n.Why += " It was last seen " + at(f.seen) + "."
+	}
+	return n
+}
+
+// unknown explains a token that the backend does not know by what has happened to its session.
+func unknown(n note, e core.Event, f fate) note {
+	switch {
+	case !f.ended.IsZero():
+		n.What = "Ended " + at(f.ended)
+		n.Why = "The cookie is of a session that is no more: " + f.how + " " + at(f.ended) + "."
+		n.Do = "Whoever it belongs to has to log in again. If nobody should have ended it, look for that moment in this list."
+	case f.expires.IsZero():
+	case !e.Time.Before(f.expires):
+		return expired(f)
+	case !f.replaced.IsZero():
+		n.What = "Old token"
+		n.Why = "The session is alive, but Login or Renew has replaced its token " + at(f.replaced) + ", and this request has an older one."
+		n.Do = "The browser did not keep the new cookie, or something plays back an old one. Look for Set-Cookie in the response of that moment."
+	default:
+		n.What = "Lost, or a wrong token"
+		n.Why = "The session was last seen " + at(f.seen) + " and should last until " + f.expires.Local().Format(stamp) +
+			", but the store does not have it, or the token is not its own."
+		n.Do = "Was the store emptied or restarted, or does it evict? Does another process end sessions?"
+	}
+	return n
+}
+
+const stamp = "2006-01-02 15:04:05"
+
+func at(t time.Time) string {
+	if t.IsZero() {
+		return "at a time that nobody has noted"
+	}
+	return "at " + t.Local().Format(stamp)
+}

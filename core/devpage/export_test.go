@@ -1,0 +1,30 @@
+package devpage
+
+import "github.com/satchel-go/satchel/core"
+
+// Explained reports whether there are words for a kind and a reason.
+func Explained(kind core.EventKind, reason core.Reason) bool {
+	n, ok := texts[occasion{kind, reason}]
+	if kind == core.EventRejected && reason == "" || kind == core.EventDropped && reason == "" || kind == core.EventTooLate && reason == "" {
+		return ok // for reasons of a later release
+	}
+	return ok && n.What != "" && n.Why != "" && n.Level != ""
+}
+
+// Size returns how much the page remembers.
+func (p *Page) Size() (entries, requests, sessions, bytes int) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, e := range p.entries {
+		bytes += len(e.method) + len(e.path)
+		for _, list := range [][]string{e.ids, e.users} {
+			for _, s := range list {
+				bytes += len(s)
+			}
+		}
+		for _, n := range e.notes {
+			bytes += len(n.What) + len(n.Why) + len(n.Do) + len(n.Detail) + len(n.Err)
+		}
+	}
+	return len(p.entries), len(p.requests), len(p.fates), bytes
+}

@@ -1,0 +1,173 @@
+package devpage
+
+import (
+	"bytes"
+	_ "embed"
+	"html/template"
+	"net"
+	"net/http"
+	"net/netip"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+)
+
+//go:embed page.html
+var pageHTML string
+
+//go:embed page.css
+var pageCSS string
+
+var pageTemplate = template.Must(template.New("page").Parse(pageHTML))
+
+// ServeHTTP implements [http.Handler]. The query q shows what has to do with
+// one session ID, user or path; trouble=1, only what went wrong.
+func (p *Page) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	h := w.Header()
+	h.Set("Cache-Control", "no-store")
+	h.Set("X-Content-Type-Options", "nosniff")
+	h.Set("Referrer-Policy", "no-referrer")
+	h.Set("Cross-Origin-Resource-Policy", "same-origin")
+	h.Set("Content-Security-Policy", "default-src 'none'; style-src 'self'; img-src data:; form-action 'self'; base-uri 'none'; frame-ancestors 'none'")
+	switch {
+	case !p.InsecureAllowRemote && !local(r):
+		http.Error(w, "devpage: this page is for the machine that the server runs on, under the name localhost. "+
+			"For containers and other devices, set Page.InsecureAllowRemote; never in production.", http.StatusForbidden)
+		return
+	case r.Method != http.MethodGet && r.Method != http.MethodHead:
+		h.Set("Allow", "GET, HEAD")
+		http.Error(w, "devpage: only GET and HEAD", http.StatusMethodNotAllowed)
+		return
+	}
+	p.disown(r)
+	query := r.URL.Query()
+	if query.Has("css") {
+		h.Set("Content-Type", "text/css; charset=utf-8")
+		_, _ = w.Write([]byte(pageCSS)) // nobody is left to be told
+		return
+	}
+	var body bytes.Buffer
+	if err := pageTemplate.Execute(&body, p.view(query.Get("q"), query.Get("trouble") != "")); err != nil {
+		http.Error(w, "devpage: "+err.Error(), http.StatusInternalServerError)
+		return
+	}
+	h.Set("Content-Type", "text/html; charset=utf-8")
+	h.Set("Content-Length", strconv.Itoa(body.Len()))
+	_, _ = w.Write(body.Bytes()) // nobody is left to be told
+}
+
+// local reports whether a request comes from this machine and is meant for
+// it: a website whose name somebody made point here is not.
+func local(r *http.Request) bool {
+	client, _, err := net.SplitHostPort(r.RemoteAddr)
+	if err != nil || !loopback(client) {
+		return false
+	}
+	for _, line := range r.Header.Values("X-Forwarded-For") { // through a proxy on this machine
+		for hop := range strings.SplitSeq(line, ",") {
+			if !loopback(strings.TrimSpace(hop)) {
+				return false
+			}
+		}
+	}
+	host := r.Host
+	if name, _, err := net.SplitHostPort(host); err == nil {
+		host = name
+	}
+	host = strings.ToLower(strings.Trim(host, "[]"))
+	return host == "localhost" || strings.HasSuffix(host, ".localhost") || loopback(host)
+}
+
+func loopback(addr string) bool {
+	ip, err := netip.ParseAddr(addr)
+	return err == nil && ip.Unmap().IsLoopback()
+}
+
+// disown notes where the page is mounted, and forgets what it has recorded of
+// itself.
+func (p *Page) disown(r *http.Request) {
+	path := r.URL.Path
+	if full, err := url.ParseRequestURI(r.RequestURI); err == nil { // a prefix may have been stripped
+		path = full.Path
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if slices.Contains(p.own, path) || len(p.own) == maxOwn {
+		return
+	}
+	p.own = append(p.own, strings.Clone(path))
+	p.entries = slices.DeleteFunc(p.entries, func(e *entry) bool {
+		if e.path == path {
+			delete(p.requests, e.number)
+		}
+		return e.path == path
+	})
+}
+
+// view is what the template shows.
+type view struct {
+	Query   string
+	Trouble bool
+	Total   int // how many requests there are, shown or not
+	Several bool
+	Entries []shown
+}
+
+// shown is an entry as the template shows it.
+type shown struct {
+	Request bool
+	Manager string
+	Time    string
+	Clock   string
+	Method  string
+	Path    string
+	Status  string
+	IDs     []string
+	Users   []string
+	Notes   []note
+	More    int
+}
+
+// view picks what to show, newest first.
+func (p *Page) view(query string, trouble bool) view {
+	query = strings.TrimSpace(query)
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	v := view{Query: cut(query), Trouble: trouble, Total: len(p.entries), Several: p.several}
+	for _, e := range slices.Backward(p.entries) {
+		if query != "" && !e.concerns(query) || trouble && !e.trouble() {
+			continue
+		}
+		v.Entries = append(v.Entries, shown{
+			Request: e.number != 0, Manager: e.manager,
+			Time: e.time.Format(time.RFC3339), Clock: e.time.Local().Format(stamp),
+			Method: e.method, Path: e.path, Status: e.answer(),
+			IDs: slices.Clone(e.ids), Users: slices.Clone(e.users), Notes: slices.Clone(e.notes), More: e.more,
+		})
+	}
+	return v
+}
+
+// concerns reports whether the entry has to do with a session, user or path.
+func (e *entry) concerns(query string) bool {
+	return slices.Contains(e.ids, query) || slices.Contains(e.users, query) || e.path == query
+}
+
+func (e *entry) trouble() bool {
+	return slices.ContainsFunc(e.notes, func(n note) bool { return n.Level == warning || n.Level == failure })
+}
+
+// answer says how the request was answered.
+func (e *entry) answer() string {
+	switch {
+	case e.number == 0:
+		return ""
+	case !e.finished:
+		return "not finished" // or refused before the handler
+	case e.status == 0:
+		return "answered otherwise"
+	}
+	return strconv.Itoa(e.status)
+}

@@ -1,0 +1,170 @@
+package core_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"log/slog"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/satchel-go/satchel/core"
+)
+
+// pathExchange is an exchange that tells its path and came over plain HTTP.
+type pathExchange struct {
+	*exchange
+	path string
+}
+
+func (x pathExchange) Secure() bool        { return false }
+func (x pathExchange) RequestPath() string { return x.path }
+
+func TestObserveIsForDevelopmentOnly(t *testing.T) {
+	w := server(t)
+	var none []core.Event
+	if err := w.m.Observe(func(_ context.Context, e core.Event) { none = append(none, e) }); !errors.Is(err, core.ErrUnsupported) || !strings.Contains(err.Error(), "Config.Development") {
+		t.Errorf("outside development: %v", err)
+	}
+	newClient(t, w.m).do(func(s *core.Session) { s.Set("k", "v") })
+	if len(none) != 0 {
+		t.Errorf("a refused observer was told %v", none)
+	}
+
+	w = server(t, func(c *core.Config) { c.Development = true })
+	var a, b []core.EventKind
+	for _, kinds := range []*[]core.EventKind{&a, &b} {
+		if err := w.m.Observe(func(_ context.Context, e core.Event) { *kinds = append(*kinds, e.Kind) }); err != nil {
+			t.Fatal(err)
+		}
+	}
+	newClient(t, w.m).do(func(s *core.Session) { s.Set("k", "v") })
+	want := "absent created finished"
+	for _, kinds := range [][]core.EventKind{a, b} {
+		if got := joined(kinds); got != want {
+			t.Errorf("told %q, want %q", got, want)
+		}
+	}
+	if w.events.count(core.EventCreated) != 1 {
+		t.Error("Config.Observer was not told any more")
+	}
+}
+
+func joined(kinds []core.EventKind) string {
+	var b strings.Builder
+	for i, k := range kinds {
+		if i > 0 {
+			b.WriteByte(' ')
+		}
+		b.WriteString(string(k))
+	}
+	return b.String()
+}
+
+// TestEventsSayWhichRequestAndWhen: what belongs together has one number, with
+// the method and path of the request, also when it comes too late or from elsewhere.
+func TestEventsSayWhichRequestAndWhen(t *testing.T) {
+	w := server(t)
+	var told []core.Event
+	w.m = w.manager(core.ServerSide(w.store), func(c *core.Config) {
+		c.Observer = func(_ context.Context, e core.Event) { told = append(told, e) }
+	})
+	admin := newClient(t, w.m)
+	admin.do(func(s *core.Session) { s.Login("root") })
+	alice := newClient(t, w.m)
+	alice.do(func(s *core.Session) { s.Login("alice") })
+	id := alice.id()
+	told = nil
+
+	x := pathExchange{admin.exchange(), "/admin/end"}
+	s, err := w.m.Load(x)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := w.m.Revoke(s.Context(), id); err != nil {
+		t.Fatal(err)
+	}
+	if err := w.m.Commit(x, s, 204); err != nil {
+		t.Fatal(err)
+	}
+	w.m.Finish(s)
+	w.m.Finish(s) // a second time tells nothing
+	s.Set("k", "late")
+
+	var kinds []core.EventKind
+	for _, e := range told {
+		kinds = append(kinds, e.Kind)
+		if e.Request.Number == 0 || e.Request != told[0].Request || e.Request.Path != "/admin/end" || e.Request.Method != x.method || !e.Time.Equal(w.clock.now()) {
+			t.Errorf("%s: %+v at %v", e.Kind, e.Request, e.Time)
+		}
+	}
+	if got := joined(kinds); got != "loaded revoked finished too late" {
+		t.Fatalf("told %q", got)
+	}
+	if e := told[0]; !e.Expires.Equal(w.clock.now().Add(30 * time.Minute)) {
+		t.Errorf("loaded: expires %v", e.Expires)
+	}
+	if e := told[2]; e.Status != 204 || e.User != "root" {
+		t.Errorf("finished: %+v", e)
+	}
+
+	told = nil
+	alice.do(func(*core.Session) {})
+	if e := told[0]; e.Kind != core.EventRejected || e.Claimed != id || !e.ID.IsZero() || e.Request.Number == 0 {
+		t.Errorf("the revoked token: %+v", e)
+	}
+}
+
+// TestRejectedSaysWhenItExpired: where the record is still there, as it always
+// is in a cookie.
+func TestRejectedSaysWhenItExpired(t *testing.T) {
+	var out bytes.Buffer
+	var rejected core.Event
+	w := sealed(t, func(c *core.Config) {
+		log := core.SlogObserver(slog.New(slog.NewTextHandler(&out, &slog.HandlerOptions{Level: slog.LevelDebug})))
+		c.Observer = func(ctx context.Context, e core.Event) {
+			log(ctx, e)
+			if e.Kind == core.EventRejected {
+				rejected = e
+			}
+		}
+	})
+	c := newClient(t, w.m)
+	c.do(func(s *core.Session) { s.Login("ann") })
+	id, ends := c.id(), w.clock.now().Add(30*time.Minute)
+	w.clock.advance(time.Hour)
+	c.do(func(*core.Session) {})
+	if rejected.Reason != core.ReasonExpired || rejected.Claimed != id || !rejected.Expires.Equal(ends) {
+		t.Errorf("%+v, want %s expired at %v", rejected, id, ends)
+	}
+	if got := out.String(); !strings.Contains(got, `msg="session rejected" reason=expired claimed=`+id.String()) || !strings.Contains(got, "expired="+ends.Format("2006-01-02T15:04:05")) {
+		t.Errorf("logged %s", got)
+	}
+}
+
+// TestAbsentOverPlainHTTP: no cookie, and the likeliest reason for that.
+func TestAbsentOverPlainHTTP(t *testing.T) {
+	for _, c := range []struct {
+		header, value string
+		insecure      bool
+		want          core.Reason
+	}{
+		{"", "", false, core.ReasonPlainHTTP},
+		{"X-Forwarded-Proto", "https", false, core.ReasonNoCookie},
+		{"Forwarded", "for=1.2.3.4;proto=https", false, core.ReasonNoCookie},
+		{"", "", true, core.ReasonNoCookie},
+	} {
+		w := server(t, func(config *core.Config) { config.InsecureAllowHTTP = c.insecure })
+		x := pathExchange{newClient(t, w.m).exchange(), "/"}
+		if c.header != "" {
+			x.header = map[string]string{c.header: c.value}
+		}
+		if _, err := w.m.Load(x); err != nil {
+			t.Fatal(err)
+		}
+		if e := w.events.all[0]; e.Kind != core.EventAbsent || e.Reason != c.want {
+			t.Errorf("%+v: told %s, %s", c, e.Kind, e.Reason)
+		}
+	}
+}

@@ -1,0 +1,3 @@
+// Package browser tests the demo applications in a real browser: Chromium
+// without a window. It has tests only.
+package browser

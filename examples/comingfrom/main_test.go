@@ -1,0 +1,18 @@
+// Package comingfrom_test has the code of docs/coming-from: one small
+// application on each of the libraries that people come from, the same
+// application on Satchel, and tests that run the two side by side.
+package comingfrom_test
+
+import (
+	"os"
+	"testing"
+
+	"github.com/gin-gonic/gin"
+
+	"github.com/satchel-go/satchel/internal/redistest"
+)
+
+func TestMain(m *testing.M) {
+	gin.SetMode(gin.ReleaseMode)
+	os.Exit(redistest.Main(m))
+}

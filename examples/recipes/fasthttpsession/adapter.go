@@ -1,0 +1,77 @@
+// Package fasthttpsession is an adapter for plain fasthttp: an example of one
+// for a framework that is not made on net/http.
+package fasthttpsession
+
+import (
+	"context"
+
+	"github.com/valyala/fasthttp"
+
+	"github.com/satchel-go/satchel/core"
+)
+
+//recipe:middleware
+
+// ErrorHandler answers a request whose session could not be loaded or stored.
+type ErrorHandler func(ctx *fasthttp.RequestCtx, err error)
+
+// Middleware gives every request a session of m. onError may be nil, for plain text.
+func Middleware(m *core.Manager, onError ErrorHandler) func(fasthttp.RequestHandler) fasthttp.RequestHandler {
+	if onError == nil {
+		onError = refuse
+	}
+	return func(next fasthttp.RequestHandler) fasthttp.RequestHandler {
+		return func(ctx *fasthttp.RequestCtx) {
+			outer := Context(ctx)
+			if _, ok := m.FromContext(outer); ok {
+				next(ctx) // mounted twice
+				return
+			}
+			x := &exchange{rc: ctx, ctx: outer}
+			ctx.Response.Header.CopyTo(&x.outer)
+			s, err := m.Load(x)
+			if err != nil {
+				onError(ctx, err)
+				return
+			}
+			ctx.SetUserValue(contextKey{}, s.Context())
+			defer m.Abort(x, s) // after a panic; else it does nothing
+			next(ctx)
+			// fasthttp sends nothing before the handler returns: this is in time.
+			if err := m.Commit(x, s, x.status()); err != nil {
+				onError(ctx, err)
+			}
+			m.Finish(s)
+		}
+	}
+}
+
+func refuse(ctx *fasthttp.RequestCtx, err error) {
+	r := core.Refuse(err)
+	ctx.SetContentType(r.ContentType)
+	ctx.Response.Header.Set("X-Content-Type-Options", "nosniff")
+	ctx.SetStatusCode(r.Status)
+	ctx.SetBodyString(r.Body)
+}
+
+type contextKey struct{}
+
+// Context returns a context for what ctx asks for, with its session in it. A
+// RequestCtx is none: it is used again for other requests.
+func Context(ctx *fasthttp.RequestCtx) context.Context {
+	if c, ok := ctx.UserValue(contextKey{}).(context.Context); ok {
+		return c
+	}
+	return context.Background()
+}
+
+// Session returns the request's session. Without the middleware it panics.
+func Session(ctx *fasthttp.RequestCtx) *core.Session {
+	s, ok := core.FromContext(Context(ctx))
+	if !ok {
+		panic("fasthttpsession: no session in this request: wrap the handler with fasthttpsession.Middleware")
+	}
+	return s
+}
+
+//recipe:end

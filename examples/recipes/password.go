@@ -1,0 +1,164 @@
+package recipes
+
+import (
+	"context"
+	"net/http"
+	"strings"
+
+	"github.com/gin-gonic/gin"
+	"github.com/gofiber/fiber/v2"
+	"github.com/labstack/echo/v4"
+
+	"github.com/satchel-go/satchel/core"
+	"github.com/satchel-go/satchel/core/httpadapter"
+	"github.com/satchel-go/satchel/echoadapter"
+	"github.com/satchel-go/satchel/fiberadapter"
+	"github.com/satchel-go/satchel/ginadapter"
+)
+
+//recipe:shared
+
+// changePassword is for who is logged in and knows the old password.
+func changePassword(ctx context.Context, s *core.Session, old, password string) error {
+	if !users.check(s.UserID(), old) {
+		s.Flash("error", "That is not your password.")
+		return nil
+	}
+	users.set(s.UserID(), password) // first: no login with the old one may follow
+	if err := s.RevokeOthers(ctx); err != nil {
+		return err // others may still be logged in: the client has to know
+	}
+	s.Renew() // whoever has copied this device's token is out as well
+	s.Flash("success", "Your password is changed. All other devices are logged out.")
+	return nil
+}
+
+// resetPassword is for who has forgotten it and has shown your mail's link.
+func resetPassword(ctx context.Context, sessions *core.Manager, s *core.Session, user, password string) error {
+	users.set(user, password)
+	if err := sessions.RevokeUser(ctx, user); err != nil {
+		return err
+	}
+	s.Login(user) // or let them log in
+	return nil
+}
+
+//recipe:end
+
+// mailed is the user whose link this is, "" for no valid one. Yours keeps
+// hashes of random codes that are good once and for an hour.
+func mailed(code string) string {
+	if user, ok := strings.CutPrefix(code, "code-for-"); ok {
+		return user
+	}
+	return ""
+}
+
+//recipe:nethttp
+func passwordNetHTTP(sessions *core.Manager) http.Handler {
+	mux := http.NewServeMux()
+	mux.HandleFunc("POST /password", func(w http.ResponseWriter, r *http.Request) {
+		err := changePassword(r.Context(), httpadapter.Session(r), r.PostFormValue("old"), r.PostFormValue("new"))
+		if err != nil {
+			httpadapter.WriteRefusal(w, err)
+			return
+		}
+		http.Redirect(w, r, "/account", http.StatusSeeOther)
+	})
+	mux.HandleFunc("POST /reset", func(w http.ResponseWriter, r *http.Request) {
+		user := mailed(r.PostFormValue("code"))
+		if user == "" {
+			http.Error(w, "this link is no longer good", http.StatusForbidden)
+			return
+		}
+		if err := resetPassword(r.Context(), sessions, httpadapter.Session(r), user, r.PostFormValue("new")); err != nil {
+			httpadapter.WriteRefusal(w, err)
+			return
+		}
+		http.Redirect(w, r, "/account", http.StatusSeeOther)
+	})
+	return httpadapter.Middleware(sessions)(mux)
+}
+
+//recipe:end
+
+//recipe:echo
+func passwordEcho(sessions *core.Manager) *echo.Echo {
+	e := echo.New()
+	e.Use(echoadapter.Middleware(sessions))
+	e.POST("/password", func(c echo.Context) error {
+		err := changePassword(c.Request().Context(), echoadapter.Session(c), c.FormValue("old"), c.FormValue("new"))
+		if err != nil {
+			return echo.NewHTTPError(core.Refuse(err).Status).SetInternal(err)
+		}
+		return c.Redirect(http.StatusSeeOther, "/account")
+	})
+	e.POST("/reset", func(c echo.Context) error {
+		user := mailed(c.FormValue("code"))
+		if user == "" {
+			return echo.NewHTTPError(http.StatusForbidden, "this link is no longer good")
+		}
+		if err := resetPassword(c.Request().Context(), sessions, echoadapter.Session(c), user, c.FormValue("new")); err != nil {
+			return echo.NewHTTPError(core.Refuse(err).Status).SetInternal(err)
+		}
+		return c.Redirect(http.StatusSeeOther, "/account")
+	})
+	return e
+}
+
+//recipe:end
+
+//recipe:gin
+func passwordGin(sessions *core.Manager) *gin.Engine {
+	r := gin.New()
+	r.Use(gin.Recovery(), ginadapter.Middleware(sessions))
+	r.POST("/password", func(c *gin.Context) {
+		err := changePassword(c.Request.Context(), ginadapter.Session(c), c.PostForm("old"), c.PostForm("new"))
+		if err != nil {
+			_ = c.AbortWithError(core.Refuse(err).Status, err) // returns what it was given
+			return
+		}
+		c.Redirect(http.StatusSeeOther, "/account")
+	})
+	r.POST("/reset", func(c *gin.Context) {
+		user := mailed(c.PostForm("code"))
+		if user == "" {
+			c.String(http.StatusForbidden, "this link is no longer good")
+			return
+		}
+		if err := resetPassword(c.Request.Context(), sessions, ginadapter.Session(c), user, c.PostForm("new")); err != nil {
+			_ = c.AbortWithError(core.Refuse(err).Status, err) // returns what it was given
+			return
+		}
+		c.Redirect(http.StatusSeeOther, "/account")
+	})
+	return r
+}
+
+//recipe:end
+
+//recipe:fiber
+func passwordFiber(sessions *core.Manager) *fiber.App {
+	app := fiber.New(fiber.Config{ReadBufferSize: 16 << 10, DisableStartupMessage: true})
+	app.Use(fiberadapter.Middleware(sessions))
+	app.Post("/password", func(c *fiber.Ctx) error {
+		err := changePassword(c.UserContext(), fiberadapter.Session(c), c.FormValue("old"), c.FormValue("new"))
+		if err != nil {
+			return fiber.NewError(core.Refuse(err).Status)
+		}
+		return c.Redirect("/account", fiber.StatusSeeOther)
+	})
+	app.Post("/reset", func(c *fiber.Ctx) error {
+		user := mailed(c.FormValue("code"))
+		if user == "" {
+			return fiber.NewError(fiber.StatusForbidden, "this link is no longer good")
+		}
+		if err := resetPassword(c.UserContext(), sessions, fiberadapter.Session(c), user, c.FormValue("new")); err != nil {
+			return fiber.NewError(core.Refuse(err).Status)
+		}
+		return c.Redirect("/account", fiber.StatusSeeOther)
+	})
+	return app
+}
+
+//recipe:end

@@ -1,0 +1,124 @@
+package recipes
+
+import (
+	"net"
+	"net/http"
+
+	"github.com/gin-gonic/gin"
+	"github.com/gofiber/fiber/v2"
+	"github.com/labstack/echo/v4"
+
+	"github.com/satchel-go/satchel/core"
+	"github.com/satchel-go/satchel/core/httpadapter"
+	"github.com/satchel-go/satchel/echoadapter"
+	"github.com/satchel-go/satchel/fiberadapter"
+	"github.com/satchel-go/satchel/ginadapter"
+)
+
+//recipe:shared
+
+// newProxied makes a Manager behind a proxy that ends TLS. There is nothing to
+// set for that: the cookie is Secure whatever the last mile is.
+func newProxied(backend core.Backend, observer core.Observer) (*core.Manager, error) {
+	return core.New(backend, core.Config{
+		// InsecureAllowHTTP is not for this: it takes Secure away from the browser's side.
+		Observer: observer,
+		// To a session, the client's address is the proxy's; what the proxy says is in headers.
+		Describe: func(ex core.Exchange) string { return ex.RequestHeader("X-Real-IP") },
+	})
+}
+
+//recipe:end
+
+// seen is what the application sees of its client.
+func seen(s *core.Session, address string) map[string]any {
+	devices, err := s.List(s.Context())
+	labels := []string{}
+	for _, d := range devices {
+		labels = append(labels, d.Label)
+	}
+	return map[string]any{"user": s.UserID(), "address": address, "labels": labels, "ok": err == nil}
+}
+
+//recipe:nethttp
+func proxiedNetHTTP(sessions *core.Manager) http.Handler {
+	mux := http.NewServeMux()
+	mux.HandleFunc("POST /login", func(w http.ResponseWriter, r *http.Request) {
+		httpadapter.Session(r).Login(r.PostFormValue("name")) // after you have checked the password
+		http.Redirect(w, r, "/", http.StatusSeeOther)         // a path: the proxy's host and scheme stay
+	})
+	mux.HandleFunc("GET /{$}", func(w http.ResponseWriter, r *http.Request) {
+		writeJSON(w, http.StatusOK, seen(httpadapter.Session(r), clientAddress(r)))
+	})
+	return httpadapter.Middleware(sessions)(mux)
+}
+
+// clientAddress believes the header only of the proxy on this machine.
+func clientAddress(r *http.Request) string {
+	peer, _, err := net.SplitHostPort(r.RemoteAddr)
+	if ip := net.ParseIP(r.Header.Get("X-Real-IP")); err == nil && ip != nil && net.ParseIP(peer).IsLoopback() {
+		return ip.String()
+	}
+	return peer
+}
+
+//recipe:end
+
+//recipe:echo
+func proxiedEcho(sessions *core.Manager) *echo.Echo {
+	e := echo.New()
+	e.IPExtractor = echo.ExtractIPFromRealIPHeader( // without one, anybody may choose c.RealIP()
+		echo.TrustLoopback(true), echo.TrustLinkLocal(false), echo.TrustPrivateNet(false))
+	e.Use(echoadapter.Middleware(sessions))
+	e.POST("/login", func(c echo.Context) error {
+		echoadapter.Session(c).Login(c.FormValue("name")) // after you have checked the password
+		return c.Redirect(http.StatusSeeOther, "/")       // a path: the proxy's host and scheme stay
+	})
+	e.GET("/", func(c echo.Context) error {
+		return c.JSON(http.StatusOK, seen(echoadapter.Session(c), c.RealIP()))
+	})
+	return e
+}
+
+//recipe:end
+
+//recipe:gin
+func proxiedGin(sessions *core.Manager) *gin.Engine {
+	r := gin.New()
+	r.RemoteIPHeaders = []string{"X-Real-IP"}
+	if err := r.SetTrustedProxies([]string{"127.0.0.1", "::1"}); err != nil { // by default, all
+		panic(err) // a mistake in the line above
+	}
+	r.Use(gin.Recovery(), ginadapter.Middleware(sessions))
+	r.POST("/login", func(c *gin.Context) {
+		ginadapter.Session(c).Login(c.PostForm("name")) // after you have checked the password
+		c.Redirect(http.StatusSeeOther, "/")            // a path: the proxy's host and scheme stay
+	})
+	r.GET("/", func(c *gin.Context) {
+		c.JSON(http.StatusOK, seen(ginadapter.Session(c), c.ClientIP()))
+	})
+	return r
+}
+
+//recipe:end
+
+//recipe:fiber
+func proxiedFiber(sessions *core.Manager) *fiber.App {
+	app := fiber.New(fiber.Config{
+		ReadBufferSize: 16 << 10, DisableStartupMessage: true,
+		EnableTrustedProxyCheck: true, TrustedProxies: []string{"127.0.0.1", "::1"}, // by default, all
+		EnableIPValidation: true,
+		ProxyHeader:        "X-Real-IP", // not X-Forwarded-For: its first entry may be the client's invention
+	})
+	app.Use(fiberadapter.Middleware(sessions))
+	app.Post("/login", func(c *fiber.Ctx) error {
+		fiberadapter.Session(c).Login(c.FormValue("name")) // after you have checked the password
+		return c.Redirect("/", fiber.StatusSeeOther)       // a path: the proxy's host and scheme stay
+	})
+	app.Get("/", func(c *fiber.Ctx) error {
+		return c.JSON(seen(fiberadapter.Session(c), c.IP()))
+	})
+	return app
+}
+
+//recipe:end

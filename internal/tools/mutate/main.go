@@ -1,0 +1,97 @@
+// Command mutate shows that the tests would notice if a promise were broken.
+//
+//	mutate                    all mutations in internal/mutations
+//	mutate -run '^K|echo'     those whose names match
+//
+// A mutation is a patch that breaks one promise, with the name of the test
+// that must catch it; mutation.go says how it is written. The patched functions are built into
+// the tests beside the real ones ("go test -overlay"), and a variable in the environment turns
+// one on: nothing in the working tree changes, and mutations run beside each other.
+//
+// It fails if a mutation is not caught: its test stays green, hangs, or fails
+// without naming itself. It also fails if a patch no longer applies, does not
+// compile, or names a test that does not pass by itself; and if a promise of
+// docs/promises.md, or a commit point of an adapter, has no mutation.
+package main
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"regexp"
+	"runtime"
+	"time"
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	defer stop()
+	if err := run(ctx, os.Args[1:], os.Stdout, os.Stderr); err != nil {
+		fmt.Fprintln(os.Stderr, "mutate:", err)
+		os.Exit(1) //nolint:gocritic // stop only gives the signal back
+	}
+}
+
+func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
+	flags := flag.NewFlagSet("mutate", flag.ContinueOnError)
+	flags.SetOutput(stderr)
+	root := flags.String("root", ".", "folder that files and packages are relative to")
+	dir := flags.String("dir", "internal/mutations", "folder of the mutations, below root")
+	table := flags.String("promises", "docs/promises.md", "table of promises, below root")
+	only := flags.String("run", "", "only mutations whose names match this regexp")
+	jobs := flags.Int("j", runtime.NumCPU(), "how many packages are built at once; of tests, which often wait, twice as many run")
+	timeout := flags.Duration("timeout", time.Minute, "how long one test may take")
+	if err := flags.Parse(args); err != nil {
+		return err
+	}
+	match, err := regexp.Compile(*only)
+	if err != nil {
+		return err
+	}
+	r, err := newRunner(*root, *timeout, *jobs)
+	if err != nil {
+		return err
+	}
+	defer r.close()
+	all, err := readMutations(r.path(*dir))
+	if err != nil {
+		return err
+	}
+	page, err := os.ReadFile(r.path(*table))
+	if err != nil {
+		return err
+	}
+	problems := uncovered(all, promisesIn(string(page)))
+
+	var chosen []mutation
+	for _, m := range all {
+		if match.MatchString(m.name) {
+			chosen = append(chosen, m)
+		}
+	}
+	began := time.Now()
+	results, err := r.runAll(ctx, chosen, newTable(stdout, chosen))
+	if err != nil {
+		return err
+	}
+	problems = append(problems, faults(results)...)
+	for pkg, b := range r.builds {
+		if b.together != nil {
+			problems = append(problems, fmt.Sprintf("%s: all mutations in one: %v", pkg, b.together))
+		}
+	}
+	for _, p := range problems {
+		fmt.Fprintln(stdout, "  "+p)
+	}
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	if len(problems) > 0 {
+		return fmt.Errorf("%d problems", len(problems))
+	}
+	fmt.Fprintf(stdout, "%d mutations, all caught, in %.0fs\n", len(chosen), time.Since(began).Seconds())
+	return nil
+}

@@ -1,0 +1,287 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"time"
+)
+
+// runner builds and runs tests, with and without mutations.
+type runner struct {
+	root    string
+	temp    string
+	timeout time.Duration
+	jobs    int
+
+	builds map[string]*build // by package
+}
+
+// build is the tests of a package with all combined mutations in them, or
+// with none.
+type build struct {
+	once     sync.Once
+	binary   string
+	together error // why the mutations are not in it
+	err      error // why there is none at all
+}
+
+func newRunner(root string, timeout time.Duration, jobs int) (*runner, error) {
+	abs, err := filepath.Abs(root)
+	if err != nil {
+		return nil, err
+	}
+	temp, err := os.MkdirTemp("", "mutate-")
+	if err != nil {
+		return nil, err
+	}
+	return &runner{root: abs, temp: temp, timeout: timeout, jobs: max(1, jobs), builds: map[string]*build{}}, nil
+}
+
+func (r *runner) close() { _ = os.RemoveAll(r.temp) } // what is left, the system removes
+
+func (r *runner) path(file string) string { return filepath.Join(r.root, filepath.FromSlash(file)) }
+
+func (r *runner) read(file string) (string, error) {
+	source, err := os.ReadFile(r.path(file))
+	return string(source), err
+}
+
+// result is what became of one mutation and one of its tests. err is nil if
+// the test caught it.
+type result struct {
+	mutation mutation
+	test     target
+	took     time.Duration
+	err      error
+}
+
+// runAll runs all tests without mutations and then with them, and shows the
+// latter as they come, in order.
+func (r *runner) runAll(ctx context.Context, all []mutation, show func(result)) ([]result, error) {
+	together, err := combine(all, r.read)
+	if err != nil {
+		return nil, err
+	}
+	overlay, err := r.overlay(r.temp, together.sources())
+	if err != nil {
+		return nil, err
+	}
+	var results []result
+	for _, m := range all {
+		for _, t := range m.tests {
+			results = append(results, result{mutation: m, test: t})
+		}
+	}
+	sound := r.baseline(ctx, results, overlay)
+	done := make([]chan struct{}, len(results))
+	for i := range done {
+		done[i] = make(chan struct{})
+	}
+	go each(2*r.jobs, len(results), func(i int) {
+		defer close(done[i])
+		res := &results[i]
+		if res.err = sound[res.test]; res.err != nil {
+			return
+		}
+		began := time.Now()
+		if b := r.builds[res.test.pkg]; b.together == nil && together.parts[res.mutation.name] {
+			res.err = r.run(ctx, b.binary, res.test, res.mutation.name)
+		} else {
+			res.err = r.alone(ctx, i, res.mutation, res.test)
+		}
+		res.took = time.Since(began)
+	})
+	for i := range results {
+		<-done[i]
+		show(results[i])
+	}
+	return results, nil
+}
+
+// each calls f with every number below n, some at a time.
+func each(jobs, n int, f func(int)) {
+	next := make(chan int)
+	var wg sync.WaitGroup
+	for range jobs {
+		wg.Go(func() {
+			for i := range next {
+				f(i)
+			}
+		})
+	}
+	for i := range n {
+		next <- i
+	}
+	close(next)
+	wg.Wait()
+}
+
+// baseline builds each package's tests, runs each test without a mutation,
+// and returns what is wrong with it.
+func (r *runner) baseline(ctx context.Context, results []result, overlay string) map[target]error {
+	var tests []target
+	sound := map[target]error{}
+	for _, res := range results {
+		if _, seen := sound[res.test]; seen {
+			continue
+		}
+		sound[res.test] = nil
+		tests = append(tests, res.test)
+		if r.builds[res.test.pkg] == nil {
+			r.builds[res.test.pkg] = &build{binary: filepath.Join(r.temp, fmt.Sprintf("%d.test", len(r.builds)))}
+		}
+	}
+	var mu sync.Mutex
+	each(r.jobs, len(tests), func(i int) {
+		t := tests[i]
+		b := r.builds[t.pkg]
+		b.once.Do(func() { r.prepare(ctx, t.pkg, overlay, b) })
+		err := b.err
+		if err == nil {
+			out, failed := r.test(ctx, b.binary, t, "")
+			err = passes(t, out, failed)
+		}
+		mu.Lock()
+		sound[t] = err
+		mu.Unlock()
+	})
+	return sound
+}
+
+// prepare builds pkg's tests with all mutations; if one of them does not
+// compile, without any. Then each is built alone, and tells.
+func (r *runner) prepare(ctx context.Context, pkg, overlay string, b *build) {
+	b.together = r.build(ctx, pkg, b.binary, overlay)
+	if b.together != nil {
+		b.err = r.build(ctx, pkg, b.binary, "")
+	}
+}
+
+// passes says what is wrong with a test that was run without a mutation.
+func passes(t target, out string, failed error) error {
+	switch {
+	case failed != nil:
+		return fmt.Errorf("%s fails without the mutation: %w\n%s", t.name, failed, tail(out))
+	case says(out, "SKIP", t):
+		return fmt.Errorf("%s was skipped", t.name)
+	case !says(out, "PASS", t):
+		return fmt.Errorf("there is no test %s in %s", t.name, t.pkg)
+	}
+	return nil
+}
+
+// alone builds t with m and nothing else, and returns nil if t catches m.
+func (r *runner) alone(ctx context.Context, n int, m mutation, t target) error {
+	dir := filepath.Join(r.temp, fmt.Sprint(n))
+	if err := os.Mkdir(dir, 0o755); err != nil {
+		return err
+	}
+	defer os.RemoveAll(dir) //nolint:errcheck // close removes its parent
+	sources := map[string]string{}
+	for _, e := range m.edits {
+		source, err := r.read(e.file)
+		if err != nil {
+			return err
+		}
+		if sources[e.file], err = e.apply(source); err != nil {
+			return err
+		}
+	}
+	overlay, err := r.overlay(dir, sources)
+	if err != nil {
+		return err
+	}
+	binary := filepath.Join(dir, "mutant.test")
+	if err := r.build(ctx, t.pkg, binary, overlay); err != nil {
+		return err
+	}
+	return r.run(ctx, binary, t, "")
+}
+
+// run returns nil if t fails by itself with the mutation called on.
+func (r *runner) run(ctx context.Context, binary string, t target, on string) error {
+	out, failed := r.test(ctx, binary, t, on)
+	switch {
+	case failed == nil:
+		return fmt.Errorf("SURVIVED: %s stays green", t.name)
+	case strings.Contains(out, "panic: test timed out"):
+		return fmt.Errorf("%s hangs, and does not say why", t.name)
+	case !says(out, "FAIL", t):
+		return fmt.Errorf("%s has not failed by itself: %w\n%s", t.name, failed, tail(out))
+	}
+	return nil
+}
+
+// overlay writes sources, and the list of them for the go command.
+func (r *runner) overlay(dir string, sources map[string]string) (string, error) {
+	replace := map[string]string{}
+	for name, source := range sources {
+		file := filepath.Join(dir, fmt.Sprintf("source-%d.go", len(replace)))
+		if err := os.WriteFile(file, []byte(source), 0o600); err != nil {
+			return "", err
+		}
+		replace[r.path(name)] = file
+	}
+	list, err := json.Marshal(map[string]any{"Replace": replace})
+	if err != nil {
+		return "", err
+	}
+	file := filepath.Join(dir, "overlay.json")
+	return file, os.WriteFile(file, list, 0o600)
+}
+
+// build builds the tests of pkg. Without debug data, linking takes half as long.
+func (r *runner) build(ctx context.Context, pkg, binary, overlay string) error {
+	args := []string{"test", "-c", "-o", binary, "-ldflags=-s -w"}
+	if overlay != "" {
+		args = append(args, "-overlay", overlay)
+	}
+	cmd := exec.CommandContext(ctx, "go", append(args, pkg)...)
+	cmd.Dir = r.root
+	out, err := cmd.CombinedOutput()
+	if err == nil {
+		_, err = os.Stat(binary) // a package without tests makes none
+	}
+	if err != nil {
+		return fmt.Errorf("%s does not build: %w\n%s", pkg, err, tail(string(out)))
+	}
+	return nil
+}
+
+// test runs one test, in its package's folder like the go command.
+func (r *runner) test(ctx context.Context, binary string, t target, on string) (string, error) {
+	// The limit is for binaries that do not keep to their own.
+	ctx, cancel := context.WithTimeout(ctx, r.timeout+30*time.Second)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, binary, "-test.v", "-test.run", t.pattern(), "-test.timeout", r.timeout.String())
+	cmd.Dir = r.path(t.pkg)
+	cmd.Env = append(os.Environ(), variable+"="+on)
+	var out bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &out, &out
+	err := cmd.Run()
+	return out.String(), errors.Join(err, ctx.Err())
+}
+
+// says reports whether out has t's own line with this verdict.
+func says(out, verdict string, t target) bool {
+	for line := range strings.Lines(out) {
+		if strings.HasPrefix(strings.TrimLeft(line, " "), "--- "+verdict+": "+t.name+" (") {
+			return true
+		}
+	}
+	return false
+}
+
+// tail returns the last lines of an output.
+func tail(out string) string {
+	lines := strings.Split(strings.TrimRight(out, "\n"), "\n")
+	return strings.Join(lines[max(0, len(lines)-20):], "\n")
+}
