@@ -47,7 +47,7 @@ func TestE3UnreadableSessionAmongOthers(t *testing.T) {
 }
 
 func TestE3ListAfterAKeyIsLost(t *testing.T) {
-	rotations(t, func(t *testing.T, r *rotation) {
+	rotations(t, func(_ *testing.T, r *rotation) {
 		clients := r.logins(r.with(r.old), 1)
 		during := r.with(r.next, r.old)
 		clients = append(clients, r.logins(during, 1)...)
