@@ -56,7 +56,7 @@ var texts = map[occasion]note{
 	},
 	{core.EventFailed, ""}: {
 		Level: failure, What: "Not saved", Why: "The commit failed. Nothing was stored, and the client got an error, unless the response had begun.",
-		Do: "Read the error below.",
+		Do: "Read the error above.",
 	},
 	{core.EventUnavailable, ""}: {
 		Level: failure, What: "Store unavailable", Why: "The store could not answer. Nobody is logged out by that: the cookie stays, and works again when the store does.",
