@@ -144,7 +144,8 @@ func (m *Manager) members(ctx context.Context, user string) ([]ID, error) {
 	return ids, nil
 }
 
-// List returns user's live sessions, oldest first.
+// List returns user's live sessions, oldest first, without those that this
+// program cannot read; RevokeUser ends these too.
 func (m *Manager) List(ctx context.Context, user string) ([]Info, error) {
 	ids, err := m.members(ctx, user)
 	if err != nil {
@@ -153,7 +154,7 @@ func (m *Manager) List(ctx context.Context, user string) ([]Info, error) {
 	infos := make([]Info, 0, len(ids))
 	for _, id := range ids {
 		l, err := m.loadID(ctx, id)
-		if isGone(err) || errors.Is(err, ErrUnsupported) {
+		if isGone(err) || isUnreadable(err) || errors.Is(err, ErrUnsupported) {
 			continue
 		}
 		if err != nil {
