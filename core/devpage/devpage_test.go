@@ -293,6 +293,28 @@ func TestFoundByUser(t *testing.T) {
 	}
 }
 
+// TestMissingPart: a session over several cookies that arrives in part is not
+// taken for another application's only.
+func TestMissingPart(t *testing.T) {
+	keys, err := core.ParseKeyring(core.GenerateKey())
+	if err != nil {
+		t.Fatal(err)
+	}
+	a := newApp(t, core.ClientSide(core.NewCookieSealer(keys)), func(s *core.Session, _ http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/fill" {
+			s.Set("k", strings.Repeat("x", 8000))
+		}
+	})
+	first := a.do("/fill") // the first of several
+	if !strings.HasPrefix(first, "session=~") {
+		t.Fatalf("the session is not split: %.20s", first)
+	}
+	a.do("/", first)
+	if body := a.show("?trouble=1"); !strings.Contains(body, "cookies of a large session are missing") {
+		t.Errorf("a missing part is not explained:\n%s", body)
+	}
+}
+
 // TestAnswerOfTheSession: where an error took the place of the handler's
 // response, the page says so, and where to read it.
 func TestAnswerOfTheSession(t *testing.T) {
