@@ -93,8 +93,10 @@ func TestProblems(t *testing.T) {
 		{"missing AD cell", without("TestConformance/gin/memory/AD2_words"), "AD2: no passing test for gin/memory"},
 		{"missing SEC", without("TestSEC42Words"), "SEC42: no passing test"},
 		{"missing SEC cell", without("TestConformance/echo/redis/SEC5_words"), "SEC5: no passing test for echo/redis"},
-		{"case that one adapter did not run", append(fullRun(), pass("TestConformance/gin/redis/K2_more")),
-			"K2_more: has not passed for fiber/redis, but for another adapter"},
+		{
+			"case that one adapter did not run", append(fullRun(), pass("TestConformance/gin/redis/K2_more")),
+			"K2_more: has not passed for fiber/redis, but for another adapter",
+		},
 		{"skipped", append(without(victim), event{Action: "skip", Test: victim}), "K2: " + victim + ": skipped"},
 		{"skipped beside a pass", append(fullRun(), event{Action: "skip", Test: "TestK2Other"}), "K2: TestK2Other: skipped"},
 		{"part skipped", append(fullRun(), event{Action: "skip", Test: victim + "/part"}), "K2: " + victim + "/part: skipped"},
