@@ -99,6 +99,15 @@ func (m *Manager) open(ctx context.Context, id ID) (*Session, error) {
 	return s, nil
 }
 
+// noSession says what to do about the ID of a session that was never stored.
+func noSession(id ID) error {
+	if id.IsZero() {
+		return fmt.Errorf("core: the session ID is zero: a session has none until it is stored: "+
+			"write to it and call Session.Commit before you pass on its ID: %w", ErrNotFound)
+	}
+	return fmt.Errorf("core: session %s: %w", id, ErrNotFound)
+}
+
 // loadID tells ErrNotFound from ErrUnavailable like a request's load.
 func (m *Manager) loadID(ctx context.Context, id ID) (Loaded, error) {
 	ctx, cancel := m.deadline(ctx, m.config.LoadTimeout)
@@ -111,7 +120,7 @@ func (m *Manager) loadID(ctx context.Context, id ID) (Loaded, error) {
 	case err == nil:
 		return l, nil
 	case isGone(err):
-		return l, fmt.Errorf("core: session %s: %w", id, ErrNotFound)
+		return l, noSession(id)
 	case errors.Is(err, ErrCorrupt), errors.Is(err, ErrNewerVersion), errors.Is(err, ErrUnsupported):
 		return l, fmt.Errorf("core: session %s: %w", id, err)
 	}
@@ -135,7 +144,8 @@ func (m *Manager) members(ctx context.Context, user string) ([]ID, error) {
 	return ids, nil
 }
 
-// List returns user's live sessions, oldest first.
+// List returns user's live sessions, oldest first, without those that this
+// program cannot read; RevokeUser ends these too.
 func (m *Manager) List(ctx context.Context, user string) ([]Info, error) {
 	ids, err := m.members(ctx, user)
 	if err != nil {
@@ -144,7 +154,7 @@ func (m *Manager) List(ctx context.Context, user string) ([]Info, error) {
 	infos := make([]Info, 0, len(ids))
 	for _, id := range ids {
 		l, err := m.loadID(ctx, id)
-		if isGone(err) || errors.Is(err, ErrUnsupported) {
+		if isGone(err) || isUnreadable(err) || errors.Is(err, ErrUnsupported) {
 			continue
 		}
 		if err != nil {
@@ -319,7 +329,7 @@ func (s *Session) RevokeOwn(ctx context.Context, id ID) error {
 	if err != nil {
 		return err
 	}
-	notTheirs := fmt.Errorf("core: session %s: %w", id, ErrNotFound)
+	notTheirs := noSession(id)
 	if user == "" {
 		return notTheirs
 	}

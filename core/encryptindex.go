@@ -195,10 +195,11 @@ func (s *encryptedIndex) older(ctx context.Context, names []string, but []ID) ([
 	return older, nil
 }
 
-// isOne reports whether id exists, as a session under one of these names.
+// isOne reports whether id exists, as a session under one of these names. An
+// entry that cannot be read is no session, and must not keep its user out.
 func (s *encryptedIndex) isOne(ctx context.Context, id ID, names ...string) (bool, error) {
 	e, err := s.inner.Load(ctx, id)
-	if isGone(err) {
+	if isGone(err) || isUnreadable(err) {
 		return false, nil
 	}
 	return err == nil && slices.Contains(names, e.User), err

@@ -40,7 +40,7 @@ type Reason string
 // The reasons of [EventAbsent], [EventRejected], [EventDropped], [EventRevoked]
 // and [EventTooLate].
 const (
-	ReasonMalformed  Reason = "malformed"   // not a token that this Manager issues
+	ReasonMalformed  Reason = "malformed"   // not what any token looks like
 	ReasonDuplicate  Reason = "duplicate"   // two cookies of our name with different values
 	ReasonUnknown    Reason = "unknown"     // expired and removed, revoked, tampered with or invented
 	ReasonExpired    Reason = "expired"     // the idle timeout or the absolute lifetime is over

@@ -14,6 +14,11 @@ func isGone(err error) bool {
 	return errors.Is(err, ErrNotFound) && !errors.Is(err, ErrUnavailable)
 }
 
+// isUnreadable reports whether something is there that is no session to this program.
+func isUnreadable(err error) bool {
+	return (errors.Is(err, ErrCorrupt) || errors.Is(err, ErrNewerVersion)) && !errors.Is(err, ErrUnavailable)
+}
+
 // save commits the session's changes: not its state, so that overlapping
 // requests keep each other's (promise K1). On a conflict it applies them to the
 // newest record and tries again, until the commit's time is over.

@@ -40,6 +40,22 @@ func TestOnMistake(t *testing.T) {
 	}
 }
 
+// A new visitor's session has no ID: whoever gives it to a job learns why.
+func TestZeroIDNamesTheRemedy(t *testing.T) {
+	m := server(t).m
+	id := m.NewSession(t.Context()).ID()
+	nothing := func(*core.Session) error { return nil }
+	_, done := m.Done(t.Context(), id)
+	for name, err := range map[string]error{
+		"Update": m.Update(t.Context(), id, nothing), "View": m.View(t.Context(), id, nothing), "Done": done,
+		"Revoke": m.Revoke(t.Context(), id),
+	} {
+		if !errors.Is(err, core.ErrNotFound) || !strings.Contains(err.Error(), "call Session.Commit") {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
 func TestReadOnlyMistakeNamesTheRemedy(t *testing.T) {
 	m := server(t).m
 	s := m.NewSession(t.Context())

@@ -273,6 +273,62 @@ func TestFilters(t *testing.T) {
 	}
 }
 
+// TestFoundByUser: whoever looks for a user finds the request in which they were
+// no longer logged in, though nobody has proved whose it was.
+func TestFoundByUser(t *testing.T) {
+	a := newApp(t, core.ServerSide(memstore.New()), func(s *core.Session, _ http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/login" {
+			s.Login("ann")
+		}
+	})
+	cookie := a.do("/login")
+	a.now = a.now.Add(31 * time.Minute)
+	a.do("/cart", cookie)
+	body := a.show("?q=ann&trouble=1")
+	if !strings.Contains(body, "Expired at") || !strings.Contains(body, ">/cart<") {
+		t.Errorf("the request after the end is not found:\n%s", body)
+	}
+	if strings.Contains(body, "user <a") {
+		t.Error("a token that was refused is shown as the user's")
+	}
+}
+
+// TestMissingPart: a session over several cookies that arrives in part is not
+// taken for another application's only.
+func TestMissingPart(t *testing.T) {
+	keys, err := core.ParseKeyring(core.GenerateKey())
+	if err != nil {
+		t.Fatal(err)
+	}
+	a := newApp(t, core.ClientSide(core.NewCookieSealer(keys)), func(s *core.Session, _ http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/fill" {
+			s.Set("k", strings.Repeat("x", 8000))
+		}
+	})
+	first := a.do("/fill") // the first of several
+	if !strings.HasPrefix(first, "session=~") {
+		t.Fatalf("the session is not split: %.20s", first)
+	}
+	a.do("/", first)
+	if body := a.show("?trouble=1"); !strings.Contains(body, "cookies of a large session are missing") {
+		t.Errorf("a missing part is not explained:\n%s", body)
+	}
+}
+
+// TestAnswerOfTheSession: where an error took the place of the handler's
+// response, the page says so, and where to read it.
+func TestAnswerOfTheSession(t *testing.T) {
+	a := newApp(t, core.ServerSide(memstore.New()), func(s *core.Session, _ http.ResponseWriter, _ *http.Request) {
+		s.Set("k", make(chan int))
+	})
+	a.do("/")
+	body := a.show("")
+	problem, advice := strings.Index(body, "Error: session value"), strings.Index(body, "Read the error above.")
+	if !strings.Contains(body, ">an error of the session<") || problem < 0 || advice < problem {
+		t.Errorf("the page does not say how it was answered:\n%s", body)
+	}
+}
+
 // TestMemoryIsBounded: whatever happens, the page keeps a few hundred requests
 // with a few short texts each.
 func TestMemoryIsBounded(t *testing.T) {

@@ -17,7 +17,7 @@ func (p *Page) Size() (entries, requests, sessions, bytes int) {
 	defer p.mu.Unlock()
 	for _, e := range p.entries {
 		bytes += len(e.method) + len(e.path)
-		for _, list := range [][]string{e.ids, e.users} {
+		for _, list := range [][]string{e.ids, e.users, e.was} {
 			for _, s := range list {
 				bytes += len(s)
 			}

@@ -20,6 +20,7 @@ type entry struct {
 	status   int
 	ids      []string // sessions that it had to do with
 	users    []string
+	was      []string // users of sessions that are over, or not proven: to be found by
 	notes    []note
 	more     int // notes that had no room
 }
@@ -27,6 +28,7 @@ type entry struct {
 // fate is what is known of a session.
 type fate struct {
 	manager  string
+	user     string    // who was logged in, "" if nobody
 	seen     time.Time // when it was used last
 	expires  time.Time
 	replaced time.Time // when its token was; zero if never
@@ -42,7 +44,8 @@ func (p *Page) observe(manager string, e core.Event) {
 	if e.Request.Number != 0 && slices.Contains(p.own, e.Request.Path) {
 		return
 	}
-	n, shown := explain(e, p.lookUp(manager, e))
+	claimed := p.lookUp(manager, e)
+	n, shown := explain(e, claimed)
 	p.learn(manager, e)
 	entry := p.entry(manager, e)
 	if e.Kind == core.EventFinished {
@@ -55,6 +58,9 @@ func (p *Page) observe(manager string, e core.Event) {
 	}
 	if e.User != "" {
 		entry.users = remember(entry.users, cut(e.User))
+	}
+	if claimed.user != "" {
+		entry.was = remember(entry.was, claimed.user)
 	}
 	switch {
 	case !shown:
@@ -129,6 +135,9 @@ func (p *Page) learn(manager string, e core.Event) {
 		f.ended, f.how = e.Time, "it was revoked"+because(e.Reason)
 	case core.EventLogin, core.EventRenewed:
 		f.replaced = e.Time
+	}
+	if e.User != "" {
+		f.user = cut(e.User)
 	}
 	if !e.Expires.IsZero() {
 		f.expires, f.seen = e.Expires, e.Time

@@ -152,7 +152,7 @@ func (p *Page) view(query string, trouble bool) view {
 
 // concerns reports whether the entry has to do with a session, user or path.
 func (e *entry) concerns(query string) bool {
-	return slices.Contains(e.ids, query) || slices.Contains(e.users, query) || e.path == query
+	return slices.Contains(e.ids, query) || slices.Contains(e.users, query) || slices.Contains(e.was, query) || e.path == query
 }
 
 func (e *entry) trouble() bool {
@@ -164,10 +164,12 @@ func (e *entry) answer() string {
 	switch {
 	case e.number == 0:
 		return ""
+	case e.status != 0:
+		return strconv.Itoa(e.status)
+	case slices.ContainsFunc(e.notes, func(n note) bool { return n.Level == failure }):
+		return "an error of the session" // such as a 503, and perhaps before the handler
 	case !e.finished:
-		return "not finished" // or refused before the handler
-	case e.status == 0:
-		return "answered otherwise"
+		return "not finished"
 	}
-	return strconv.Itoa(e.status)
+	return "connection taken over"
 }

@@ -56,7 +56,7 @@ var texts = map[occasion]note{
 	},
 	{core.EventFailed, ""}: {
 		Level: failure, What: "Not saved", Why: "The commit failed. Nothing was stored, and the client got an error, unless the response had begun.",
-		Do: "Read the error below.",
+		Do: "Read the error above.",
 	},
 	{core.EventUnavailable, ""}: {
 		Level: failure, What: "Store unavailable", Why: "The store could not answer. Nobody is logged out by that: the cookie stays, and works again when the store does.",
@@ -97,8 +97,9 @@ func init() {
 var rejections = map[core.Reason]note{
 	"": {What: "Cookie refused", Why: "The cookie gave the request no session."},
 	core.ReasonMalformed: {
-		What: "Not our cookie", Why: "A cookie has our name, but no token that this application has issued.",
-		Do: "It is of another application on this host, or of an older version. Delete it, or choose another Config.Cookie.Name.",
+		What: "Not our cookie", Why: "A cookie has our name, but no token that this application has issued, or some of the cookies of a large session are missing.",
+		Do: "It is of another application on this host, or of an older version: delete it, or choose another Config.Cookie.Name. " +
+			"A session over several cookies needs all of them: look for a client or proxy that cuts them off, as curl does after 8 KB.",
 	},
 	core.ReasonDuplicate: {
 		What: "Two cookies", Why: "The browser sent two cookies of our name with different values, and nobody can tell which is ours: neither is used.",

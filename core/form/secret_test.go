@@ -99,6 +99,7 @@ func TestNamesOfSecrets(t *testing.T) {
 		"pwd", "Pw", "passphrase", "Passcode", "secret", "ClientSecret", "token", "csrf_token", "CSRFToken", "_csrf", "api_key", "APIKey", "X-Api-Key",
 		"access-key", "PrivateKey", "pin", "PIN", "userPIN", "pin2", "otp", "OTPCode", "totp", "cvv", "CVC2", "card_number", "cardNumber", "creditcard",
 		"cc-number", "security_code", "verificationCode", "credentials", "SSN", "recovery_codes",
+		"TwoFactorCode", "two_factor", "mfa_code", "MFA", "auth_code", "authenticationCode",
 	} {
 		if kept(t, name) {
 			t.Errorf("%q is kept", name)
@@ -106,7 +107,7 @@ func TestNamesOfSecrets(t *testing.T) {
 	}
 	for _, name := range []string{
 		"name", "email", "Shipping", "shipping_address", "opinion", "spinach", "passport", "passenger", "Compass", "key", "keyword", "code", "number",
-		"zip_code", "phone_number", "discount", "card", "pinned", "cotopaxi",
+		"zip_code", "phone_number", "discount", "card", "pinned", "cotopaxi", "author", "authority_code", "factor",
 	} {
 		if !kept(t, name) {
 			t.Errorf("%q is left out", name)

@@ -80,9 +80,9 @@ var (
 	secretParts = []string{
 		"password", "passwd", "passphrase", "passcode", "passwort", "secret", "token", "credential",
 		"cardnumber", "cardno", "creditcard", "ccnumber", "ccnum", "apikey", "accesskey", "privatekey",
-		"securitycode", "securityanswer", "recoverycode", "backupcode", "verificationcode",
+		"securitycode", "securityanswer", "recoverycode", "backupcode", "verificationcode", "authenticationcode", "authcode", "twofactor",
 	}
-	secretWords = []string{"pass", "pwd", "pw", "pin", "otp", "totp", "cvv", "cvc", "cvn", "csrf", "xsrf", "ssn"}
+	secretWords = []string{"pass", "pwd", "pw", "pin", "otp", "totp", "cvv", "cvc", "cvn", "csrf", "xsrf", "ssn", "mfa"}
 )
 
 // soundsSecret reports whether a field of this name had better not be kept.

@@ -23,7 +23,7 @@ const (
 const checkAttempts = 4
 
 // Validate implements [core.Validator]: [core.New] calls it. It reports a client
-// that cannot work, a server that does not answer or refuses the password, one
+// that cannot work, or is of the wrong kind, a server that does not answer or refuses the password, one
 // that is too old or a replica, scripts that may not run, and a memory policy
 // that throws sessions away. What the server does not let its user see is not
 // checked.
@@ -55,6 +55,9 @@ func (s *Store) Validate() error {
 	err = s.Within(ctx, func(ctx context.Context) error {
 		return s.client.Eval(ctx, "return redis.call('EXISTS', KEYS[1])", []string{s.config.Prefix + "check"}).Err()
 	})
+	if err != nil && redis.HasErrorPrefix(err, "MOVED") { // a user that may not see INFO
+		return fmt.Errorf("goredisstore: %s: %w", isClusterNode, err)
+	}
 	if err != nil {
 		return fmt.Errorf("goredisstore: the user may not run scripts on the keys %s*, which every save needs; the guide on operations has the rules of an ACL that suffices: %w",
 			s.config.Prefix, err)
@@ -64,7 +67,18 @@ func (s *Store) Validate() error {
 
 func (s *Store) ping(ctx context.Context) error { return s.client.Ping(ctx).Err() }
 
+// isClusterNode is for clients that know one node alone. With luck, that node has the
+// key that is looked at here; it never has all sessions.
+const isClusterNode = "the server is a node of a cluster: connect with redis.NewClusterClient, or redis-cluster:// in a URL"
+
 func (s *Store) checkInfo(info map[string]string) error {
+	_, simple := s.client.(*redis.Client)
+	switch mode := info["redis_mode"]; {
+	case mode == "sentinel":
+		return errors.New("goredisstore: the server is a Sentinel, which keeps no data: connect with redis.NewFailoverClient, or redis-sentinel:// in a URL")
+	case mode == "cluster" && simple:
+		return errors.New("goredisstore: " + isClusterNode)
+	}
 	if version, ok := info["redis_version"]; ok && tooOld(version) {
 		return fmt.Errorf("goredisstore: the server is version %s: upgrade it to %d.%d or later", version, oldestMajor, oldestMinor)
 	}
@@ -90,12 +104,20 @@ func diagnose(err error) string {
 		return "the server wants a password: set the client's Password"
 	case strings.Contains(text, "NOPERM"):
 		return "the user may not even send PING: the guide on operations has the rules of an ACL that suffices"
+	case strings.Contains(text, "DB index"):
+		return "the server has no database of this number: choose another, or raise databases in its configuration"
+	case strings.Contains(text, "SELECT is not allowed"):
+		return isClusterNode
+	case strings.Contains(text, "cluster support disabled"):
+		return "the server is no cluster: connect with redis.NewClient, or redis:// in a URL"
+	case strings.Contains(text, "LOADING"):
+		return "the server is still loading its data: start when it has finished"
 	case strings.Contains(text, "CLUSTERDOWN"):
 		return "the cluster is down or not complete"
 	case strings.Contains(text, "tls:"), strings.Contains(text, "x509:"):
 		return "no secure connection: correct the client's TLSConfig"
 	case errors.As(err, &network), errors.Is(err, context.DeadlineExceeded), errors.Is(err, redis.ErrClosed):
-		return "the server cannot be reached: is the address right, and is it running?"
+		return "the server cannot be reached: is it running, and are the address, TLS or not, and with Sentinel the name of the master right?"
 	}
 	return "the server does not answer as Redis does"
 }

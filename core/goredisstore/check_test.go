@@ -169,3 +169,31 @@ func watch(t *testing.T, store *goredisstore.Store) {
 		t.Errorf("Watch: %v, listening: %v", err, listening)
 	}
 }
+
+// startAt is start with a URL.
+func startAt(t *testing.T, url string) error {
+	t.Helper()
+	client, err := goredisstore.NewClient(url)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = client.Close() }()
+	return start(client, goredisstore.Config{Prefix: redistest.UniquePrefix(t)})
+}
+
+func TestStartWithWrongKindOfServer(t *testing.T) {
+	single := redistest.Shared(t).Addr()
+	wantAdvice(t, startAt(t, "redis://"+single+"/99"), "no database of this number")
+	wantAdvice(t, startAt(t, "redis-cluster://"+single), "is no cluster")
+
+	// Each node would have a third of the sessions, and one of them the key
+	// that the checks look at.
+	for _, node := range redistest.StartCluster(t, 3).Addrs() {
+		wantAdvice(t, startAt(t, "redis://"+node), "redis-cluster://")
+		wantAdvice(t, startAt(t, "redis://"+node+"/1"), "redis-cluster://")
+	}
+
+	sentinel := redistest.StartSentinel(t)
+	wantAdvice(t, startAt(t, "redis://"+sentinel.Addrs()[0]), "redis-sentinel://")
+	wantAdvice(t, startAt(t, "redis-sentinel://"+sentinel.Addrs()[0]+"/nope"), "the name of the master")
+}

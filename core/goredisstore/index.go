@@ -9,7 +9,6 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
-	"strings"
 	"time"
 
 	"github.com/redis/go-redis/v9"
@@ -44,6 +43,11 @@ const (
 
 	// healAbove is how many members List returns without looking whether they live.
 	healAbove = 32
+
+	// lookAtOnce is how many sessions one call looks for, and releaseAtOnce how many
+	// it takes out: the timeout is that of a call, however many sessions a user has.
+	lookAtOnce    = 1000
+	releaseAtOnce = 1000
 )
 
 // UserKey returns the key of user's index. It does not show the user's name,
@@ -154,11 +158,15 @@ func (s *Store) List(ctx context.Context, user string) ([]core.ID, error) {
 			return nil, err
 		}
 		over = append(over, vanished...)
-		there = slices.DeleteFunc(there, func(m member) bool { return slices.Contains(vanished, m) })
+		gone := make(map[core.ID]bool, len(vanished))
+		for _, m := range vanished {
+			gone[m.id] = true
+		}
+		there = slices.DeleteFunc(there, func(m member) bool { return gone[m.id] })
 	}
-	if len(over) > 0 {
-		args := make([]any, 0, 2*len(over))
-		for _, m := range over {
+	for part := range slices.Chunk(over, releaseAtOnce) {
+		args := make([]any, 0, 2*len(part))
+		for _, m := range part {
 			args = append(args, m.id.String(), m.text)
 		}
 		if _, err := s.Run(ctx, releaseScript, s.UserKey(user), args...); err != nil {
@@ -183,13 +191,22 @@ func (s *Store) vanished(ctx context.Context, members []member) ([]member, error
 			looked = append(looked, m)
 		}
 	}
-	if len(looked) == 0 {
-		return nil, nil
+	var gone []member
+	for part := range slices.Chunk(looked, lookAtOnce) {
+		of, err := s.vanishedOf(ctx, part)
+		if err != nil {
+			return nil, err
+		}
+		gone = append(gone, of...)
 	}
-	answers := make([]*redis.StringCmd, len(looked))
+	return gone, nil
+}
+
+func (s *Store) vanishedOf(ctx context.Context, members []member) ([]member, error) {
+	answers := make([]*redis.StringCmd, len(members))
 	err := s.Within(ctx, func(ctx context.Context) error {
 		_, err := s.client.Pipelined(ctx, func(p redis.Pipeliner) error {
-			for i, m := range looked {
+			for i, m := range members {
 				answers[i] = Get(ctx, p, s.Key(m.id))
 			}
 			return nil
@@ -200,7 +217,7 @@ func (s *Store) vanished(ctx context.Context, members []member) ([]member, error
 		return nil, failed("look for sessions", err)
 	}
 	var gone []member
-	for i, m := range looked {
+	for i, m := range members {
 		_, err := s.Loaded(answers[i].Bytes())
 		switch {
 		case errors.Is(err, core.ErrNotFound):
@@ -210,45 +227,4 @@ func (s *Store) vanished(ctx context.Context, members []member) ([]member, error
 		} // else something is there, be it readable or not
 	}
 	return gone, nil
-}
-
-// member is one session in a user's index.
-type member struct {
-	id     core.ID
-	text   string // as it is stored
-	number int64
-	lapses time.Time
-	till   int64
-}
-
-// over reports whether m ended by the clock: its reservation has lapsed
-// without having been confirmed, or its time is over.
-func (m *member) over(now time.Time) bool {
-	if now.Before(m.lapses) || m.till == 0 || m.till == takenOut {
-		return false
-	}
-	return m.till == notConfirmed || m.till <= now.UnixMilli()
-}
-
-// parseMembers reads what HGETALL has answered; what is no member is left out.
-func parseMembers(flat []string) []member {
-	members := make([]member, 0, len(flat)/2)
-	for i := 0; i+1 < len(flat); i += 2 {
-		id, err := core.ParseID(flat[i])
-		if err != nil {
-			continue // the counter
-		}
-		m := member{id: id, text: flat[i+1]}
-		var bad [3]error
-		number, rest, _ := strings.Cut(m.text, " ")
-		lapses, till, _ := strings.Cut(rest, " ")
-		m.number, bad[0] = strconv.ParseInt(number, 10, 64)
-		ms, err := strconv.ParseInt(lapses, 10, 64)
-		m.lapses, bad[1] = time.UnixMilli(ms), err
-		m.till, bad[2] = strconv.ParseInt(till, 10, 64)
-		if errors.Join(bad[:]...) == nil {
-			members = append(members, m)
-		}
-	}
-	return members
 }

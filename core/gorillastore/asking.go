@@ -5,15 +5,25 @@ import (
 	"fmt"
 )
 
+// patience is how many questions a store may leave unanswered: more would be a
+// pile of goroutines, and of requests kept in memory, without a purpose.
+const patience = 512
+
 // ask runs f, which asks the store, and waits for it no longer than ctx lasts:
 // many stores know of no deadlines, and wait for minutes. What f writes to may be
 // looked at only if the error is f's own, for f may still be running otherwise.
-func ask(ctx context.Context, f func() error) error {
+func (b *fromBackend) ask(ctx context.Context, f func() error) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
+	select {
+	case b.asking <- struct{}{}:
+	case <-ctx.Done():
+		return ctx.Err()
+	}
 	answer, over := make(chan error, 1), make(chan struct{})
 	go func() {
+		defer func() { <-b.asking }()
 		defer close(over)
 		defer func() {
 			// Here nobody else would, and the process would end.

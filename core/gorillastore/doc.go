@@ -61,6 +61,8 @@
 //   - An unknown ID is never adopted. A store that cannot answer is
 //     unavailable, and does not give an empty session. A store that ignores
 //     deadlines is not waited for, but what was asked of it goes on.
+//   - Requests that only the old applications see are no activity: a session that
+//     is theirs alone for longer than Satchel's idle timeout is over for Satchel.
 //   - Whoever reads the store may find all it takes to take sessions over. It
 //     finds sessions by their tokens alone: what needs a list of them, or their IDs, is
 //     [core.ErrUnsupported]. See [FromLimits] and [CompatibleLimits].
@@ -82,7 +84,8 @@
 // [RedisCompatible] shares the sessions of rbcervilla/redisstore, as From would,
 // and lifts the limit to one process: Satchel's processes compare and set, and a
 // login leaves a note under the old key that the others see. A save of redisstore
-// itself stays blind. [Redis] uses redisstore for sessions that are Satchel's
+// itself stays blind, and is no activity: a session that only other programs go on
+// using ends after Satchel's idle timeout. [Redis] uses redisstore for sessions that are Satchel's
 // alone, with every promise: choose it unless other programs share the sessions.
 //
 // # What cookies can promise

@@ -47,7 +47,8 @@ func FromWith(store sessions.Store, c FromConfig) core.Backend {
 	}
 	b := &fromBackend{
 		mapping: mapping{core.CBOR(), c.Text}, arrivals: newArrivals(),
-		store: store, config: c, sessions: newSessionLocks(), late: newLateTokens(),
+		store: store, config: c, asking: make(chan struct{}, patience),
+		sessions: newSessionLocks(), late: newLateTokens(),
 	}
 	if files := storeIn[*sessions.FilesystemStore](store); files != nil {
 		b.store, b.maxAge, b.err = patientFiles(files)
@@ -77,6 +78,7 @@ type fromBackend struct {
 	config FromConfig
 	err    error // why the store cannot be used
 
+	asking   chan struct{} // has an element for each question that is not answered yet
 	sessions *sessionLocks
 	late     *lateTokens
 }

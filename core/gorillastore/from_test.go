@@ -9,6 +9,7 @@ import (
 	"io/fs"
 	"maps"
 	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"slices"
@@ -22,6 +23,7 @@ import (
 	"github.com/gorilla/sessions"
 
 	"github.com/satchel-go/satchel/core"
+	"github.com/satchel-go/satchel/core/httpadapter"
 )
 
 // began returns a site on store with a session that has k=v.
@@ -490,5 +492,39 @@ func TestL3FromStoreThatPanics(t *testing.T) {
 	store.fail = func(string, string) error { panic("nil map") }
 	if w := s.do(func(*core.Session) {}); w.Code != 503 || !strings.Contains(s.said(), "panicked: nil map") {
 		t.Errorf("status %d, %s", w.Code, s.said())
+	}
+}
+
+// A store that has stopped answering is not asked without end: each question
+// keeps a goroutine and its request.
+func TestL3FromAsksABoundedNumberOfTimes(t *testing.T) {
+	release := make(chan struct{})
+	var asked atomic.Int64
+	store := hanging{newMemory(t), func(string) {
+		asked.Add(1)
+		<-release
+	}}
+	s := newSite(t, From(store), func(c *core.Config) { c.LoadTimeout = 300 * time.Millisecond })
+	site := httpadapter.Middleware(s.m)(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { t.Error("the handler runs") }))
+	var wg sync.WaitGroup
+	for i := range patience + 100 {
+		wg.Go(func() {
+			r := httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/", nil)
+			r.Header.Set("Cookie", fmt.Sprint("session=token", i))
+			w := httptest.NewRecorder()
+			site.ServeHTTP(w, r)
+			if w.Code != 503 {
+				t.Errorf("status %d", w.Code)
+			}
+		})
+	}
+	wg.Wait()
+	if n := asked.Load(); n == 0 || n > patience {
+		t.Errorf("the store was asked %d times, want at most %d", n, patience)
+	}
+	close(release)
+	s.cookies["session"] = "token"
+	if w := s.do(func(*core.Session) {}); w.Code != 200 {
+		t.Errorf("afterwards: status %d", w.Code)
 	}
 }

@@ -68,7 +68,7 @@ func (b *fromBackend) read(ctx context.Context, scope core.Scope, token string) 
 	}
 	e.adopted = adopted
 	e.record, e.others = b.fromGorilla(head, values), b.homeless(values)
-	e.state = fingerprintOf(values, e.record)
+	e.state = b.fingerprintOf(values, e.record)
 	return e, nil
 }
 
@@ -93,7 +93,7 @@ func (b *fromBackend) write(ctx context.Context, scope core.Scope, e *entry, r *
 	if err != nil {
 		return fingerprint{}, err
 	}
-	state := fingerprintOf(values, r)
+	state := b.fingerprintOf(values, r)
 	maps.Copy(values, e.others)
 	e.session.Values = values // a new map: the store may hand out the old one to others
 	left := max(r.Expires.Sub(b.now()), time.Second)
@@ -156,7 +156,7 @@ func (m mapping) homeless(values map[any]any) map[any]any {
 type fingerprint [sha256.Size]byte
 
 // fingerprintOf sums up a gorilla session and the record that it is.
-func fingerprintOf(values map[any]any, r *core.Record) (f fingerprint) {
+func (m mapping) fingerprintOf(values map[any]any, r *core.Record) (f fingerprint) {
 	sum := sha256.New()
 	add := func(b []byte) {
 		sum.Write(binary.AppendUvarint(nil, uint64(len(b))))
@@ -164,8 +164,12 @@ func fingerprintOf(values map[any]any, r *core.Record) (f fingerprint) {
 	}
 	add(headerBytes(values[headerKey]))
 	flashes, _ := values[flashKey].([]any)
-	for _, text := range flashes {
-		add(fmt.Append(nil, text))
+	for _, flash := range flashes {
+		raw, ok := m.fromNative(flash)
+		if !ok { // fmt prints pointers as addresses, which no two loads have in common
+			raw = fmt.Append(nil, flash)
+		}
+		add(raw)
 	}
 	add(nil)
 	raws := maps.Collect(r.Values())

@@ -51,7 +51,7 @@ func (b *fromBackend) load(ctx context.Context, request *http.Request, name stri
 		err     error
 	}
 	answer := make(chan loaded, 1) // stays there if nobody waits any more
-	if err := ask(ctx, func() error {
+	if err := b.ask(ctx, func() error {
 		session, err := b.store.New(request, name)
 		answer <- loaded{session, err}
 		return nil
@@ -73,7 +73,7 @@ func (b *fromBackend) save(ctx context.Context, e *entry, name string, seconds i
 	options.MaxAge = seconds
 	e.session.Options = &options // not to be shared with the store's own
 	c := capture{http.Header{}}
-	if err := ask(ctx, func() error {
+	if err := b.ask(ctx, func() error {
 		err := b.store.Save(e.request, c, e.session)
 		if isTooLong(err) {
 			return errTooLong

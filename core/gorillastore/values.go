@@ -69,8 +69,8 @@ func (m mapping) toGorilla(scope core.Scope, r *core.Record) (map[any]any, error
 // directions: what it would not write in just this way stays as it is, so that
 // no value ever changes by passing through gorilla's map.
 func (m mapping) toNative(raw []byte, before found) any {
-	if before.native != nil && bytes.Equal(raw, before.raw) {
-		return before.native
+	if before.raw != nil && bytes.Equal(raw, before.raw) {
+		return before.native // perhaps nil: a null in JSON
 	}
 	var v any
 	if m.codec.Decode(raw, &v) == nil && m.isBasic(v) {

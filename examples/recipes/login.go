@@ -38,9 +38,10 @@ func signIn(s *core.Session, name, password string, remember bool) string {
 }
 
 // comeBack keeps the page to return to. A path such as //evil.example or
-// /\evil.example would lead to another site.
+// /\evil.example would lead to another site, and so would one with a tab
+// between the slashes: browsers drop tabs and line breaks.
 func comeBack(s *core.Session, page string) {
-	if strings.HasPrefix(page, "/") && !strings.HasPrefix(page, "//") && !strings.HasPrefix(page, `/\`) {
+	if strings.HasPrefix(page, "/") && !strings.HasPrefix(page, "//") && !strings.ContainsAny(page, "\\\t\r\n") {
 		returnTo.Set(s, page)
 	}
 }

@@ -76,7 +76,11 @@ func TestLoginStaysHere(t *testing.T) {
 		})
 	}
 	s := sessiontest.New(t).Visitor().Session()
-	for page, want := range map[string]bool{"//evil.example": false, `/\evil.example`: false, "https://evil.example": false, "/account": true} {
+	for page, want := range map[string]bool{
+		"//evil.example": false, `/\evil.example`: false, "https://evil.example": false, "": false,
+		"/\t/evil.example": false, "/\n/evil.example": false, "/\r\\evil.example": false, // browsers drop these characters
+		"/account": true, "/search?next=//evil.example": true,
+	} {
 		comeBack(s, page)
 		if _, got := returnTo.Get(s); got != want {
 			t.Errorf("comes back to %q: %v, want %v", page, got, want)

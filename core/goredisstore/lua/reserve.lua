@@ -5,7 +5,8 @@
 -- ARGV[4] the limit, 0 for none; ARGV[5] 'end' or 'refuse' beyond it
 -- ARGV[6] 1 if vanished members have been looked for
 -- ARGV[7]... the vanished ones: ID and what the member was then, of each
--- Returns {'ok', IDs to end...}, {'limit'}, or {'look', ID and member of each...}.
+-- Returns {'ok', IDs to end...}, {'limit'}, or {'look', ID and member of each...}: of
+-- all if the limit depends on it, otherwise of a part, another one at each login.
 local id, now, limit = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[4])
 
 for i = 7, #ARGV, 2 do
@@ -34,8 +35,14 @@ end
 
 local excess = limit > 0 and #live + 1 - limit or 0
 if ARGV[6] ~= '1' and (excess > 0 or #ending > 0 or #live > 32) then
-  table.insert(all, 1, 'look')
-  return all
+  local look, members = {'look'}, #all / 2
+  local part = excess > 0 and members or math.min(members, 64)
+  local from = part * (tonumber(redis.call('HGET', KEYS[1], '')) or 0)
+  for i = from, from + part - 1 do
+    local at = i % members * 2
+    look[#look + 1], look[#look + 2] = all[at + 1], all[at + 2]
+  end
+  return look
 end
 if excess > 0 and ARGV[5] == 'refuse' then
   return {'limit'}

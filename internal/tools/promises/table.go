@@ -15,6 +15,7 @@ type results struct {
 	core   map[string]*count
 	cells  map[cell]map[string]*count
 	limits map[cell]map[string]string // reasons
+	cases  map[cell]map[string]bool   // of the adapter suite that passed
 	seen   map[string]bool            // named by a test of the adapter suite or, for SEC, any test
 
 	tests   map[string]map[test]int    // passed, by SEC row
@@ -32,6 +33,7 @@ func newResults() *results {
 		core:    map[string]*count{},
 		cells:   map[cell]map[string]*count{},
 		limits:  map[cell]map[string]string{},
+		cases:   map[cell]map[string]bool{},
 		seen:    map[string]bool{},
 		tests:   map[string]map[test]int{},
 		stores:  map[string]map[string]bool{},
@@ -51,7 +53,11 @@ func (r *results) event(e event) {
 		r.limit(e)
 	case "pass":
 		parts := strings.Split(e.Test, "/")
-		for _, id := range idsOf(parts[len(parts)-1]) {
+		ids := idsOf(parts[len(parts)-1])
+		if c, ok := cellOf(e.Test); ok && len(ids) > 0 {
+			r.passed(c, strings.Join(parts[3:], "/"))
+		}
+		for _, id := range ids {
 			r.count(e.Test, id).passed++
 			r.shown(e, id)
 		}
@@ -112,6 +118,33 @@ func (r *results) count(test, id string) *count {
 	return counts[id]
 }
 
+func (r *results) passed(c cell, name string) {
+	if r.cases[c] == nil {
+		r.cases[c] = map[string]bool{}
+	}
+	r.cases[c][name] = true
+}
+
+// uneven lists the cases that passed in one adapter and not in another: the
+// other cases of a promise would hide that one of them did not run.
+func (r *results) uneven() (problems []string) {
+	for _, backend := range backends {
+		all := map[string]bool{}
+		for _, adapter := range adapters {
+			maps.Copy(all, r.cases[cell{adapter, backend}])
+		}
+		for _, adapter := range adapters {
+			c := cell{adapter, backend}
+			for _, name := range slices.Sorted(maps.Keys(all)) {
+				if !r.cases[c][name] {
+					problems = append(problems, fmt.Sprintf("%s: has not passed for %s, but for another adapter", name, c))
+				}
+			}
+		}
+	}
+	return problems
+}
+
 // table returns the table and what is wrong with it.
 func (r *results) table() (string, []string) {
 	t := &table{results: r}
@@ -126,7 +159,7 @@ func (r *results) table() (string, []string) {
 		}
 		fmt.Fprintf(&t.b, "%d. %s\n", i+1, note)
 	}
-	return t.b.String(), t.problems
+	return t.b.String(), append(t.problems, r.uneven()...)
 }
 
 type table struct {
