@@ -272,6 +272,14 @@ func TestT3RememberedSessions(t *testing.T) {
 			t.Errorf("T3: not remembered, but %q", x.setCookie)
 		}
 	})
+	// Browsers keep no cookie for longer than 400 days, and ours does not ask for it.
+	for _, lifetime := range []time.Duration{3 * 365 * 24 * time.Hour, -1} {
+		w := server(t, func(c *core.Config) { c.Remembered.Lifetime = lifetime })
+		x := newClient(t, w.m).do(func(s *core.Session) { s.Remember(true); s.Set("k", "v") })
+		if !contains(x.setCookie, "Max-Age=34560000;") {
+			t.Errorf("T3: a lifetime of %v: %q", lifetime, x.setCookie)
+		}
+	}
 }
 
 func TestT1PerSessionTimeouts(t *testing.T) {

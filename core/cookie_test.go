@@ -35,6 +35,7 @@ func TestSEC25SEC28GoldenSetCookie(t *testing.T) {
 		{Cookie{Domain: ".example.com"}, false, time.Time{}, "__Secure-session=v; Path=/; Domain=example.com; HttpOnly; Secure; SameSite=Lax"},
 		{Cookie{Name: "sid", Path: "/app"}, false, time.Time{}, "sid=v; Path=/app; HttpOnly; Secure; SameSite=Lax"},
 		{Cookie{}, false, now.Add(time.Hour), "__Host-session=v; Path=/; Max-Age=3600; Expires=Fri, 02 Jan 2026 04:04:05 GMT; HttpOnly; Secure; SameSite=Lax"},
+		{Cookie{}, false, now.Add(1500 * time.Millisecond), "__Host-session=v; Path=/; Max-Age=2; Expires=Fri, 02 Jan 2026 03:04:06 GMT; HttpOnly; Secure; SameSite=Lax"},
 	} {
 		w := writer(t, c.cookie, c.insecure)
 		if got := w.line(w.names.names[0], "v", now, c.until); got != c.want {
@@ -117,6 +118,13 @@ func TestSEC33EveryByteOfAValue(t *testing.T) {
 		want := b > ' ' && b < 0x7f && !strings.ContainsRune(`",;\`, rune(b))
 		if ok := got.verdict == tokenOK && got.token == value; ok != want && b != ';' && b != '=' {
 			t.Errorf("SEC33: byte %#x: verdict %d", b, got.verdict)
+		}
+		if b == '=' || b == ';' {
+			continue
+		}
+		parts := names.names[0] + "=~2~x; " + names.names[1] + "=" + value
+		if got := findToken([]string{parts}, names); (got.verdict == tokenOK && got.token == "x"+value) != want {
+			t.Errorf("SEC33: byte %#x in the second part: verdict %d", b, got.verdict)
 		}
 	}
 }

@@ -29,6 +29,7 @@ func TestF1FlashStaysUntilAPageShowsIt(t *testing.T) {
 			{400, "POST", nil, true},
 			{404, "GET", nil, true},
 			{422, "POST", nil, true},
+			{499, "GET", nil, true},
 			{204, "GET", nil, false},
 			{205, "GET", nil, false},
 			{301, "GET", nil, false},
@@ -41,6 +42,8 @@ func TestF1FlashStaysUntilAPageShowsIt(t *testing.T) {
 			{200, "HEAD", nil, false},
 			{200, "GET", map[string]string{"Sec-Purpose": "prefetch;prerender"}, false},
 			{200, "GET", map[string]string{"Purpose": "Prefetch"}, false},
+			{200, "GET", map[string]string{"X-Moz": "prefetch"}, false},
+			{200, "GET", map[string]string{"Purpose": "preview"}, true},
 		} {
 			b := newClient(t, w.m)
 			b.status(303, func(s *core.Session) { s.Flash("info", "hello") })
@@ -97,6 +100,18 @@ func TestF3PeekAndKeep(t *testing.T) {
 		c.do(func(s *core.Session) {
 			if got := texts(s.Flashes()); got != "[2]" {
 				t.Errorf("F3: after Keep: %v", got)
+			}
+		})
+		c.do(func(s *core.Session) {
+			s.Flash("a", "3")
+			if got := texts(s.Flashes()); got != "[3]" {
+				t.Errorf("F2: %v", got)
+			}
+			s.KeepFlashes()
+		})
+		c.do(func(s *core.Session) {
+			if got := texts(s.Flashes()); got != "[3]" {
+				t.Errorf("F3: a flash of the request itself, after Keep: %v", got)
 			}
 		})
 	})
