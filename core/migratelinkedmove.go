@@ -54,7 +54,7 @@ func (m *Migration) bringIn(ctx context.Context, scope Scope, t *twin) (*twin, e
 	}
 	next.nr = t.lr
 	next.nr.move = moveState{moves: t.lr.move.moves + 1, until: m.lasts(&t.lr).UnixMilli()}
-	if next.nr.move.link, err = sealLink(n.rand, own, t.token); err != nil {
+	if next.nr.move.link, err = sealLink(own, t.token); err != nil {
 		return nil, err
 	}
 	_, _, err = m.enter(ctx, scope, &next.nr, &moving{record: t.lr}, func() (Handle, string, error) {
@@ -111,7 +111,7 @@ func (m *Migration) bringOut(ctx context.Context, scope Scope, t *twin) (*twin, 
 	}
 	leaving := t.nr
 	leaving.move.place = placeLeaving
-	if leaving.move.link, err = sealLink(n.rand, t.own, next.token); err != nil {
+	if leaving.move.link, err = sealLink(t.own, next.token); err != nil {
 		return nil, err
 	}
 	marked := *t.n
@@ -199,7 +199,7 @@ func (m *Migration) settleOut(ctx context.Context, scope Scope, t *twin) (*twin,
 	if err != nil {
 		return nil, err
 	}
-	link, err := sealLink(n.rand, own, t.token)
+	link, err := sealLink(own, t.token)
 	if err != nil {
 		return nil, err
 	}
