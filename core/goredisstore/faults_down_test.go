@@ -303,3 +303,22 @@ func TestL3ClientHangsUpDuringLoad(t *testing.T) {
 		t.Errorf("afterwards the value is %q", got)
 	}
 }
+
+// A replica may lack what its master has. It is asked for nothing: a session that
+// is missing there logs nobody out, and a revocation does not go by its index.
+func TestL3ReplicaIsNotAsked(t *testing.T) {
+	t.Parallel()
+	master, replica := redistest.Start(t, redistest.Args("--repl-diskless-sync-delay", "0")), redistest.Start(t)
+	replica.MustDo("REPLICAOF", "127.0.0.1", fmt.Sprint(master.Port()))
+	master.AwaitReplica(replica)
+	store := goredisstore.New(newClient(t, replica.Addr()), goredisstore.Config{})
+	for name, f := range map[string]func() error{
+		"Load":   func() error { _, err := store.Load(t.Context(), core.ID{1}); return err },
+		"List":   func() error { _, err := store.List(t.Context(), "ann"); return err },
+		"Delete": func() error { return store.Delete(t.Context(), core.ID{1}) },
+	} {
+		if err := f(); !errors.Is(err, core.ErrUnavailable) {
+			t.Errorf("%s: %v, want ErrUnavailable", name, err)
+		}
+	}
+}
