@@ -322,3 +322,21 @@ func TestL3ReplicaIsNotAsked(t *testing.T) {
 		}
 	}
 }
+
+// A call ends with the store's timeout, also when its caller would wait for longer.
+func TestC5EveryCallEndsWithTheTimeout(t *testing.T) {
+	t.Parallel()
+	for _, obedient := range []bool{true, false} {
+		proxy := redistest.StartProxy(t, redistest.Shared(t).Addr())
+		proxy.Blackhole()
+		client := redis.NewClient(&redis.Options{Addr: proxy.Addr(), ContextTimeoutEnabled: obedient})
+		t.Cleanup(func() { _ = client.Close() })
+		store := goredisstore.New(client, goredisstore.Config{})
+		ctx, cancel := context.WithTimeout(t.Context(), 4*time.Second)
+		defer cancel()
+		_, err := store.Load(ctx, core.ID{1})
+		if !errors.Is(err, core.ErrUnavailable) || ctx.Err() != nil {
+			t.Errorf("ContextTimeoutEnabled %v: %v (the caller: %v), want ErrUnavailable after half a second", obedient, err, ctx.Err())
+		}
+	}
+}

@@ -243,3 +243,21 @@ func TestI2HealingSparesWhoLogsIn(t *testing.T) {
 		})
 	}
 }
+
+// What lies under a session's key and cannot be read, such as a session that a
+// newer release has written, is still a session: it stays in the index, where
+// a revocation finds it, and hinders no login.
+func TestE3UnreadableSessionsStayInTheIndex(t *testing.T) {
+	t.Parallel()
+	x := newIndex(t)
+	enter(t, x.store, x.client, 40, false)
+	newer, list := core.ID{1}, core.ID{2}
+	x.login(newer, 0)
+	x.login(list, 0)
+	x.client.Set(t.Context(), x.store.Key(newer), "\x03 and later", time.Hour)
+	x.client.Del(t.Context(), x.store.Key(list))
+	x.client.RPush(t.Context(), x.store.Key(list), "x")
+	x.wantList(newer, list)
+	x.reserve(core.ID{3}, 3)
+	x.wantList(newer, list, core.ID{3})
+}
