@@ -334,9 +334,10 @@ func TestC5EveryCallEndsWithTheTimeout(t *testing.T) {
 		store := goredisstore.New(client, goredisstore.Config{})
 		ctx, cancel := context.WithTimeout(t.Context(), 4*time.Second)
 		defer cancel()
+		began := time.Now()
 		_, err := store.Load(ctx, core.ID{1})
-		if !errors.Is(err, core.ErrUnavailable) || ctx.Err() != nil {
-			t.Errorf("ContextTimeoutEnabled %v: %v (the caller: %v), want ErrUnavailable after half a second", obedient, err, ctx.Err())
+		if took := time.Since(began); !errors.Is(err, core.ErrUnavailable) || took > 2*time.Second {
+			t.Errorf("ContextTimeoutEnabled %v: %v after %v, want ErrUnavailable after half a second", obedient, err, took)
 		}
 	}
 }

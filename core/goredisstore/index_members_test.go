@@ -165,6 +165,7 @@ func TestI1OldestIsByLogin(t *testing.T) {
 	x.login(core.ID{2}, 0)
 	x.reserve(core.ID{1}, 2)
 	x.confirm(core.ID{1}, 0)
+	x.wantList(core.ID{2}, core.ID{1})
 	x.login(core.ID{3}, 0)
 	x.reserve(core.ID{4}, 3, core.ID{2})
 	x.reserve(core.ID{2}, 3, core.ID{1})
@@ -250,14 +251,14 @@ func TestI2HealingSparesWhoLogsIn(t *testing.T) {
 func TestE3UnreadableSessionsStayInTheIndex(t *testing.T) {
 	t.Parallel()
 	x := newIndex(t)
-	enter(t, x.store, x.client, 40, false)
 	newer, list := core.ID{1}, core.ID{2}
 	x.login(newer, 0)
 	x.login(list, 0)
+	enter(t, x.store, x.client, 40, false) // so many that List looks
 	x.client.Set(t.Context(), x.store.Key(newer), "\x03 and later", time.Hour)
 	x.client.Del(t.Context(), x.store.Key(list))
 	x.client.RPush(t.Context(), x.store.Key(list), "x")
 	x.wantList(newer, list)
-	x.reserve(core.ID{3}, 3)
+	x.reserve(core.ID{3}, 2, newer)
 	x.wantList(newer, list, core.ID{3})
 }
