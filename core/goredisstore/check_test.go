@@ -139,6 +139,8 @@ func TestStartWithWrongClient(t *testing.T) {
 	}{
 		"none":             {nil, goredisstore.Config{}, "New(nil)"},
 		"nil":              {(*redis.Client)(nil), goredisstore.Config{}, "nil client"},
+		"nil cluster":      {(*redis.ClusterClient)(nil), goredisstore.Config{}, "nil client"},
+		"nil ring":         {(*redis.Ring)(nil), goredisstore.Config{}, "nil client"},
 		"cluster replicas": {redis.NewClusterClient(&redis.ClusterOptions{Addrs: addr, ReadOnly: true, ContextTimeoutEnabled: true}), goredisstore.Config{}, "reads from replicas"},
 		"negative timeout": {newClient(t, addr[0]), goredisstore.Config{Timeout: -1}, "Timeout is negative"},
 	} {
