@@ -17,6 +17,11 @@ var failureCases = []testCase{
 		run:  canary,
 	},
 	{
+		name: "E1_request_is_known",
+		why:  "An event or a description that names another request misleads whoever reads it.",
+		run:  requestIsKnown,
+	},
+	{
 		name: "E1_errors_branch_by_sentinel",
 		why:  "Handlers decide by what went wrong, without reading texts.",
 		run:  sentinels,
@@ -122,6 +127,47 @@ func damageRecords(h *harness, reason core.Reason, damage func([]byte) [][]byte)
 		twin.has("k", "new")
 	}
 	c.has("k", "v") // as it was
+}
+
+// requestIsKnown keeps what the adapter said of one request and compares it
+// after another: frameworks use their buffers again.
+func requestIsKnown(h *harness) {
+	type seen struct {
+		method, path, ip, agent, header, absent string
+		secure                                  bool
+	}
+	described := make(chan seen, 1)
+	describe := func(ex core.Exchange) string {
+		d := seen{
+			method: ex.Method(), ip: ex.RemoteIP(), secure: ex.Secure(),
+			agent: ex.RequestHeader("User-Agent"), header: ex.RequestHeader("x-one"), absent: ex.RequestHeader("X-Absent"),
+		}
+		if p, ok := ex.(core.RequestPather); ok {
+			d.path = p.RequestPath()
+		}
+		described <- d
+		return d.agent
+	}
+	s := h.open(setup{core: func(c *core.Config) { c.Describe = describe }})
+	s.client().post("/set?value=v", "User-Agent", "first", "X-One", "1").wants(200, "set")
+	first := <-described
+	for range 5 {
+		s.client().post("/login?user=bob", "User-Agent", "other", "X-One", "2")
+		<-described
+	}
+	if want := (seen{method: "POST", path: "/set", ip: "127.0.0.1", agent: "first", header: "1"}); first != want {
+		h.Errorf("the request is described as\n%+v, want\n%+v", first, want)
+	}
+	paths := map[core.EventKind][]string{}
+	for _, e := range h.events.list() {
+		paths[e.Kind] = append(paths[e.Kind], e.Request.Method+" "+e.Request.Path)
+	}
+	if got := paths[core.EventCreated]; !slices.Equal(got, []string{"POST /set"}) {
+		h.Errorf("sessions were created by %q", got)
+	}
+	if got := paths[core.EventLogin]; len(got) != 5 || got[0] != "POST /login" {
+		h.Errorf("users logged in by %q", got)
+	}
 }
 
 func canary(h *harness) {
