@@ -47,8 +47,10 @@ func malformedTokens(h *harness) {
 			r.wants(200, absent).setsNothing()
 		}
 	}
-	if r := s.rawGet("/get", "Cookie: "+cookieName+"="+strings.Repeat("A", 8<<10)); r.status < 400 {
-		r.wants(200, absent).setsNothing()
+	for _, long := range []string{strings.Repeat("A", 8<<10), strings.Repeat("~", 8<<10), strings.Repeat("{}", 4<<10)} {
+		if r := s.rawGet("/get", "Cookie: "+cookieName+"="+long); r.status != 431 { // the server's own limit
+			r.wants(200, absent).setsNothing()
+		}
 	}
 	if n := h.faults.count(opLoad); n != 0 && h.store != nil {
 		h.Errorf("the store was asked %d times for what cannot be a token", n)
