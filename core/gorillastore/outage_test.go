@@ -18,13 +18,21 @@ import (
 // A connection that cannot be made says nothing of a session, however often it
 // fails: after the last attempt the client seems to have got an empty answer.
 func TestL3CompatibleWithoutConnections(t *testing.T) {
-	for _, dialed := range []error{errOwn, io.EOF} { // only the latter is tried again
+	for dialed, timeout := range map[error]time.Duration{
+		errOwn: 10 * time.Second, io.EOF: 10 * time.Second, // only the latter is tried again
+		context.DeadlineExceeded: 20 * time.Millisecond, // and this one does not even fail
+	} {
 		client := redis.NewClient(&redis.Options{
 			Addr: redistest.Shared(t).Addr(), PoolSize: 1, DialerRetries: 1, MaxRetries: 1, MinRetryBackoff: -1, MaxRetryBackoff: -1,
-			Dialer: func(context.Context, string, string) (net.Conn, error) { return nil, dialed },
+			Dialer: func(ctx context.Context, _, _ string) (net.Conn, error) {
+				if errors.Is(dialed, context.DeadlineExceeded) {
+					<-ctx.Done()
+				}
+				return nil, dialed
+			},
 		})
 		t.Cleanup(func() { _ = client.Close() })
-		b := RedisCompatible(client, CompatibleConfig{SkipChecks: true, Timeout: 10 * time.Second})
+		b := RedisCompatible(client, CompatibleConfig{SkipChecks: true, Timeout: timeout})
 		token := strings.Repeat("A", keyChars)
 		h := &compatibleHandle{name: scope.Name, token: token, sum: sumOf(nil)}
 		for i := range 4 {
