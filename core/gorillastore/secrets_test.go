@@ -78,20 +78,20 @@ func TestSEC67FromErrorsOfTheStoreNameNoNewToken(t *testing.T) {
 	})
 }
 
-// telling is a serializer that says of which session it could make nothing.
-type telling struct {
+// indiscreet is a serializer that says of which session it could make nothing.
+type indiscreet struct {
 	jsonSerializer
 	reads, writes *bool
 }
 
-func (s telling) Serialize(g *sessions.Session) ([]byte, error) {
+func (s indiscreet) Serialize(g *sessions.Session) ([]byte, error) {
 	if !*s.writes {
 		return nil, fmt.Errorf("cannot write %s", g.ID)
 	}
 	return s.jsonSerializer.Serialize(g)
 }
 
-func (s telling) Deserialize(data []byte, g *sessions.Session) error {
+func (s indiscreet) Deserialize(data []byte, g *sessions.Session) error {
 	if !*s.reads {
 		return fmt.Errorf("cannot read %s", g.ID)
 	}
@@ -100,7 +100,7 @@ func (s telling) Deserialize(data []byte, g *sessions.Session) error {
 
 func TestSEC67CompatibleErrorsNameNoToken(t *testing.T) {
 	reads, writes := true, true
-	c := CompatibleConfig{KeyPrefix: redistest.UniquePrefix(t), Serializer: telling{reads: &reads, writes: &writes}}
+	c := CompatibleConfig{KeyPrefix: redistest.UniquePrefix(t), Serializer: indiscreet{reads: &reads, writes: &writes}}
 	s := began(t, RedisCompatible(newClient(t, redistest.Shared(t).Addr()), c))
 	token := s.cookies["session"]
 	s.do(func(x *core.Session) {
