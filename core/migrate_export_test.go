@@ -218,3 +218,8 @@ func (b *linkedBackend) Vacant(_ Scope, token string, _ ID) (Handle, string, err
 	}
 	return &linkedEntry{token: token}, token, nil
 }
+
+// WatchBackend is Watch of the backend that m has.
+func WatchBackend(ctx context.Context, m *Manager, ended func(ID)) error {
+	return m.backend.(Watcher).Watch(ctx, ended)
+}
