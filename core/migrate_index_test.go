@@ -12,10 +12,14 @@ import (
 	"github.com/satchel-go/satchel/core"
 )
 
-// wantRevocable checks that id is ann's one session, and ends it.
+// wantRevocable checks that id is ann's one session, when reservations have
+// lapsed and what is left of it in the old store has expired, and ends it.
 func (v *move) wantRevocable(c *client, id core.ID) {
 	v.Helper()
-	v.clock.advance(2 * time.Minute) // reservations lapse
+	for range 3 {
+		v.clock.advance(12 * time.Minute)
+		c.get("x")
+	}
 	if infos, err := v.during.List(v.Context(), "ann"); err != nil || len(infos) != 1 || infos[0].ID != id {
 		v.Errorf("I2: listed %v, %v", infos, err)
 	}
@@ -169,6 +173,31 @@ func TestL3MigratingEndsOnBothSidesOrSaysSo(t *testing.T) {
 			}
 		}
 	}
+}
+
+// TestL3MigratingByIDTellsAbsentFromUnavailable: operators and jobs are not told
+// that a session has ended when nobody can look.
+func TestL3MigratingByIDTellsAbsentFromUnavailable(t *testing.T) {
+	eachPair(t, func(t *testing.T, v *move) {
+		if v.new == nil || v.dirless("new") {
+			return // where nobody can be found by ID
+		}
+		c, _, id := v.fresh(t)
+		c.on(v.during).get("x")
+		v.new.hook(down)
+		for name, err := range map[string]error{
+			"View":   v.during.View(t.Context(), id, func(*core.Session) error { return nil }),
+			"Revoke": v.during.Revoke(t.Context(), id),
+		} {
+			if !errors.Is(err, core.ErrUnavailable) {
+				t.Errorf("%s: %v", name, err)
+			}
+		}
+		v.new.hook(nil)
+		if err := v.during.Revoke(t.Context(), id); err != nil || c.user() != "" {
+			t.Errorf("Revoke: %v, user %q", err, c.user())
+		}
+	})
 }
 
 // TestI2MigratingStaysListed: a session that is too large for a cookie stays, and

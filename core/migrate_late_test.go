@@ -2,6 +2,8 @@ package core_test
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"testing"
 	"time"
 
@@ -123,23 +125,121 @@ func TestL4MigratingOthersDoNotShowTheToken(t *testing.T) {
 }
 
 // TestL4MigratingOverlapGetsOneToken: requests that overlap the one that moved
-// the session are not given a token each, or the last answer could be that of a
-// token that was replaced.
+// the session, or one that was given the token again, are not given one each: the
+// last answer could be that of a token that was replaced.
 func TestL4MigratingOverlapGetsOneToken(t *testing.T) {
 	for _, pair := range fromTokens {
-		t.Run(pair, func(t *testing.T) {
+		for _, lost := range []bool{false, true} {
+			t.Run(fmt.Sprintf("%s, answer lost %v", pair, lost), func(t *testing.T) {
+				v := newMove(t, pair)
+				c, old, _ := v.fresh(t)
+				c.on(v.during).get("x")
+				if lost {
+					v.clock.advance(2 * time.Minute)
+					c = old.fork().on(v.during)
+					if c.get("x"); len(c.last.setCookie) == 0 {
+						t.Error("a client that only reads is not given the token again")
+					}
+				}
+				late := old.fork().on(v.during)
+				late.do(func(s *core.Session) { s.Set("x", "y") })
+				if len(late.last.setCookie) != 0 {
+					t.Errorf("set %q", late.last.setCookie)
+				}
+				if c.get("x") != "y" {
+					t.Error("logged out, or the write was lost")
+				}
+			})
+		}
+	}
+}
+
+// TestL4MigratingRequestsUnderWay come with the old token, just after the
+// client has been given the new one, and after it has shown it.
+func TestL4MigratingRequestsUnderWay(t *testing.T) {
+	eachPair(t, func(t *testing.T, v *move) {
+		c, old, _ := v.fresh(t)
+		c.on(v.during)
+		for range 2 {
+			c.get("x")
+			v.clock.advance(20 * time.Second)
+			if user := old.fork().on(v.during).user(); user != "ann" {
+				t.Errorf("a request that was under way is %q", user)
+			}
+		}
+	})
+}
+
+// TestL4MigratingOldTokenOfAStoreEnds: where nobody can tell whether the client has
+// the new token, the old one ends soon, or there would be two sessions.
+func TestL4MigratingOldTokenOfAStoreEnds(t *testing.T) {
+	for _, pair := range []string{"memory to foreign", "memory to dirless"} {
+		v := newMove(t, pair)
+		c, old, _ := v.fresh(t)
+		c.on(v.during).get("x")
+		v.clock.advance(2 * time.Minute)
+		for name, m := range map[string]*core.Manager{"during": v.during, "before": v.before} {
+			if user := old.fork().on(m).user(); user != "" {
+				t.Errorf("%s: the old token is %s on the manager %s", pair, user, name)
+			}
+		}
+		if c.user() != "ann" {
+			t.Errorf("%s: logged out", pair)
+		}
+	}
+}
+
+// TestK1MigratingOverlapOnceMoved has two requests overlap on the new backend.
+func TestK1MigratingOverlapOnceMoved(t *testing.T) {
+	eachPair(t, func(t *testing.T, v *move) {
+		if v.cookie {
+			return // the last answer wins, as with any cookie
+		}
+		c, _, _ := v.fresh(t)
+		c.on(v.during).get("x")
+		c.get("x")
+		one, two := c.begin(), c.fork().begin()
+		one.s.Set("one", "1")
+		two.s.Set("two", "2")
+		if err := errors.Join(one.end(200), two.end(200)); err != nil {
+			t.Fatal(err)
+		}
+		if c.get("one") != "1" || c.get("two") != "2" {
+			t.Errorf("one = %q, two = %q", c.get("one"), c.get("two"))
+		}
+	})
+}
+
+// TestK1MigratingToCookieJobs: what a job writes to a session that is not moved
+// yet reaches its client, or the job is told that it does not.
+func TestK1MigratingToCookieJobs(t *testing.T) {
+	for _, pair := range []string{"memory to cookie", "memory to dirless"} {
+		for _, moves := range []bool{false, true} {
 			v := newMove(t, pair)
-			c, old, _ := v.fresh(t)
-			c.on(v.during).get("x")
-			late := old.fork().on(v.during)
-			late.do(func(s *core.Session) { s.Set("x", "y") })
-			if len(late.last.setCookie) != 0 {
-				t.Errorf("set %q", late.last.setCookie)
+			c, _, id := v.fresh(t)
+			first := true
+			err := v.during.Update(t.Context(), id, func(s *core.Session) error {
+				if first { // a request is faster
+					first = false
+					if moves {
+						c.on(v.during)
+					}
+					c.do(func(s *core.Session) { s.Set("request", "x") })
+				}
+				s.Set("job", "x")
+				return nil
+			})
+			if moves == (err == nil) {
+				t.Errorf("%s, moved meanwhile %v: Update: %v", pair, moves, err)
 			}
-			if c.get("x") != "y" {
-				t.Error("logged out, or the write was lost")
-			}
-		})
+			c.on(v.during).do(func(s *core.Session) {
+				request, _ := core.Get[string](s, "request")
+				job, _ := core.Get[string](s, "job")
+				if s.ID() != id || request != "x" || job != "x" && err == nil {
+					t.Errorf("%s, moved meanwhile %v: the request wrote %q, the job %q", pair, moves, request, job)
+				}
+			})
+		}
 	}
 }
 

@@ -2,8 +2,11 @@ package core_test
 
 import (
 	"bytes"
+	"encoding/base64"
+	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -137,6 +140,25 @@ func TestSEC7MigratingLinked(t *testing.T) {
 		if bytes.Contains(entry.Data, []byte(token)) {
 			t.Error("the store has the token")
 		}
+	}
+}
+
+// TestSEC7MigratingLinkNeedsTheToken: all but the secret of a token is in the
+// store, and must not open the link.
+func TestSEC7MigratingLinkNeedsTheToken(t *testing.T) {
+	token := func(secret byte) string {
+		both := append(make([]byte, 16), bytes.Repeat([]byte{secret}, 32)...)
+		return base64.RawURLEncoding.EncodeToString(both)
+	}
+	link, err := core.SealLink(token(1), "the other token")
+	if err != nil || strings.Contains(link, "the other token") {
+		t.Fatalf("link %q: %v", link, err)
+	}
+	if got, err := core.OpenLink(token(1), link); err != nil || got != "the other token" {
+		t.Errorf("with the token: %q, %v", got, err)
+	}
+	if got, err := core.OpenLink(token(2), link); !errors.Is(err, core.ErrCorrupt) {
+		t.Errorf("without it: %q, %v", got, err)
 	}
 }
 
