@@ -157,6 +157,9 @@ func TestL3MigratingEndsOnBothSidesOrSaysSo(t *testing.T) {
 					if err := end(v, c, id); !errors.Is(err, core.ErrUnavailable) {
 						t.Errorf("at first: %v", err)
 					}
+					if user := c.fork().on(v.during).user(); user != "" && moved && which == "old" {
+						t.Errorf("%s could have been ended where the session is", user)
+					}
 					p.hook(nil)
 					if err := end(v, c, id); err != nil && !errors.Is(err, core.ErrNotFound) {
 						t.Errorf("again: %v", err)
