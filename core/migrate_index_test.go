@@ -258,7 +258,8 @@ func watchBoth(t *testing.T, ctx context.Context, ended func(core.ID), sides ...
 func TestK2MigratingWatchesBothSides(t *testing.T) {
 	one, two := core.ID{1}, core.ID{2}
 	var sum atomic.Int32
-	ctx, cancel := context.WithCancel(t.Context())
+	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
+	defer cancel()
 	tell := func(id core.ID) func(context.Context, func(core.ID)) error {
 		return func(ctx context.Context, ended func(core.ID)) error {
 			ended(id)

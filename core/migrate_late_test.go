@@ -304,6 +304,20 @@ func TestK2MigratingLogoutEndsBothTokens(t *testing.T) {
 	})
 }
 
+// TestK2MigratingLeavesNothingBehind: a process that still runs without the
+// migration, or is started so again, must not serve what a session was.
+func TestK2MigratingLeavesNothingBehind(t *testing.T) {
+	v := newMove(t, kept)
+	c, _, _ := v.fresh(t)
+	c.on(v.during).get("x")
+	if user := c.fork().on(v.before).user(); user != "" {
+		t.Errorf("the old store still has %s", user)
+	}
+	if c.user() != "ann" {
+		t.Error("logged out")
+	}
+}
+
 // TestK1MigratingSlowMove lets time pass while a session is neither here nor
 // there: what keeps a move from being completed outlasts every commit.
 func TestK1MigratingSlowMove(t *testing.T) {
