@@ -236,7 +236,7 @@ func (s *announcing) Watch(ctx context.Context, ended func(core.ID)) error {
 
 // watchBoth is Watch of a migration between two stores that watch like that; one
 // without such a function cannot.
-func watchBoth(t *testing.T, ctx context.Context, ended func(core.ID), sides ...func(context.Context, func(core.ID)) error) error {
+func watchBoth(ctx context.Context, t *testing.T, ended func(core.ID), sides ...func(context.Context, func(core.ID)) error) error {
 	t.Helper()
 	var backends []core.Backend
 	for _, watch := range sides {
@@ -267,7 +267,7 @@ func TestK2MigratingWatchesBothSides(t *testing.T) {
 			return ctx.Err()
 		}
 	}
-	err := watchBoth(t, ctx, func(id core.ID) {
+	err := watchBoth(ctx, t, func(id core.ID) {
 		if sum.Add(int32(id[0])) == 3 {
 			cancel() // both have told
 		}
@@ -293,7 +293,7 @@ func TestK2MigratingWatchThatBreaksOff(t *testing.T) {
 		"neither can":            {[2]func(context.Context, func(core.ID)) error{nil, nil}, core.ErrUnsupported},
 	} {
 		done := make(chan error, 1)
-		go func() { done <- watchBoth(t, t.Context(), func(core.ID) {}, c.sides[0], c.sides[1]) }()
+		go func() { done <- watchBoth(t.Context(), t, func(core.ID) {}, c.sides[0], c.sides[1]) }()
 		select {
 		case err := <-done:
 			if !errors.Is(err, c.want) {

@@ -155,7 +155,7 @@ func laxMove(t *testing.T, edit ...func(*core.Config)) (v *move, old, next *lax)
 func TestI1MigratingDeadSessionKeepsNobodyOut(t *testing.T) {
 	v, old, _ := laxMove(t, limit(1, core.RefuseLogin))
 	_, _, id := v.fresh(t)
-	if err := old.Store.Delete(t.Context(), id); err != nil {
+	if err := old.Delete(t.Context(), id); err != nil {
 		t.Fatal(err)
 	}
 	c, err := v.login()
