@@ -64,7 +64,7 @@ func TestL4MigratingOldTokenEndsWhenTheNewIsShown(t *testing.T) {
 // TestL4MigratingLateAfterALogin has requests with the old token come after
 // a login that the session's move was part of, or came before.
 func TestL4MigratingLateAfterALogin(t *testing.T) {
-	for _, pair := range append([]string{"memory to cookie", "memory to foreign", "memory to dirless"}, fromTokens...) {
+	for _, pair := range append([]string{"memory to cookie", "memory to foreign", "memory to dirless", "linked to memory", "memory to linked"}, fromTokens...) {
 		for _, moved := range []bool{false, true} {
 			t.Run(pair, func(t *testing.T) {
 				v := newMove(t, pair)
