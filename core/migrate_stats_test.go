@@ -64,14 +64,14 @@ func TestMigratingStatsCountFailures(t *testing.T) {
 	}
 }
 
-// remote is a store with no abilities, such as that of being in this process.
-type remote struct{ core.Store }
+// plain is a store with no abilities, such as that of being in this process.
+type plain struct{ core.Store }
 
 // TestL3MigratingWaitsForNeitherSideForEver: calls have deadlines if one of
 // the two sides is elsewhere.
 func TestL3MigratingWaitsForNeitherSideForEver(t *testing.T) {
 	here := core.ServerSide(newMemory(t))
-	elsewhere := core.ServerSide(remote{memstore.New()})
+	elsewhere := core.ServerSide(plain{memstore.New()})
 	for _, pair := range [][2]core.Backend{{here, elsewhere}, {elsewhere, here}} {
 		m, err := core.New(core.Migrating(pair[0], pair[1]), core.Config{})
 		if err != nil {
