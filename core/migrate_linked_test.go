@@ -127,6 +127,58 @@ func TestSEC5MigratingLinkedLogin(t *testing.T) {
 	}
 }
 
+// TestL3MigratingLinkedLogoutThatHalfFails: the second one ends what the first could
+// not, also for applications that know the linked backend alone.
+func TestL3MigratingLinkedLogoutThatHalfFails(t *testing.T) {
+	for _, pair := range linkedPairs {
+		for _, state := range linkedStates[:4] {
+			for _, direction := range []string{"forth", "back"} {
+				for _, which := range []string{"old", "new"} {
+					t.Run(fmt.Sprintf("%s, %s, %s, the %s store takes no writes", pair, state.name, direction, which), func(t *testing.T) {
+						w := newStage(t, pair)
+						state.make(w)
+						w.client.on(w.toward(direction))
+						w.halfLogout(map[string]*probe{"old": w.old, "new": w.new}[which])
+						for range 2 { // while requests may be under way, and afterwards
+							for i, m := range []*core.Manager{w.during, w.back, w.before, w.after} {
+								for _, c := range []*client{w.first, w.client} {
+									if user := c.fork().on(m).user(); user != "" {
+										t.Errorf("K2: still %s, on manager %d", user, i)
+									}
+								}
+							}
+							w.clock.advance(6 * time.Minute)
+						}
+					})
+				}
+			}
+		}
+	}
+}
+
+// halfLogout logs out while p takes no writes, and again when it does.
+func (w *stage) halfLogout(p *probe) {
+	w.Helper()
+	logout := func() error {
+		r := w.client.fork().begin()
+		r.s.Logout()
+		return r.end(200)
+	}
+	p.hook(func(op string, _ core.ID) error {
+		if op == "save" || op == "delete" {
+			return errDown
+		}
+		return nil
+	})
+	if err := logout(); !errors.Is(err, core.ErrUnavailable) && p.Len() > 0 {
+		w.Errorf("at first: %v", err)
+	}
+	p.hook(nil)
+	if err := logout(); err != nil {
+		w.Errorf("again: %v", err)
+	}
+}
+
 // TestSEC7MigratingLinked looks for the other backend's token in a ServerSide's store.
 func TestSEC7MigratingLinked(t *testing.T) {
 	w := newStage(t, "linked to memory")
