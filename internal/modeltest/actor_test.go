@@ -3,6 +3,7 @@ package modeltest
 import (
 	"context"
 	"errors"
+	"slices"
 
 	"github.com/satchel-go/satchel/core"
 )
@@ -12,6 +13,7 @@ func (a *actor) play() {
 	a.step() // it begins when its turn comes
 	w := a.w
 	ctx := context.Background()
+	w.counts["actors: "+string(a.role)]++
 	switch a.role {
 	case request:
 		a.serve()
@@ -104,7 +106,29 @@ func (a *actor) load(presented bool) bool {
 		v.readOnly = true
 	}
 	w.note("loaded %s, standing %d", w.model.name(v.id), v.standing())
+	if !v.readOnly {
+		a.loadTold()
+	}
 	return true
+}
+
+// loadTold checks that the observer knows what became of the request's cookie (promise L1).
+func (a *actor) loadTold() {
+	v := a.view
+	kind, reasons := core.EventRejected, []core.Reason{core.ReasonUnknown, core.ReasonExpired}
+	switch {
+	case !v.presented:
+		kind, reasons = core.EventAbsent, []core.Reason{core.ReasonNoCookie, ""}
+	case !v.id.IsZero():
+		kind, reasons = core.EventLoaded, []core.Reason{""}
+	case v.wasLate:
+		reasons = []core.Reason{core.ReasonSuperseded}
+	case a.cookie == twice || a.cookie == twiceOursLast:
+		reasons = []core.Reason{core.ReasonDuplicate}
+	}
+	if len(a.events) != 1 || a.events[0].Kind != kind || !slices.Contains(reasons, a.events[0].Reason) || a.events[0].ID != v.id {
+		violate("L1", "the observer was told %v of a load, want %q because of %q", a.events, kind, reasons)
+	}
 }
 
 // answer commits, as adapters do before the first byte of the header.
@@ -215,6 +239,7 @@ func (a *actor) job(ctx context.Context, id core.ID) {
 // that are listed.
 func (a *actor) revocation(call func() error, ids ...core.ID) {
 	m := a.w.model
+	a.events = nil
 	a.act = act{targets: map[core.ID]bool{}, named: len(ids) > 0}
 	for _, id := range ids {
 		a.act.targets[id] = true
@@ -231,6 +256,9 @@ func (a *actor) settleRevocation(err error) {
 	switch {
 	case err == nil:
 		m.revoked(t)
+		for _, id := range t.ended {
+			a.mustBeToldOf("I2", core.EventRevoked, id)
+		}
 	case errors.Is(err, core.ErrUnavailable) && t.trouble:
 	case errors.Is(err, core.ErrNotFound):
 		for _, id := range t.victims {

@@ -27,12 +27,16 @@ func TestModel(t *testing.T) {
 		n = min(n, 1000)
 	}
 	provoked, broken := campaign(t, *firstSeed, n)
-	enough := n >= enoughSchedules && len(broken) == 0
+	missing := map[string][]string{} // a short run, or one that has failed, says nothing of that
+	if n >= enoughSchedules && len(broken) == 0 {
+		missing = provoked.missing()
+	}
 	for _, e := range evidence {
 		t.Run(e.promise+"_model", func(t *testing.T) {
 			t.Logf("%d %s", provoked[e.what], e.what)
-			if provoked[e.what] < e.least && enough {
-				t.Errorf("want %d at least", e.least)
+			if texts := missing[e.promise]; texts != nil {
+				t.Error(texts)
+				delete(missing, e.promise)
 			}
 			if text, ok := broken[e.promise]; ok {
 				t.Error(text)
@@ -43,7 +47,10 @@ func TestModel(t *testing.T) {
 	for _, text := range broken {
 		t.Error(text)
 	}
-	t.Logf("%d schedules, %d commits, %d mishaps", n, provoked["commits"], provoked["mishaps"])
+	for _, texts := range missing {
+		t.Error(texts)
+	}
+	t.Logf("%d schedules, %d commits", n, provoked["commits"])
 }
 
 // campaign runs n schedules on all processors. It stops at the first failure,
@@ -95,6 +102,20 @@ func try(seed uint64, c counts, breaking breakage) (*violation, string) {
 		small, v, steps = s, found, "It did not fail again, so nothing is known of its steps."
 	}
 	return v, fmt.Sprintf("%v\n%v\n%s\nreplay: make torture N=1 SEED=%d", small, v, steps, seed)
+}
+
+// TestModelWantsVariety shows that a run which provokes too little fails.
+func TestModelWantsVariety(t *testing.T) {
+	provoked, _ := campaign(t, 1, 5)
+	missing := provoked.missing()
+	for _, e := range evidence {
+		if len(missing[e.promise]) == 0 {
+			t.Errorf("five schedules show enough of %s: %d %s", e.promise, provoked[e.what], e.what)
+		}
+	}
+	if want := len(variety.roles) + len(variety.verbs) + len(variety.mishaps); len(missing[""]) != want {
+		t.Errorf("of %d things to do, only %q are missing after five schedules", want, missing[""])
+	}
 }
 
 // TestModelReplays shows that a seed always gives the same run, and that a
