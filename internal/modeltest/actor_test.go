@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"strings"
 
 	"github.com/satchel-go/satchel/core"
 )
@@ -87,7 +88,7 @@ func (a *actor) load(presented bool) bool {
 	a.view, a.act, a.events = v, act{loading: true}, nil
 	var err error
 	a.s, err = w.manager.Load(a.x)
-	trouble := a.act.trouble
+	trouble, unanswered := a.act.trouble, slices.ContainsFunc(a.act.mishaps, func(what string) bool { return !strings.HasSuffix(what, string(slow)) })
 	a.act = act{}
 	w.counts.when(trouble && (err != nil || a.told(core.EventUnavailable)), "sessions that could not be loaded")
 	if err != nil {
@@ -98,6 +99,9 @@ func (a *actor) load(presented bool) bool {
 			violate("L3", "the store is down, and the cookie changes")
 		}
 		return false
+	}
+	if unanswered && !a.told(core.EventUnavailable) {
+		violate("L3", "the store was down, and a request was served as if it knew")
 	}
 	if a.told(core.EventUnavailable) {
 		if !trouble || !w.schedule.setup.serve {

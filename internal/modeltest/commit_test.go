@@ -49,6 +49,7 @@ func (m *model) committed(a *actor, err error) {
 	v, t := a.view, &a.act
 	m.loggedOut(a, err)
 	a.mustBeTold("K1", core.EventConflict, t.retries)
+	a.mustBeTold("T2", t.touchTold, t.touchTold != "")
 	if t.stripped {
 		a.mustBeTold("C6", core.EventTooLate, err == nil && !a.told(core.EventDropped))
 		if errors.Is(err, core.ErrTooLate) {

@@ -88,7 +88,10 @@ func (m *model) store(c call, version core.Version) {
 	m.sessions[c.id] = &next
 	m.compare(c.id)
 	t.saved, t.result, t.answered = c.id, next.clone(), c.fault != loses
-	if v.id != c.id {
+	if v.id != c.id { // of the session that is gone, nothing is left to be shown
+		for _, f := range v.base.flashes {
+			delete(v.read, f.text)
+		}
 		v.id = core.ID{}
 	}
 }

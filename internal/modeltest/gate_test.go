@@ -148,8 +148,11 @@ func (g *gate) Touch(ctx context.Context, id core.ID, base core.Version, expires
 	err := do0(ctx, c,
 		func(ctx context.Context) error { return g.store.Touch(ctx, id, base, expires) },
 		func(err error) { g.w.model.touched(c, base, err) })
-	if err != nil && !isGone(err) {
-		c.a.view.touchFailed = true
+	switch {
+	case err == nil:
+		c.a.act.touchTold = core.EventTouched
+	case !isGone(err):
+		c.a.view.touchFailed, c.a.act.touchTold = true, core.EventUnavailable
 	}
 	return err
 }

@@ -19,14 +19,15 @@ type generator struct {
 type theme struct {
 	verbs     []verb // of handlers, the more often the more frequent
 	operators int    // one actor in so many is one
+	most      int    // operations of a handler before the header
 }
 
 var themes = []theme{
-	{handlerVerbs, 24},
-	{[]verb{set, set, incr, incr, incr, del, clearAll, commit, commit, look, wait, logout}, 24},
-	{[]verb{flashIt, readFlashes, readFlashes, readFlashes, readFlashes, keepFlashes, commit, set, wait}, 24},
-	{[]verb{flashIt, flashIt, readFlashes, readFlashes, login, login, logout, renew, set, commit, commit}, 12},
-	{[]verb{login, login, login, login, renew, renew, renew, logout, remember, set, incr, commit, commit, skipTouch, list, revokeOwn, revokeOthers, wait}, 5},
+	{handlerVerbs, 24, 4},
+	{[]verb{set, set, incr, incr, incr, del, clearAll, commit, commit, look, wait, logout}, 24, 4},
+	{[]verb{flashIt, readFlashes, readFlashes, readFlashes, readFlashes, keepFlashes, commit, set, wait}, 24, 4},
+	{[]verb{flashIt, flashIt, readFlashes, readFlashes, login, login, logout, renew, set, commit, commit}, 12, 7},
+	{[]verb{login, login, login, login, renew, renew, renew, logout, remember, set, incr, commit, commit, skipTouch, list, revokeOwn, revokeOthers, wait}, 5, 4},
 }
 
 func generate(seed uint64) *schedule {
@@ -119,7 +120,7 @@ func (g generator) role() script {
 
 func (g generator) request() script {
 	s := script{role: request, client: g.client(), status: 200}
-	s.ops = g.ops(1+g.IntN(4), g.verbs)
+	s.ops = g.ops(1+g.IntN(g.most), g.verbs)
 	if g.oneIn(3) {
 		s.status = pick(g, 303, 204, 404, 500, core.StatusHijacked, panics, 205, 299, 300, 399, 400, 499, 599)
 	}

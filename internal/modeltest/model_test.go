@@ -63,12 +63,13 @@ type act struct {
 	reload    bool // the next load fetches the newest record
 	reloaded  bool
 	conflicts int
-	retries   bool // the core was told of a conflict in time to try again
-	shed      int  // how many flashes had to go
-	touched   bool // or tried to be
-	touchGone bool // the session was gone when it was to be touched
-	gone      bool // the core was told that the session is gone, or renewed
-	dropped   bool // the core was told that a login's place in the index is gone
+	retries   bool           // the core was told of a conflict in time to try again
+	shed      int            // how many flashes had to go
+	touched   bool           // or tried to be
+	touchTold core.EventKind // what the observer must learn of it
+	touchGone bool           // the session was gone when it was to be touched
+	gone      bool           // the core was told that the session is gone, or renewed
+	dropped   bool           // the core was told that a login's place in the index is gone
 
 	saved    core.ID // what was stored
 	result   record  // as it was stored
