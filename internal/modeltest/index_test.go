@@ -20,7 +20,7 @@ func (m *model) reserved(c call, user string, limit int, end []core.ID, err erro
 	}
 	first := t.places[place{user, c.id}] == 0 && !t.evicted[c.id] // else it is put back
 	t.putBack = t.putBack || !first
-	if limit == 0 && m.w.schedule.setup.limit > 0 && !(t.committing && first) {
+	if limit == 0 && m.w.schedule.setup.limit > 0 && (!t.committing || !first) {
 		m.reindexed = true
 	}
 	if t.places == nil {
