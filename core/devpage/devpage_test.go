@@ -139,13 +139,15 @@ func TestForThisMachineOnly(t *testing.T) {
 	} {
 		r := a.request(mounted)
 		r.RemoteAddr, r.Host = c.remote, c.host
-		if c.forwarded != "" {
-			r.Header.Set("X-Forwarded-For", c.forwarded)
-		}
-		w := httptest.NewRecorder()
-		a.page.ServeHTTP(w, r)
-		if w.Code != c.want || c.want == 403 && strings.Contains(w.Body.String(), "<") {
-			t.Errorf("%+v: %d", c, w.Code)
+		for _, name := range []string{"X-Forwarded-For", "X-Real-IP"} {
+			if c.forwarded != "" {
+				r.Header = http.Header{http.CanonicalHeaderKey(name): {c.forwarded}}
+			}
+			w := httptest.NewRecorder()
+			a.page.ServeHTTP(w, r)
+			if w.Code != c.want || c.want == 403 && strings.Contains(w.Body.String(), "<") {
+				t.Errorf("%+v, %s: %d", c, name, w.Code)
+			}
 		}
 	}
 	a.page.InsecureAllowRemote = true
