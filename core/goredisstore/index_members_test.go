@@ -28,7 +28,7 @@ type index struct {
 func newIndex(t *testing.T) index {
 	t.Helper()
 	client, clock, prefix := newClient(t, redistest.Shared(t).Addr()), storetest.NewFakeClock(), redistest.UniquePrefix(t)
-	store := goredisstore.New(client, goredisstore.Config{Prefix: prefix, Now: clock.Now})
+	store := goredisstore.New(client, goredisstore.Config{Prefix: prefix, Now: clock.Now, Timeout: patience})
 	return index{t, store, clock, client, prefix, store.UserKey("ann")}
 }
 

@@ -48,6 +48,9 @@ func TestSEC43WeakKeys(t *testing.T) {
 		"hash key as block key": {[][]byte{hash, hash}, "twice"},
 		"pair repeated":         {[][]byte{hash, block, hash, block}, "twice"},
 		"hash key repeated":     {[][]byte{hash, block, hash, testKey("b2", 32)}, "twice"},
+		"zero old block key":    {[][]byte{hash, block, testKey("old", 32), make([]byte, 32)}, "block key of pair 2"},
+		"block key of DES":      {[][]byte{hash, testKey("block", 8)}, "8 bytes"},
+		"two kinds of bytes":    {[][]byte{[]byte("\x01\x02\x02\x01\x01\x01\x02\x01\x02\x02\x02\x01\x01\x02\x01\x02\x02\x01\x01\x02\x02\x02\x02\x01\x01\x01\x01\x02\x01\x02\x01\x01"), block}, "pattern"},
 		"short old key":         {[][]byte{hash, block, testKey("old", 8), nil}, "pair 2"},
 	} {
 		_, err := core.New(Cookie(c.keys...), core.Config{})
