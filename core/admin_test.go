@@ -4,7 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"runtime"
+	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 	"unsafe"
@@ -77,22 +80,38 @@ func TestI2SEC17ListAndRevoke(t *testing.T) {
 }
 
 func TestI2SEC17LoginRacingRevokeUser(t *testing.T) {
-	for i := range 200 {
-		w := server(t)
+	points := []string{"reserve", "save", "confirm"}
+	for i := range 300 {
+		w, store := hookedServer(t)
 		c := newClient(t, w.m)
 		r := c.begin()
 		r.s.Login("ann")
-		done := make(chan struct{})
+		var once sync.Once
+		started, done := make(chan struct{}), make(chan struct{})
+		store.before = func(op string) error {
+			if op == points[i%len(points)] {
+				once.Do(func() { close(started) })
+			}
+			if slices.Contains(points, op) { // not the revocation, which goes ahead: further or less far
+				for range i % 50 {
+					runtime.Gosched()
+				}
+			}
+			return nil
+		}
 		go func() {
 			defer close(done)
+			<-started
 			if err := w.m.RevokeUser(t.Context(), "ann"); err != nil {
 				t.Error(err)
 			}
 		}()
-		if err := r.end(200); err != nil {
+		err := r.end(200)
+		once.Do(func() { close(started) })
+		<-done
+		if err != nil {
 			t.Fatal(err)
 		}
-		<-done
 		// Before or after: but never a session that lives outside the index.
 		infos, err := w.m.List(t.Context(), "ann")
 		if err != nil {

@@ -130,6 +130,7 @@ func FuzzSEC46Keyring(f *testing.F) {
 func FuzzSEC46Environment(f *testing.F) {
 	key := base64.StdEncoding.EncodeToString(testKey(1))
 	f.Add("30", "12", "2026-01-02T03:04:05Z", "__Host-s", "", "/", "lax", "true", key)
+	f.Add("", " ", "", "", "", "", "", "", "")
 	f.Add("0", "0.5", "", "", "example.com", "/app", "STRICT", "", "")
 	f.Add("1e-12", "-0", "yesterday", "a b", ".-.", "x", "None", "maybe", key[:30])
 	f.Add("1e-12", "12", "", "", "", "", "", "", "")

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -18,6 +19,7 @@ import (
 type hooked struct {
 	*memstore.Store
 	before, after func(operation string) error
+	awaited       string // by once, and not seen yet
 }
 
 func hook(f func(string) error, operation string) error {
@@ -74,14 +76,20 @@ func hookedServer(t *testing.T, edit ...func(*core.Config)) (*world, *hooked) {
 	w := server(t)
 	s := &hooked{Store: w.store}
 	w.m = w.manager(core.ServerSide(s), edit...)
+	t.Cleanup(func() {
+		if s.awaited != "" {
+			t.Errorf("the store was never asked for %q: what was to happen meanwhile has not", s.awaited)
+		}
+	})
 	return w, s
 }
 
 // once calls f before the first operation of that name, with hooks off.
 func (s *hooked) once(operation string, f func()) {
+	s.awaited = operation
 	s.before = func(op string) error {
 		if op == operation {
-			s.before = nil
+			s.before, s.awaited = nil, ""
 			f()
 		}
 		return nil
@@ -89,6 +97,48 @@ func (s *hooked) once(operation string, f func()) {
 }
 
 var errStoreDown = errors.New("down")
+
+// A login is stored just as a revocation takes it out of the index, which then
+// cannot ask whether it is there. Whoever tries again has to find it.
+func TestI2SEC17RevokeUserThatFailsCanBeRepeated(t *testing.T) {
+	w, store := hookedServer(t)
+	c := newClient(t, w.m)
+	c.do(func(s *core.Session) { s.Set("k", "v") })
+	r := c.begin()
+	r.s.Login("ann")
+	reserved, goOn, done := make(chan struct{}), make(chan struct{}), make(chan error)
+	var down atomic.Bool
+	store.before = func(op string) error {
+		switch op {
+		case "save":
+			close(reserved)
+			<-goOn
+		case "release":
+			close(goOn)
+			if err := <-done; err != nil {
+				t.Errorf("the login: %v", err)
+			}
+			down.Store(true)
+		case "load":
+			if down.CompareAndSwap(true, false) {
+				return errStoreDown
+			}
+		}
+		return nil
+	}
+	go func() { done <- r.end(200) }()
+	<-reserved
+	if err := w.m.RevokeUser(t.Context(), "ann"); !errors.Is(err, core.ErrUnavailable) {
+		t.Fatalf("SEC17: without an answer: %v", err)
+	}
+	store.before = nil
+	if c.user() != "ann" {
+		t.Fatal("the login is gone: there is nothing to be found")
+	}
+	if err := w.m.RevokeUser(t.Context(), "ann"); err != nil || c.user() != "" {
+		t.Errorf("SEC17: revoked again, with %v, the session lives: user %q", err, c.user())
+	}
+}
 
 // failing makes operations of that name fail from now on.
 func failing(operation string) func(string) error {

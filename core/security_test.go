@@ -196,12 +196,15 @@ func TestSEC7OnlyHashesAtRest(t *testing.T) {
 	if _, err := base64url.Decode(raw, []byte(token)); err != nil {
 		t.Fatal(err)
 	}
-	secret := raw[16:]
+	secret := bytes.Clone(raw[16:])
+	if len(spy.writes) != 1 {
+		t.Fatalf("%d entries, want one", len(spy.writes))
+	}
 	for id, e := range spy.writes {
 		if !bytes.Equal(id[:], raw[:16]) {
 			t.Error("SEC7: the key is not the public ID")
 		}
-		if bytes.Contains(e.Data, secret) || bytes.Contains(e.Data, []byte(token)) {
+		if bytes.Contains(e.Data, secret[:16]) || bytes.Contains(e.Data, secret[16:]) || bytes.Contains(e.Data, []byte(token)) {
 			t.Error("SEC7: the secret is at rest")
 		}
 		// The stored hash, presented as the secret, opens nothing.
@@ -335,12 +338,18 @@ func TestT1SEC13StoredPastItsExpiryIsAnonymous(t *testing.T) {
 		}
 		spy.load = func(core.ID) (core.Entry, error) { return e, nil }
 	}
+	if c.get("k") != "v" || len(spy.writes) != 1 {
+		t.Fatalf("%d entries, and the session is not there while it lives", len(spy.writes))
+	}
 	w.clock.advance(30*time.Minute + time.Second)
 	if c.get("k") != "" {
 		t.Error("SEC13: an expired entry that the store still has was used")
 	}
 	w2, spy2 := spied(t, func(c *core.Config) { c.IdleTimeout, c.Lifetime = core.NoTimeout, core.NoTimeout })
 	newClient(t, w2.m).do(func(s *core.Session) { s.Set("k", "v") })
+	if len(spy2.writes) != 1 {
+		t.Errorf("%d entries, want one", len(spy2.writes))
+	}
 	for _, e := range spy2.writes {
 		if e.Expires.IsZero() {
 			t.Error("SEC13: without timeouts, stored without an expiry")
@@ -440,6 +449,12 @@ func TestSEC65UserKeysCannotReachInternals(t *testing.T) {
 			}
 			if len(s.Keys()) != len(names) {
 				t.Errorf("SEC65: keys %q", s.Keys())
+			}
+			s.Set("more", 1) // and it is stored once more
+		})
+		c.do(func(s *core.Session) {
+			if s.UserID() != "" || len(s.Flashes()) != 0 || !s.AuthenticatedAt().IsZero() {
+				t.Error("SEC65: a value reached the session's own state when it was stored again")
 			}
 		})
 	})

@@ -131,7 +131,8 @@ func (h *harness) stored(c *client, id, token string) (tokens []string) {
 		h.Fatalf("token %d bytes %v, ID %v, %d bytes stored", len(raw), err, idErr, len(entry.Data))
 	}
 	secret := raw[len(public):]
-	if bytes.Contains(entry.Data, secret) || bytes.Contains(entry.Data, []byte(token)) {
+	half := len(secret) / 2
+	if bytes.Contains(entry.Data, secret[:half]) || bytes.Contains(entry.Data, secret[half:]) || bytes.Contains(entry.Data, []byte(token)) {
 		h.Errorf("the secret is in the store")
 	}
 	for i := range entry.Data {

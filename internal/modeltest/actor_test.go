@@ -3,6 +3,8 @@ package modeltest
 import (
 	"context"
 	"errors"
+	"slices"
+	"strings"
 
 	"github.com/satchel-go/satchel/core"
 )
@@ -12,6 +14,7 @@ func (a *actor) play() {
 	a.step() // it begins when its turn comes
 	w := a.w
 	ctx := context.Background()
+	w.counts["actors: "+string(a.role)]++
 	switch a.role {
 	case request:
 		a.serve()
@@ -85,7 +88,7 @@ func (a *actor) load(presented bool) bool {
 	a.view, a.act, a.events = v, act{loading: true}, nil
 	var err error
 	a.s, err = w.manager.Load(a.x)
-	trouble := a.act.trouble
+	trouble, unanswered := a.act.trouble, slices.ContainsFunc(a.act.mishaps, func(what string) bool { return !strings.HasSuffix(what, string(slow)) })
 	a.act = act{}
 	w.counts.when(trouble && (err != nil || a.told(core.EventUnavailable)), "sessions that could not be loaded")
 	if err != nil {
@@ -97,6 +100,9 @@ func (a *actor) load(presented bool) bool {
 		}
 		return false
 	}
+	if unanswered && !a.told(core.EventUnavailable) {
+		violate("L3", "the store was down, and a request was served as if it knew")
+	}
 	if a.told(core.EventUnavailable) {
 		if !trouble || !w.schedule.setup.serve {
 			violate("L3", "a read-only session for no reason")
@@ -104,7 +110,29 @@ func (a *actor) load(presented bool) bool {
 		v.readOnly = true
 	}
 	w.note("loaded %s, standing %d", w.model.name(v.id), v.standing())
+	if !v.readOnly {
+		a.loadTold()
+	}
 	return true
+}
+
+// loadTold checks that the observer knows what became of the request's cookie (promise L1).
+func (a *actor) loadTold() {
+	v := a.view
+	kind, reasons := core.EventRejected, []core.Reason{core.ReasonUnknown, core.ReasonExpired}
+	switch {
+	case !v.presented:
+		kind, reasons = core.EventAbsent, []core.Reason{core.ReasonNoCookie, ""}
+	case !v.id.IsZero():
+		kind, reasons = core.EventLoaded, []core.Reason{""}
+	case v.wasLate:
+		reasons = []core.Reason{core.ReasonSuperseded}
+	case a.cookie == twice || a.cookie == twiceOursLast:
+		reasons = []core.Reason{core.ReasonDuplicate}
+	}
+	if len(a.events) != 1 || a.events[0].Kind != kind || !slices.Contains(reasons, a.events[0].Reason) || a.events[0].ID != v.id {
+		violate("L1", "the observer was told %v of a load, want %q because of %q", a.events, kind, reasons)
+	}
 }
 
 // answer commits, as adapters do before the first byte of the header.
@@ -215,6 +243,7 @@ func (a *actor) job(ctx context.Context, id core.ID) {
 // that are listed.
 func (a *actor) revocation(call func() error, ids ...core.ID) {
 	m := a.w.model
+	a.events = nil
 	a.act = act{targets: map[core.ID]bool{}, named: len(ids) > 0}
 	for _, id := range ids {
 		a.act.targets[id] = true
@@ -231,6 +260,9 @@ func (a *actor) settleRevocation(err error) {
 	switch {
 	case err == nil:
 		m.revoked(t)
+		for _, id := range t.ended {
+			a.mustBeToldOf("I2", core.EventRevoked, id)
+		}
 	case errors.Is(err, core.ErrUnavailable) && t.trouble:
 	case errors.Is(err, core.ErrNotFound):
 		for _, id := range t.victims {

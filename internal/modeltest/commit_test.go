@@ -36,11 +36,20 @@ func (a *actor) mustBeTold(promise string, kind core.EventKind, must bool) {
 	}
 }
 
+// mustBeToldOf is mustBeTold for what happened to the session id.
+func (a *actor) mustBeToldOf(promise string, kind core.EventKind, id core.ID) {
+	if !slices.ContainsFunc(a.events, func(e core.Event) bool { return e.Kind == kind && e.ID == id }) {
+		violate(promise, "no event %q of %s", kind, a.w.model.name(id))
+	}
+}
+
 // committed checks the end of a commit: what was to happen has happened, or
 // the request and the observer have been told why not. It brings the view up to date.
 func (m *model) committed(a *actor, err error) {
 	v, t := a.view, &a.act
 	m.loggedOut(a, err)
+	a.mustBeTold("K1", core.EventConflict, t.retries)
+	a.mustBeTold("T2", t.touchTold, t.touchTold != "")
 	if t.stripped {
 		a.mustBeTold("C6", core.EventTooLate, err == nil && !a.told(core.EventDropped))
 		if errors.Is(err, core.ErrTooLate) {
@@ -112,12 +121,15 @@ func (m *model) failed(a *actor, err error) {
 		violate("C3", "a commit failed for no reason: %v", err)
 	}
 	if !t.saved.IsZero() && !t.undone {
-		if t.answered && !t.undoing {
+		// Nobody has the token of a login whose answer was lost, and yet it
+		// would be listed.
+		if !t.undoing && (t.answered || t.fresh && v.login != "") {
 			violate("C3", "a commit failed with %v, and %s is stored", err, m.name(t.saved))
 		}
 		r := m.sessions[t.saved]
 		r.orphan = r.orphan || t.token
 	}
+	m.placeless(a)
 	for _, f := range v.added {
 		delete(v.read, f.text) // what was never stored was never read; if it was, it is shown again
 	}
@@ -131,11 +143,35 @@ func (m *model) failed(a *actor, err error) {
 	}
 }
 
+// placeless checks that a login whose save has failed, and nothing else, has
+// given back its place in the user's index (promise I2).
+func (m *model) placeless(a *actor) {
+	t := &a.act
+	if len(t.places) != 1 || t.putBack || len(t.mishaps) != 1 || t.mishaps[0] != "save "+string(fails) {
+		return
+	}
+	for p, since := range t.places {
+		r := m.session(p.id)
+		if a.view.base.user == p.user {
+			continue // as far as it knows, it is a live session's only place; else it lapses
+		}
+		if m.places[p] == a && m.withdrawn[p] < since && (r == nil || r.user != p.user) {
+			violate("I2", "a login of %s failed, and keeps its place", p.user)
+		}
+	}
+}
+
 // adopted checks a commit that has stored something.
 func (m *model) adopted(a *actor) {
 	v, t := a.view, &a.act
 	if t.doomed && m.session(t.saved) != nil && !m.spared(a) {
 		violate("I2", "a login in flight survived a revocation, as %s", m.name(t.saved))
+	}
+	for id := range t.evicted {
+		if r := m.session(id); r != nil && r.landed { // else it is a login that overlaps, and will be undone
+			violate("I1", "a login has taken the place of %s, which lives", m.name(id))
+		}
+		a.mustBeToldOf("I1", core.EventRevoked, id)
 	}
 	if v.aside != nil && m.session(v.aside.id) != nil {
 		violate("I1", "another user logged in, and %s lives", m.name(v.aside.id))
@@ -153,6 +189,7 @@ func (m *model) adopted(a *actor) {
 		kind = core.EventRenewed
 	}
 	a.mustBeTold("K1", kind, true)
+	a.mustBeTold("F5", core.EventFlashDropped, t.shed > 0)
 	v.id, v.base, v.wasLate = t.saved, t.result, false
 	if t.token {
 		v.token, v.minted, v.deleted = t.result.token, true, false

@@ -1,6 +1,10 @@
 package modeltest
 
-import "github.com/satchel-go/satchel/core"
+import (
+	"fmt"
+
+	"github.com/satchel-go/satchel/core"
+)
 
 // counts says how often the schedules have provoked what a promise is about.
 // A test that provokes nothing shows nothing.
@@ -12,7 +16,7 @@ var evidence = []struct {
 	least         int
 }{
 	{"L1", "tokens that were good for nothing", 100},
-	{"L2", "two cookies of our name", 30},
+	{"L2", "two cookies of our name", 100},
 	{"L3", "sessions that could not be loaded", 100},
 	{"L4", "old tokens remembered", 100},
 	{"C1", "requests that wrote nothing and got nothing", 100},
@@ -32,13 +36,56 @@ var evidence = []struct {
 	{"F2", "flashes that were read where they were added", 100},
 	{"F3", "flashes that were taken back", 100},
 	{"F4", "reads that left other kinds alone", 100},
-	{"F5", "flashes that made room", 30},
+	{"F5", "flashes that made room", 100},
 	{"F6", "flashes that two overlapping requests have shown", 100},
 	{"I1", "logins", 100},
-	{"I1", "sessions that made room for a login", 30},
+	{"I1", "sessions that made room for a login", 100},
 	{"I2", "revocations", 100},
 	{"I2", "logins in flight across a revocation", 100},
+	{"I1", "logins of who was logged in", 100},
+	{"I1", "logins of another user", 100},
 	{"I3", "logouts that left a new session", 100},
+}
+
+// What every such run has to do, each at least 100 times.
+var variety = struct {
+	roles   []role
+	verbs   []verb
+	mishaps []mishap
+}{
+	[]role{request, job, revoke, revokeUser, revokeAll, advance, copyCookies},
+	[]verb{
+		look, set, del, clearAll, incr, flashIt, readFlashes, keepFlashes, commit, renew, login, logout,
+		remember, skipTouch, list, revokeOwn, revokeOthers, wait,
+	},
+	[]mishap{fails, loses, slow},
+}
+
+// missing lists what a run has not done often enough, by promise, and by ""
+// what is of use to all of them.
+func (c counts) missing() map[string][]string {
+	texts := map[string][]string{}
+	var all []string
+	for _, r := range variety.roles {
+		all = append(all, "actors: "+string(r))
+	}
+	for _, v := range variety.verbs {
+		all = append(all, "operations: "+string(v))
+	}
+	for _, m := range variety.mishaps {
+		all = append(all, "store operations: "+string(m))
+	}
+	for _, what := range all {
+		if c[what] < 100 {
+			texts[""] = append(texts[""], fmt.Sprintf("%d %s, want 100 at least", c[what], what))
+		}
+	}
+	for _, e := range evidence {
+		if c[e.what] < e.least {
+			texts[e.promise] = append(texts[e.promise], fmt.Sprintf("%d %s, want %d at least", c[e.what], e.what, e.least))
+		}
+	}
+	return texts
 }
 
 const enoughSchedules = 20_000

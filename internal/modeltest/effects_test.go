@@ -47,6 +47,7 @@ func (m *model) saved(c call, version core.Version, err error) {
 		t.gone = t.gone || c.fault != loses
 	case errors.Is(err, core.ErrConflict):
 		t.conflicts++
+		t.retries = t.retries || c.fault != loses && time.Since(t.start) < commitTimeout
 		t.reload = c.fault != loses && time.Since(t.start) < commitTimeout
 	case err == nil:
 		m.store(c, version)
@@ -61,7 +62,8 @@ func (m *model) store(c call, version core.Version) {
 	if !v.changed(cur, c.asked, t.shows) {
 		violate("C2", "%s was saved without a change", m.name(c.id))
 	}
-	next.version = version
+	next.version, next.saved = version, c.asked
+	t.shed = v.shed(v.nextFlashes(cur, c.asked, t.shows))
 	if t.token = v.newToken(cur); t.token {
 		if t.sent {
 			violate("C6", "%s got a new token after the header", m.name(c.id))
@@ -80,13 +82,16 @@ func (m *model) store(c call, version core.Version) {
 			next.expires = e.Expires
 		}
 	}
-	if m.sessions[c.id] == nil {
+	if t.fresh = m.sessions[c.id] == nil; t.fresh {
 		m.order = append(m.order, c.id)
 	}
 	m.sessions[c.id] = &next
 	m.compare(c.id)
 	t.saved, t.result, t.answered = c.id, next.clone(), c.fault != loses
-	if v.id != c.id {
+	if v.id != c.id { // of the session that is gone, nothing is left to be shown
+		for _, f := range v.base.flashes {
+			delete(v.read, f.text)
+		}
 		v.id = core.ID{}
 	}
 }
@@ -135,7 +140,7 @@ func (m *model) touched(c call, base core.Version, err error) {
 		violate("T2", "%s was touched without need", m.name(c.id))
 	}
 	if r != nil && r.version == base {
-		r.expires = r.expiry(c.asked)
+		r.expires, r.touched = r.expiry(c.asked), c.asked
 		m.compare(c.id)
 	}
 	if c.fault != loses {
@@ -151,6 +156,9 @@ func (m *model) deleted(c call, err error) {
 	}
 	if m.session(c.id) != nil && !m.mayDelete(c.a, c.id) {
 		violate("L3", "%s was deleted, and nobody wanted that", m.name(c.id))
+	}
+	if t.targets != nil && m.session(c.id) != nil {
+		t.ended = append(t.ended, c.id)
 	}
 	t.undone = t.undone || t.saved == c.id
 	m.end(c.id)

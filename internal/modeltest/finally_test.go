@@ -58,6 +58,7 @@ func (m *model) lists() {
 			ids = append(ids, i.ID)
 		}
 		m.indexed(user, ids)
+		m.described(user, infos)
 		if err := m.w.direct.RevokeUser(ctx, user); err != nil && !errors.Is(err, core.ErrNotFound) {
 			violate("I2", "%v", err)
 		}
@@ -65,6 +66,28 @@ func (m *model) lists() {
 	for id, r := range m.sessions {
 		if r.user != "" && r.live(m.w.clock) && !r.orphan && !m.unindexed[id] && m.isStored(id) {
 			violate("I2", "%s of %s survived RevokeUser", m.name(id), r.user)
+		}
+	}
+}
+
+// described checks what a list says of sessions, and its order.
+func (m *model) described(user string, infos []core.Info) {
+	for i, info := range infos {
+		r := m.session(info.ID)
+		if r == nil {
+			violate("I2", "%s has ended, and is in the list of %s", m.name(info.ID), user)
+		}
+		seen := r.saved
+		if r.touched.After(seen) {
+			seen = r.touched
+		}
+		// Close to the deadline nobody can tell, but not before the last save.
+		capped := r.expires.Equal(r.deadline) && !info.LastSeen.Before(r.saved) && !info.LastSeen.After(seen)
+		if !info.CreatedAt.Equal(r.created) || !info.ExpiresAt.Equal(r.expires) || info.User != r.user || !info.LastSeen.Equal(seen) && !capped {
+			violate("I2", "%s is listed as %+v, want created %v, last seen %v, ends %v", m.name(info.ID), info, r.created, seen, r.expires)
+		}
+		if i > 0 && m.entered[place{user, infos[i-1].ID}] > m.entered[place{user, info.ID}] {
+			violate("I2", "%s is listed after %s, and is older", m.name(info.ID), m.name(infos[i-1].ID))
 		}
 	}
 }

@@ -9,7 +9,21 @@ import (
 	"github.com/satchel-go/satchel/core"
 )
 
-var errDown = errors.New("the store is down")
+// down are the ways in which stores say that they cannot answer.
+var down = []error{
+	errors.New("the store is down"),
+	fmt.Errorf("nobody there: %w", core.ErrUnavailable),
+	fmt.Errorf("%w: the host of the store: %w", core.ErrUnavailable, core.ErrNotFound),
+	context.DeadlineExceeded,
+}
+
+// errDown is what the call gets from a store that is down.
+func (c call) errDown() error { return down[(c.a.index+c.a.calls)%len(down)] }
+
+// isGone reports whether a store has said that something is not there.
+func isGone(err error) bool {
+	return errors.Is(err, core.ErrNotFound) && !errors.Is(err, core.ErrUnavailable)
+}
 
 // gate is the store of the Manager under test. Each operation waits for its
 // actor's turn, may go wrong as the script says, and is told to the model.
@@ -43,7 +57,8 @@ func (g *gate) ask(what string, id core.ID) call {
 	a.calls++
 	if c.fault != "" {
 		a.act.trouble = true
-		g.w.counts["mishaps"]++
+		a.act.mishaps = append(a.act.mishaps, what+" "+string(c.fault))
+		g.w.counts["store operations: "+string(c.fault)]++
 	}
 	if c.fault == slow {
 		time.Sleep(2 * commitTimeout) // on the test's fake clock
@@ -57,7 +72,7 @@ func do[T any](ctx context.Context, c call, effect func(context.Context) (T, err
 	w := c.a.w
 	if c.fault == fails {
 		w.note("%s %s: fails", c.what, w.model.name(c.id))
-		return none, errDown
+		return none, c.errDown()
 	}
 	if c.fault == slow {
 		ctx = context.WithoutCancel(ctx) // this store answers all the same
@@ -74,7 +89,7 @@ func do[T any](ctx context.Context, c call, effect func(context.Context) (T, err
 		}
 	}
 	if c.fault == loses {
-		return none, errDown
+		return none, c.errDown()
 	}
 	return v, err
 }
@@ -126,12 +141,18 @@ func (g *gate) Save(ctx context.Context, id core.ID, e core.Entry, base core.Ver
 
 func (g *gate) Touch(ctx context.Context, id core.ID, base core.Version, expires time.Time) error {
 	c := g.ask("touch", id)
+	if c.a.view.touchFailed {
+		violate("T2", "a request that could not touch %s tries again", g.w.model.name(id))
+	}
 	c.a.act.touched = true
 	err := do0(ctx, c,
 		func(ctx context.Context) error { return g.store.Touch(ctx, id, base, expires) },
 		func(err error) { g.w.model.touched(c, base, err) })
-	if err != nil && !errors.Is(err, core.ErrNotFound) {
-		c.a.view.touchFailed = true
+	switch {
+	case err == nil:
+		c.a.act.touchTold = core.EventTouched
+	case !isGone(err):
+		c.a.view.touchFailed, c.a.act.touchTold = true, core.EventUnavailable
 	}
 	return err
 }

@@ -19,13 +19,15 @@ type generator struct {
 type theme struct {
 	verbs     []verb // of handlers, the more often the more frequent
 	operators int    // one actor in so many is one
+	most      int    // operations of a handler before the header
 }
 
 var themes = []theme{
-	{handlerVerbs, 24},
-	{[]verb{set, set, incr, incr, incr, del, clearAll, commit, commit, look, wait, logout}, 24},
-	{[]verb{flashIt, readFlashes, readFlashes, readFlashes, readFlashes, keepFlashes, commit, set, wait}, 24},
-	{[]verb{login, login, login, login, renew, renew, renew, logout, remember, set, incr, commit, commit, skipTouch, list, revokeOwn, revokeOthers, wait}, 5},
+	{handlerVerbs, 24, 4},
+	{[]verb{set, set, incr, incr, incr, del, clearAll, commit, commit, look, wait, logout}, 24, 4},
+	{[]verb{flashIt, readFlashes, readFlashes, readFlashes, readFlashes, keepFlashes, commit, set, wait}, 24, 4},
+	{[]verb{flashIt, flashIt, readFlashes, readFlashes, login, login, logout, renew, set, commit, commit}, 12, 7},
+	{[]verb{login, login, login, login, renew, renew, renew, logout, remember, set, incr, commit, commit, skipTouch, list, revokeOwn, revokeOthers, wait}, 5, 4},
 }
 
 func generate(seed uint64) *schedule {
@@ -101,14 +103,16 @@ func (g generator) role() script {
 	if g.oneIn(g.operators) {
 		return script{role: pick(g, revoke, revokeUser, revokeUser, revokeUser, revokeAll), nth: g.IntN(4), user: pick(g, "ann", "ann", "bob")}
 	}
-	switch g.IntN(24) {
+	switch g.IntN(26) {
 	case 0:
 		return script{role: advance, by: pick(g, time.Second, 61*time.Second, 4*time.Minute, 11*time.Minute, 25*time.Minute, 31*time.Minute, 91*time.Minute)}
 	case 1:
 		return script{role: advance, by: pick(g, 4*time.Minute, 11*time.Minute)}
 	case 2:
 		return script{role: copyCookies}
-	case 3:
+	case 3: // to the moment at which something ends, or begins to be due
+		return script{role: advance, by: pick(g, reservationTime, touchAfter, lateFor, flashLifetime, idle, lifetime)}
+	case 4:
 		return script{role: job, nth: g.IntN(4), ops: g.ops(1+g.IntN(3), jobVerbs)}
 	}
 	return g.request()
@@ -116,9 +120,9 @@ func (g generator) role() script {
 
 func (g generator) request() script {
 	s := script{role: request, client: g.client(), status: 200}
-	s.ops = g.ops(1+g.IntN(4), g.verbs)
+	s.ops = g.ops(1+g.IntN(g.most), g.verbs)
 	if g.oneIn(3) {
-		s.status = pick(g, 303, 204, 404, 500, core.StatusHijacked, panics)
+		s.status = pick(g, 303, 204, 404, 500, core.StatusHijacked, panics, 205, 299, 300, 399, 400, 499, 599)
 	}
 	if g.oneIn(4) {
 		s.late = g.ops(1+g.IntN(2), lateVerbs)

@@ -18,7 +18,9 @@ func (m *model) reserved(c call, user string, limit int, end []core.ID, err erro
 	if err != nil {
 		return
 	}
-	if limit == 0 && m.w.schedule.setup.limit > 0 {
+	first := t.places[place{user, c.id}] == 0 && !t.evicted[c.id] // else it is put back
+	t.putBack = t.putBack || !first
+	if limit == 0 && m.w.schedule.setup.limit > 0 && (!t.committing || !first) {
 		m.reindexed = true
 	}
 	if t.places == nil {
@@ -43,7 +45,8 @@ func (m *model) reserved(c call, user string, limit int, end []core.ID, err erro
 	if t.targets != nil {
 		m.withdraw(user, c.id) // a revocation failed half-way, and puts back what it may have taken
 	}
-	t.places[place{user, c.id}], m.places[place{user, c.id}] = m.w.steps, c.a
+	p := place{user, c.id}
+	t.places[p], m.places[p], m.entered[p] = m.w.steps, c.a, m.w.steps
 	t.since = m.w.clock
 }
 

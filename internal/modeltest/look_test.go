@@ -20,6 +20,7 @@ var (
 func (a *actor) do(o op) {
 	s, v, m := a.s, a.view, a.w.model
 	a.w.note("%v", o)
+	a.w.counts["operations: "+string(o.do)]++
 	text := ""
 	switch o.do {
 	case look:
@@ -50,6 +51,8 @@ func (a *actor) do(o op) {
 	case skipTouch:
 		s.SkipTouch()
 	case login:
+		m.w.counts.when(v.user() == o.user, "logins of who was logged in")
+		m.w.counts.when(v.user() != "" && v.user() != o.user, "logins of another user")
 		s.Login(o.user)
 	case logout:
 		s.Logout()
@@ -158,7 +161,7 @@ func (m *model) compare(id core.ID) {
 func (a *actor) others(o op) {
 	m, v, ctx := a.w.model, a.view, context.Background()
 	user := v.base.user
-	a.act = act{targets: map[core.ID]bool{}, of: user}
+	a.act, a.events = act{targets: map[core.ID]bool{}, of: user}, nil
 	switch o.do {
 	case list:
 		infos, err := a.s.List(ctx)

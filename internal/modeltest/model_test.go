@@ -21,6 +21,7 @@ type model struct {
 	// is all that the model knows of the index.
 	withdrawn map[place]int
 	places    map[place]*actor // who reserved a place last
+	entered   map[place]int    // and when
 	reindexed bool             // a session that could not be ended was put back
 	unindexed map[core.ID]bool // putting it back has failed
 	seen      map[string]int   // by how many responses a flash was shown
@@ -41,7 +42,7 @@ type place struct {
 func newModel(w *world) *model {
 	return &model{
 		w: w, sessions: map[core.ID]*record{}, tokens: map[string]grant{}, withdrawn: map[place]int{},
-		places: map[place]*actor{}, unindexed: map[core.ID]bool{}, seen: map[string]int{},
+		places: map[place]*actor{}, entered: map[place]int{}, unindexed: map[core.ID]bool{}, seen: map[string]int{},
 	}
 }
 
@@ -57,24 +58,30 @@ type act struct {
 	planned    time.Time // when the record that is about to be stored was made
 
 	trouble   bool // an operation went wrong, on purpose
+	mishaps   []string
 	stripped  bool // of a renewal that came after the header
 	reload    bool // the next load fetches the newest record
 	reloaded  bool
 	conflicts int
-	touched   bool // or tried to be
-	touchGone bool // the session was gone when it was to be touched
-	gone      bool // the core was told that the session is gone, or renewed
-	dropped   bool // the core was told that a login's place in the index is gone
+	retries   bool           // the core was told of a conflict in time to try again
+	shed      int            // how many flashes had to go
+	touched   bool           // or tried to be
+	touchTold core.EventKind // what the observer must learn of it
+	touchGone bool           // the session was gone when it was to be touched
+	gone      bool           // the core was told that the session is gone, or renewed
+	dropped   bool           // the core was told that a login's place in the index is gone
 
 	saved    core.ID // what was stored
 	result   record  // as it was stored
 	token    bool    // with a new token
+	fresh    bool    // as a new session
 	answered bool    // the core knows that it was stored
 	undone   bool    // and was deleted again
 	undoing  bool    // or was tried to be
 
 	places  map[place]int    // reserved, and when
 	since   time.Time        // of the last reservation
+	putBack bool             // one was released, and turned out to be of use to others
 	evicted map[core.ID]bool // to make room for this login
 	full    bool             // the limit was reached
 	doomed  bool             // the user's sessions were revoked meanwhile: it must not end well
@@ -87,6 +94,7 @@ type act struct {
 	of       string    // only of this user
 	theirs   bool      // and it was this user's at first
 	victims  []core.ID // which must have ended if it says so
+	ended    []core.ID // which it has ended
 	inFlight []commitOf
 }
 

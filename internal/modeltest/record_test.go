@@ -21,6 +21,8 @@ type record struct {
 	token      int // the live token; tokens are numbered in the order of their making
 	before     int // the one that its client had before, 0 for none
 	renewed    time.Time
+	saved      time.Time
+	touched    time.Time
 
 	version core.Version
 	gone    bool

@@ -88,17 +88,29 @@ func (v *view) next(cur *record, now time.Time, shows bool) record {
 			clear(n.values)
 		}
 	}
-	if len(v.added) > 0 || shows && len(v.read) > 0 {
-		n.flashes = nil // what has expired goes when the others are written
-		for _, f := range append(unread(cur.flashes, now), v.added...) {
-			if !shows || !v.read[f.text] {
-				n.flashes = append(n.flashes, f)
-			}
-		}
-		n.flashes = n.flashes[max(0, len(n.flashes)-v.w.schedule.setup.maxFlashes):]
-	}
+	n.flashes = v.nextFlashes(cur, now, shows)
+	n.flashes = n.flashes[v.shed(n.flashes):]
 	v.nextIdentity(&n, now)
 	return n
+}
+
+// nextFlashes is next for the flashes, with those that do not fit.
+func (v *view) nextFlashes(cur *record, now time.Time, shows bool) []flash {
+	if len(v.added) == 0 && (!shows || len(v.read) == 0) {
+		return cur.flashes
+	}
+	var left []flash // what has expired goes when the others are written
+	for _, f := range append(unread(cur.flashes, now), v.added...) {
+		if !shows || !v.read[f.text] {
+			left = append(left, f)
+		}
+	}
+	return left
+}
+
+// shed is how many flashes do not fit (promise F5).
+func (v *view) shed(flashes []flash) int {
+	return max(0, len(flashes)-v.w.schedule.setup.maxFlashes)
 }
 
 func (v *view) nextIdentity(n *record, now time.Time) {
@@ -118,7 +130,7 @@ func (v *view) nextIdentity(n *record, now time.Time) {
 		n.deadline = n.begun().Add(life)
 	}
 	if !v.noTouch || fresh || v.login != "" || v.remember != nil {
-		n.expires = n.expiry(now)
+		n.expires, n.touched = n.expiry(now), time.Time{}
 	}
 }
 

@@ -15,7 +15,7 @@ import (
 )
 
 // Timeouts of the Managers under test. Advances of the clock are chosen to
-// fall between them.
+// fall between them, and on them.
 const (
 	idle            = 30 * time.Minute
 	lifetime        = 40 * time.Minute

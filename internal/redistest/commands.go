@@ -34,6 +34,22 @@ func (s *Server) Strings(args ...string) []string {
 	return list
 }
 
+// Content returns all that is stored under key, a string or a hash, as it is.
+// DUMP may compress it, so that nothing is found in there.
+func (s *Server) Content(key string) string {
+	s.tb.Helper()
+	switch kind := s.MustDo("TYPE", key); kind {
+	case "string":
+		text, _ := s.MustDo("GET", key).(string)
+		return text
+	case "hash":
+		return strings.Join(s.Strings("HGETALL", key), "\n")
+	default:
+		s.tb.Fatalf("redis: %s is a %v", key, kind)
+		return ""
+	}
+}
+
 // FlushAll empties the server. It is not for a [Shared] one.
 func (s *Server) FlushAll() {
 	s.tb.Helper()

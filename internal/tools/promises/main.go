@@ -9,7 +9,8 @@
 // file and writes the table of promises, and that of the security checklist
 // with the names of its tests; it fails if a promise or a row that applies
 // has no passing test, or has one that failed or was skipped. With -check it
-// writes nothing and also fails if a file is not what it would write.
+// writes nothing and also fails if a file is not what it would write. In both
+// cases it says which tests the file names and the run has not, or less often.
 //
 // A test tells by its name which promises it checks; see names.go. The rows
 // and columns that must be filled are in rows.go and checklist.go.
@@ -150,11 +151,21 @@ func makePage(name, empty, table string, check bool, stdout io.Writer) (problems
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", name, err)
 	}
-	switch {
-	case page == string(old):
+	if page == string(old) {
 		return nil, nil
-	case check:
-		return []string{name + " is out of date: run \"make promises\" and commit it"}, nil
+	}
+	lost := gone(string(old), page)
+	if check {
+		if len(lost) > 0 {
+			lost = append(lost, "if that is meant, say so by \"make promises\"")
+		}
+		return append(lost, name+" is out of date: run \"make promises\" and commit it"), nil
+	}
+	if len(lost) > 0 {
+		fmt.Fprintf(stdout, "no longer in %s:\n", name)
+	}
+	for _, text := range lost {
+		fmt.Fprintln(stdout, "  "+text)
 	}
 	if err := os.MkdirAll(filepath.Dir(name), 0o755); err != nil {
 		return nil, err

@@ -18,11 +18,8 @@ const (
 	function     = ""
 )
 
-// shown keeps that a test of a row has passed.
+// shown keeps that a test of a promise or a row has passed.
 func (r *results) shown(e event, id string) {
-	if !strings.HasPrefix(id, "SEC") {
-		return
-	}
 	if s := storeSuiteOf(e); s != "" {
 		if r.stores[id] == nil {
 			r.stores[id] = map[string]bool{}
@@ -75,7 +72,7 @@ func (r *results) checklistTable() (string, []string) {
 		}
 	}
 	for id := range r.tests {
-		if _, ok := requirementOf(id); !ok {
+		if _, ok := requirementOf(id); !ok && strings.HasPrefix(id, "SEC") {
 			problems = append(problems, id+": has tests, but is not in the checklist")
 		}
 	}
@@ -83,13 +80,21 @@ func (r *results) checklistTable() (string, []string) {
 	return b.String(), problems
 }
 
-// shownBy lists the tests of a row, those of the suites first, each with how
-// often it has passed.
 func (r *results) shownBy(row requirement) string {
 	if !row.required() {
 		return "does not apply: it is about " + row.why
 	}
-	tests := r.tests[row.id()]
+	text := r.testsOf(row.id())
+	if limits := r.limitsOf(row.id()); len(limits) > 0 {
+		text += "<br>limited: " + strings.Join(limits, ", ")
+	}
+	return text
+}
+
+// testsOf lists the tests of a promise or a row, those of the suites first,
+// each with how often it has passed.
+func (r *results) testsOf(id string) string {
+	tests := r.tests[id]
 	if len(tests) == 0 {
 		return "**missing**"
 	}
@@ -101,9 +106,6 @@ func (r *results) shownBy(row requirement) string {
 	}
 	if functions := casesOf(tests, function); len(functions) > 0 {
 		lines = append(lines, strings.Join(functions, ", "))
-	}
-	if limits := r.limitsOf(row.id()); len(limits) > 0 {
-		lines = append(lines, "limited: "+strings.Join(limits, ", "))
 	}
 	return strings.Join(lines, "<br>")
 }

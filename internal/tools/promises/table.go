@@ -18,7 +18,7 @@ type results struct {
 	cases  map[cell]map[string]bool   // of the adapter suite that passed
 	seen   map[string]bool            // named by a test of the adapter suite or, for SEC, any test
 
-	tests   map[string]map[test]int    // passed, by SEC row
+	tests   map[string]map[test]int    // passed, by promise or row
 	stores  map[string]map[string]bool // SEC rows that passed in each of storeSuites
 	limited map[string]map[string]bool // backends, also those without a column, that limit a promise
 }
@@ -158,6 +158,13 @@ func (r *results) table() (string, []string) {
 			t.b.WriteString("\nLimits:\n\n")
 		}
 		fmt.Fprintf(&t.b, "%d. %s\n", i+1, note)
+	}
+	t.b.WriteString("\nThe tests by name; those of the SEC rows are in [security.md](security.md#the-checklist-and-its-tests):\n\n" +
+		"| Promise | Shown by |\n|---|---|\n")
+	for _, id := range rowsFor(slices.Collect(maps.Keys(r.seen))) {
+		if !strings.HasPrefix(id, "SEC") {
+			fmt.Fprintf(&t.b, "| %s | %s |\n", id, r.testsOf(id))
+		}
 	}
 	return t.b.String(), append(t.problems, r.uneven()...)
 }
