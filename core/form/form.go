@@ -38,8 +38,9 @@
 //
 //   - fields tagged `session:"-"`;
 //   - fields, and keys of maps, whose name says so: password, secret, token,
-//     PIN, CVC, card number and their like. Tag such a field `session:"keep"`
-//     if it is none;
+//     PIN, one-time code, CVC, card number and their like. Tag such a field
+//     `session:"keep"` if it is none, and one that is called only code
+//     `session:"-"` if it is a secret;
 //   - fields that are no input, tagged `form:"-"`, and uploaded files;
 //   - unexported fields, and those tagged `json:"-"`.
 //

@@ -100,6 +100,10 @@ func TestNamesOfSecrets(t *testing.T) {
 		"access-key", "PrivateKey", "pin", "PIN", "userPIN", "pin2", "otp", "OTPCode", "totp", "cvv", "CVC2", "card_number", "cardNumber", "creditcard",
 		"cc-number", "security_code", "verificationCode", "credentials", "SSN", "recovery_codes",
 		"TwoFactorCode", "two_factor", "mfa_code", "MFA", "auth_code", "authenticationCode",
+		"2fa", "2fa_code", "2FACode", "2FA", "enable2FACode", "2facode", "2-fa", "user[2fa]", "2factor", "twofa", "two_fa", "twofactor_code", "second-factor", "TFA", "mfacode",
+		"one-time-code", "OneTimeCode", "otc", "hotp", "otpcode", "smsTAN", "puk", "sms_code", "smscode", "emailCode", "login_code", "signin-code",
+		"authenticator_code", "confirmationCode", "verify_code", "validation_code", "activation_code", "access_code", "reset_code", "unlock_code",
+		"scratch_code", "backup-codes", "passkey", "card[2].number", "card2number",
 	} {
 		if kept(t, name) {
 			t.Errorf("%q is kept", name)
@@ -108,6 +112,7 @@ func TestNamesOfSecrets(t *testing.T) {
 	for _, name := range []string{
 		"name", "email", "Shipping", "shipping_address", "opinion", "spinach", "passport", "passenger", "Compass", "key", "keyword", "code", "number",
 		"zip_code", "phone_number", "discount", "card", "pinned", "cotopaxi", "author", "authority_code", "factor",
+		"fa", "alfa_code", "lang_fa", "address2", "line2_face", "address2fax", "fax2", "two", "two_colours", "titan", "substance", "botched", "encode", "country_code",
 	} {
 		if !kept(t, name) {
 			t.Errorf("%q is left out", name)
