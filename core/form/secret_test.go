@@ -1,6 +1,7 @@
 package form_test
 
 import (
+	"fmt"
 	"mime/multipart"
 	"net/netip"
 	"reflect"
@@ -9,6 +10,7 @@ import (
 	"time"
 
 	"github.com/satchel-go/satchel/core/form"
+	"github.com/satchel-go/satchel/core/sessiontest"
 )
 
 type secretive struct {
@@ -78,7 +80,12 @@ func TestSecretsAreNeverKept(t *testing.T) {
 			A string
 			B *multipart.FileHeader
 			C []*multipart.FileHeader `form:"files"`
-		}{"kept", file, []*multipart.FileHeader{file}}, "kept", "geheim")
+			D map[string][2]multipart.FileHeader
+			E *multipart.Form
+		}{
+			"kept", file, []*multipart.FileHeader{file}, map[string][2]multipart.FileHeader{"d": {*file}},
+			&multipart.Form{Value: map[string][]string{"e": {"geheim"}}},
+		}, "kept", "geheim")
 	})
 	if s.Closed != "geheim" {
 		t.Error("the caller's own value was changed")
@@ -146,6 +153,40 @@ func TestNamesOfSecretFields(t *testing.T) {
 	}
 }
 
+// placed is a type whose methods have pointer receivers.
+type placed struct{ A, B int }
+
+func (p *placed) MarshalText() ([]byte, error) { return fmt.Appendf(nil, "%d/%d", p.A, p.B), nil }
+
+func (p *placed) UnmarshalText(text []byte) error {
+	_, err := fmt.Sscanf(string(text), "%d/%d", &p.A, &p.B)
+	return err
+}
+
+func TestTypesThatWriteThemselvesByAPointer(t *testing.T) {
+	type input struct {
+		One   placed
+		List  []placed
+		Array [1]placed
+		Next  *placed
+		Map   map[string]*placed
+		In    struct{ Two placed }
+	}
+	in := input{One: placed{1, 2}, List: []placed{{3, 4}}, Array: [1]placed{{5, 6}}, Map: map[string]*placed{"a": {7, 8}}}
+	ann, f := sessiontest.New(t).Visitor(), form.New[input]("f")
+	f.Fail(ann.Session(), in, nil)
+	ann.End(303)
+	p := f.Take(ann.Session())
+	if !reflect.DeepEqual(p.Input, in) {
+		t.Errorf("%+v has become %+v", in, p.Input)
+	}
+	for name, want := range map[string]string{"One": "1/2", "List": "3/4", "Array": "5/6", "Next": "", "Map.a": "7/8", "In.Two": "0/0"} {
+		if got, err := p.Value(name); got != want || err != nil {
+			t.Errorf("%s is %q, %v; want %q", name, got, err, want)
+		}
+	}
+}
+
 // Types that write and read themselves are kept whole.
 func TestTypesThatWriteThemselves(t *testing.T) {
 	type input struct {
@@ -193,6 +234,8 @@ func TestTypesThatCannotBeKept(t *testing.T) {
 		"made of itself":    {func() { form.New[struct{ A []list }]("f") }, []string{"field A has the type form_test.list", "contains itself"}},
 		"pointed at itself": {func() { form.New[struct{ A pointer }]("f") }, []string{"field A has the type form_test.pointer", "contains itself"}},
 		"keys":              {func() { form.New[struct{ A map[float64]int }]("f") }, []string{"field A has the type map[float64]int", "strings or integers"}},
+		"values of a map":   {func() { form.New[struct{ A map[string]placed }]("f") }, []string{"field A has the type map[string]form_test.placed", "use pointers as values"}},
+		"inside those":      {func() { form.New[struct{ A map[int]struct{ B [2]placed } }]("f") }, []string{"field A has the type map[int]struct", "use pointers as values"}},
 		"one way":           {func() { form.New[struct{ A oneWay }]("f") }, []string{"field A has the type form_test.oneWay", "cannot be read again"}},
 		"writes itself":     {func() { form.New[struct{ time.Time }]("f") }, []string{"has MarshalJSON or MarshalText"}},
 		"wrong tag": {func() {
