@@ -23,6 +23,24 @@ type tree struct {
 	Left, Right *tree
 }
 
+// thread contains itself before anybody has seen that it has a secret.
+type thread struct {
+	Replies []thread
+	Text    string
+	Key     string `session:"-"`
+}
+
+// forest is a list that contains itself, by a type without a secret of its own.
+type (
+	forest []grown
+	grown  struct {
+		Below below
+		Text  string
+		Key   string `session:"-"`
+	}
+	below struct{ Trees forest }
+)
+
 // written is a type that writes itself, fields and all.
 type written struct {
 	Open string
@@ -64,6 +82,12 @@ func TestSecretsAreNeverKept(t *testing.T) {
 	t.Run("itself", func(t *testing.T) {
 		stores(t, tree{Left: &tree{Right: &tree{secretive: s}}}, "kept", "geheim")
 	})
+	t.Run("itself, before the secret", func(t *testing.T) {
+		stores(t, thread{Replies: []thread{{Text: "kept", Key: "geheim", Replies: []thread{{Key: "geheim"}}}}}, "kept", "geheim")
+	})
+	t.Run("itself, on a detour", func(t *testing.T) {
+		stores(t, struct{ All forest }{forest{{Text: "kept", Below: below{forest{{Key: "geheim"}}}}}}, "kept", "geheim")
+	})
 	t.Run("type that writes itself", func(t *testing.T) {
 		stores(t, struct{ S []written }{[]written{{"kept", "geheim"}}}, "kept", "geheim")
 	})
@@ -83,7 +107,9 @@ func TestSecretsAreNeverKept(t *testing.T) {
 			D map[string][2]multipart.FileHeader
 			E *multipart.Form
 		}{
-			"kept", file, []*multipart.FileHeader{file}, map[string][2]multipart.FileHeader{"d": {*file}},
+			"kept", file,
+			[]*multipart.FileHeader{file},
+			map[string][2]multipart.FileHeader{"d": {*file}},
 			&multipart.Form{Value: map[string][]string{"e": {"geheim"}}},
 		}, "kept", "geheim")
 	})
@@ -150,6 +176,30 @@ func TestNamesOfSecretFields(t *testing.T) {
 	}]("f").Page(in, nil).Input
 	if got.A != "" || got.Token != "" || got.Pin != "3" {
 		t.Errorf("kept: %+v", got)
+	}
+}
+
+// What is left out of the form is not taken from the handler, which may go on with it.
+func TestInputIsNotChanged(t *testing.T) {
+	type input struct {
+		Secretive secretive
+		Pointer   *secretive
+		Slice     []secretive
+		Array     [1]secretive
+		Map       map[string][]secretive
+		Texts     map[string]string
+	}
+	full := func() input {
+		s := secretive{"o", "c"}
+		return input{s, &secretive{"o", "c"}, []secretive{s}, [1]secretive{s}, map[string][]secretive{"a": {s}}, map[string]string{"pin": "1"}}
+	}
+	in, f := full(), form.New[input]("f")
+	ann := sessiontest.New(t).Visitor()
+	f.Page(in, nil)
+	f.Fail(ann.Session(), in, nil)
+	ann.End(303)
+	if want := full(); !reflect.DeepEqual(in, want) {
+		t.Errorf("%+v has become %+v", want, in)
 	}
 }
 
