@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -236,6 +238,13 @@ func TestL3DoneOutlivesAnOutage(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w, store := hookedServer(t)
 		id := login(t, w, "ann").id()
+		var down atomic.Bool
+		store.before = func(op string) error {
+			if op == "load" && down.Load() {
+				return errStoreDown
+			}
+			return nil
+		}
 		ctx, cancel := context.WithCancel(t.Context())
 		defer cancel()
 		done, err := w.m.Done(ctx, id)
@@ -243,12 +252,12 @@ func TestL3DoneOutlivesAnOutage(t *testing.T) {
 			t.Fatal(err)
 		}
 		synctest.Wait()
-		store.before = failing("load")
+		down.Store(true)
 		time.Sleep(time.Minute)
 		if isClosed(done) {
 			t.Fatal("L3: an outage has ended the session for those who wait")
 		}
-		store.before = nil
+		down.Store(false)
 		if err := w.store.Delete(t.Context(), id); err != nil {
 			t.Fatal(err)
 		}
@@ -257,4 +266,35 @@ func TestL3DoneOutlivesAnOutage(t *testing.T) {
 			t.Error("I2: not noticed within 5 seconds of the store's return")
 		}
 	})
+}
+
+// A login that is stored while RevokeUser is between looking and taking it out
+// of the index is ended all the same: nobody would find it any more.
+func TestI2SEC17LoginStoredWhileRevoked(t *testing.T) {
+	w, store := hookedServer(t)
+	c := newClient(t, w.m)
+	r := c.begin()
+	r.s.Login("ann")
+	saving, goOn, done := make(chan struct{}), make(chan struct{}), make(chan error, 1)
+	var save, release sync.Once
+	store.before = func(op string) error {
+		switch op {
+		case "save":
+			save.Do(func() { close(saving); <-goOn })
+		case "release":
+			release.Do(func() { close(goOn); done <- <-done })
+		}
+		return nil
+	}
+	go func() { done <- r.end(200) }()
+	<-saving
+	if err := w.m.RevokeUser(t.Context(), "ann"); err != nil {
+		t.Fatal(err)
+	}
+	if err := <-done; err != nil {
+		t.Fatal(err) // this test shows nothing
+	}
+	if user := c.user(); user != "" || w.store.Len() != 0 {
+		t.Errorf("I2: %q is logged in, %d stored", user, w.store.Len())
+	}
 }

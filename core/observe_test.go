@@ -213,6 +213,7 @@ func TestEventsInTheLog(t *testing.T) {
 		t.Errorf("logged %q", got)
 	}
 	out.Reset()
+	core.SlogObserver(slog.Default())(t.Context(), core.Event{Kind: core.EventSaved})
 	core.SlogObserver(slog.Default())(t.Context(), core.Event{Kind: core.EventTooLate, Status: 204, Request: core.Request{Number: 7, Method: "PUT", Path: "/p"}})
 	if got := out.String(); !strings.Contains(got, `msg="session too late" status=204 request=7 method=PUT path=/p`) {
 		t.Errorf("logged %q", got)
