@@ -8,7 +8,7 @@ import (
 // ClientSide returns a [Backend] that keeps the whole session in the client's
 // cookie, as sealer made it. Nothing is stored on the server, and so some
 // things cannot be promised: overlapping requests overwrite each other's
-// changes, a copied cookie works until it expires or until RevokeAll, and
+// changes, a copied cookie works until RevokeAll or its timeouts end it, the lifetime if it is kept in use, and
 // sessions cannot be listed or revoked one by one.
 func ClientSide(sealer Sealer) Backend { return &clientSide{sealer: sealer} }
 

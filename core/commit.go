@@ -297,8 +297,7 @@ func (s *Session) touchDue() bool {
 	if s.refresh {
 		return true
 	}
-	// Client-side there is no second chance after the header.
-	if s.noTouch || !s.used && (!client || !s.given.Load()) {
+	if !s.active() {
 		return false
 	}
 	now := s.m.config.Now()
@@ -310,14 +309,22 @@ func (s *Session) touchDue() bool {
 	return passed >= s.m.config.touchAfter(&s.base)
 }
 
-// touch moves the expiry. It is no reason to fail a request.
+// active reports whether this request counts as activity (promise T2).
+// Client-side, whoever has asked for the session may use it after the header,
+// when it is too late to say so.
+func (s *Session) active() bool {
+	return !s.noTouch && (s.used || s.m.traits.ClientSide && s.given.Load())
+}
+
+// touch moves the expiry, or has the token made anew with the expiry that it
+// has. It is no reason to fail a request.
 func (s *Session) touch(ctx context.Context) {
 	if !s.touchDue() {
 		return
 	}
 	next := s.base
 	now := s.m.config.Now()
-	if !s.noTouch {
+	if s.active() {
 		next.Expires = s.m.config.expiry(&next, now)
 	}
 	if s.m.traits.ClientSide {

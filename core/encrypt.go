@@ -43,9 +43,11 @@ import (
 // What stays visible: session IDs, their number, expiries and versions, when
 // they change and how long they are, which are logged in, and which of them are the same
 // user's. Somebody who can write to the store can delete sessions, put
-// back an older entry of the same session, and put off its expiry, though not
-// beyond the absolute lifetime, which is in the entry. Such a rollback needs
-// a record of versions outside of the store to be noticed, and there is none.
+// back an older entry of the same session, also of one that has ended, and put off
+// its expiry, though not beyond the absolute lifetime, which is in the entry. Such a
+// rollback needs a record of versions outside of the store to be noticed, and there is
+// none. They can also take sessions out of the UserIndex, so that RevokeUser, List and
+// a SessionLimit miss them; [Manager.RevokeAll] and [Config].NotBefore do not.
 //
 // The abilities of store are kept. [New] refuses the result if store is nil or
 // the ring empty. It is safe for concurrent use; printing it shows no key.

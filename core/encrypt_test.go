@@ -317,3 +317,60 @@ func TestSEC67EncryptedPrintsNoKey(t *testing.T) {
 		t.Errorf("%q", got)
 	}
 }
+
+// TestSEC17EncryptedAgainstAWriter plays what docs/security.md leaves to somebody who
+// can write to the store: to hide a session, keep it from idling away and bring
+// it back. What ends it all the same is there as well.
+func TestSEC17EncryptedAgainstAWriter(t *testing.T) {
+	w, ctx, keys := server(t), t.Context(), ring(t, newKeys(1)...)
+	backend := core.ServerSide(core.Encrypted(w.store, keys))
+	m := w.manager(backend)
+	w.m = m
+	c := login(t, w, "ann")
+	id := c.id()
+	entry := func() core.Entry {
+		e, err := w.store.Load(ctx, id)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return e
+	}
+	e := entry()
+	if err := w.store.Release(ctx, e.User, id); err != nil {
+		t.Fatal(err)
+	}
+	if err := m.RevokeUser(ctx, "ann"); err != nil || c.user() != "ann" {
+		t.Errorf("hidden from the index, and RevokeUser still finds it (%v): docs/security.md says otherwise", err)
+	}
+	for hours := 1; hours <= 12; hours++ {
+		e = entry()
+		if err := w.store.Touch(ctx, id, e.Version, e.Expires.Add(100*time.Hour)); err != nil {
+			t.Fatal(err)
+		}
+		w.clock.advance(time.Hour)
+		want := "ann"
+		if hours == 12 {
+			want = "" // the lifetime is sealed with the rest
+		}
+		if got := c.user(); got != want {
+			t.Errorf("SEC12: %d hours after the login, the expiry being put off: %q, want %q", hours, got, want)
+		}
+	}
+	c = login(t, w, "ann")
+	id = c.id()
+	e = entry()
+	if err := m.RevokeAll(ctx); err != nil || c.user() != "" {
+		t.Errorf("RevokeAll misses a session: %v", err)
+	}
+	if _, err := w.store.Save(ctx, id, e, 0); err != nil {
+		t.Fatal(err)
+	}
+	if got := c.user(); got != "ann" {
+		t.Errorf("put back after its end, it is %q's: docs/security.md says otherwise", got)
+	}
+	w.clock.advance(time.Second)
+	c.m = w.manager(backend, func(config *core.Config) { config.NotBefore = w.clock.now() })
+	if got := c.user(); got != "" {
+		t.Errorf("SEC17: put back by a writer, it is %q's in spite of NotBefore", got)
+	}
+}

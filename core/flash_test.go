@@ -274,3 +274,76 @@ func TestC6BodyIsHeldForClientSideFlashes(t *testing.T) {
 	}
 	_ = r.end(200)
 }
+
+func TestC6BodyIsHeldForFlashesJustAdded(t *testing.T) {
+	r := newClient(t, sealed(t).m).begin()
+	r.s.Flash("info", "1")
+	if got := r.s.HoldBody(200); got != 32<<10 {
+		t.Errorf("holds %d: a read while the page is written would come too late", got)
+	}
+}
+
+func TestC7AskingWhetherToHoldIsNoUse(t *testing.T) {
+	c := newClient(t, sealed(t).m)
+	c.status(303, func(s *core.Session) { s.Flash("info", "1") })
+	x := c.status(200, nil)
+	before := x.response["Vary"]
+	r := c.begin()
+	if r.s.HoldBody(200) == 0 {
+		t.Fatal("nothing is held")
+	}
+	if err := r.end(200); err != nil {
+		t.Fatal(err)
+	}
+	if got := r.x.response["Vary"]; got != before {
+		t.Errorf("Vary is %q, without the question %q", got, before)
+	}
+}
+
+func TestF1LateReadIsReportedAndShownAgain(t *testing.T) {
+	both(t, func(t *testing.T, w *world) {
+		c := newClient(t, w.m)
+		c.status(303, func(s *core.Session) { s.Flash("info", "1") })
+		r := c.begin()
+		if err := r.end(200); err != nil {
+			t.Fatal(err)
+		}
+		r.s.PeekFlashes()
+		if n := w.events.count(core.EventTooLate); n != 0 {
+			t.Errorf("F1: looking at flashes after the request is told %d times", n)
+		}
+		r.s.Flashes()
+		if n := w.events.count(core.EventTooLate); n != 1 {
+			t.Errorf("F1: a read after the request is told %d times", n)
+		}
+		c.do(func(s *core.Session) {
+			if got := texts(s.Flashes()); got != "[1]" {
+				t.Errorf("F1: the next page shows %s", got)
+			}
+		})
+	})
+}
+
+func TestF1TypedFlashOfAnotherTypeIsTakenAndSkipped(t *testing.T) {
+	both(t, func(t *testing.T, w *world) {
+		text, number := core.NewFlashKey[string]("k"), core.NewFlashKey[int]("k")
+		c := newClient(t, w.m)
+		c.status(303, func(s *core.Session) { text.Add(s, "of an older version"); number.Add(s, 7) })
+		c.do(func(s *core.Session) {
+			if v, ok := number.Peek(s); v != 7 || !ok {
+				t.Errorf("Peek: %d %t", v, ok)
+			}
+			if v, ok := text.Peek(s); v != "of an older version" || !ok {
+				t.Errorf("Peek has taken what it could not read: %q %t", v, ok)
+			}
+			if v, ok := number.Take(s); v != 7 || !ok {
+				t.Errorf("Take: %d %t", v, ok)
+			}
+		})
+		c.do(func(s *core.Session) {
+			if v, ok := text.Peek(s); ok {
+				t.Errorf("%q is still there: it would be read, and skipped, until it lapses", v)
+			}
+		})
+	})
+}

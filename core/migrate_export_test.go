@@ -218,3 +218,15 @@ func (b *linkedBackend) Vacant(_ Scope, token string, _ ID) (Handle, string, err
 	}
 	return &linkedEntry{token: token}, token, nil
 }
+
+// WatchBackend is Watch of the backend that m has.
+func WatchBackend(ctx context.Context, m *Manager, ended func(ID)) error {
+	return m.backend.(Watcher).Watch(ctx, ended)
+}
+
+// SealLink is what a ServerSide keeps of the token of a linked backend for who
+// has its own token, and OpenLink the reverse.
+func SealLink(own, token string) (string, error) { return sealLink(own, token) }
+
+// OpenLink opens what SealLink made.
+func OpenLink(own, link string) (string, error) { return openLink(own, link) }

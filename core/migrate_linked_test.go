@@ -2,8 +2,11 @@ package core_test
 
 import (
 	"bytes"
+	"encoding/base64"
+	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -124,6 +127,58 @@ func TestSEC5MigratingLinkedLogin(t *testing.T) {
 	}
 }
 
+// TestL3MigratingLinkedLogoutThatHalfFails: the second one ends what the first could
+// not, also for applications that know the linked backend alone.
+func TestL3MigratingLinkedLogoutThatHalfFails(t *testing.T) {
+	for _, pair := range linkedPairs {
+		for _, state := range linkedStates[:4] {
+			for _, direction := range []string{"forth", "back"} {
+				for _, which := range []string{"old", "new"} {
+					t.Run(fmt.Sprintf("%s, %s, %s, the %s store takes no writes", pair, state.name, direction, which), func(t *testing.T) {
+						w := newStage(t, pair)
+						state.make(w)
+						w.client.on(w.toward(direction))
+						w.halfLogout(map[string]*probe{"old": w.old, "new": w.new}[which])
+						for range 2 { // while requests may be under way, and afterwards
+							for i, m := range []*core.Manager{w.during, w.back, w.before, w.after} {
+								for _, c := range []*client{w.first, w.client} {
+									if user := c.fork().on(m).user(); user != "" {
+										t.Errorf("K2: still %s, on manager %d", user, i)
+									}
+								}
+							}
+							w.clock.advance(6 * time.Minute)
+						}
+					})
+				}
+			}
+		}
+	}
+}
+
+// halfLogout logs out while p takes no writes, and again when it does.
+func (w *stage) halfLogout(p *probe) {
+	w.Helper()
+	logout := func() error {
+		r := w.client.fork().begin()
+		r.s.Logout()
+		return r.end(200)
+	}
+	p.hook(func(op string, _ core.ID) error {
+		if op == "save" || op == "delete" {
+			return errDown
+		}
+		return nil
+	})
+	if err := logout(); !errors.Is(err, core.ErrUnavailable) && p.Len() > 0 {
+		w.Errorf("at first: %v", err)
+	}
+	p.hook(nil)
+	if err := logout(); err != nil {
+		w.Errorf("again: %v", err)
+	}
+}
+
 // TestSEC7MigratingLinked looks for the other backend's token in a ServerSide's store.
 func TestSEC7MigratingLinked(t *testing.T) {
 	w := newStage(t, "linked to memory")
@@ -137,6 +192,25 @@ func TestSEC7MigratingLinked(t *testing.T) {
 		if bytes.Contains(entry.Data, []byte(token)) {
 			t.Error("the store has the token")
 		}
+	}
+}
+
+// TestSEC7MigratingLinkNeedsTheToken: all but the secret of a token is in the
+// store, and must not open the link.
+func TestSEC7MigratingLinkNeedsTheToken(t *testing.T) {
+	token := func(secret byte) string {
+		both := append(make([]byte, 16), bytes.Repeat([]byte{secret}, 32)...)
+		return base64.RawURLEncoding.EncodeToString(both)
+	}
+	link, err := core.SealLink(token(1), "the other token")
+	if err != nil || strings.Contains(link, "the other token") {
+		t.Fatalf("link %q: %v", link, err)
+	}
+	if got, err := core.OpenLink(token(1), link); err != nil || got != "the other token" {
+		t.Errorf("with the token: %q, %v", got, err)
+	}
+	if got, err := core.OpenLink(token(2), link); !errors.Is(err, core.ErrCorrupt) {
+		t.Errorf("without it: %q, %v", got, err)
 	}
 }
 

@@ -242,7 +242,8 @@ const kept = "memory to memory"
 
 // newStage returns a session that is logged in on the old side of pair.
 func newStage(t *testing.T, pair string) *stage {
-	w := &stage{move: newMove(t, pair)}
+	// An actor may wait long for its turn, on a machine that is busy.
+	w := &stage{move: newMove(t, pair, func(c *core.Config) { c.LoadTimeout, c.CommitTimeout = time.Minute, time.Minute })}
 	w.managers = []*core.Manager{w.during, w.back, w.during, w.after, w.back, w.before}
 	switch {
 	case strings.Contains(pair, "linked"):

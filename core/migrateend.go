@@ -33,16 +33,7 @@ func (d *migrationDir) DeleteID(ctx context.Context, id ID) error { return d.end
 func (m *Migration) end(ctx context.Context, id ID, until time.Time) error {
 	switch {
 	case m.kept:
-		leaving, err := m.bury(ctx, m.to.native, id, time.Time{})
-		if err != nil {
-			return err
-		}
-		if !leaving {
-			return m.from.dir.DeleteID(ctx, id)
-		}
-		// A move from there to here may be under way.
-		_, err = m.bury(ctx, m.from.native, id, time.Time{})
-		return err
+		return m.endKept(ctx, id)
 	case m.to.native != nil:
 		if _, err := m.bury(ctx, m.to.native, id, until); err != nil || m.from.dir == nil {
 			return err
@@ -63,9 +54,37 @@ func (m *Migration) end(ctx context.Context, id ID, until time.Time) error {
 	return errors.Join(errs[:]...)
 }
 
+// endKept is end for two of ServerSide. The old entry goes first: under a tombstone
+// in the new store nobody would find it again, to end it, if that failed.
+func (m *Migration) endKept(ctx context.Context, id ID) error {
+	if err := m.from.dir.DeleteID(ctx, id); err != nil {
+		return errors.Join(err, m.endArrived(ctx, id))
+	}
+	left, err := m.bury(ctx, m.to.native, id, time.Time{})
+	if err == nil && left {
+		// It may have been moved from here to there meanwhile, or is about to be.
+		_, err = m.bury(ctx, m.from.native, id, time.Time{})
+	}
+	return err
+}
+
+// endArrived ends the session id if it is in the new store, while the old one
+// cannot be written to. Its tombstone outlasts what may be left there.
+func (m *Migration) endArrived(ctx context.Context, id ID) error {
+	var l Loaded
+	h, err := m.to.native.peek(ctx, id, &l)
+	if isGone(err) || err == nil && (h.version == 0 || l.Record.move.place != placeHere) {
+		return nil
+	}
+	if err == nil {
+		_, err = m.bury(ctx, m.to.native, id, m.lasts(&l.Record))
+	}
+	return err
+}
+
 // bury puts a tombstone in the place of the session id in b, and reports whether
-// the session was on its way from there to the other side.
-func (m *Migration) bury(ctx context.Context, b *serverSide, id ID, until time.Time) (leaving bool, _ error) {
+// the session was on its way from there to the other side, or had left.
+func (m *Migration) bury(ctx context.Context, b *serverSide, id ID, until time.Time) (left bool, _ error) {
 	for {
 		var l Loaded
 		h, err := b.load(ctx, id, &l)
@@ -79,7 +98,7 @@ func (m *Migration) bury(ctx context.Context, b *serverSide, id ID, until time.T
 		case err != nil:
 			return false, err
 		}
-		leaving = leaving || l.Record.move.place == placeLeaving
+		left = left || l.Record.move.place == placeLeaving || l.Record.move.place == placeVoid
 		tomb := m.marker(id, placeEnded)
 		tomb.move.link = l.Record.move.link // to where it may have been moved
 		for _, t := range [...]time.Time{until, m.tombUntil(h, &l.Record)} {
@@ -89,7 +108,7 @@ func (m *Migration) bury(ctx context.Context, b *serverSide, id ID, until time.T
 		}
 		_, err = b.put(ctx, Scope{}, &serverHandle{}, &tomb, h.version)
 		if err == nil || !errors.Is(err, ErrConflict) && !isGone(err) || ctx.Err() != nil {
-			return leaving, err
+			return left, err
 		}
 		// Another request was faster; this one wins in the end, for each save
 		// that it loses to is one that cannot be made again.

@@ -178,6 +178,9 @@ func (m *Migration) lookLinked(ctx context.Context, scope Scope, t *twin) (_ Loa
 	}
 	if t.lr.move.moves > 0 { // it may have been ended by somebody who did not find it here
 		if _, err := n.peek(ctx, t.id, new(Loaded)); err != nil {
+			if isGone(err) { // it was, and could not be deleted here then
+				_ = b.Delete(ctx, l.Handle)
+			}
 			return Loaded{}, false, err
 		}
 	}

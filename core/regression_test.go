@@ -360,10 +360,16 @@ func TestRegressionSupersededLogoutIsSilent(t *testing.T) {
 }
 
 // peeking looks at the session in its context, as a logger or tracer does.
-type peeking struct{ core.Store }
+type peeking struct {
+	core.Store
+	m **core.Manager
+}
 
 func (s peeking) Save(ctx context.Context, id core.ID, e core.Entry, base core.Version) (core.Version, error) {
 	if sess, ok := core.FromContext(ctx); ok {
+		_ = sess.ID()
+	}
+	if sess, ok := (*s.m).FromContext(ctx); ok {
 		_ = sess.ID()
 	}
 	return s.Store.Save(ctx, id, e, base)
@@ -371,7 +377,8 @@ func (s peeking) Save(ctx context.Context, id core.ID, e core.Entry, base core.V
 
 func TestRegressionStoreThatLogsTheSessionDeadlocks(t *testing.T) {
 	w := server(t)
-	m := w.manager(core.ServerSide(peeking{w.store}))
+	var m *core.Manager
+	m = w.manager(core.ServerSide(peeking{w.store, &m}))
 	done := make(chan struct{})
 	c := newClient(t, m)
 	go func() {

@@ -3,6 +3,7 @@ package core_test
 import (
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/satchel-go/satchel/core"
 )
@@ -52,5 +53,40 @@ func TestSEC44CookiesRotate(t *testing.T) {
 	}
 	if got := idle.under(rotated).user(); got != "ann" {
 		t.Errorf("SEC44: a session that was not used meanwhile is %q's", got)
+	}
+}
+
+// TestT2SealingAnewIsNoActivity: a rotation of keys seals every cookie that comes
+// by, also those of requests that do not use the session. They keep it alive no longer.
+func TestT2SealingAnewIsNoActivity(t *testing.T) {
+	old, next := core.GenerateKey(), core.GenerateKey()
+	w := &world{T: t, clock: newClock(), events: &events{}}
+	with := func(keys string) *core.Manager {
+		ring, err := core.ParseKeyring(keys)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return w.manager(core.ClientSide(core.NewCookieSealer(ring)))
+	}
+	before, rotated := with(old), with(next+","+old)
+	for what, c := range map[string]struct {
+		use  func(*core.Session)
+		want string
+	}{
+		"a request that does not use it":    {nil, ""},
+		"one that is not to count as a use": {func(s *core.Session) { s.UserID(); s.SkipTouch() }, ""},
+		"one that reads":                    {func(s *core.Session) { s.UserID() }, "ann"},
+	} {
+		browser := newClient(t, before)
+		browser.do(func(s *core.Session) { s.Login("ann") })
+		w.clock.advance(20 * time.Minute)
+		browser.m = rotated
+		if x := browser.status(200, c.use); len(x.setCookie) != 1 {
+			t.Errorf("%s: not sealed anew: %q", what, x.setCookie)
+		}
+		w.clock.advance(11 * time.Minute)
+		if got := browser.user(); got != c.want {
+			t.Errorf("%s, 31 minutes after the login: %q, want %q", what, got, c.want)
+		}
 	}
 }

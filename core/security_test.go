@@ -542,6 +542,31 @@ func TestE3CorruptAndNewerRecords(t *testing.T) {
 	}
 }
 
+// An entry that was cut off anywhere, also one with the hash of the token before.
+func TestE3CutOffEntries(t *testing.T) {
+	w, spy := spied(t)
+	c := newClient(t, w.m)
+	c.do(func(s *core.Session) { s.Set("k", "v") })
+	for _, rotated := range []bool{false, true} {
+		if rotated {
+			c.do(func(s *core.Session) { s.Renew() })
+		}
+		var whole core.Entry
+		for _, e := range spy.writes {
+			whole = e
+		}
+		for n := range whole.Data {
+			cut := whole
+			cut.Data = whole.Data[:n:n]
+			spy.load = func(core.ID) (core.Entry, error) { return cut, nil }
+			if s, err := w.m.Load(c.exchange()); err == nil && !s.IsNew() {
+				t.Errorf("rotated %t: used with %d of %d bytes", rotated, n, len(whole.Data))
+			}
+		}
+		spy.load = nil
+	}
+}
+
 func TestE1ValueErrorsNameTheKey(t *testing.T) {
 	both(t, func(t *testing.T, w *world) {
 		c := newClient(t, w.m)

@@ -1,7 +1,6 @@
 package core
 
 import (
-	"context"
 	"fmt"
 	"sync"
 	"sync/atomic"
@@ -95,66 +94,6 @@ type putAside struct {
 	ending
 	base Record
 }
-
-// sessionContext carries a session in a request's context. It lives inside
-// the Session, so that carrying it costs no allocation.
-type sessionContext struct {
-	context.Context
-	s *Session
-}
-
-type sessionKey struct{}
-
-// requestKey finds the *Request of the innermost session in a context.
-type requestKey struct{}
-
-// Value implements [context.Context]: the innermost session under sessionKey,
-// each Manager's session under the Manager itself.
-func (c *sessionContext) Value(key any) any {
-	switch k := key.(type) {
-	case sessionKey:
-		return c.s
-	case requestKey:
-		return &c.s.request
-	case *Manager:
-		if k == c.s.m {
-			return c.s
-		}
-	}
-	return c.Context.Value(key)
-}
-
-// FromContext returns the session that ctx carries: the innermost one, if
-// several Managers serve the request.
-func FromContext(ctx context.Context) (*Session, bool) {
-	s, ok := ctx.Value(sessionKey{}).(*Session)
-	if ok {
-		s.given.Store(true)
-	}
-	return s, ok
-}
-
-// FromContext returns m's session that ctx carries.
-func (m *Manager) FromContext(ctx context.Context) (*Session, bool) {
-	s, ok := ctx.Value(m).(*Session)
-	if ok {
-		s.given.Store(true)
-	}
-	return s, ok
-}
-
-// NewContext returns a context derived from ctx that carries s: for handler
-// tests, and for adapters that replace a request's context.
-// It panics if s is nil.
-func NewContext(ctx context.Context, s *Session) context.Context {
-	if s == nil {
-		panic("core: NewContext: the session is nil: make one with Manager.NewSession")
-	}
-	return &sessionContext{Context: ctx, s: s}
-}
-
-// Context returns the request's context with the session in it.
-func (s *Session) Context() context.Context { return &s.ctx }
 
 // Format implements [fmt.Formatter]: whatever the verb, a session prints its
 // ID and never its content or token.
@@ -288,61 +227,6 @@ func (s *Session) SkipTouch() {
 	s.noTouch = true
 }
 
-// writable notes that the handler wants to write, and reports whether it
-// still makes sense to take the change. Superseded and read-only sessions take it and drop
-// it at the commit, with one event.
-func (s *Session) writable(what, key string) bool {
-	s.used = true
-	viewed := s.outside && s.phase == phaseReadOnly
-	if !s.over && !viewed {
-		return true
-	}
-	if key != "" {
-		what = fmt.Sprintf("%s %q", what, shorten(key, maxShown))
-	}
-	if viewed {
-		s.mistake(ErrReadOnly, ReasonReadOnly, what)
-	} else {
-		s.tooLate(ReasonAfterwards, what)
-	}
-	return false
-}
-
-// tooLate reports a change that comes too late to be kept.
-func (s *Session) tooLate(reason Reason, what string) { s.mistake(ErrTooLate, reason, what) }
-
-// mistake reports a change that cannot be kept: to the developer by event and
-// log, to the handler by Err, and in strict mode by a panic.
-func (s *Session) mistake(sentinel error, reason Reason, what string) {
-	err := fmt.Errorf("core: %s: %w: %s", what, sentinel, remedy(reason))
-	if s.late == nil {
-		s.late = err
-	}
-	s.tell(Event{Kind: EventTooLate, Reason: reason, Detail: what, Err: err})
-	if s.m.config.Strict {
-		s.strict(err)
-	}
-}
-
-// remedy says what a developer is to do about a mistake.
-func remedy(reason Reason) string {
-	switch reason {
-	case ReasonAfterwards:
-		return "use the session before the handler returns, or later with Manager.Update and its ID"
-	case ReasonReadOnly:
-		return "use Manager.Update to write"
-	}
-	return "use the session before the first byte of the response"
-}
-
-// strict makes a mistake loud.
-func (s *Session) strict(err error) {
-	if s.m.config.OnMistake == nil {
-		panic(fmt.Sprintf("satchel: strict mode: %v", err))
-	}
-	s.m.config.OnMistake(err)
-}
-
 // tell queues an event for when mu is free: observers may look at the session.
 func (s *Session) tell(e Event) {
 	if e.ID.IsZero() && s.stored {
@@ -363,19 +247,6 @@ func (s *Session) unlock() {
 	for i := range events {
 		s.m.observe(ctx, &s.request, events[i])
 	}
-}
-
-// withoutSession hides the session from those who get the context while the
-// session is locked.
-type withoutSession struct{ context.Context }
-
-// Value implements [context.Context].
-func (c withoutSession) Value(key any) any {
-	switch key.(type) {
-	case sessionKey, *Manager:
-		return nil
-	}
-	return c.Context.Value(key)
 }
 
 // undo is forget for what failed or is rolled back: the session that a login

@@ -209,6 +209,7 @@ func server(t *testing.T, edit ...func(*core.Config)) *world {
 func (w *world) manager(b core.Backend, edit ...func(*core.Config)) *core.Manager {
 	w.Helper()
 	c := core.Config{Now: w.clock.now, Observer: w.events.observe}
+	c.LoadTimeout, c.CommitTimeout = time.Minute, time.Minute // a busy machine is no outage
 	for _, f := range edit {
 		f(&c)
 	}

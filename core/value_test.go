@@ -62,6 +62,42 @@ func TestStrictModeFindsChangesInPlace(t *testing.T) {
 	_ = r.end(200)
 }
 
+func TestStrictModeFindsChangesThroughPointers(t *testing.T) {
+	w := server(t, func(c *core.Config) { c.Strict = true })
+	c := newClient(t, w.m)
+	c.do(func(s *core.Session) { s.Set("cart", cart{Items: []string{"a"}}) })
+	r := c.begin()
+	v, ok := core.Get[*cart](r.s, "cart")
+	if !ok {
+		t.Fatal("a cart is no *cart")
+	}
+	v.Items[0] = "c"
+	defer func() {
+		if p, _ := recover().(string); !strings.Contains(p, `"cart"`) {
+			t.Errorf("strict mode: %q", p)
+		}
+	}()
+	_ = r.end(200)
+}
+
+// What was stored by another version of the type, or by another program, may
+// encode to other bytes than it was read from. That is no change.
+func TestStrictModeKnowsReadingFromChanging(t *testing.T) {
+	type wider struct {
+		Items []string
+		At    time.Time
+		Since int
+	}
+	w := server(t, func(c *core.Config) { c.Strict = true })
+	c := newClient(t, w.m)
+	c.do(func(s *core.Session) { s.Set("cart", wider{Items: []string{"a"}, Since: 7}) })
+	c.do(func(s *core.Session) { // panics if it is taken for a change
+		if v, ok := core.Get[cart](s, "cart"); !ok || len(v.Items) != 1 {
+			t.Errorf("read %v", v)
+		}
+	})
+}
+
 func TestK1ClearAndOverlappingChanges(t *testing.T) {
 	w := server(t)
 	c := newClient(t, w.m)
@@ -108,6 +144,55 @@ func TestK1UpdateAfterSetAndDelete(t *testing.T) {
 				t.Errorf("an update of the wrong type says %v", err)
 			}
 		})
+	})
+}
+
+func TestK1SetAndDeleteAfterUpdate(t *testing.T) {
+	both(t, func(t *testing.T, w *world) {
+		inc := func(n int) int { return n + 1 }
+		c := newClient(t, w.m)
+		c.do(func(s *core.Session) { s.Set("a", 1); s.Set("b", 1) })
+		c.do(func(s *core.Session) {
+			core.Update(s, "a", inc)
+			s.Set("a", 10)
+			core.Update(s, "b", inc)
+			s.Delete("b")
+		})
+		c.do(func(s *core.Session) {
+			if a, _ := core.Get[int](s, "a"); a != 10 {
+				t.Errorf("set to 10 after an update, a is %d", a)
+			}
+			if b, ok := core.Get[int](s, "b"); ok {
+				t.Errorf("deleted after an update, b is %d", b)
+			}
+		})
+	})
+}
+
+func TestE1FailedChangesLeaveTheValueAndCanBeMended(t *testing.T) {
+	both(t, func(t *testing.T, w *world) {
+		inc := func(n int) int { return n + 1 }
+		c := newClient(t, w.m)
+		c.do(func(s *core.Session) { s.Set("a", "text"); s.Set("b", "text"); s.Set("c", "text") })
+		c.do(func(s *core.Session) {
+			core.Update(s, "a", inc)
+			s.Set("b", make(chan int))
+			core.Update(s, "c", inc)
+			for _, key := range []string{"a", "b", "c"} {
+				if v, _ := core.Get[string](s, key); v != "text" {
+					t.Errorf("after a change that failed %s is %q", key, v)
+				}
+			}
+			s.Set("a", "mended")
+			s.Delete("b")
+			s.Set("c", "mended")
+			if err := s.Err(); err != nil {
+				t.Errorf("mended: %v", err)
+			}
+		})
+		if a, b := c.get("a"), c.get("b"); a != "mended" || b != "" {
+			t.Errorf("a is %q, b is %q", a, b)
+		}
 	})
 }
 

@@ -226,3 +226,30 @@ func TestDoneAsksOnceWhereNothingCanTell(t *testing.T) {
 		}
 	})
 }
+
+func TestI2OwnRevocationsAreNoticedAtOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := server(t)
+		var id core.ID
+		newClient(t, w.m).do(func(s *core.Session) { s.Login("ann") })
+		list, err := w.m.List(t.Context(), "ann")
+		if err != nil || len(list) != 1 {
+			t.Fatalf("ann has %v, %v", list, err)
+		}
+		id = list[0].ID
+		plain := w.manager(core.ServerSide(&hooked{Store: w.store}))
+		done, err := plain.Done(t.Context(), id)
+		if err != nil {
+			t.Fatal(err)
+		}
+		synctest.Wait()
+		begun := time.Now()
+		if err := plain.Revoke(t.Context(), id); err != nil {
+			t.Fatal(err)
+		}
+		<-done
+		if d := time.Since(begun); d != 0 {
+			t.Errorf("noticed after %v", d)
+		}
+	})
+}

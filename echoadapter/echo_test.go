@@ -55,7 +55,7 @@ func TestOnErrorReturnsError(t *testing.T) {
 	spy := func(next echo.HandlerFunc) echo.HandlerFunc {
 		return func(c echo.Context) error {
 			err := next(c)
-			if res := c.Response(); !res.Committed || res.Status != 507 || res.Size == 0 {
+			if res := c.Response(); !res.Committed || res.Status != 507 || res.Size != int64(len("{\"message\":\"full\"}\n")) {
 				t.Errorf("Echo's response is %d, %d bytes, committed: %v", res.Status, res.Size, res.Committed)
 			}
 			return err

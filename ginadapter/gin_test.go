@@ -81,31 +81,41 @@ func TestC3OnErrorWithoutAStatus(t *testing.T) {
 	r.Wants(t, 200, "sorry")
 }
 
-// Gin takes informational headers for the response; with sessions it does not.
+// Gin takes informational headers for the response; with sessions it does
+// not, and what follows without a status is a 200.
 func TestEarlyHints(t *testing.T) {
 	m, _ := adapterunit.ServerSide(t, core.Config{})
 	e := gin.New()
-	e.GET("/", Middleware(m), func(c *gin.Context) {
+	hints := func(c *gin.Context) {
 		c.Header("Link", "</style.css>")
 		c.Status(103)
 		c.Writer.WriteHeaderNow()
 		Session(c).Set("k", "v")
+	}
+	e.GET("/404", Middleware(m), func(c *gin.Context) {
+		hints(c)
 		c.String(404, "no")
+	})
+	e.GET("/200", Middleware(m), func(c *gin.Context) {
+		hints(c)
+		_, _ = c.Writer.WriteString("yes")
 	})
 	server := httptest.NewServer(e)
 	defer server.Close()
-	r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, server.URL, nil)
-	if err != nil {
-		t.Fatal(err)
+	for path, status := range map[string]int{"/404": 404, "/200": 200} {
+		r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, server.URL+path, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		res, err := server.Client().Do(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_ = res.Body.Close() // only the header matters
+		got := reply{Status: res.StatusCode, Header: res.Header}
+		got.Wants(t, status, "")
+		got.Cookie(t)
 	}
-	res, err := server.Client().Do(r)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer res.Body.Close() //nolint:errcheck // only the header matters
-	got := reply{Status: res.StatusCode, Header: res.Header}
-	got.Wants(t, 404, "")
-	got.Cookie(t)
 }
 
 // A part of a file is sent with the status that was recorded for it.
@@ -199,6 +209,42 @@ func TestHandleContext(t *testing.T) {
 			r.Cookie(t)
 		})
 	}
+}
+
+// With several Managers, each finds its own writer again.
+func TestHandleContextWithTwoManagers(t *testing.T) {
+	m, _ := adapterunit.ServerSide(t, core.Config{})
+	other, _ := adapterunit.ServerSide(t, core.Config{Cookie: core.Cookie{Name: "__Host-other"}})
+	e := gin.New()
+	e.Use(Middleware(m), Middleware(other))
+	e.GET("/old", func(c *gin.Context) {
+		c.Request.URL.Path = "/new"
+		e.HandleContext(c)
+	})
+	e.GET("/new", func(c *gin.Context) {
+		SessionOf(c, m).Set("k", "v")
+		SessionOf(c, other).Set("k", "v")
+		c.String(201, "new")
+	})
+	r := adapterunit.Request(t, e, "/old", "")
+	r.Wants(t, 201, "new")
+	if lines := r.Header.Values("Set-Cookie"); len(lines) != 2 {
+		t.Errorf("cookies %q", lines)
+	}
+}
+
+// Mounted twice, it commits when the outer one is done: middleware between
+// the two can still use the session after the handlers.
+func TestTwiceWithMiddlewareBetween(t *testing.T) {
+	m, _ := adapterunit.ServerSide(t, core.Config{})
+	between := func(c *gin.Context) {
+		c.Next()
+		Session(c).Set("k", "v")
+		c.String(201, "between")
+	}
+	r := serve(t, func(*gin.Context) error { return nil }, "", Middleware(m), between, Middleware(m))
+	r.Wants(t, 201, "between")
+	r.Cookie(t)
 }
 
 // A copy of the context, for goroutines that outlive the request, can read

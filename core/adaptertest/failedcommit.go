@@ -71,6 +71,20 @@ var failedCommitCases = append(failedWays(),
 		},
 	},
 	testCase{
+		name: "C3_SEC58_handler_writes_on",
+		why:  "What is written behind the error page is read as part of it.",
+		run: func(h *harness) {
+			s := h.open(setup{routes: []Route{post("/on", setThen(func(r Request) error {
+				for _, text := range []string{"one", "two", "three"} {
+					_ = r.Text(201, text) // it may be told, or not
+				}
+				return nil
+			}))}})
+			h.faults.down(opSave)
+			s.client().post("/on").refusal(503, unavailableBody)
+		},
+	},
+	testCase{
 		name: "C3_value_that_cannot_be_encoded",
 		why:  "A programming mistake is an error that is seen, not a value that is missing later.",
 		run: func(h *harness) {

@@ -17,6 +17,11 @@ var failureCases = []testCase{
 		run:  canary,
 	},
 	{
+		name: "E1_request_is_known",
+		why:  "An event or a description that names another request misleads whoever reads it.",
+		run:  requestIsKnown,
+	},
+	{
 		name: "E1_errors_branch_by_sentinel",
 		why:  "Handlers decide by what went wrong, without reading texts.",
 		run:  sentinels,
@@ -122,6 +127,49 @@ func damageRecords(h *harness, reason core.Reason, damage func([]byte) [][]byte)
 		twin.has("k", "new")
 	}
 	c.has("k", "v") // as it was
+}
+
+// requestIsKnown keeps what the adapter said of one request and compares it
+// after another: frameworks use their buffers again.
+func requestIsKnown(h *harness) {
+	type seen struct {
+		method, path, ip, agent, header, absent string
+		secure                                  bool
+	}
+	described := make(chan seen, 1)
+	describe := func(ex core.Exchange) string {
+		d := seen{
+			method: ex.Method(), ip: ex.RemoteIP(), secure: ex.Secure(),
+			agent: ex.RequestHeader("User-Agent"), header: ex.RequestHeader("x-one"), absent: ex.RequestHeader("X-Absent"),
+		}
+		if p, ok := ex.(core.RequestPather); ok {
+			d.path = p.RequestPath()
+		}
+		described <- d
+		return d.agent
+	}
+	login := func(r Request) error { r.Session().Login("ann"); return r.Text(200, "in") }
+	s := h.open(setup{
+		core:   func(c *core.Config) { c.Describe = describe },
+		routes: []Route{post("/first", login), post("/other", login)},
+	})
+	c := s.client() // one connection, and so one buffer, where all that differs is in the same places
+	c.post("/first", "User-Agent", "first", "X-One", "1").wants(200, "in")
+	first := <-described
+	for range 5 {
+		c.post("/other", "User-Agent", "other", "X-One", "2").wants(200, "in")
+		<-described
+	}
+	if want := (seen{method: "POST", path: "/first", ip: "127.0.0.1", agent: "first", header: "1"}); first != want {
+		h.Errorf("the request is described as\n%+v, want\n%+v", first, want)
+	}
+	paths := map[core.EventKind][]string{}
+	for _, e := range h.events.list() {
+		paths[e.Kind] = append(paths[e.Kind], e.Request.Method+" "+e.Request.Path)
+	}
+	if got := paths[core.EventLogin]; !slices.Equal(got, []string{"POST /first", "POST /other", "POST /other", "POST /other", "POST /other", "POST /other"}) {
+		h.Errorf("users logged in by %q", got)
+	}
 }
 
 func canary(h *harness) {

@@ -34,6 +34,12 @@ var identityCases = []testCase{
 		limited: func(h *harness) { oldToken(h, "/login?user=ann", "v") },
 	},
 	{
+		name:    "I1_SEC3_so_it_is_with_a_repeated_login",
+		why:     "Who is asked for the password again has a thief with the old token thrown out.",
+		run:     func(h *harness) { repeatedLogin(h, "user= new=true ended=true") },
+		limited: func(h *harness) { repeatedLogin(h, asAnn) },
+	},
+	{
 		name:    "I1_old_token_is_dead_after_Renew",
 		why:     "Renew is for changes of privileges: what was there before has none.",
 		run:     func(h *harness) { oldToken(h, "/renew", absent) },
@@ -193,6 +199,28 @@ func oldToken(h *harness, target, want string) {
 		r.wants(200, "user= new=false ended=false") // at any rate it is not logged in
 	}
 	c.has("k", "v")
+}
+
+// repeatedLogin checks what the token from before a second login of the same
+// user gives afterwards.
+func repeatedLogin(h *harness, want string) {
+	h.Helper()
+	s := h.open(setup{})
+	c := s.client()
+	c.login("ann")
+	c.set("k", "v")
+	old, id := c.token(), c.id()
+	h.clock.advance(tick)
+	c.post("/login?user=ann").wantsStatus(200).sets()
+	if c.token() == old {
+		h.Errorf("the token is still the one from before the second login")
+	}
+	s.with(old).is(want)
+	c.is(asAnn)
+	c.has("k", "v")
+	if c.id() != id {
+		h.Errorf("the session's public ID changed")
+	}
 }
 
 func replayAfterLogout(h *harness, want string) {

@@ -43,7 +43,7 @@ func duringFlight(h *harness, end func(*site, *client)) {
 		if strings.Contains(target, "read") {
 			h.clock.advance(10 * 60 * tick) // a touch is due
 		}
-		copied := c.twin()
+		copied, id := c.twin(), c.id()
 		slow := copied.async(target)
 		h.await(g)
 		end(s, c)
@@ -52,6 +52,12 @@ func duringFlight(h *harness, end func(*site, *client)) {
 			h.Errorf("%s in flight: %d, Set-Cookie %q, want 200 and none", target, r.status, r.ours())
 		}
 		copied.get("/who").wants(200, "user= new=true ended=false")
+		if h.store == nil {
+			continue
+		}
+		if e, err := h.store.Load(h.Context(), id); !errors.Is(err, core.ErrNotFound) {
+			h.Errorf("%s in flight: an entry of %d bytes is in the store again, or nobody knows: %v", target, len(e.Data), err)
+		}
 	}
 	h.wantEvents(3, core.EventDropped, core.ReasonEnded) // set, renew and flash; reading drops nothing
 }

@@ -45,7 +45,10 @@ type Page struct {
 	// InsecureAllowRemote shows the page to whoever can reach the server, under
 	// any name: for containers and for testing with a telephone. By default
 	// only loopback addresses may look, and only under localhost or such an
-	// address, which keeps other websites out. Set it before the first request.
+	// address, which keeps other websites out. A proxy on this machine whose
+	// X-Forwarded-For or X-Real-IP name other addresses is refused; one that says
+	// nothing of its clients, and asks for localhost, passes for the machine itself. Set it
+	// before the first request.
 	InsecureAllowRemote bool
 
 	several bool // Managers

@@ -144,15 +144,17 @@ func TestForThisMachineOnly(t *testing.T) {
 		{"", "localhost", "", 403},
 	} {
 		for _, query := range []string{"", "?q=ann", "?trouble=1", "?css"} {
-			r := a.request(mounted + query)
-			r.RemoteAddr, r.Host = c.remote, c.host
-			for line := range strings.Lines(c.forwarded) {
-				r.Header.Add("X-Forwarded-For", strings.TrimSpace(line))
-			}
-			w := httptest.NewRecorder()
-			a.page.ServeHTTP(w, r)
-			if w.Code != c.want || c.want == 403 && strings.ContainsAny(w.Body.String(), "<{") {
-				t.Errorf("%s, %+v: %d", query, c, w.Code)
+			for _, name := range []string{"X-Forwarded-For", "X-Real-IP"} {
+				r := a.request(mounted + query)
+				r.RemoteAddr, r.Host = c.remote, c.host
+				for line := range strings.Lines(c.forwarded) {
+					r.Header.Add(name, strings.TrimSpace(line))
+				}
+				w := httptest.NewRecorder()
+				a.page.ServeHTTP(w, r)
+				if w.Code != c.want || c.want == 403 && strings.ContainsAny(w.Body.String(), "<{") {
+					t.Errorf("%s, %+v, %s: %d", query, c, name, w.Code)
+				}
 			}
 		}
 	}

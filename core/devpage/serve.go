@@ -65,7 +65,8 @@ func local(r *http.Request) bool {
 	if err != nil || !loopback(client) {
 		return false
 	}
-	for _, line := range r.Header.Values("X-Forwarded-For") { // through a proxy on this machine
+	// Through a proxy on this machine: one that tells of its clients.
+	for _, line := range append(r.Header.Values("X-Forwarded-For"), r.Header.Values("X-Real-IP")...) {
 		for hop := range strings.SplitSeq(line, ",") {
 			if !loopback(strings.TrimSpace(hop)) {
 				return false

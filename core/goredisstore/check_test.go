@@ -69,6 +69,10 @@ func TestStartWithEvictingServer(t *testing.T) {
 	if err := start(client, goredisstore.Config{AllowEviction: true}); err != nil {
 		t.Errorf("with AllowEviction: %v", err)
 	}
+	for _, policy := range []string{"allkeys-random", "volatile-lru", "volatile-ttl"} { // all of ours expire
+		server.MustDo("CONFIG", "SET", "maxmemory-policy", policy)
+		wantAdvice(t, start(client, goredisstore.Config{}), policy)
+	}
 	server.MustDo("CONFIG", "SET", "maxmemory-policy", "noeviction")
 	if err := start(client, goredisstore.Config{}); err != nil {
 		t.Errorf("with noeviction: %v", err)
@@ -82,13 +86,26 @@ func TestStartWithEvictingServer(t *testing.T) {
 
 func TestStartWithOldServer(t *testing.T) {
 	proxy := redistest.StartProxy(t, redistest.Shared(t).Addr())
-	client := newClient(t, proxy.Addr())
-	client.AddHook(oldServer{})
-	wantAdvice(t, start(client, goredisstore.Config{}), "the server is version 5.0.14: upgrade it to 6.2 or later")
+	for _, version := range []string{"5.0.14", "6.0.16"} {
+		client := newClient(t, proxy.Addr())
+		client.AddHook(oldServer{version: version})
+		wantAdvice(t, start(client, goredisstore.Config{}), "the server is version "+version+": upgrade it to 6.2 or later")
+	}
+	for _, version := range []string{"6.2.0", "7.0.1", "10.0.0"} {
+		client := newClient(t, proxy.Addr())
+		client.AddHook(oldServer{version: version})
+		if err := start(client, goredisstore.Config{}); err != nil {
+			t.Errorf("version %s: %v", version, err)
+		}
+	}
 }
 
 // oldServer makes a server say that it is old: no such server is at hand.
-type oldServer struct{ redis.Hook }
+type oldServer struct {
+	redis.Hook
+
+	version string
+}
 
 func (oldServer) DialHook(next redis.DialHook) redis.DialHook { return next }
 
@@ -96,11 +113,11 @@ func (oldServer) ProcessPipelineHook(next redis.ProcessPipelineHook) redis.Proce
 	return next
 }
 
-func (oldServer) ProcessHook(next redis.ProcessHook) redis.ProcessHook {
+func (o oldServer) ProcessHook(next redis.ProcessHook) redis.ProcessHook {
 	return func(ctx context.Context, cmd redis.Cmder) error {
 		err := next(ctx, cmd)
 		if c, ok := cmd.(*redis.StringCmd); ok && cmd.Name() == "info" {
-			c.SetVal("# Server\r\nredis_version:5.0.14\r\n")
+			c.SetVal("# Server\r\nredis_version:" + o.version + "\r\n")
 		}
 		return err
 	}
@@ -122,6 +139,8 @@ func TestStartWithWrongClient(t *testing.T) {
 	}{
 		"none":             {nil, goredisstore.Config{}, "New(nil)"},
 		"nil":              {(*redis.Client)(nil), goredisstore.Config{}, "nil client"},
+		"nil cluster":      {(*redis.ClusterClient)(nil), goredisstore.Config{}, "nil client"},
+		"nil ring":         {(*redis.Ring)(nil), goredisstore.Config{}, "nil client"},
 		"cluster replicas": {redis.NewClusterClient(&redis.ClusterOptions{Addrs: addr, ReadOnly: true, ContextTimeoutEnabled: true}), goredisstore.Config{}, "reads from replicas"},
 		"negative timeout": {newClient(t, addr[0]), goredisstore.Config{Timeout: -1}, "Timeout is negative"},
 	} {

@@ -15,6 +15,9 @@ import (
 
 func TestMain(m *testing.M) { os.Exit(redistest.Main(m)) }
 
+// patience is longer than a busy machine takes, where a timeout is not the matter.
+const patience = time.Minute
+
 // newClient returns a client of the server at addr, closed after the test.
 func newClient(tb testing.TB, addr string) *redis.Client {
 	tb.Helper()
@@ -28,7 +31,7 @@ func newClient(tb testing.TB, addr string) *redis.Client {
 func newStore(tb testing.TB, now func() time.Time) *goredisstore.Store {
 	tb.Helper()
 	client := newClient(tb, redistest.Shared(tb).Addr())
-	return goredisstore.New(client, goredisstore.Config{Prefix: redistest.UniquePrefix(tb), Now: now})
+	return goredisstore.New(client, goredisstore.Config{Prefix: redistest.UniquePrefix(tb), Now: now, Timeout: patience})
 }
 
 func TestStore(t *testing.T) {
@@ -41,6 +44,6 @@ func TestStoreWithFakeClock(t *testing.T) {
 	t.Cleanup(func() { _ = client.Close() })
 	storetest.RunWithClock(t, func(t *testing.T) (core.Store, storetest.Clock) {
 		clock := storetest.NewFakeClock()
-		return goredisstore.New(client, goredisstore.Config{Prefix: redistest.UniquePrefix(t), Now: clock.Now}), clock
+		return goredisstore.New(client, goredisstore.Config{Prefix: redistest.UniquePrefix(t), Now: clock.Now, Timeout: patience}), clock
 	})
 }

@@ -2,6 +2,7 @@ package goredisstore_test
 
 import (
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"net/http"
 	"strings"
@@ -12,6 +13,7 @@ import (
 
 	"github.com/satchel-go/satchel/core"
 	"github.com/satchel-go/satchel/core/goredisstore"
+	"github.com/satchel-go/satchel/core/storetest"
 	"github.com/satchel-go/satchel/internal/redistest"
 )
 
@@ -312,5 +314,33 @@ func TestT1ClockSkew(t *testing.T) {
 		if left, _ := srv.MustDo("PTTL", key).(int64); left <= 0 {
 			t.Errorf("%s never expires", key)
 		}
+	}
+}
+
+// At the very millisecond of its expiry a session is over for each operation
+// alike: none brings back what another has called gone.
+func TestT1ExpiryIsTheSameForAll(t *testing.T) {
+	t.Parallel()
+	clock := storetest.NewFakeClock()
+	store := newStore(t, clock.Now)
+	expires := clock.Now().Truncate(time.Second).Add(time.Minute)
+	e := core.Entry{Data: []byte("x"), Expires: expires}
+	v, err := store.Save(t.Context(), core.ID{1}, e, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	clock.Advance(expires.Sub(clock.Now()))
+	later := core.Entry{Data: []byte("y"), Expires: expires.Add(time.Hour)}
+	for name, f := range map[string]func() error{
+		"Load":  func() error { _, err := store.Load(t.Context(), core.ID{1}); return err },
+		"Save":  func() error { _, err := store.Save(t.Context(), core.ID{1}, later, v); return err },
+		"Touch": func() error { return store.Touch(t.Context(), core.ID{1}, v, later.Expires) },
+	} {
+		if err := f(); !errors.Is(err, core.ErrNotFound) {
+			t.Errorf("%s: %v, want ErrNotFound", name, err)
+		}
+	}
+	if _, err := store.Save(t.Context(), core.ID{1}, later, 0); err != nil {
+		t.Errorf("Save of a new one: %v", err)
 	}
 }

@@ -303,3 +303,41 @@ func TestL3ClientHangsUpDuringLoad(t *testing.T) {
 		t.Errorf("afterwards the value is %q", got)
 	}
 }
+
+// A replica may lack what its master has. It is asked for nothing: a session that
+// is missing there logs nobody out, and a revocation does not go by its index.
+func TestL3ReplicaIsNotAsked(t *testing.T) {
+	t.Parallel()
+	master, replica := redistest.Start(t, redistest.Args("--repl-diskless-sync-delay", "0")), redistest.Start(t)
+	replica.MustDo("REPLICAOF", "127.0.0.1", fmt.Sprint(master.Port()))
+	master.AwaitReplica(replica)
+	store := goredisstore.New(newClient(t, replica.Addr()), goredisstore.Config{})
+	for name, f := range map[string]func() error{
+		"Load":   func() error { _, err := store.Load(t.Context(), core.ID{1}); return err },
+		"List":   func() error { _, err := store.List(t.Context(), "ann"); return err },
+		"Delete": func() error { return store.Delete(t.Context(), core.ID{1}) },
+	} {
+		if err := f(); !errors.Is(err, core.ErrUnavailable) {
+			t.Errorf("%s: %v, want ErrUnavailable", name, err)
+		}
+	}
+}
+
+// A call ends with the store's timeout, also when its caller would wait for longer.
+func TestC5EveryCallEndsWithTheTimeout(t *testing.T) {
+	t.Parallel()
+	for _, obedient := range []bool{true, false} {
+		proxy := redistest.StartProxy(t, redistest.Shared(t).Addr())
+		proxy.Blackhole()
+		client := redis.NewClient(&redis.Options{Addr: proxy.Addr(), ContextTimeoutEnabled: obedient})
+		t.Cleanup(func() { _ = client.Close() })
+		store := goredisstore.New(client, goredisstore.Config{})
+		ctx, cancel := context.WithTimeout(t.Context(), 4*time.Second)
+		defer cancel()
+		began := time.Now()
+		_, err := store.Load(ctx, core.ID{1})
+		if took := time.Since(began); !errors.Is(err, core.ErrUnavailable) || took > 2*time.Second {
+			t.Errorf("ContextTimeoutEnabled %v: %v after %v, want ErrUnavailable after half a second", obedient, err, took)
+		}
+	}
+}

@@ -4,13 +4,13 @@ import (
 	"context"
 	"crypto/fips140"
 	"crypto/sha1"
+	"embed"
 	"encoding/hex"
 	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
-	"os"
 	"slices"
 	"strings"
 	"sync"
@@ -304,11 +304,16 @@ func (r *rig) keys(srv *redistest.Server) []string {
 	return keys
 }
 
+// scripts are the store's, as they are built in: "make mutate" changes them.
+//
+//go:embed lua/*.lua
+var scripts embed.FS
+
 // script matches the commands that run one of the store's scripts.
 func script(names ...string) redistest.Match {
 	var texts []string
 	for _, name := range names {
-		source, err := os.ReadFile("lua/" + name + ".lua")
+		source, err := scripts.ReadFile("lua/" + name + ".lua")
 		if err != nil {
 			panic(err)
 		}

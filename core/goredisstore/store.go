@@ -76,15 +76,24 @@ func New(client redis.UniversalClient, c Config) *Store {
 	return s
 }
 
+var errNilClient = errors.New("goredisstore: New was given a nil client")
+
 func usable(client redis.UniversalClient) error {
 	switch c := client.(type) {
 	case nil:
 		return errors.New("goredisstore: New(nil): give it a client, such as redis.NewClient(…)")
 	case *redis.Client:
 		if c == nil {
-			return errors.New("goredisstore: New was given a nil client")
+			return errNilClient
+		}
+	case *redis.Ring:
+		if c == nil {
+			return errNilClient
 		}
 	case *redis.ClusterClient:
+		if c == nil {
+			return errNilClient
+		}
 		if o := c.Options(); o.ReadOnly || o.RouteByLatency || o.RouteRandomly {
 			return errors.New("goredisstore: the cluster client reads from replicas, where a session may be out of date or missing: " +
 				"leave ReadOnly, RouteByLatency and RouteRandomly off in redis.ClusterOptions")

@@ -1,25 +1,29 @@
 package goredisstore
 
 import (
+	"crypto/tls"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/redis/go-redis/v9"
 )
 
 func TestURL(t *testing.T) {
 	for url, want := range map[string]redis.UniversalOptions{
-		"redis://localhost":                           {Addrs: []string{"localhost:6379"}},
-		"redis://localhost/":                          {Addrs: []string{"localhost:6379"}},
-		"redis://10.0.0.1:7000/3":                     {Addrs: []string{"10.0.0.1:7000"}, DB: 3},
-		"redis://[::1]:7000":                          {Addrs: []string{"[::1]:7000"}},
-		"redis://:p%40ss%2Fw%3A@host":                 {Addrs: []string{"host:6379"}, Password: "p@ss/w:"},
-		"redis://app:pa:ss@host":                      {Addrs: []string{"host:6379"}, Username: "app", Password: "pa:ss"},
-		"redis-cluster://a,b:7001,c":                  {Addrs: []string{"a:6379", "b:7001", "c:6379"}},
-		"redis-cluster://:pw@a,b/0":                   {Addrs: []string{"a:6379", "b:6379"}, Password: "pw"},
-		"redis-sentinel://a,b:1/main":                 {Addrs: []string{"a:26379", "b:1"}, MasterName: "main"},
-		"redis-sentinel://u:p@a/main/2":               {Addrs: []string{"a:26379"}, MasterName: "main", DB: 2, Username: "u", Password: "p"},
-		"redis-sentinel://a/m?sentinel_password=x%26": {Addrs: []string{"a:26379"}, MasterName: "m", SentinelPassword: "x&"},
+		"redis://localhost":                                            {Addrs: []string{"localhost:6379"}},
+		"redis://localhost/":                                           {Addrs: []string{"localhost:6379"}},
+		"redis://10.0.0.1:7000/3":                                      {Addrs: []string{"10.0.0.1:7000"}, DB: 3},
+		"redis://[::1]:7000":                                           {Addrs: []string{"[::1]:7000"}},
+		"redis://:p%40ss%2Fw%3A@host":                                  {Addrs: []string{"host:6379"}, Password: "p@ss/w:"},
+		"redis://app:pa:ss@host":                                       {Addrs: []string{"host:6379"}, Username: "app", Password: "pa:ss"},
+		"redis-cluster://a,b:7001,c":                                   {Addrs: []string{"a:6379", "b:7001", "c:6379"}},
+		"redis-cluster://:pw@a,b/0":                                    {Addrs: []string{"a:6379", "b:6379"}, Password: "pw"},
+		"redis-sentinel://a,b:1/main":                                  {Addrs: []string{"a:26379", "b:1"}, MasterName: "main"},
+		"redis-sentinel://u:p@a/main/2":                                {Addrs: []string{"a:26379"}, MasterName: "main", DB: 2, Username: "u", Password: "p"},
+		"redis-sentinel://a/m?sentinel_password=x%26":                  {Addrs: []string{"a:26379"}, MasterName: "m", SentinelPassword: "x&"},
+		"redis-sentinel://a/m?sentinel_username=s&sentinel_password=x": {Addrs: []string{"a:26379"}, MasterName: "m", SentinelUsername: "s", SentinelPassword: "x"},
+		"redis://app:p@ss@host":                                        {Addrs: []string{"host:6379"}, Username: "app", Password: "p@ss"},
 	} {
 		got, _, err := parseURL(url)
 		if err != nil {
@@ -27,12 +31,12 @@ func TestURL(t *testing.T) {
 			continue
 		}
 		same := strings.Join(got.Addrs, " ") == strings.Join(want.Addrs, " ") && got.DB == want.DB && got.Username == want.Username &&
-			got.Password == want.Password && got.MasterName == want.MasterName && got.SentinelPassword == want.SentinelPassword
+			got.Password == want.Password && got.MasterName == want.MasterName && got.SentinelPassword == want.SentinelPassword && got.SentinelUsername == want.SentinelUsername
 		if !same || got.TLSConfig != nil {
 			t.Errorf("%s: %+v", url, got)
 		}
 		secure, _, err := parseURL(strings.Replace(url, "redis", "rediss", 1))
-		if err != nil || secure.TLSConfig == nil || secure.TLSConfig.InsecureSkipVerify {
+		if err != nil || secure.TLSConfig == nil || secure.TLSConfig.InsecureSkipVerify || secure.TLSConfig.MinVersion < tls.VersionTLS12 {
 			t.Errorf("%s with TLS: %+v, %v", url, secure, err)
 		}
 	}
@@ -71,6 +75,38 @@ func TestURLThatMakesNoSense(t *testing.T) {
 		}
 		if _, openErr := Open(url, Config{}); openErr == nil {
 			t.Errorf("Open(%q) succeeds", url)
+		}
+	}
+}
+
+// The clients are of the kind that the URL names, and suit sessions.
+func TestURLMakesClient(t *testing.T) {
+	suits := func(url string, deadlines bool, dial time.Duration) {
+		t.Helper()
+		if !deadlines || dial != time.Second {
+			t.Errorf("%s: obeys deadlines: %v, connects for %v", url, deadlines, dial)
+		}
+	}
+	for _, url := range []string{"redis://a", "redis-cluster://a", "redis-sentinel://a/m"} {
+		client, err := NewClient(url)
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { _ = client.Close() })
+		_, kind, _ := parseURL(url)
+		switch c := client.(type) {
+		case *redis.ClusterClient:
+			suits(url, c.Options().ContextTimeoutEnabled, c.Options().DialTimeout)
+			if kind != "-cluster" {
+				t.Errorf("%s: a client of a cluster", url)
+			}
+		case *redis.Client:
+			suits(url, c.Options().ContextTimeoutEnabled, c.Options().DialTimeout)
+			if sentinel := c.Options().Addr == "FailoverClient"; sentinel != (kind == "-sentinel") || kind == "-cluster" {
+				t.Errorf("%s: a client of %s", url, c.Options().Addr)
+			}
+		default:
+			t.Errorf("%s: %T", url, client)
 		}
 	}
 }

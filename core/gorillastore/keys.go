@@ -98,7 +98,7 @@ func checkRandom(key []byte) error {
 		step = step && (i == 0 || b-key[i-1] == key[1]-key[0])
 	}
 	switch {
-	case len(distinct) < minDistinct || step || isPeriodic(key):
+	case len(distinct) < minDistinct || step || isPeriodic(key) || hasRun(key):
 		return errors.New("is a pattern, not a secret; " + howToMake)
 	case isPassphrase(key):
 		return errors.New("is a passphrase, not a random key; " + howToMake)
@@ -116,6 +116,23 @@ func isPeriodic(key []byte) bool {
 	return false
 }
 
+// hasRun reports whether key has a part like 123456789: fewer than one random
+// key in 10^8 has, be it bytes, base64 or hex.
+func hasRun(key []byte) bool {
+	const most = 9
+	run := 1
+	for i := 1; i < len(key) && run < most; i++ {
+		if run++; key[i] != key[i-1]+1 {
+			run = 1
+		}
+	}
+	return run >= most
+}
+
+// telling are words that are in keys by hand, and in fewer than one random
+// text in 10^6.
+var telling = []string{"secret", "password", "passphrase", "changeme"}
+
 // isPassphrase reports whether key is text other than random bytes in hex or
 // base64, which many applications hand to gorilla as they are.
 func isPassphrase(key []byte) bool {
@@ -126,6 +143,11 @@ func isPassphrase(key []byte) bool {
 	}
 	if _, err := hex.DecodeString(text); err == nil {
 		return false
+	}
+	for _, word := range telling {
+		if strings.Contains(strings.ToLower(text), word) {
+			return true
+		}
 	}
 	bare := strings.NewReplacer("+", "-", "/", "_").Replace(strings.TrimRight(text, "="))
 	if _, err := base64.RawURLEncoding.DecodeString(bare); err != nil {

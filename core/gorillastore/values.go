@@ -79,7 +79,7 @@ func (m mapping) toNative(raw []byte, before found) any {
 			stored = float64(n)
 		}
 		if again, ok := m.fromNative(stored); ok && bytes.Equal(again, raw) {
-			return likeBefore(v, before.native)
+			return m.likeBefore(v, before.native)
 		}
 	}
 	if m.text {
@@ -107,10 +107,17 @@ func (m mapping) isBasic(v any) bool {
 }
 
 // likeBefore returns the integer v in the integer type that gorilla had under
-// the same key, if it fits: session.Values["n"].(int) goes on to work.
-func likeBefore(v, before any) any {
+// the same key, if it fits: session.Values["n"].(int) goes on to work. A codec
+// without integers, as JSON is, gives a float64 for it.
+func (m mapping) likeBefore(v, before any) any {
+	if before == nil {
+		return v
+	}
 	n, ok := v.(int64)
-	if !ok || before == nil {
+	if f, isFloat := v.(float64); isFloat && m.isInteger(f) {
+		n, ok = int64(f), true
+	}
+	if !ok {
 		return v
 	}
 	like := reflect.New(reflect.TypeOf(before)).Elem()
@@ -123,6 +130,16 @@ func likeBefore(v, before any) any {
 		return v
 	}
 	return like.Interface()
+}
+
+// isInteger reports whether the codec writes f as it does an integer.
+func (m mapping) isInteger(f float64) bool {
+	if f != math.Trunc(f) || math.Abs(f) > 1<<53 {
+		return false
+	}
+	asFloat, errFloat := m.codec.Encode(f)
+	asInt, errInt := m.codec.Encode(int64(f))
+	return errFloat == nil && errInt == nil && bytes.Equal(asFloat, asInt)
 }
 
 // fromGorilla returns head with the values and flashes of a gorilla session.

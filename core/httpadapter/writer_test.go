@@ -152,3 +152,121 @@ func TestSessionWithoutMiddleware(t *testing.T) {
 	}()
 	httpadapter.Session(httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/", nil))
 }
+
+// flashes starts a server whose sessions are in the cookie, where the body
+// waits for the flashes that a page may yet read, and returns a client that has one.
+func flashes(t *testing.T, h http.HandlerFunc) (url, cookie string) {
+	t.Helper()
+	keys, err := core.ParseKeyring(core.GenerateKey())
+	if err != nil {
+		t.Fatal(err)
+	}
+	m, err := core.New(core.ClientSide(core.NewCookieSealer(keys)), core.Config{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	mux := http.NewServeMux()
+	mux.Handle("/", h)
+	mux.HandleFunc("/flash", func(w http.ResponseWriter, r *http.Request) {
+		httpadapter.Session(r).Flash("info", "Saved.")
+		w.WriteHeader(http.StatusSeeOther)
+	})
+	srv := httptest.NewServer(httpadapter.Middleware(m)(mux))
+	t.Cleanup(srv.Close)
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, srv.URL+"/flash", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	resp, err := http.DefaultTransport.RoundTrip(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_ = resp.Body.Close()
+	cookie, _, _ = strings.Cut(resp.Header.Get("Set-Cookie"), ";")
+	return srv.URL, cookie
+}
+
+func fetchWith(t *testing.T, url, cookie string) (*http.Response, string) {
+	t.Helper()
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, url, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	req.Header.Set("Cookie", cookie)
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close() //nolint:errcheck // read to its end
+	body, err := io.ReadAll(resp.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return resp, string(body)
+}
+
+// While the body waits, a second WriteHeader is as much without effect as
+// with net/http's own writer.
+func TestC6SecondStatusIsIgnored(t *testing.T) {
+	url, cookie := flashes(t, func(w http.ResponseWriter, r *http.Request) {
+		w.WriteHeader(http.StatusAccepted)
+		w.WriteHeader(http.StatusInternalServerError)
+		httpadapter.Session(r).Set("k", "v")
+		_, _ = io.WriteString(w, "body")
+	})
+	resp, body := fetchWith(t, url, cookie)
+	if resp.StatusCode != http.StatusAccepted || body != "body" || len(resp.Cookies()) != 1 {
+		t.Errorf("%d %q, %d cookies", resp.StatusCode, body, len(resp.Cookies()))
+	}
+}
+
+// The body waits in memory, so it must not wait without end: a page that is
+// written in small pieces goes out when they are too many.
+func TestC6HeldBodyIsBounded(t *testing.T) {
+	url, cookie := flashes(t, func(w http.ResponseWriter, _ *http.Request) {
+		x := w.(interface{ Held() (int, bool) })
+		piece := bytes.Repeat([]byte("x"), 1000)
+		for range 100 {
+			_, _ = w.Write(piece)
+			if n, _ := x.Held(); n > 64<<10 {
+				t.Errorf("%d bytes are held back", n)
+				return
+			}
+		}
+		if _, held := x.Held(); held {
+			t.Error("the response has not begun after 100,000 bytes")
+		}
+	})
+	if resp, body := fetchWith(t, url, cookie); resp.StatusCode != 200 || len(body) != 100_000 {
+		t.Errorf("%d, %d bytes", resp.StatusCode, len(body))
+	}
+}
+
+// A handler that goes on writing after a failed commit can tell why it may not.
+func TestE1RefusedWriteSaysWhy(t *testing.T) {
+	down := errors.New("down")
+	m, err := core.New(core.ServerSide(broken{memstore.New(), down}), core.Config{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	w := httptest.NewRecorder()
+	httpadapter.Middleware(m)(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		httpadapter.Session(r).Set("k", "v")
+		if _, err := io.WriteString(w, "body"); !errors.Is(err, core.ErrUnavailable) || !errors.Is(err, down) {
+			t.Errorf("Write: %v", err)
+		}
+	})).ServeHTTP(w, httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/", nil))
+	if w.Code != http.StatusServiceUnavailable {
+		t.Errorf("status %d", w.Code)
+	}
+}
+
+// broken is a store that saves nothing.
+type broken struct {
+	core.Store
+	err error
+}
+
+func (b broken) Save(context.Context, core.ID, core.Entry, core.Version) (core.Version, error) {
+	return 0, b.err
+}

@@ -40,6 +40,7 @@ func combine(all []mutation, read func(string) (string, error)) (*combined, erro
 	c := &combined{files: map[string]*combinedFile{}, parts: map[string]bool{}}
 	for n, m := range all {
 		var changes []change
+		sources := map[string]string{}
 		alone := false
 		for _, e := range m.edits {
 			source, err := read(e.file)
@@ -54,12 +55,15 @@ func combine(all []mutation, read func(string) (string, error)) (*combined, erro
 			changed, ok := compare(e.file, source, mutated)
 			alone = alone || !ok
 			changes = append(changes, changed...)
-			if c.files[e.file] == nil {
-				c.files[e.file] = &combinedFile{original: source, named: map[string]bool{}}
-			}
+			sources[e.file] = source
 		}
-		if alone {
+		if alone { // also a file that is no Go, such as an embedded script
 			continue
+		}
+		for file, source := range sources {
+			if c.files[file] == nil {
+				c.files[file] = &combinedFile{original: source, named: map[string]bool{}}
+			}
 		}
 		for _, ch := range changes {
 			c.files[ch.file].add(ch, m.name, fmt.Sprintf("mutant%d", n))

@@ -14,7 +14,13 @@ var module = map[string]string{
 	"table.md": "| K1 | 1 |\n",
 	"p/p.go": `package p
 
-import "time"
+import (
+	_ "embed"
+	"time"
+)
+
+//go:embed script.lua
+var script string
 
 var limit = 10
 
@@ -37,6 +43,7 @@ func wait() {
 
 func over(n int) bool { return n > limit }
 `,
+	"p/script.lua": "-- adds one\nreturn 1\n",
 	"p/p_test.go": `package p
 
 import (
@@ -67,6 +74,7 @@ func TestGenerics(t *testing.T) {
 
 func TestWait(t *testing.T)    { wait() }
 func TestOver(t *testing.T)    { if over(10) { t.Error("10") } }
+func TestScript(t *testing.T)  { if script != "-- adds one\nreturn 1\n" { t.Error(script) } }
 func TestBroken(t *testing.T)  { t.Error("always") }
 func TestSkipped(t *testing.T) { t.Skip() }
 func TestExits(t *testing.T)   { if sum(2, 2) != 4 { os.Exit(3) } }
@@ -79,6 +87,10 @@ var patches = []struct{ name, test, diff, want string }{
 	{"variadic", "TestGenerics", "@@\n-func (l *list[T]) add(_ string, more ...T) { l.all = append(l.all, more...) }\n+func (l *list[T]) add(_ string, more ...T) { l.all = more[1:] }\n", ""},
 	{"generic", "TestGenerics", "@@\n-\treturn all[0]\n+\treturn all[1]\n", ""},
 	{"variable", "TestOver", "@@\n-var limit = 10\n+var limit = 9\n", ""},
+	{"script", "TestScript", "--- p/script.lua\n@@\n-return 1\n+return 2\n", ""},
+	{"script and code", "TestScript", "@@\n-\treturn total\n+\treturn a\n--- p/script.lua\n@@\n-return 1\n+return 2\n", ""},
+	{"script unseen", "TestOver", "--- p/script.lua\n@@\n-return 1\n+return 2\n", "SURVIVED"},
+	{"script gone", "TestScript", "--- p/script.lua\n@@\n-return 3\n+return 2\n", "does not apply"},
 	{"panics", "TestSum/zero", "@@\n-\ttotal = a + b\n+\ttotal = a / b\n", ""},
 	{"survives", "TestSum/zero", "@@\n-\ttotal = a + b\n+\ttotal = a - b\n", "SURVIVED"},
 	{"hangs", "TestWait", "@@\n-\ttime.Sleep(0)\n+\ttime.Sleep(time.Hour)\n", "hangs"},
@@ -112,8 +124,12 @@ func mutateModule(t *testing.T, all []struct{ name, test, diff, want string }) (
 		write(name, text)
 	}
 	for _, p := range all {
+		diff := p.diff
+		if !strings.HasPrefix(diff, "--- ") {
+			diff = "--- p/p.go\n" + diff
+		}
 		write("patches/"+p.name+suffix, "promise: K1 "+strings.Join(commitPoints, " ")+
-			"\nbreaks: "+p.name+"\ntest: ./p "+p.test+"\n\n--- p/p.go\n"+p.diff)
+			"\nbreaks: "+p.name+"\ntest: ./p "+p.test+"\n\n"+diff)
 	}
 	var out, errs strings.Builder
 	err := run(t.Context(), []string{"-root", root, "-dir", "patches", "-promises", "table.md", "-timeout", "3s"}, &out, &errs)

@@ -1,0 +1,106 @@
+package goredisstore_test
+
+import (
+	"fmt"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+
+	"github.com/satchel-go/satchel/core"
+	"github.com/satchel-go/satchel/core/goredisstore"
+	"github.com/satchel-go/satchel/internal/redistest"
+)
+
+// DeleteAll ends every session, however many steps that takes, and touches
+// nothing that has another prefix, whatever is in it.
+func TestI2DeleteAllEndsAllAndNoMore(t *testing.T) {
+	t.Parallel()
+	srv := redistest.Start(t)
+	client := newClient(t, srv.Addr())
+	others := []string{"other:1", "shop:1", "sho*p1", `shop*\1`}
+	for _, prefix := range []string{"shop[1]*?:", `shop\*`, goredisstore.DefaultPrefix} {
+		store := goredisstore.New(client, goredisstore.Config{Prefix: prefix, Timeout: 10 * time.Second})
+		_, err := client.Pipelined(t.Context(), func(p redis.Pipeliner) error {
+			for i := range 1200 {
+				p.Set(t.Context(), store.Key(newID()), "x", time.Hour)
+				p.Set(t.Context(), store.UserKey(fmt.Sprint(i)), "x", time.Hour)
+			}
+			for _, other := range others {
+				p.Set(t.Context(), other, "x", time.Hour)
+			}
+			return nil
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := store.DeleteAll(t.Context()); err != nil {
+			t.Errorf("%s: %v", prefix, err)
+		}
+		left := srv.Strings("KEYS", "*")
+		slices.Sort(left)
+		if want := slices.Sorted(slices.Values(others)); !slices.Equal(left, want) {
+			t.Errorf("%s: %d keys are left, such as %q; want %q", prefix, len(left), left[:min(len(left), 5)], want)
+		}
+	}
+}
+
+// An index is one user's alone: sessions of others in it would be ended with hers.
+func TestI2UsersHaveIndexesOfTheirOwn(t *testing.T) {
+	t.Parallel()
+	store, keys := newStore(t, nil), map[string]bool{}
+	for i := range 5000 {
+		keys[store.UserKey(fmt.Sprint("user-", i))] = true
+	}
+	if len(keys) != 5000 {
+		t.Errorf("5000 users have %d indexes", len(keys))
+	}
+}
+
+// A store closes the client that it has made, and no other.
+func TestCloseEndsTheClientOfOpen(t *testing.T) {
+	t.Parallel()
+	opened, err := goredisstore.Open("redis://"+redistest.Shared(t).Addr(), goredisstore.Config{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, store := range []*goredisstore.Store{opened, newStore(t, nil)} {
+		if err := store.Close(); err != nil {
+			t.Errorf("Close: %v", err)
+		}
+		err := store.Client().Ping(t.Context()).Err()
+		if closed := err != nil; closed != (store == opened) {
+			t.Errorf("after Close, PING says %v", err)
+		}
+	}
+}
+
+// A session lasts as long by the application's clock as it says, wherever
+// Redis's clock is: it neither ends at once nor stays for hours.
+func TestT1LifetimeIsTheApplications(t *testing.T) {
+	t.Parallel()
+	for _, off := range []time.Duration{-3 * time.Hour, 3 * time.Hour} {
+		now := time.Now().Add(off)
+		store := newStore(t, func() time.Time { return now })
+		left := func(when string, want time.Duration) {
+			t.Helper()
+			got := store.Client().PTTL(t.Context(), store.Key(core.ID{1})).Val()
+			if got > want || got < want-time.Minute {
+				t.Errorf("clock off by %v: %s Redis keeps the session for %v, want %v", off, when, got, want)
+			}
+		}
+		v, err := store.Save(t.Context(), core.ID{1}, core.Entry{Expires: now.Add(time.Hour)}, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		left("saved", time.Hour)
+		if err := store.Touch(t.Context(), core.ID{1}, v, now.Add(2*time.Hour)); err != nil {
+			t.Fatal(err)
+		}
+		left("touched", 2*time.Hour)
+		if _, err := store.Save(t.Context(), core.ID{1}, core.Entry{Expires: now}, v); err != nil {
+			t.Errorf("saved as it ends: %v", err)
+		}
+	}
+}

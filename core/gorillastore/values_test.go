@@ -1,0 +1,205 @@
+package gorillastore
+
+import (
+	"encoding/gob"
+	"errors"
+	"math"
+	"slices"
+	"testing"
+
+	"github.com/gorilla/securecookie"
+	"github.com/gorilla/sessions"
+
+	"github.com/satchel-go/satchel/core"
+)
+
+// level is a kind of number that applications give names to.
+type level int8
+
+func init() { gob.Register(level(0)) }
+
+// The application's codec decides how values are written, on every store.
+func TestK1GorillaValuesWithTheCodecOfTheConfig(t *testing.T) {
+	for _, p := range arriving {
+		backend, store := p.make(t)
+		s := newSite(t, backend, func(c *core.Config) { c.Codec = core.JSON() })
+		s.gorilla(store, func(g *sessions.Session) { g.Values["n"] = 41; g.Values["name"] = "Ada" })
+		s.do(func(x *core.Session) {
+			core.Update(x, "n", func(n int) int { return n + 1 })
+			x.Set("list", []string{"a"})
+		})
+		s.do(func(x *core.Session) {
+			n, errN := core.Lookup[int](x, "n")
+			name, errName := core.Lookup[string](x, "name")
+			list, errList := core.Lookup[[]string](x, "list")
+			if err := errors.Join(errN, errName, errList); err != nil || n != 42 || name != "Ada" || !slices.Equal(list, []string{"a"}) {
+				t.Errorf("%s: n %d, name %q, list %v: %v", p.name, n, name, list, err)
+			}
+		})
+		s.gorilla(store, func(g *sessions.Session) {
+			if g.Values["n"] != 42 || g.Values["name"] != "Ada" {
+				t.Errorf("%s: gorilla reads the %T %[2]v and %v", p.name, g.Values["n"], g.Values["name"])
+			}
+		})
+	}
+}
+
+// What Satchel cannot encode stays gorilla's, through saves and logins.
+func TestK1GorillaKeepsWhatSatchelCannotEncode(t *testing.T) {
+	for _, p := range pairings {
+		backend, store := p.make(t)
+		s := newSite(t, backend, nil)
+		s.gorilla(store, func(g *sessions.Session) { g.Values["z"] = complex(1, 2); g.Values["k"] = "v" })
+		s.do(func(x *core.Session) {
+			if got := x.Keys(); !slices.Equal(got, []string{"k"}) {
+				t.Errorf("%s: Satchel has %v", p.name, got)
+			}
+			x.Set("k", "w")
+		})
+		s.do(func(x *core.Session) { x.Login("u") })
+		s.gorilla(store, func(g *sessions.Session) {
+			if g.Values["z"] != complex(1, 2) || g.Values["k"] != "w" {
+				t.Errorf("%s: gorilla reads %v", p.name, g.Values)
+			}
+		})
+	}
+}
+
+// A number keeps gorilla's type as long as it fits, and its value in any case.
+func TestK1GorillaNumbersKeepTheirValues(t *testing.T) {
+	for _, p := range arriving {
+		backend, store := p.make(t)
+		s := newSite(t, backend, nil)
+		s.gorilla(store, func(g *sessions.Session) {
+			g.Values["small"], g.Values["least"], g.Values["byte"], g.Values["count"], g.Values["level"] = int8(1), int8(1), uint8(1), uint(1), level(1)
+		})
+		s.do(func(x *core.Session) {
+			x.Set("small", 300)
+			x.Set("least", -128)
+			x.Set("byte", 256)
+			x.Set("count", -1)
+			x.Set("level", 2)
+		})
+		s.gorilla(store, func(g *sessions.Session) {
+			for key, want := range map[string]any{"small": int64(300), "least": int8(-128), "byte": int64(256), "count": int64(-1), "level": level(2)} {
+				if g.Values[key] != want {
+					t.Errorf("%s: gorilla reads %s as %#v, want %#v", p.name, key, g.Values[key], want)
+				}
+			}
+		})
+	}
+}
+
+// JSON has one kind of number, and integers of 64 bits do not fit into it.
+func TestK1FromTextNumbersKeepTheirValues(t *testing.T) {
+	numbers := map[string]float64{
+		"huge": 1e300, "beyond": 1e19, "edge": 1 << 53, "least": -1e19, "half": -0.5, "zero": 0, "negative": -3, "smallest": math.SmallestNonzeroFloat64,
+	}
+	store := newMemory(t)
+	store.text = true
+	s := newSite(t, FromWith(store, FromConfig{Text: true}), nil)
+	s.gorilla(store, func(g *sessions.Session) {
+		for key, n := range numbers {
+			g.Values[key] = n
+		}
+	})
+	for range 2 {
+		s.do(func(x *core.Session) {
+			for key, n := range numbers {
+				v, _ := core.Get[any](x, key)
+				if whole, ok := v.(int64); ok {
+					v = float64(whole)
+				}
+				if v != n {
+					t.Errorf("%s is %v, want %v", key, v, n)
+				}
+			}
+			x.Set("another", "save")
+		})
+		s.gorilla(store, func(g *sessions.Session) {
+			for key, n := range numbers {
+				if g.Values[key] != n {
+					t.Errorf("gorilla reads %s as %v, want %v", key, g.Values[key], n)
+				}
+			}
+		})
+	}
+}
+
+// A session whose JSON is damaged must not be an outage for its user.
+func TestE3FromTextThatIsDamaged(t *testing.T) {
+	for _, damaged := range []string{"", "{", `[1]`, `{"k":`} {
+		store := newMemory(t)
+		store.text = true
+		s := newSite(t, FromWith(store, FromConfig{Text: true}), nil)
+		s.do(func(x *core.Session) { x.Set("k", "v") })
+		old := s.cookies["session"]
+		store.all[old] = []byte(damaged)
+		s.do(func(x *core.Session) { x.Set("k", "new") })
+		s.has("new")
+		if s.counts(core.EventRejected, core.ReasonCorrupt) != 1 || s.cookies["session"] == old {
+			t.Errorf("%q: %v", damaged, s.events)
+		}
+	}
+}
+
+// A flash that gorilla adds while another request shows those before it has not been shown.
+func TestF6GorillaAddsAFlashMeanwhile(t *testing.T) {
+	for _, p := range pairings[:4] {
+		backend, store := p.make(t)
+		s := newSite(t, backend, nil)
+		s.do(func(x *core.Session) { x.Flash("", "one") })
+		s.do(func(x *core.Session) {
+			shown := x.Flashes()
+			s.gorilla(store, func(g *sessions.Session) { g.AddFlash("two") })
+			if !slices.Equal(shown, []core.Flash{{Text: "one"}}) {
+				t.Errorf("%s: %v", p.name, shown)
+			}
+		})
+		s.do(func(x *core.Session) {
+			if got := x.Flashes(); !slices.Equal(got, []core.Flash{{Text: "two"}}) {
+				t.Errorf("%s: then %v", p.name, got)
+			}
+		})
+	}
+}
+
+// refusing reads nothing, like gob where a type is missing.
+type refusing struct{ securecookie.GobEncoder }
+
+func (refusing) Deserialize([]byte, any) error { return errOwn }
+
+// A cookie that is ours and cannot be read is another thing than a forged one.
+func TestE3GorillaCookieWithATypeThatIsMissing(t *testing.T) {
+	store := sessions.NewCookieStore(pairs("a", "b")...)
+	for _, codec := range store.Codecs {
+		codec.(*securecookie.SecureCookie).SetSerializer(refusing{})
+	}
+	for _, name := range []string{"a", "b"} {
+		if _, err := open(newSealer(store, false), seal(t, testSealer(t, name), testRecord(t))); !errors.Is(err, core.ErrCorrupt) {
+			t.Errorf("pair %s: %v, want ErrCorrupt", name, err)
+		}
+	}
+	if _, err := open(newSealer(store, false), seal(t, testSealer(t, "c"), testRecord(t))); errors.Is(err, core.ErrCorrupt) {
+		t.Error("a cookie of other keys is taken for one of ours")
+	}
+}
+
+// A store's bytes are not authenticated.
+func TestE3HeadersWithImpossibleLengths(t *testing.T) {
+	endless := slices.Repeat([]byte{0xff}, 12)
+	for _, data := range [][]byte{
+		{headerFormat}, append([]byte{headerFormat}, endless...), {headerFormat, 0}, append([]byte{headerFormat, 0}, endless...), {headerFormat, 5, 'a'},
+	} {
+		if _, _, err := splitHeader(data); err == nil && len(data) > 1 && !slices.Equal(data, []byte{headerFormat, 0}) {
+			t.Errorf("%x is a header", data)
+		}
+	}
+}
+
+// What is not encrypted must be asked for by name.
+func TestSEC43FromNeedsABlockKeyToo(t *testing.T) {
+	if _, err := core.New(From(sessions.NewCookieStore(testKey("hash", 32))), core.Config{}); err == nil {
+		t.Error("clients can read their sessions, and nobody has said so")
+	}
+}
