@@ -180,7 +180,7 @@ func (s *timed) Save(ctx context.Context, id core.ID, e core.Entry, base core.Ve
 func TestC5TimeoutsByDefault(t *testing.T) {
 	w := server(t)
 	store := &timed{Store: w.store}
-	w.m = w.manager(core.ServerSide(store))
+	w.m = w.manager(core.ServerSide(store), func(c *core.Config) { c.LoadTimeout, c.CommitTimeout = 0, 0 })
 	c := newClient(t, w.m)
 	c.do(func(s *core.Session) { s.Set("k", "v") })
 	c.get("k")

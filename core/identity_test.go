@@ -2,7 +2,6 @@ package core_test
 
 import (
 	"errors"
-	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -34,7 +33,7 @@ func TestI3LogoutAfterAnotherLogin(t *testing.T) {
 	}
 }
 
-func TestT3RememberOnASessionThatIsThere(t *testing.T) {
+func TestT3RememberLaterAndTakenBack(t *testing.T) {
 	both(t, func(t *testing.T, w *world) {
 		c := newClient(t, w.m)
 		c.do(func(s *core.Session) { s.Login("ann") })
@@ -140,25 +139,6 @@ func TestI2LabelOfASession(t *testing.T) {
 	if infos, err = w.m.List(t.Context(), "ann"); err != nil || infos[0].Label != "laptop" {
 		t.Errorf("I2: after another login the label is %q, %v", infos[0].Label, err)
 	}
-}
-
-// The count of values takes a second byte from 128 on.
-func TestC3ManyValues(t *testing.T) {
-	both(t, func(t *testing.T, w *world) {
-		for _, n := range []int{127, 128, 129, 300} {
-			c := newClient(t, w.m)
-			c.do(func(s *core.Session) {
-				for i := range n {
-					s.Set(fmt.Sprint("k", i), i)
-				}
-			})
-			c.do(func(s *core.Session) {
-				if got, _ := core.Get[int](s, fmt.Sprint("k", n-1)); got != n-1 || len(s.Keys()) != n {
-					t.Errorf("C3: of %d values there are %d, the last is %d", n, len(s.Keys()), got)
-				}
-			})
-		}
-	})
 }
 
 // A commit that needs fewer cookies takes back those of the one before it.
