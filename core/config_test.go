@@ -1,7 +1,10 @@
 package core_test
 
 import (
+	"context"
 	"errors"
+	"fmt"
+	"reflect"
 	"strings"
 	"testing"
 	"time"
@@ -75,9 +78,13 @@ func TestConfigFromEnv(t *testing.T) {
 	} {
 		t.Setenv("BAD_"+name, value)
 	}
-	_, _, err = core.ConfigFromEnv("BAD_")
+	t.Setenv("BAD_COOKIE_NAME", "fine")
+	c, keys, err = core.ConfigFromEnv("BAD_")
 	if err == nil || strings.Contains(err.Error(), key) {
 		t.Fatalf("bad values: %v", err)
+	}
+	if c.Cookie.Name != "" || keys != nil {
+		t.Errorf("what makes sense among bad values is returned: %+v", c.Cookie)
 	}
 	for _, name := range []string{"IDLE_TIMEOUT_IN_MINUTES", "LIFETIME_IN_HOURS", "KEYS", "COOKIE_SAME_SITE", "COOKIE_PARTITIONED", "NOT_BEFORE", "INSECURE_ALLOW_HTTP", "DEVELOPMENT"} {
 		if !strings.Contains(err.Error(), "BAD_"+name) {
@@ -88,6 +95,129 @@ func TestConfigFromEnv(t *testing.T) {
 		t.Setenv("NAN_LIFETIME_IN_HOURS", nan)
 		if _, _, err := core.ConfigFromEnv("NAN_"); err == nil {
 			t.Errorf("%s hours were accepted", nan)
+		}
+	}
+}
+
+// Each variable sets its own field, in its own unit, and nothing else.
+func TestSEC43ConfigFromEnvOneByOne(t *testing.T) {
+	for i, test := range []struct {
+		name, value string
+		want        core.Config
+	}{
+		{"INSECURE_ALLOW_HTTP", "true", core.Config{InsecureAllowHTTP: true}},
+		{"DEVELOPMENT", "1", core.Config{Development: true}},
+		{"IDLE_TIMEOUT_IN_MINUTES", "1.5", core.Config{IdleTimeout: 90 * time.Second}},
+		{"IDLE_TIMEOUT_IN_MINUTES", " 45 ", core.Config{IdleTimeout: 45 * time.Minute}},
+		{"LIFETIME_IN_HOURS", "878400", core.Config{Lifetime: 878400 * time.Hour}}, // a century
+		{"COOKIE_SAME_SITE", "LAX", core.Config{}},
+		{"COOKIE_SAME_SITE", "none", core.Config{Cookie: core.Cookie{SameSite: core.SameSiteNone}}},
+		{"COOKIE_SAME_SITE", "strict", core.Config{Cookie: core.Cookie{SameSite: core.SameSiteStrict}}},
+		{"INSECURE_ALLOW_HTTP", "false", core.Config{}},
+	} {
+		prefix := fmt.Sprintf("ONE%d_", i)
+		t.Setenv(prefix+test.name, test.value)
+		got, keys, err := core.ConfigFromEnv(prefix)
+		if err != nil || keys != nil || !reflect.DeepEqual(got, test.want) {
+			t.Errorf("%s=%q: %+v, %v", test.name, test.value, got, err)
+		}
+	}
+	t.Setenv("LONG_IDLE_TIMEOUT_IN_MINUTES", "1000000")
+	t.Setenv("LONG_LIFETIME_IN_HOURS", "0")
+	if c, _, err := core.ConfigFromEnv("LONG_"); err != nil || c.IdleTimeout != 1000000*time.Minute {
+		t.Errorf("two years idle: %v, %v", c.IdleTimeout, err)
+	}
+	t.Setenv("ODDS_LIFETIME_IN_HOURS", "0.25")
+	if _, _, err := core.ConfigFromEnv("ODDS_"); err == nil || !strings.Contains(err.Error(), "ODDS_") || !strings.Contains(err.Error(), "longer than Lifetime") {
+		t.Errorf("a lifetime below the idle timeout: %v", err)
+	}
+}
+
+func TestSEC43BoundsOfTheConfiguration(t *testing.T) {
+	store := memstore.New()
+	t.Cleanup(func() { _ = store.Close() })
+	for says, c := range map[string]core.Config{
+		"TouchAfter is -1m":         {TouchAfter: -time.Minute},
+		"TouchAfter is 30m":         {TouchAfter: 30 * time.Minute},
+		"MaxFlashes is 1001":        {MaxFlashes: 1001},
+		"LoadTimeout and Commit":    {LoadTimeout: -1},
+		"LoadTimeout and CommitTim": {CommitTimeout: -1},
+		"FlashLifetime is -2ns":     {FlashLifetime: -2},
+	} {
+		if _, err := core.New(core.ServerSide(store), c); err == nil || !strings.Contains(err.Error(), says) {
+			t.Errorf("%s: %v", says, err)
+		}
+	}
+	for what, c := range map[string]core.Config{
+		"flashes for ever":        {FlashLifetime: core.NoTimeout},
+		"idle for ever":           {IdleTimeout: core.NoTimeout, Lifetime: core.NoTimeout, TouchAfter: time.Hour},
+		"idle below any lifetime": {IdleTimeout: 10000 * time.Hour, Lifetime: core.NoTimeout},
+	} {
+		if _, err := core.New(core.ServerSide(store), c); err != nil {
+			t.Errorf("%s: %v", what, err)
+		}
+	}
+}
+
+// timed notes how long a networked store is given.
+type timed struct {
+	core.Store
+	load, save time.Duration
+}
+
+func (s *timed) Load(ctx context.Context, id core.ID) (core.Entry, error) {
+	end, _ := ctx.Deadline()
+	s.load = time.Until(end)
+	return s.Store.Load(ctx, id)
+}
+
+func (s *timed) Save(ctx context.Context, id core.ID, e core.Entry, base core.Version) (core.Version, error) {
+	end, _ := ctx.Deadline()
+	s.save = time.Until(end)
+	return s.Store.Save(ctx, id, e, base)
+}
+
+func TestC5TimeoutsByDefault(t *testing.T) {
+	w := server(t)
+	store := &timed{Store: w.store}
+	w.m = w.manager(core.ServerSide(store), func(c *core.Config) { c.LoadTimeout, c.CommitTimeout = 0, 0 })
+	c := newClient(t, w.m)
+	c.do(func(s *core.Session) { s.Set("k", "v") })
+	c.get("k")
+	if store.load <= 0 || store.load > 500*time.Millisecond || store.save <= 500*time.Millisecond || store.save > 2*time.Second {
+		t.Errorf("C5: %v to load, %v to save", store.load, store.save)
+	}
+}
+
+func TestT2TouchAfter(t *testing.T) {
+	for _, test := range []struct {
+		config  core.Config
+		waits   time.Duration
+		touched int
+	}{
+		{core.Config{}, 3*time.Minute - time.Second, 0},
+		{core.Config{}, 3*time.Minute + time.Second, 1}, // a tenth of 30 minutes
+		{core.Config{TouchAfter: 10 * time.Minute}, 9 * time.Minute, 0},
+		{core.Config{TouchAfter: 10 * time.Minute}, 11 * time.Minute, 1},
+		{core.Config{TouchAfter: time.Second}, 2 * time.Second, 1},
+	} {
+		w := server(t, func(c *core.Config) { c.TouchAfter = test.config.TouchAfter })
+		c := newClient(t, w.m)
+		c.do(func(s *core.Session) { s.Set("k", "v") })
+		w.clock.advance(test.waits)
+		c.get("k")
+		if n := w.events.count(core.EventTouched); n != test.touched {
+			t.Errorf("T2: TouchAfter %v: %d touches after %v", test.config.TouchAfter, n, test.waits)
+		}
+	}
+	// A session's own, shorter idle timeout has a tenth of its own.
+	w := server(t, func(c *core.Config) { c.TouchAfter = 10 * time.Minute })
+	c := newClient(t, w.m)
+	c.do(func(s *core.Session) { s.Set("k", "v"); s.SetTimeouts(5*time.Minute, 0) })
+	for range 3 {
+		w.clock.advance(3 * time.Minute)
+		if c.get("k") != "v" {
+			t.Fatal("T2: ended although it was used")
 		}
 	}
 }

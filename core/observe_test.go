@@ -153,6 +153,7 @@ func TestAbsentOverPlainHTTP(t *testing.T) {
 		{"", "", false, core.ReasonPlainHTTP},
 		{"X-Forwarded-Proto", "https", false, core.ReasonNoCookie},
 		{"Forwarded", "for=1.2.3.4;proto=https", false, core.ReasonNoCookie},
+		{"Forwarded", "For=1.2.3.4;Proto=HTTPS", false, core.ReasonNoCookie},
 		{"", "", true, core.ReasonNoCookie},
 	} {
 		w := server(t, func(config *core.Config) { config.InsecureAllowHTTP = c.insecure })
@@ -167,4 +168,70 @@ func TestAbsentOverPlainHTTP(t *testing.T) {
 			t.Errorf("%+v: told %s, %s", c, e.Kind, e.Reason)
 		}
 	}
+}
+
+func TestLevelsOfEvents(t *testing.T) {
+	for level, events := range map[slog.Level][]core.Event{
+		slog.LevelError: {{Kind: core.EventTooLate}, {Kind: core.EventFailed}, {Kind: core.EventUnavailable}},
+		slog.LevelWarn: {
+			{Kind: core.EventDropped},
+			{Kind: core.EventFlashDropped},
+			{Kind: core.EventInsecure},
+			{Kind: core.EventRejected, Reason: core.ReasonCorrupt},
+			{Kind: core.EventRejected, Reason: core.ReasonNewer},
+		},
+		slog.LevelDebug: {{Kind: core.EventRejected, Reason: core.ReasonUnknown}, {Kind: core.EventSaved}, {Kind: core.EventLogout}, {Kind: core.EventAborted}},
+	} {
+		for _, e := range events {
+			if got := e.Level(); got != level {
+				t.Errorf("%s, %s: %v, want %v", e.Kind, e.Reason, got, level)
+			}
+		}
+	}
+}
+
+// What failed is in the log, at its level, also by default; what happens every
+// day is not.
+func TestEventsInTheLog(t *testing.T) {
+	var out bytes.Buffer
+	was := slog.Default()
+	defer slog.SetDefault(was)
+	slog.SetDefault(slog.New(onlyFrom{slog.NewTextHandler(&out, &slog.HandlerOptions{Level: slog.LevelDebug}), slog.LevelWarn, t}))
+	w, store := hookedServer(t, func(c *core.Config) { c.Observer = nil })
+	c := newClient(t, w.m)
+	c.do(func(s *core.Session) { s.Set("k", "v") })
+	if out.Len() != 0 {
+		t.Errorf("logged %s", &out)
+	}
+	store.before = failing("save")
+	r := c.begin()
+	r.s.Set("k", "w")
+	if err := r.end(200); !errors.Is(err, errStoreDown) {
+		t.Fatal(err)
+	}
+	if got := out.String(); !strings.Contains(got, "level=ERROR") || !strings.Contains(got, "down") {
+		t.Errorf("logged %q", got)
+	}
+	out.Reset()
+	core.SlogObserver(slog.Default())(t.Context(), core.Event{Kind: core.EventSaved})
+	core.SlogObserver(slog.Default())(t.Context(), core.Event{Kind: core.EventTooLate, Status: 204, Request: core.Request{Number: 7, Method: "PUT", Path: "/p"}})
+	if got := out.String(); !strings.Contains(got, `msg="session too late" status=204 request=7 method=PUT path=/p`) {
+		t.Errorf("logged %q", got)
+	}
+}
+
+// onlyFrom is a handler that must not be asked to handle what it is not enabled for.
+type onlyFrom struct {
+	slog.Handler
+	least slog.Level
+	t     *testing.T
+}
+
+func (h onlyFrom) Enabled(_ context.Context, l slog.Level) bool { return l >= h.least }
+
+func (h onlyFrom) Handle(ctx context.Context, r slog.Record) error {
+	if r.Level < h.least {
+		h.t.Errorf("handled %v: %s", r.Level, r.Message)
+	}
+	return h.Handler.Handle(ctx, r)
 }

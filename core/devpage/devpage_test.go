@@ -35,14 +35,18 @@ type app struct {
 }
 
 // newApp mounts a page beside handler, in the session middleware.
-func newApp(t *testing.T, b core.Backend, handler func(*core.Session, http.ResponseWriter, *http.Request)) *app {
+func newApp(t *testing.T, b core.Backend, handler func(*core.Session, http.ResponseWriter, *http.Request), configure ...func(*core.Config)) *app {
 	t.Helper()
 	a := &app{T: t, now: time.Now()}
-	var err error
-	a.m, err = core.New(b, core.Config{
+	c := core.Config{
 		Development: true, InsecureAllowHTTP: true, Now: func() time.Time { return a.now },
 		Observer: func(context.Context, core.Event) {},
-	})
+	}
+	for _, f := range configure {
+		f(&c)
+	}
+	var err error
+	a.m, err = core.New(b, c)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -129,24 +133,28 @@ func TestForThisMachineOnly(t *testing.T) {
 		{"10.0.0.1:1", "localhost", "127.0.0.1", 403},
 		{"127.0.0.1:1", "evil.example", "", 403},
 		{"127.0.0.1:1", "localhost.evil.example", "", 403},
+		{"127.0.0.1:1", "evillocalhost", "", 403},
 		{"127.0.0.1:1", "192.168.0.2:8080", "", 403},
 		{"127.0.0.1:1", "localhost", "192.0.2.7", 403},
 		{"127.0.0.1:1", "localhost", "127.0.0.1, 192.0.2.7", 403},
+		{"127.0.0.1:1", "localhost", "127.0.0.1\n192.0.2.7", 403},
 		{"127.0.0.1:1", "localhost", "unknown", 403},
 		{"127.0.0.1:1", "", "", 403},
 		{"@", "localhost", "", 403},
 		{"", "localhost", "", 403},
 	} {
-		r := a.request(mounted)
-		r.RemoteAddr, r.Host = c.remote, c.host
-		for _, name := range []string{"X-Forwarded-For", "X-Real-IP"} {
-			if c.forwarded != "" {
-				r.Header = http.Header{http.CanonicalHeaderKey(name): {c.forwarded}}
-			}
-			w := httptest.NewRecorder()
-			a.page.ServeHTTP(w, r)
-			if w.Code != c.want || c.want == 403 && strings.Contains(w.Body.String(), "<") {
-				t.Errorf("%+v, %s: %d", c, name, w.Code)
+		for _, query := range []string{"", "?q=ann", "?trouble=1", "?css"} {
+			for _, name := range []string{"X-Forwarded-For", "X-Real-IP"} {
+				r := a.request(mounted + query)
+				r.RemoteAddr, r.Host = c.remote, c.host
+				for line := range strings.Lines(c.forwarded) {
+					r.Header.Add(name, strings.TrimSpace(line))
+				}
+				w := httptest.NewRecorder()
+				a.page.ServeHTTP(w, r)
+				if w.Code != c.want || c.want == 403 && strings.ContainsAny(w.Body.String(), "<{") {
+					t.Errorf("%s, %+v, %s: %d", query, c, name, w.Code)
+				}
 			}
 		}
 	}
@@ -165,6 +173,7 @@ func TestHeaders(t *testing.T) {
 	a.h.ServeHTTP(w, a.request(mounted))
 	for name, want := range map[string]string{
 		"Cache-Control": "no-store", "Content-Type": "text/html; charset=utf-8", "X-Content-Type-Options": "nosniff",
+		"Referrer-Policy": "no-referrer", "Cross-Origin-Resource-Policy": "same-origin",
 		"Content-Security-Policy": "default-src 'none'; style-src 'self'; img-src data:; form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
 	} {
 		if got := w.Header().Get(name); got != want {
@@ -181,6 +190,12 @@ func TestHeaders(t *testing.T) {
 		t.Errorf("the style sheet is %v", w.Header())
 	}
 	r := a.request(mounted)
+	r.Method = http.MethodHead
+	w = httptest.NewRecorder()
+	if a.h.ServeHTTP(w, r); w.Code != 200 {
+		t.Errorf("HEAD: %d", w.Code)
+	}
+	r = a.request(mounted)
 	r.Method = http.MethodPost
 	w = httptest.NewRecorder()
 	if a.h.ServeHTTP(w, r); w.Code != 405 || w.Header().Get("Allow") != "GET, HEAD" {
@@ -266,12 +281,15 @@ func TestFilters(t *testing.T) {
 	}
 	for query, want := range map[string]int{
 		"": 3, "?q=ann": 2, "?q=bob": 1, "?q=" + list[0].ID.String(): 2, "?q=nobody": 0,
-		"?q=/login": 2, "?trouble=1": 1, "?q=bob&trouble=1": 0,
+		"?q=+ann+": 2, "?q=/login": 2, "?trouble=1": 1, "?q=bob&trouble=1": 0,
 	} {
 		body := a.show(query)
 		if got := strings.Count(body, "<article>"); got != want || !strings.Contains(body, fmt.Sprintf("%d of 3 shown", want)) {
 			t.Errorf("%s: %d entries, want %d", query, got, want)
 		}
+	}
+	if body := a.show(""); strings.Index(body, ">/fail<") > strings.Index(body, ">/login<") {
+		t.Error("the newest request is not the first")
 	}
 }
 
@@ -284,14 +302,17 @@ func TestFoundByUser(t *testing.T) {
 		}
 	})
 	cookie := a.do("/login")
+	id := a.idOf("ann")
 	a.now = a.now.Add(31 * time.Minute)
 	a.do("/cart", cookie)
-	body := a.show("?q=ann&trouble=1")
-	if !strings.Contains(body, "Expired at") || !strings.Contains(body, ">/cart<") {
-		t.Errorf("the request after the end is not found:\n%s", body)
-	}
-	if strings.Contains(body, "user <a") {
-		t.Error("a token that was refused is shown as the user's")
+	for _, query := range []string{"ann", id.String()} {
+		body := a.show("?trouble=1&q=" + query)
+		if !strings.Contains(body, "Expired at") || !strings.Contains(body, ">/cart<") {
+			t.Errorf("the request after the end is not found by %s:\n%s", query, body)
+		}
+		if strings.Contains(body, "user <a") {
+			t.Error("a token that was refused is shown as the user's")
+		}
 	}
 }
 

@@ -89,8 +89,9 @@ func unknown(n note, e core.Event, f fate) note {
 		return expired(f)
 	case !f.replaced.IsZero():
 		n.What = "Old token"
-		n.Why = "The session is alive, but Login or Renew has replaced its token " + at(f.replaced) + ", and this request has an older one."
-		n.Do = "The browser did not keep the new cookie, or something plays back an old one. Look for Set-Cookie in the response of that moment."
+		n.Why = "Login or Renew has replaced the session's token " + at(f.replaced) + ", and this request seems to have an older one."
+		n.Do = "The browser did not keep the new cookie, or something plays back an old one: look for Set-Cookie in the response of that moment. " +
+			"If the cookie is the new one, the store has lost the session."
 	default:
 		n.What = "Lost, or a wrong token"
 		n.Why = "The session was last seen " + at(f.seen) + " and should last until " + f.expires.Local().Format(stamp) +

@@ -11,6 +11,20 @@ func Explained(kind core.EventKind, reason core.Reason) bool {
 	return ok && n.What != "" && n.Why != "" && n.Level != ""
 }
 
+// Tell tells the page of an event, as a Manager of that name does.
+func (p *Page) Tell(manager string, e core.Event) { p.observe(manager, e) }
+
+// Most returns the largest number of users, sessions or notes of one entry, and
+// how many paths the page knows as its own.
+func (p *Page) Most() (of, own int) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, e := range p.entries {
+		of = max(of, len(e.users), len(e.ids), len(e.was), len(e.notes))
+	}
+	return of, len(p.own)
+}
+
 // Size returns how much the page remembers.
 func (p *Page) Size() (entries, requests, sessions, bytes int) {
 	p.mu.Lock()

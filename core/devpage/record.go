@@ -134,7 +134,9 @@ func (p *Page) learn(manager string, e core.Event) {
 	case core.EventRevoked:
 		f.ended, f.how = e.Time, "it was revoked"+because(e.Reason)
 	case core.EventLogin, core.EventRenewed:
-		f.replaced = e.Time
+		if ok { // a session that begins with its login has had no other token
+			f.replaced = e.Time
+		}
 	}
 	if e.User != "" {
 		f.user = cut(e.User)

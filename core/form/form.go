@@ -38,8 +38,9 @@
 //
 //   - fields tagged `session:"-"`;
 //   - fields, and keys of maps, whose name says so: password, secret, token,
-//     PIN, CVC, card number and their like. Tag such a field `session:"keep"`
-//     if it is none;
+//     PIN, one-time code, CVC, card number and their like. Tag such a field
+//     `session:"keep"` if it is none, and one that is called only code
+//     `session:"-"` if it is a secret;
 //   - fields that are no input, tagged `form:"-"`, and uploaded files;
 //   - unexported fields, and those tagged `json:"-"`.
 //
@@ -87,7 +88,8 @@ func New[T any](name string) *Form[T] {
 // that takes them. The fields of errs may go by their names in Go as well. Input
 // that cannot be written, such as a time in the year 12000, is left out.
 func (f *Form[T]) Fail(s *core.Session, input T, errs Errors) {
-	text, err := json.Marshal(f.kept(input))
+	kept := f.kept(input)
+	text, err := json.Marshal(&kept) // by its address, for methods with pointer receivers
 	if err != nil {
 		text = []byte("{}") // what a visitor types is no reason to fail the commit
 	}

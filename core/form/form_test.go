@@ -139,6 +139,7 @@ func TestValues(t *testing.T) {
 		"nmae": "there is no field \"nmae\"; there are: email, name, age, home.city, home.Note", "home": "has fields of its own",
 		"items": "has fields of its own", "items.x.name": "there is no field", "hidden": "there is no field", "work.zip": "there is no field",
 		"": "has fields of its own", "name.first": "there is no field", "names": "there is no field",
+		"items[-1].name": "there is no field", "items[1": "there is no field",
 	} {
 		if _, err := p.Value(name); err == nil || !strings.Contains(err.Error(), want) || !strings.HasPrefix(err.Error(), "form people: ") {
 			t.Errorf("Value(%q) says %v, want %q", name, err, want)
@@ -155,8 +156,58 @@ func TestValues(t *testing.T) {
 	if got, err := form.New[tree]("t").Page(tree{secretive: secretive{Open: "o"}}, nil).Value("Open"); got != "o" || err != nil {
 		t.Errorf("Value of a field of an embedded struct is %q, %v", got, err)
 	}
+	if _, err := form.New[tree]("t").Page(tree{Left: &tree{}}, nil).Value("Opne"); err == nil || !strings.Contains(err.Error(), "there are: Open, Closed, Left, Right") {
+		t.Errorf("Value of a field that a type made of itself does not have says %v", err)
+	}
 	if got, err := p.Values("colour"); fmt.Sprint(got) != "[red blue]" || err != nil {
 		t.Errorf("Values is %v, %v", got, err)
+	}
+}
+
+// Values come back as a browser would send them again.
+func TestValuesOfOtherTypes(t *testing.T) {
+	type input struct {
+		Bytes  []byte
+		Price  float64
+		Share  float32
+		Until  *time.Time
+		Small  map[int8]string
+		Amount map[uint8]string
+	}
+	p := form.New[input]("f").Page(input{
+		Bytes: []byte("text"), Price: 12345678.5, Share: 0.1, Small: map[int8]string{44: "x", -1: "y"}, Amount: map[uint8]string{44: "x"},
+	}, nil)
+	for name, want := range map[string]string{
+		"Bytes": "text", "Price": "12345678.5", "Share": "0.1", "Until": "", "Small[44]": "x", "Small.-1": "y", "Amount.44": "x",
+	} {
+		if got, err := p.Value(name); got != want || err != nil {
+			t.Errorf("Value(%q) is %q, %v; want %q", name, got, err, want)
+		}
+	}
+	for _, name := range []string{"Small[300]", "Amount[300]", "Amount[-1]"} { // 300 is 44 in a byte
+		if got, err := p.Value(name); err == nil {
+			t.Errorf("Value(%q) is %q", name, got)
+		}
+	}
+}
+
+// Of a secret there is no value, but there are errors, and they are its own.
+func TestErrorsOfSecrets(t *testing.T) {
+	type login struct {
+		Password string `form:"password"`
+		Token    string `form:"token"`
+	}
+	type input struct{ Login login }
+	f := form.New[input]("f")
+	ann := sessiontest.New(t).Visitor()
+	f.Fail(ann.Session(), input{}, form.Errors{{Field: "input.Login.Password", Text: "Too short."}, {Field: "Password", Text: "Too plain."}})
+	ann.End(303)
+	p := f.Take(ann.Session())
+	if got := fmt.Sprint(p.Errors()); got != "[{Login.password Too short.} {Login.password Too plain.}]" && got != "[{Login.password Too short.} {password Too plain.}]" {
+		t.Errorf("errors are %s", got)
+	}
+	if p.Error("password") != "Too short." || p.Error("Login.Password") != "Too short." || p.Error("token") != "" || len(p.General()) != 0 {
+		t.Errorf("the password's error is %q, the token's %q, the form's %q", p.Error("password"), p.Error("token"), p.General())
 	}
 }
 
@@ -170,6 +221,9 @@ func TestErrorsByOtherNames(t *testing.T) {
 		if p.Error(asked) != "wrong" {
 			t.Errorf("an error of %q is not one of %q", given, asked)
 		}
+	}
+	if people.Page(filled(), nil).Failed() {
+		t.Error("a form without errors has failed")
 	}
 	p := people.Page(filled(), form.Errors{{Field: "person.Name", Text: "wrong"}, {Field: "Base.Email", Text: "wrong"}})
 	if got := fmt.Sprint(p.Errors()); got != "[{name wrong} {email wrong}]" {
@@ -245,15 +299,18 @@ func TestBoundedLikeFlashes(t *testing.T) {
 func TestOtherVersionOfTheForm(t *testing.T) {
 	ann := sessiontest.New(t).Visitor()
 	type before struct {
+		City string
 		Name []string
 		Word string
 	}
 	type after struct {
+		City string
 		Name string
 		Word string `session:"-"`
 	}
-	form.New[before]("v").Fail(ann.Session(), before{Name: []string{"ann"}, Word: "geheim"}, form.Errors{{Field: "Name", Text: "No."}})
+	form.New[before]("v").Fail(ann.Session(), before{City: "Bonn", Name: []string{"ann"}, Word: "geheim"}, form.Errors{{Field: "Name", Text: "No."}})
 	ann.End(303)
+	// Not even the field that fits: half a form would look as if the visitor had left the rest empty.
 	if p := form.New[after]("v").Take(ann.Session()); p.Input != (after{}) || p.Error("Name") != "No." {
 		t.Errorf("the page has %+v, %v", p.Input, p.Errors())
 	}

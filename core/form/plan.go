@@ -18,6 +18,7 @@ type typePlan struct {
 	elem   *typePlan   // of a pointer, slice, array or map
 	named  bool        // of a map: its keys may be names of secrets
 	itself bool        // it writes itself as text or JSON: no one looks into it for values
+	placed bool        // it, or a part, writes itself only where it has an address: not as a map's value
 	busy   bool        // being made: the type contains itself
 	clean  bool        // nothing below is ever left out
 }
@@ -65,6 +66,14 @@ func writesItself(t reflect.Type) bool {
 	return pointer.Implements(jsonMarshaler) || pointer.Implements(textMarshaler)
 }
 
+// writesPlaced reports whether a type that writes itself needs an address for it.
+func writesPlaced(t reflect.Type) bool {
+	if reflect.PointerTo(t).Implements(jsonMarshaler) {
+		return !t.Implements(jsonMarshaler)
+	}
+	return !t.Implements(textMarshaler)
+}
+
 // readsItself reports whether a type that writes itself can be read again.
 func readsItself(t reflect.Type) bool {
 	pointer := reflect.PointerTo(t)
@@ -100,6 +109,7 @@ func (all planner) fill(p *typePlan) error {
 		if t.Kind() == reflect.Struct {
 			_ = all.fillFields(p) // what it makes of the others is its own business
 		}
+		p.placed = writesPlaced(t)
 		return nil
 	}
 	switch t.Kind() {
@@ -110,8 +120,16 @@ func (all planner) fill(p *typePlan) error {
 			return fmt.Errorf("has the type %s: keys of maps must be strings or integers", t)
 		}
 		p.named = t.Key().Kind() == reflect.String
-		return all.fillElem(p)
-	case reflect.Pointer, reflect.Slice, reflect.Array:
+		err := all.fillElem(p)
+		if err == nil && p.elem.placed {
+			return fmt.Errorf("has the type %s, whose values cannot be kept, for a method of theirs that writes them has a pointer receiver: use pointers as values", t)
+		}
+		return err
+	case reflect.Array:
+		err := all.fillElem(p)
+		p.placed = err == nil && p.elem.placed
+		return err
+	case reflect.Pointer, reflect.Slice:
 		return all.fillElem(p)
 	case reflect.Func, reflect.Chan, reflect.UnsafePointer, reflect.Uintptr, reflect.Complex64, reflect.Complex128:
 		return fmt.Errorf("has the type %s, which cannot be kept", t)
@@ -155,6 +173,7 @@ func (all planner) fillFields(p *typePlan) error {
 		f.index = i
 		p.fields = append(p.fields, f)
 		p.clean = p.clean && !f.secret && f.plan.clean && !f.plan.busy
+		p.placed = p.placed || !f.secret && f.plan.placed
 	}
 	return errors.Join(failures...)
 }

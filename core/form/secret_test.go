@@ -1,6 +1,7 @@
 package form_test
 
 import (
+	"fmt"
 	"mime/multipart"
 	"net/netip"
 	"reflect"
@@ -9,6 +10,7 @@ import (
 	"time"
 
 	"github.com/satchel-go/satchel/core/form"
+	"github.com/satchel-go/satchel/core/sessiontest"
 )
 
 type secretive struct {
@@ -20,6 +22,24 @@ type tree struct {
 	secretive
 	Left, Right *tree
 }
+
+// thread contains itself before anybody has seen that it has a secret.
+type thread struct {
+	Replies []thread
+	Text    string
+	Key     string `session:"-"`
+}
+
+// forest is a list that contains itself, by a type without a secret of its own.
+type (
+	forest []grown
+	grown  struct {
+		Below below
+		Text  string
+		Key   string `session:"-"`
+	}
+	below struct{ Trees forest }
+)
 
 // written is a type that writes itself, fields and all.
 type written struct {
@@ -62,6 +82,12 @@ func TestSecretsAreNeverKept(t *testing.T) {
 	t.Run("itself", func(t *testing.T) {
 		stores(t, tree{Left: &tree{Right: &tree{secretive: s}}}, "kept", "geheim")
 	})
+	t.Run("itself, before the secret", func(t *testing.T) {
+		stores(t, thread{Replies: []thread{{Text: "kept", Key: "geheim", Replies: []thread{{Key: "geheim"}}}}}, "kept", "geheim")
+	})
+	t.Run("itself, on a detour", func(t *testing.T) {
+		stores(t, struct{ All forest }{forest{{Text: "kept", Below: below{forest{{Key: "geheim"}}}}}}, "kept", "geheim")
+	})
 	t.Run("type that writes itself", func(t *testing.T) {
 		stores(t, struct{ S []written }{[]written{{"kept", "geheim"}}}, "kept", "geheim")
 	})
@@ -78,7 +104,14 @@ func TestSecretsAreNeverKept(t *testing.T) {
 			A string
 			B *multipart.FileHeader
 			C []*multipart.FileHeader `form:"files"`
-		}{"kept", file, []*multipart.FileHeader{file}}, "kept", "geheim")
+			D map[string][2]multipart.FileHeader
+			E *multipart.Form
+		}{
+			"kept", file,
+			[]*multipart.FileHeader{file},
+			map[string][2]multipart.FileHeader{"d": {*file}},
+			&multipart.Form{Value: map[string][]string{"e": {"geheim"}}},
+		}, "kept", "geheim")
 	})
 	if s.Closed != "geheim" {
 		t.Error("the caller's own value was changed")
@@ -100,6 +133,10 @@ func TestNamesOfSecrets(t *testing.T) {
 		"access-key", "PrivateKey", "pin", "PIN", "userPIN", "pin2", "otp", "OTPCode", "totp", "cvv", "CVC2", "card_number", "cardNumber", "creditcard",
 		"cc-number", "security_code", "verificationCode", "credentials", "SSN", "recovery_codes",
 		"TwoFactorCode", "two_factor", "mfa_code", "MFA", "auth_code", "authenticationCode",
+		"2fa", "2fa_code", "2FACode", "2FA", "enable2FACode", "2facode", "2-fa", "user[2fa]", "2factor", "twofa", "two_fa", "twofactor_code", "second-factor", "TFA", "mfacode",
+		"one-time-code", "OneTimeCode", "otc", "hotp", "otpcode", "smsTAN", "puk", "sms_code", "smscode", "emailCode", "login_code", "signin-code",
+		"authenticator_code", "confirmationCode", "verify_code", "validation_code", "activation_code", "access_code", "reset_code", "unlock_code",
+		"scratch_code", "backup-codes", "passkey", "card[2].number", "card2number",
 	} {
 		if kept(t, name) {
 			t.Errorf("%q is kept", name)
@@ -108,6 +145,7 @@ func TestNamesOfSecrets(t *testing.T) {
 	for _, name := range []string{
 		"name", "email", "Shipping", "shipping_address", "opinion", "spinach", "passport", "passenger", "Compass", "key", "keyword", "code", "number",
 		"zip_code", "phone_number", "discount", "card", "pinned", "cotopaxi", "author", "authority_code", "factor",
+		"fa", "alfa_code", "lang_fa", "address2", "line2_face", "address2fax", "fax2", "two", "two_colours", "titan", "substance", "botched", "encode", "country_code",
 	} {
 		if !kept(t, name) {
 			t.Errorf("%q is left out", name)
@@ -138,6 +176,64 @@ func TestNamesOfSecretFields(t *testing.T) {
 	}]("f").Page(in, nil).Input
 	if got.A != "" || got.Token != "" || got.Pin != "3" {
 		t.Errorf("kept: %+v", got)
+	}
+}
+
+// What is left out of the form is not taken from the handler, which may go on with it.
+func TestInputIsNotChanged(t *testing.T) {
+	type input struct {
+		Secretive secretive
+		Pointer   *secretive
+		Slice     []secretive
+		Array     [1]secretive
+		Map       map[string][]secretive
+		Texts     map[string]string
+	}
+	full := func() input {
+		s := secretive{"o", "c"}
+		return input{s, &secretive{"o", "c"}, []secretive{s}, [1]secretive{s}, map[string][]secretive{"a": {s}}, map[string]string{"pin": "1"}}
+	}
+	in, f := full(), form.New[input]("f")
+	ann := sessiontest.New(t).Visitor()
+	f.Page(in, nil)
+	f.Fail(ann.Session(), in, nil)
+	ann.End(303)
+	if want := full(); !reflect.DeepEqual(in, want) {
+		t.Errorf("%+v has become %+v", want, in)
+	}
+}
+
+// placed is a type whose methods have pointer receivers.
+type placed struct{ A, B int }
+
+func (p *placed) MarshalText() ([]byte, error) { return fmt.Appendf(nil, "%d/%d", p.A, p.B), nil }
+
+func (p *placed) UnmarshalText(text []byte) error {
+	_, err := fmt.Sscanf(string(text), "%d/%d", &p.A, &p.B)
+	return err
+}
+
+func TestTypesThatWriteThemselvesByAPointer(t *testing.T) {
+	type input struct {
+		One   placed
+		List  []placed
+		Array [1]placed
+		Next  *placed
+		Map   map[string]*placed
+		In    struct{ Two placed }
+	}
+	in := input{One: placed{1, 2}, List: []placed{{3, 4}}, Array: [1]placed{{5, 6}}, Map: map[string]*placed{"a": {7, 8}}}
+	ann, f := sessiontest.New(t).Visitor(), form.New[input]("f")
+	f.Fail(ann.Session(), in, nil)
+	ann.End(303)
+	p := f.Take(ann.Session())
+	if !reflect.DeepEqual(p.Input, in) {
+		t.Errorf("%+v has become %+v", in, p.Input)
+	}
+	for name, want := range map[string]string{"One": "1/2", "List": "3/4", "Array": "5/6", "Next": "", "Map.a": "7/8", "In.Two": "0/0"} {
+		if got, err := p.Value(name); got != want || err != nil {
+			t.Errorf("%s is %q, %v; want %q", name, got, err, want)
+		}
 	}
 }
 
@@ -188,6 +284,8 @@ func TestTypesThatCannotBeKept(t *testing.T) {
 		"made of itself":    {func() { form.New[struct{ A []list }]("f") }, []string{"field A has the type form_test.list", "contains itself"}},
 		"pointed at itself": {func() { form.New[struct{ A pointer }]("f") }, []string{"field A has the type form_test.pointer", "contains itself"}},
 		"keys":              {func() { form.New[struct{ A map[float64]int }]("f") }, []string{"field A has the type map[float64]int", "strings or integers"}},
+		"values of a map":   {func() { form.New[struct{ A map[string]placed }]("f") }, []string{"field A has the type map[string]form_test.placed", "use pointers as values"}},
+		"inside those":      {func() { form.New[struct{ A map[int]struct{ B [2]placed } }]("f") }, []string{"field A has the type map[int]struct", "use pointers as values"}},
 		"one way":           {func() { form.New[struct{ A oneWay }]("f") }, []string{"field A has the type form_test.oneWay", "cannot be read again"}},
 		"writes itself":     {func() { form.New[struct{ time.Time }]("f") }, []string{"has MarshalJSON or MarshalText"}},
 		"wrong tag": {func() {

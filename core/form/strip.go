@@ -75,27 +75,37 @@ func (p *typePlan) copied(v reflect.Value, depth int) reflect.Value {
 	return c
 }
 
-// Words that name a secret: as a part of any word, or as a word of their own.
+// Words that name a secret: as a part of any name, or as a word of their own.
 var (
 	secretParts = []string{
 		"password", "passwd", "passphrase", "passcode", "passwort", "secret", "token", "credential",
 		"cardnumber", "cardno", "creditcard", "ccnumber", "ccnum", "apikey", "accesskey", "privatekey",
-		"securitycode", "securityanswer", "recoverycode", "backupcode", "verificationcode", "authenticationcode", "authcode", "twofactor",
+		"securitycode", "securityanswer", "recoverycode", "backupcode", "scratchcode", "resetcode", "unlockcode",
+		"twofactor", "secondfactor", "onetimecode", "otpcode", "mfacode", "tfacode", "smscode", "emailcode", "authcode", "authenticationcode",
+		"authenticatorcode", "verificationcode", "verifycode", "validationcode", "confirmationcode", "activationcode", "accesscode", "logincode", "signincode",
 	}
-	secretWords = []string{"pass", "pwd", "pw", "pin", "otp", "totp", "cvv", "cvc", "cvn", "csrf", "xsrf", "ssn", "mfa"}
+	secretWords = []string{
+		"pass", "passkey", "pwd", "pw", "pin", "puk", "cvv", "cvc", "cvn", "csrf", "xsrf", "ssn",
+		"otp", "totp", "hotp", "otc", "tan", "mfa", "tfa", "twofa",
+	}
+	secretTwos = []string{"fa", "facode", "factor"} // after the word two, or its digit
 )
 
 // soundsSecret reports whether a field of this name had better not be kept.
 func soundsSecret(name string) bool {
-	words := split(name)
-	joined := strings.Join(words, "")
-	for _, part := range secretParts {
-		if strings.Contains(joined, part) {
+	words := split(strings.ReplaceAll(name, "2", " two ")) // 2FA has two words
+	last, joined := "", ""
+	for _, word := range words {
+		if slices.Contains(secretWords, word) || last == "two" && slices.Contains(secretTwos, word) {
 			return true
 		}
+		if word != "two" { // that of cards[2].number
+			joined += word
+		}
+		last = word
 	}
-	for _, word := range words {
-		if slices.Contains(secretWords, word) {
+	for _, part := range secretParts {
+		if strings.Contains(joined, part) {
 			return true
 		}
 	}

@@ -74,6 +74,9 @@ func TestSEC24FullStoreRefusesNewSessions(t *testing.T) {
 			if n := there(t, s, 0, 10); n != 10 {
 				t.Errorf("%d of 10 logged-in sessions are left", n)
 			}
+			if s.Len() != 10 {
+				t.Errorf("Len is %d: what was refused takes room", s.Len())
+			}
 			// Updates that do not grow, touches and deletes go on.
 			e := core.Entry{Data: make([]byte, 100), User: "alice", Expires: hour}
 			v, err := s.Save(t.Context(), numbered(0), e, versions[0])
@@ -153,6 +156,68 @@ func TestSEC24LoginOfAnAnonymousSessionInAFullStore(t *testing.T) {
 	var size *core.SizeError
 	if _, err = s.Save(t.Context(), numbered(0), e, v); !errors.As(err, &size) || !errors.Is(err, core.ErrTooLarge) {
 		t.Errorf("an entry that never fits: %v, want a SizeError", err)
+	}
+}
+
+func TestSEC24FailedLoginGivesItsRoomBack(t *testing.T) {
+	per := bytesPer(t, "", 100)
+	s := newStore(t, memstore.Config{MaxBytes: 3 * per})
+	hour := time.Now().Add(time.Hour)
+	fill(t, s, "", 0, 1, hour)
+	e := core.Entry{Data: make([]byte, per), User: "alice", Expires: hour}
+	v, err := s.Save(t.Context(), numbered(1), e, 0) // the room of two
+	if err != nil {
+		t.Fatal(err)
+	}
+	used := s.Bytes() - per
+	if _, err := s.Save(t.Context(), numbered(2), e, 0); !errors.Is(err, memstore.ErrFull) {
+		t.Fatalf("a login for which one visitor's room is too little: %v, want ErrFull", err)
+	}
+	if want := used + per*int64(there(t, s, 0, 1)); s.Bytes() != want || s.Len() != 1+there(t, s, 0, 1) {
+		t.Errorf("%d sessions and %d bytes in use after the refusal, want %d bytes", s.Len(), s.Bytes(), want)
+	}
+	// And so do updates, when all is deleted.
+	if _, err := s.Save(t.Context(), numbered(1), e, v); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.DeleteAll(t.Context()); err != nil || s.Len() != 0 || s.Bytes() != 0 {
+		t.Errorf("an empty store counts %d sessions and %d bytes, error %v", s.Len(), s.Bytes(), err)
+	}
+	e.Data = make([]byte, 3*per-bytesPer(t, "alice", 0))
+	if _, err := s.Save(t.Context(), numbered(3), e, 0); err != nil || s.Bytes() != 3*per {
+		t.Errorf("an entry that fits exactly: %v, %d of %d bytes", err, s.Bytes(), 3*per)
+	}
+}
+
+func TestEvictionPrefersTheSoonestToExpire(t *testing.T) {
+	s := newStore(t, memstore.Config{MaxSessions: 4})
+	for i, hours := range []time.Duration{3, 1, 4, 2} {
+		fill(t, s, "", i, 1, time.Now().Add(hours*time.Hour))
+	}
+	fill(t, s, "alice", 100, 1, time.Now().Add(time.Hour))
+	if there(t, s, 0, 4) != 3 || there(t, s, 1, 1) != 0 {
+		t.Error("not the session that would have expired first made room")
+	}
+}
+
+func TestExpiryIsByTheWallClock(t *testing.T) {
+	s := newStore(t, memstore.Config{})
+	expires := func() time.Time {
+		e, err := s.Load(t.Context(), numbered(0))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return e.Expires
+	}
+	v := fill(t, s, "", 0, 1, time.Now().Add(time.Hour)) // by the monotonic clock, which stands still while a machine sleeps
+	if at := expires(); at != at.Round(0) {              // the same instant, but by another clock
+		t.Errorf("saved: %v", at)
+	}
+	if err := s.Touch(t.Context(), numbered(0), v[0], time.Now().Add(2*time.Hour)); err != nil {
+		t.Fatal(err)
+	}
+	if at := expires(); at != at.Round(0) { // the same instant, but by another clock
+		t.Errorf("touched: %v", at)
 	}
 }
 

@@ -2,6 +2,8 @@ package memstore
 
 import (
 	"errors"
+	"slices"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -129,12 +131,12 @@ func TestReservingAgainKeepsTheConfirmed(t *testing.T) {
 func TestConfirmedUntil(t *testing.T) {
 	now := time.Now()
 	s, _ := indexed(t, &now)
-	enter(t, s, core.ID{1}, now.Add(30*time.Minute))
-	now = now.Add(29 * time.Minute)
+	enter(t, s, core.ID{1}, now.Add(30*time.Second))
+	now = now.Add(29 * time.Second)
 	if ids, err := s.List(t.Context(), "alice"); len(ids) != 1 || err != nil {
 		t.Errorf("List before the bound: %v, %v", ids, err)
 	}
-	now = now.Add(time.Minute)
+	now = now.Add(time.Second)
 	if ids, err := s.List(t.Context(), "alice"); len(ids) != 0 || err != nil {
 		t.Errorf("List at the bound: %v, %v", ids, err)
 	}
@@ -177,4 +179,87 @@ func TestEvictionSparesAnothersSession(t *testing.T) {
 	if _, err := s.Load(t.Context(), id); err != nil {
 		t.Errorf("bob's session: %v", err)
 	}
+}
+
+// What is entered after the newest one has left is listed like any other.
+func TestI2NewestLeavesAndAnotherComes(t *testing.T) {
+	now := time.Now()
+	s, _ := indexed(t, &now)
+	one, two, three := core.ID{1}, core.ID{2}, core.ID{3}
+	enter(t, s, one, time.Time{})
+	enter(t, s, two, time.Time{})
+	if err := s.Delete(t.Context(), two); err != nil {
+		t.Fatal(err)
+	}
+	enter(t, s, three, time.Time{})
+	if ids, err := s.List(t.Context(), "alice"); !slices.Equal(ids, []core.ID{one, three}) || err != nil {
+		t.Errorf("List: %v, %v", ids, err)
+	}
+}
+
+// A login on the oldest session itself ends the others, and gives their room back.
+func TestI1LimitSparesTheSessionOfTheLogin(t *testing.T) {
+	now := time.Now()
+	s, _ := indexed(t, &now)
+	one, two := core.ID{1}, core.ID{2}
+	enter(t, s, one, time.Time{})
+	enter(t, s, two, time.Time{})
+	end, err := s.Reserve(t.Context(), "alice", one, 1, core.EndOldest)
+	if !slices.Equal(end, []core.ID{two}) || err != nil {
+		t.Errorf("Reserve ends %v, %v", end, err)
+	}
+	if _, err := s.Load(t.Context(), one); err != nil || s.Len() != 1 {
+		t.Errorf("%v; %d sessions take room", err, s.Len())
+	}
+}
+
+// A session that is another's by now is none of the user's.
+func TestI2SessionOfAnotherIsNotListed(t *testing.T) {
+	now := time.Now()
+	s, _ := indexed(t, &now)
+	id := core.ID{1}
+	enter(t, s, id, time.Time{})
+	e, err := s.Load(t.Context(), id)
+	if err != nil {
+		t.Fatal(err)
+	}
+	e.User = "bob"
+	if _, err := s.Save(t.Context(), id, e, e.Version); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.Reserve(t.Context(), "alice", id, 0, core.EndOldest); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Confirm(t.Context(), "alice", id, time.Time{}); err != nil {
+		t.Fatal(err)
+	}
+	now = now.Add(reservationTime)
+	if ids, err := s.List(t.Context(), "alice"); len(ids) != 0 || err != nil {
+		t.Errorf("List: %v, %v", ids, err)
+	}
+}
+
+// Reservations of logins that were never stored go in the background.
+func TestSEC17LapsedReservationsAreSwept(t *testing.T) {
+	var late atomic.Int64
+	s, err := NewWith(Config{Now: func() time.Time { return time.Unix(late.Load(), 0) }, SweepInterval: time.Millisecond})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = s.Close() }() // it never fails
+	if _, err := s.Reserve(t.Context(), "alice", core.ID{1}, 0, core.EndOldest); err != nil {
+		t.Fatal(err)
+	}
+	late.Store(60)
+	us := s.userShardOf("alice")
+	for range 5000 {
+		us.mu.Lock()
+		n := len(us.members)
+		us.mu.Unlock()
+		if n == 0 {
+			return
+		}
+		time.Sleep(time.Millisecond) // until the sweeper was there
+	}
+	t.Error("a lapsed reservation is still there after seconds")
 }

@@ -76,7 +76,7 @@ func TestHandlerBehindTheMiddleware(t *testing.T) {
 		}
 		sessiontest.Want(alice, visits, 4)
 		sessiontest.WantAbsent(alice, names)
-		sessiontest.WantTyped(alice, notice, list{Names: []string{"hat"}})
+		sessiontest.WantTyped(alice, notice, list{Names: []string{"hat"}, note: "not asked for"})
 		alice.WantFlash("success", "Visit of alice.")
 		alice.WantFlashes(core.Flash{Kind: "success", Text: "Visit of alice."})
 

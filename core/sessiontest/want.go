@@ -100,10 +100,11 @@ func Want[T any](c *Client, key core.Key[T], want T) {
 		c.errorf("%v", err)
 		return
 	}
-	s.Set(key.Name(), want) // it is never committed
-	kept, err := key.Lookup(s)
+	fresh := c.st.Manager.NewSession(c.st.tb.Context()) // in s, the value that is there would show through
+	key.Set(fresh, want)
+	kept, err := key.Lookup(fresh)
 	if err != nil {
-		c.errorf("the value that is wanted cannot be kept: %v", errors.Join(s.Err(), err))
+		c.errorf("the value that is wanted cannot be kept: %v", errors.Join(fresh.Err(), err))
 		return
 	}
 	if !reflect.DeepEqual(got, kept) {

@@ -1,0 +1,300 @@
+package core_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/satchel-go/satchel/core"
+	"github.com/satchel-go/satchel/core/memstore"
+)
+
+// misled is a store whose lists name sessions that are not the user's: gone
+// ones, and another user's.
+type misled struct {
+	*memstore.Store
+	more []core.ID
+}
+
+func (s *misled) List(ctx context.Context, user string) ([]core.ID, error) {
+	ids, err := s.Store.List(ctx, user)
+	return append(ids, s.more...), err
+}
+
+// What a store's list has too much is not the user's, whoever asks.
+func TestI2SEC17WrongListHarmsNobody(t *testing.T) {
+	w := server(t)
+	store := &misled{Store: w.store}
+	w.m = w.manager(core.ServerSide(store))
+	ann, bob, ctx := login(t, w, "ann"), login(t, w, "bob"), t.Context()
+	bobs := bob.id()
+	store.more = []core.ID{bobs, {7}}
+	if infos, err := w.m.List(ctx, "ann"); err != nil || len(infos) != 1 || infos[0].User != "ann" {
+		t.Errorf("I2: List: %+v, %v", infos, err)
+	}
+	var users []string
+	if err := w.m.UpdateUser(ctx, "ann", func(s *core.Session) error {
+		users = append(users, s.UserID())
+		s.Set("k", "changed")
+		return nil
+	}); err != nil || fmt.Sprint(users) != "[ann]" || bob.get("k") != "bob" {
+		t.Errorf("I2: UpdateUser: %v, called for %v, bob has %q", err, users, bob.get("k"))
+	}
+	ann.do(func(s *core.Session) {
+		if err := s.RevokeOwn(ctx, bobs); !errors.Is(err, core.ErrNotFound) {
+			t.Errorf("SEC17: RevokeOwn: %v", err)
+		}
+		if err := s.RevokeOthers(ctx); err != nil {
+			t.Errorf("I2: RevokeOthers: %v", err)
+		}
+	})
+	if err := w.m.RevokeUser(ctx, "ann"); err != nil || ann.user() != "" {
+		t.Errorf("I2: RevokeUser: %v", err)
+	}
+	if bob.user() != "bob" {
+		t.Error("SEC17: bob's session was ended with ann's")
+	}
+	if n := w.events.count(core.EventRevoked); n != 1 {
+		t.Errorf("I2: %d events of one session that was ended", n)
+	}
+}
+
+func TestI2LastSeen(t *testing.T) {
+	seen := func(t *testing.T, w *world) time.Time {
+		t.Helper()
+		infos, err := w.m.List(t.Context(), "ann")
+		if err != nil || len(infos) != 1 {
+			t.Fatal(infos, err)
+		}
+		return infos[0].LastSeen
+	}
+	t.Run("by reading", func(t *testing.T) {
+		w := server(t)
+		c := login(t, w, "ann")
+		w.clock.advance(10 * time.Minute)
+		c.do(func(s *core.Session) { s.Keys() })
+		if at := seen(t, w); !at.Equal(w.clock.now()) {
+			t.Errorf("I2: %v before the request", w.clock.now().Sub(at))
+		}
+	})
+	t.Run("near the end of the lifetime", func(t *testing.T) {
+		w := server(t, func(c *core.Config) { c.IdleTimeout, c.Lifetime = 50*time.Minute, time.Hour })
+		c := login(t, w, "ann")
+		w.clock.advance(45 * time.Minute)
+		c.do(func(s *core.Session) { s.Set("k", "v") })
+		if at := seen(t, w); !at.Equal(w.clock.now()) {
+			t.Errorf("I2: %v before the write", w.clock.now().Sub(at))
+		}
+	})
+	t.Run("without timeouts", func(t *testing.T) {
+		w := server(t, func(c *core.Config) { c.IdleTimeout, c.Lifetime = core.NoTimeout, core.NoTimeout })
+		login(t, w, "ann")
+		if at := seen(t, w); !at.Equal(w.clock.now()) {
+			t.Errorf("I2: %v before the login", w.clock.now().Sub(at))
+		}
+	})
+}
+
+// An operator hears of it if the store cannot say what is there, or cannot end it.
+func TestI2L3OperatorsHearOfOutages(t *testing.T) {
+	w, store := hookedServer(t)
+	id := login(t, w, "ann").id()
+	store.before = failing("load")
+	if infos, err := w.m.List(t.Context(), "ann"); !errors.Is(err, core.ErrUnavailable) {
+		t.Errorf("L3: List: %v, %v", infos, err)
+	}
+	if err := w.m.Revoke(t.Context(), id); !errors.Is(err, core.ErrUnavailable) {
+		t.Errorf("L3: Revoke: %v", err)
+	}
+	w.m = w.manager(core.ServerSide(undeletable{w.store}))
+	if err := w.m.RevokeAll(t.Context()); !errors.Is(err, core.ErrUnavailable) {
+		t.Errorf("L3: RevokeAll: %v", err)
+	}
+	for what, err := range map[string]error{"RevokeUser": w.m.RevokeUser(t.Context(), ""), "UpdateUser": w.m.UpdateUser(t.Context(), "", nil)} {
+		if !errors.Is(err, core.ErrNotFound) {
+			t.Errorf("I2: %s of nobody: %v", what, err)
+		}
+	}
+}
+
+// undeletable is a store that cannot delete all.
+type undeletable struct{ *memstore.Store }
+
+func (undeletable) DeleteAll(context.Context) error { return errStoreDown }
+
+// One session that cannot be changed keeps no other from it, and one that ends
+// meanwhile is no error.
+func TestUpdateUserGoesOn(t *testing.T) {
+	w := server(t)
+	var clients []*client
+	for range 3 {
+		clients = append(clients, login(t, w, "ann"))
+		w.clock.advance(time.Second)
+	}
+	ctx, stop, n := t.Context(), errors.New("stop"), 0
+	err := w.m.UpdateUser(ctx, "ann", func(s *core.Session) error {
+		s.Set("k", "new")
+		if n++; n == 1 {
+			return stop
+		}
+		if n == 2 {
+			return w.m.Revoke(ctx, s.ID())
+		}
+		return nil
+	})
+	if !errors.Is(err, stop) || errors.Is(err, core.ErrEnded) || errors.Is(err, core.ErrNotFound) || n != 3 {
+		t.Errorf("%v after %d sessions", err, n)
+	}
+	if clients[0].get("k") != "ann" || clients[1].user() != "" || clients[2].get("k") != "new" {
+		t.Error("the wrong sessions were changed")
+	}
+}
+
+// A session that Update has given is worth nothing afterwards, and says so.
+func TestC6SessionOfUpdateIsOverAfterwards(t *testing.T) {
+	w := server(t)
+	c := login(t, w, "ann")
+	var kept *core.Session
+	if err := w.m.Update(t.Context(), c.id(), func(s *core.Session) error { kept = s; return nil }); err != nil {
+		t.Fatal(err)
+	}
+	kept.Set("k", "late")
+	if n := w.events.count(core.EventTooLate); n != 1 || !errors.Is(kept.Err(), core.ErrTooLate) {
+		t.Errorf("C6: %d events, and the session says %v", n, kept.Err())
+	}
+}
+
+func TestI2InsideView(t *testing.T) {
+	w := server(t)
+	id := login(t, w, "ann").id()
+	if err := w.m.View(t.Context(), id, func(s *core.Session) error {
+		_, err := s.List(t.Context())
+		return errors.Join(err, s.RevokeOwn(t.Context(), id))
+	}); !errors.Is(err, core.ErrReadOnly) || errors.Is(err, core.ErrUnavailable) || w.store.Len() != 1 {
+		t.Errorf("I2: %v, %d stored", err, w.store.Len())
+	}
+}
+
+// Ending one's own session is done when RevokeOwn returns, and a page that
+// shows only the list of devices is use of the session.
+func TestI2OwnSession(t *testing.T) {
+	w := server(t)
+	c := login(t, w, "ann")
+	w.clock.advance(10 * time.Minute)
+	x := c.do(func(s *core.Session) {
+		if _, err := s.List(t.Context()); err != nil {
+			t.Error(err)
+		}
+	})
+	if w.events.count(core.EventTouched) != 1 || x.response["Vary"] != "Cookie" {
+		t.Errorf("T2: the list is no use of the session, Vary is %q", x.response["Vary"])
+	}
+	c.do(func(s *core.Session) {
+		if err := s.RevokeOwn(t.Context(), s.ID()); err != nil || w.store.Len() != 0 {
+			t.Errorf("I2: %v, %d stored", err, w.store.Len())
+		}
+	})
+}
+
+// What Config.NotBefore has ended is gone for operators, too.
+func TestI2SessionsBeforeNotBefore(t *testing.T) {
+	w := server(t)
+	id := login(t, w, "ann").id()
+	m := w.manager(core.ServerSide(w.store), func(c *core.Config) { c.NotBefore = w.clock.now().Add(time.Hour) })
+	if err := m.View(t.Context(), id, func(*core.Session) error { return nil }); !errors.Is(err, core.ErrNotFound) {
+		t.Errorf("I2: View: %v", err)
+	}
+	if infos, err := m.List(t.Context(), "ann"); err != nil || len(infos) != 0 {
+		t.Errorf("I2: List: %+v, %v", infos, err)
+	}
+}
+
+func TestI2DoneHearsOfRevokeAll(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w, _ := hookedServer(t)
+		done, err := w.m.Done(t.Context(), login(t, w, "ann").id())
+		if err != nil {
+			t.Fatal(err)
+		}
+		synctest.Wait()
+		begun := time.Now()
+		if err := w.m.RevokeAll(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		<-done
+		if d := time.Since(begun); d != 0 {
+			t.Errorf("I2: it took %v, which is the poll's doing", d)
+		}
+	})
+}
+
+// An outage ends no WebSocket: those who are logged in stay so.
+func TestL3DoneOutlivesAnOutage(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w, store := hookedServer(t)
+		id := login(t, w, "ann").id()
+		var down atomic.Bool
+		store.before = func(op string) error {
+			if op == "load" && down.Load() {
+				return errStoreDown
+			}
+			return nil
+		}
+		ctx, cancel := context.WithCancel(t.Context())
+		defer cancel()
+		done, err := w.m.Done(ctx, id)
+		if err != nil {
+			t.Fatal(err)
+		}
+		synctest.Wait()
+		down.Store(true)
+		time.Sleep(time.Minute)
+		if isClosed(done) {
+			t.Fatal("L3: an outage has ended the session for those who wait")
+		}
+		down.Store(false)
+		if err := w.store.Delete(t.Context(), id); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(5 * time.Second)
+		if !isClosed(done) {
+			t.Error("I2: not noticed within 5 seconds of the store's return")
+		}
+	})
+}
+
+// A login that is stored while RevokeUser is between looking and taking it out
+// of the index is ended all the same: nobody would find it any more.
+func TestI2SEC17LoginStoredWhileRevoked(t *testing.T) {
+	w, store := hookedServer(t)
+	c := newClient(t, w.m)
+	r := c.begin()
+	r.s.Login("ann")
+	saving, goOn, done := make(chan struct{}), make(chan struct{}), make(chan error, 1)
+	var save, release sync.Once
+	store.before = func(op string) error {
+		switch op {
+		case "save":
+			save.Do(func() { close(saving); <-goOn })
+		case "release":
+			release.Do(func() { close(goOn); done <- <-done })
+		}
+		return nil
+	}
+	go func() { done <- r.end(200) }()
+	<-saving
+	if err := w.m.RevokeUser(t.Context(), "ann"); err != nil {
+		t.Fatal(err)
+	}
+	if err := <-done; err != nil {
+		t.Fatal(err) // this test shows nothing
+	}
+	if user := c.user(); user != "" || w.store.Len() != 0 {
+		t.Errorf("I2: %q is logged in, %d stored", user, w.store.Len())
+	}
+}
