@@ -80,7 +80,7 @@ func (s *Store) checkInfo(info map[string]string) error {
 		return errors.New("goredisstore: " + isClusterNode)
 	}
 	if version, ok := info["redis_version"]; ok && tooOld(version) {
-		return fmt.Errorf("goredisstore: the server is version %s: upgrade it to %d.%d or later", version, oldestMajor, oldestMinor)
+		return fmt.Errorf("goredisstore: the server is version %s: upgrade it to %d.%d or later", short(version), oldestMajor, oldestMinor)
 	}
 	if info["role"] == "slave" {
 		return errors.New("goredisstore: the server is a replica, where nothing can be stored: connect to its master, or through Sentinel")
@@ -90,7 +90,16 @@ func (s *Store) checkInfo(info map[string]string) error {
 		return nil
 	}
 	return fmt.Errorf("goredisstore: when its memory is full the server throws sessions away (maxmemory-policy %s), and users are logged out: "+
-		"CONFIG SET maxmemory-policy noeviction, or accept it with Config.AllowEviction", policy)
+		"CONFIG SET maxmemory-policy noeviction, or accept it with Config.AllowEviction", short(policy))
+}
+
+// short bounds what a server says of itself, for an error.
+func short(text string) string {
+	const most = 40
+	if len(text) > most {
+		return text[:most] + "…"
+	}
+	return text
 }
 
 // diagnose says what to change about an error of the first command.

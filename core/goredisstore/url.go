@@ -139,7 +139,7 @@ func addresses(authority, port string) ([]string, error) {
 	var list []string
 	for host := range strings.SplitSeq(authority, ",") {
 		u, err := url.Parse("redis://" + host)
-		if err != nil || u.Hostname() == "" || u.User != nil {
+		if err != nil || u.Hostname() == "" || u.User != nil || strings.ContainsAny(u.Hostname(), "[]") {
 			return nil, errors.New("malformed or missing host; special characters in a password are written as %XX")
 		}
 		p := u.Port()
