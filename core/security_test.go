@@ -112,6 +112,20 @@ func TestSEC1NoTokenFromAFailingSource(t *testing.T) {
 	}
 }
 
+// zeros is a random source that is broken, and does not say so.
+type zeros struct{}
+
+func (zeros) Read(p []byte) (int, error) { clear(p); return len(p), nil }
+
+func TestSEC1NoTokenFromZeros(t *testing.T) {
+	w := server(t, func(c *core.Config) { c.Rand = zeros{} })
+	r := newClient(t, w.m).begin()
+	r.s.Set("k", "v")
+	if err := r.end(200); !errors.Is(err, core.ErrUnavailable) || len(r.x.setCookie) != 0 || w.store.Len() != 0 {
+		t.Errorf("SEC1: error %v, cookies %q, %d stored", err, r.x.setCookie, w.store.Len())
+	}
+}
+
 func TestSEC2UnknownTokenIsNotAdopted(t *testing.T) {
 	w, spy := spied(t)
 	c := newClient(t, w.m)

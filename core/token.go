@@ -24,12 +24,13 @@ const (
 
 var tokenEncoding = base64.RawURLEncoding.Strict()
 
-// newID draws an ID. The zero ID stands for "none" and is not drawn.
+// newID draws an ID. The zero ID stands for "none"; no working source draws it.
 func newID(source io.Reader) (id ID, err error) {
-	for id.IsZero() {
-		if _, err := io.ReadFull(source, id[:]); err != nil {
-			return ID{}, fmt.Errorf("%w: draw a session ID: %w", ErrUnavailable, err)
-		}
+	if _, err := io.ReadFull(source, id[:]); err != nil {
+		return ID{}, fmt.Errorf("%w: draw a session ID: %w", ErrUnavailable, err)
+	}
+	if id.IsZero() {
+		return ID{}, fmt.Errorf("%w: draw a session ID: the random source gives nothing but zeros", ErrUnavailable)
 	}
 	return id, nil
 }
