@@ -52,8 +52,8 @@ type Exchange interface {
 	ResetResponse()
 }
 
-// RequestPather is the optional ability of an [Exchange] to tell events the
-// path of the request, without its query.
+// RequestPather is the ability of an [Exchange] to tell events the path of the
+// request, without its query. An adapter should have it.
 type RequestPather interface {
 	RequestPath() string
 }

@@ -144,6 +144,8 @@ func requestIsKnown(h *harness) {
 		}
 		if p, ok := ex.(core.RequestPather); ok {
 			d.path = p.RequestPath()
+		} else {
+			h.Errorf("the adapter does not tell the path: events need it, see core.RequestPather")
 		}
 		described <- d
 		return d.agent

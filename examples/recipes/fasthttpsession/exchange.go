@@ -32,7 +32,8 @@ func (x *exchange) SetResponseHeader(name, v string) { x.rc.Response.Header.Set(
 func (x *exchange) ResponseHeader(name string) string {
 	return join(x.rc.Response.Header.PeekAll(name))
 }
-func (x *exchange) RemoteIP() string { return hostOf(x.rc.RemoteAddr()) }
+func (x *exchange) RemoteIP() string    { return hostOf(x.rc.RemoteAddr()) }
+func (x *exchange) RequestPath() string { return string(x.rc.Path()) }
 
 // status is the one that the client will see. Who takes over the connection
 // may have silenced the response; only a 101 is sure to be sent.
