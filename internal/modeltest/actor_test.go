@@ -258,6 +258,8 @@ func (a *actor) revocation(call func() error, ids ...core.ID) {
 func (a *actor) settleRevocation(err error) {
 	m, t := a.w.model, &a.act
 	switch {
+	case err == nil && !t.named && !t.listed:
+		violate("I2", "a revocation ended well, and has looked for nobody")
 	case err == nil:
 		m.revoked(t)
 		for _, id := range t.ended {

@@ -79,7 +79,7 @@ func (m *model) store(c call, version core.Version) {
 		// The core keeps the expiry that it has just loaded. A touch in the
 		// meantime leaves the version alone, so it may be undone.
 		if e, err := m.w.raw.Load(context.Background(), c.id); err == nil && e.Expires.Equal(v.base.expires) {
-			next.expires = e.Expires
+			next.expires, next.touched = e.Expires, v.base.touched
 		}
 	}
 	if t.fresh = m.sessions[c.id] == nil; t.fresh {

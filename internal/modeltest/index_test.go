@@ -34,7 +34,7 @@ func (m *model) reserved(c call, user string, limit int, end []core.ID, err erro
 			continue
 		}
 		// It may be nobody's yet, and just about to become user's.
-		if r.user != user && m.places[place{user, id}] == nil || m.w.schedule.setup.limit == 0 {
+		if r.user != user && m.places[place{user, id}] == nil || m.w.schedule.setup.limit == 0 || m.w.schedule.setup.refuse {
 			violate("I1", "%s had to make room for a login of %s", m.name(id), user)
 		}
 		m.w.counts["sessions that made room for a login"]++
@@ -159,6 +159,7 @@ func (m *model) deletedAll(c call, err error) {
 	if err != nil {
 		return
 	}
+	c.a.act.listed = true
 	m.logins(c.a, "")
 	for _, id := range m.order {
 		if m.session(id) != nil {

@@ -10,6 +10,7 @@ import (
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"github.com/satchel-go/satchel/core"
 )
@@ -187,4 +188,23 @@ func failing(t *testing.T) (seed uint64, runs int) {
 
 func forgetsDeletions(s full) full {
 	return &broken{full: s, delete: func(context.Context, core.ID) error { return nil }}
+}
+
+// TestModelAllowsAnUndoneTouch: a touch that a job undoes, for it came between
+// the job's load and its save, has not been there for the list either.
+func TestModelAllowsAnUndoneTouch(t *testing.T) {
+	s := &schedule{
+		setup: setup{maxFlashes: 32},
+		actors: []script{
+			{role: request, status: 200, ops: []op{{do: login, user: "ann"}}},
+			{role: job, ops: []op{{do: set, key: "n", n: 3}}},
+			{role: advance, by: 11 * time.Minute},
+		},
+		turns: []int{0, 0, 0, 0, 0, 1, 2, 1, 1, 1, 2},
+	}
+	synctest.Test(t, func(t *testing.T) {
+		if steps, v := trace(s, nil); v != nil {
+			t.Errorf("%v\n%s", v, steps)
+		}
+	})
 }

@@ -72,6 +72,9 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 			chosen = append(chosen, m)
 		}
 	}
+	if len(chosen) == 0 {
+		return fmt.Errorf("-run: no mutation's name matches %q", *only)
+	}
 	began := time.Now()
 	results, err := r.runAll(ctx, chosen, newTable(stdout, chosen))
 	if err != nil {

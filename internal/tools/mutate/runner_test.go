@@ -108,7 +108,7 @@ var uncompilable = struct{ name, test, diff, want string }{
 }
 
 // mutateModule runs the tool on module, and returns what it printed.
-func mutateModule(t *testing.T, all []struct{ name, test, diff, want string }) (string, error) {
+func mutateModule(t *testing.T, all []struct{ name, test, diff, want string }, more ...string) (string, error) {
 	t.Setenv("GOWORK", "off")
 	root := t.TempDir()
 	write := func(name, text string) {
@@ -132,7 +132,8 @@ func mutateModule(t *testing.T, all []struct{ name, test, diff, want string }) (
 			"\nbreaks: "+p.name+"\ntest: ./p "+p.test+"\n\n"+diff)
 	}
 	var out, errs strings.Builder
-	err := run(t.Context(), []string{"-root", root, "-dir", "patches", "-promises", "table.md", "-timeout", "3s"}, &out, &errs)
+	args := append([]string{"-root", root, "-dir", "patches", "-promises", "table.md", "-timeout", "3s"}, more...)
+	err := run(t.Context(), args, &out, &errs)
 	return out.String() + errs.String(), err
 }
 
@@ -170,6 +171,12 @@ func TestAllCaught(t *testing.T) {
 func TestUncompilable(t *testing.T) {
 	out, err := mutateModule(t, append(slices.Clone(patches[:1]), uncompilable))
 	if err == nil || !strings.Contains(out, "unbuilt (unbuilt): ./p does not build") || strings.Contains(out, "  sum (") {
+		t.Errorf("%v\n%s", err, out)
+	}
+}
+
+func TestNothingChosen(t *testing.T) {
+	if out, err := mutateModule(t, patches[:1], "-run", "^Sum$"); err == nil || strings.Contains(out, "all caught") {
 		t.Errorf("%v\n%s", err, out)
 	}
 }
