@@ -23,6 +23,7 @@ import (
 	"os/signal"
 	"regexp"
 	"runtime"
+	"slices"
 	"time"
 )
 
@@ -66,12 +67,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	}
 	problems := uncovered(all, promisesIn(string(page)))
 
-	var chosen []mutation
-	for _, m := range all {
-		if match.MatchString(m.name) {
-			chosen = append(chosen, m)
-		}
-	}
+	chosen := slices.DeleteFunc(slices.Clone(all), func(m mutation) bool { return !match.MatchString(m.name) })
 	if len(chosen) == 0 {
 		return fmt.Errorf("-run: no mutation's name matches %q", *only)
 	}
