@@ -276,6 +276,28 @@ func TestI2LoginThatMovesDoesNotSurviveRevokeUser(t *testing.T) {
 	}
 }
 
+// With a limit the login gives its place back before it takes another, so it
+// has to look whether the place was still its own.
+func TestI2SEC17LimitedLoginThatMovesIsRevoked(t *testing.T) {
+	w, store := hookedServer(t, func(c *core.Config) { c.SessionLimit = 5 })
+	c := newClient(t, w.m)
+	c.do(func(s *core.Session) { s.Set("k", "v") })
+	r := c.begin()
+	r.s.Login("ann")
+	store.once("save", func() {
+		c.do(func(s *core.Session) { s.Renew() })
+		if err := w.m.RevokeUser(t.Context(), "ann"); err != nil {
+			t.Error(err)
+		}
+	})
+	if err := r.end(200); err != nil {
+		t.Fatal(err)
+	}
+	if infos, err := w.m.List(t.Context(), "ann"); err != nil || len(infos) > 0 || r.s.UserID() != "" || w.events.count(core.EventDropped) != 1 {
+		t.Errorf("the login lives: %v %v, %d dropped", infos, err, w.events.count(core.EventDropped))
+	}
+}
+
 func TestI2RevokeUserReachesALoginThatMovesMeanwhile(t *testing.T) {
 	w, store := hookedServer(t)
 	c := newClient(t, w.m)
