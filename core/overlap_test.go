@@ -446,6 +446,35 @@ func TestL4TwoRenewalsInOneRequestKeepTheOldTokenKnown(t *testing.T) {
 	}
 }
 
+// A request renews, goes on for longer than old tokens are remembered, and
+// logs in. A job has stored the session meanwhile.
+func TestL4LongRequestKeepsTheOldTokenKnown(t *testing.T) {
+	w := server(t)
+	c := newClient(t, w.m)
+	c.do(func(s *core.Session) { s.Set("k", "v") })
+	old := c.fork()
+	r := c.begin()
+	r.s.Renew()
+	if err := r.s.Commit(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	r.s.Login("ann")
+	w.clock.advance(6 * time.Minute)
+	if err := w.m.Update(t.Context(), r.s.ID(), func(s *core.Session) error { s.Set("job", 1); return nil }); err != nil {
+		t.Fatal(err)
+	}
+	if err := r.end(200); err != nil {
+		t.Fatal(err)
+	}
+	if n := w.events.count(core.EventConflict); n != 1 {
+		t.Fatalf("%d conflicts", n)
+	}
+	x := old.do(func(s *core.Session) { s.Set("k", "late") })
+	if len(x.setCookie) > 0 || c.user() != "ann" {
+		t.Errorf("a late request with the token that the client has had is unknown, and sets %q; user %q", x.setCookie, c.user())
+	}
+}
+
 func TestL4ALateRequestWithoutALoginStaysLate(t *testing.T) {
 	for name, handler := range map[string]func(*testing.T, *hooked, *core.Session){
 		"login and logout": func(_ *testing.T, _ *hooked, s *core.Session) {

@@ -119,7 +119,9 @@ func (b *serverSide) again(old, h *serverHandle, l Loaded) (Loaded, error) {
 	case h.current != old.current:
 		return Loaded{}, ErrNotFound
 	default:
-		h.minted = old.minted // still nobody has it
+		if h.minted = old.minted; h.minted { // still nobody has it
+			h.previous = old.previous // which clients have, though others may have forgotten it by now
+		}
 	}
 	l.Handle = h
 	return l, nil
