@@ -33,9 +33,17 @@ func start(t *testing.T, h http.Handler) *httptest.Server {
 
 func fetch(t *testing.T, url string) (*http.Response, string) {
 	t.Helper()
+	return fetchWith(t, url, "")
+}
+
+func fetchWith(t *testing.T, url, cookie string) (*http.Response, string) {
+	t.Helper()
 	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, url, nil)
 	if err != nil {
 		t.Fatal(err)
+	}
+	if cookie != "" {
+		req.Header.Set("Cookie", cookie)
 	}
 	resp, err := http.DefaultClient.Do(req)
 	if err != nil {
@@ -184,25 +192,6 @@ func flashes(t *testing.T, h http.HandlerFunc) (url, cookie string) {
 	_ = resp.Body.Close()
 	cookie, _, _ = strings.Cut(resp.Header.Get("Set-Cookie"), ";")
 	return srv.URL, cookie
-}
-
-func fetchWith(t *testing.T, url, cookie string) (*http.Response, string) {
-	t.Helper()
-	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, url, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	req.Header.Set("Cookie", cookie)
-	resp, err := http.DefaultClient.Do(req)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer resp.Body.Close() //nolint:errcheck // read to its end
-	body, err := io.ReadAll(resp.Body)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return resp, string(body)
 }
 
 // While the body waits, a second WriteHeader is as much without effect as
