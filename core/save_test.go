@@ -61,7 +61,7 @@ func TestE2SizesAreCappedToTheByte(t *testing.T) {
 	}, func(c *core.Config) { c.MaxBytes = 600 })
 }
 
-// stuck is a random source that gives one ID after another's, and then that one for ever.
+// stuck is a random source that gives the same bytes for ever.
 type stuck struct{ reads int }
 
 func (r *stuck) Read(p []byte) (int, error) {

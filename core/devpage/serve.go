@@ -66,7 +66,7 @@ func local(r *http.Request) bool {
 		return false
 	}
 	// Through a proxy on this machine: one that tells of its clients.
-	for _, line := range append(r.Header.Values("X-Forwarded-For"), r.Header.Values("X-Real-IP")...) {
+	for _, line := range slices.Concat(r.Header.Values("X-Forwarded-For"), r.Header.Values("X-Real-IP")) {
 		for hop := range strings.SplitSeq(line, ",") {
 			if !loopback(strings.TrimSpace(hop)) {
 				return false
