@@ -15,7 +15,7 @@ PROMISES ?= on
 
 # The package pattern "work" means all packages of all modules in the
 # workspace; "./..." stops at the border of a module. Recipes that check a
-# module by itself say GOWORK=off.
+# module on its own set GOWORK=off.
 export GOWORK := $(CURDIR)/go.work
 
 # EACH_MODULE opens a loop over the folders of all modules; close it with "done".
@@ -27,21 +27,36 @@ RACE = if $(GO) list -race errors >/dev/null 2>&1 && command -v $$($(GO) env CC)
 	then race=-race; \
 	else race=; echo "No race detector here (it needs cgo and a C compiler): testing without."; fi
 
-# BROWSER prints where Chromium is, or a browser made of it; examples/browser
-# looks in the same places.
+# RUN_TESTS runs all tests into tmp/test.json. The matrix of frameworks and stores in
+# ./examples runs without the race detector, with which it would take as long as all else
+# together: with it run the suites of each framework and each store. Its cases mostly wait.
+define RUN_TESTS
+@mkdir -p tmp; $(RACE); failed=0; \
+	$(GO) run ./internal/tools/promises test -json tmp/race.json -- $$race $$($(GO) list work | grep -v '/satchel/examples$$') || failed=1; \
+	$(GO) run ./internal/tools/promises test -json tmp/matrix.json -- -parallel 8 ./examples || failed=1; \
+	cat tmp/race.json tmp/matrix.json >tmp/test.json; exit $$failed
+endef
+
+# BROWSER prints the path of Chromium, or of a browser based on it;
+# examples/internal/chromium looks in the same places.
 BROWSER = if [ -n "$$CHROMIUM" ]; then command -v "$$CHROMIUM"; else \
 	for name in chromium chromium-browser google-chrome google-chrome-stable chrome \
 		/Applications/Chromium.app/Contents/MacOS/Chromium \
 		"/Applications/Google Chrome.app/Contents/MacOS/Google Chrome"; \
 	do command -v "$$name" && break; done; fi
 
+# DATABASES finds the programs of the SQL servers; internal/testing/sqltest looks in
+# the same places.
+DATABASES = PATH="$$PATH:/usr/sbin:$$(echo /usr/lib/postgresql/*/bin /opt/homebrew/opt/*/bin /usr/local/opt/*/bin | tr ' ' :)"; \
+	command -v initdb && command -v mariadbd && command -v mariadb-install-db && command -v pgbouncer
+
 # What the result of a test run depends on.
 SOURCES = $(wildcard $(shell git ls-files --cached --others --exclude-standard -- \
 	'*.go' '*go.mod' '*go.sum' 'go.work*' '*/testdata/*' 'examples/internal/demo/*' 2>/dev/null))
 
 .PHONY: test
-test: check-go redis browser ## all tests of all modules, and the smoke test (default)
-	@$(RACE); $(GO) run ./internal/tools/promises test -json tmp/test.json -- $$race work
+test: check-go redis databases browser nginx ## all tests of all modules, and the smoke test (default)
+	$(RUN_TESTS)
 	@$(MAKE) --no-print-directory smoke
 
 .PHONY: help
@@ -50,7 +65,7 @@ help: ## this list
 
 .PHONY: run
 run: check-go ## start the demo application on Echo
-	$(GO) run ./examples/echo
+	$(GO) run ./examples/echo5
 
 .PHONY: check-go
 check-go:
@@ -63,66 +78,84 @@ check-go:
 		exit 1; \
 	fi
 
+# NEED is the recipe of a target that finds programs, or as root on Debian installs
+# them without starting a service. Its arguments: a command that finds them, for what
+# they are needed, packages of apt, those of brew, and a last line of the message.
+define NEED
+@have() { $(1); }; \
+if ! have >/dev/null && [ "$$(id -u)" = 0 ] && [ -f /etc/debian_version ] && command -v apt-get >/dev/null 2>&1; then \
+	echo "Installing $(3): $(2)."; \
+	export DEBIAN_FRONTEND=noninteractive; \
+	made=; trap 'rm -f $$made' EXIT; \
+	policy=/usr/sbin/policy-rc.d cluster=/etc/postgresql-common/createcluster.d; \
+	[ -e $$policy ] || { made=$$policy; printf '#!/bin/sh\nexit 101\n' >$$policy; chmod +x $$policy; }; \
+	case "$(3)" in *postgresql*) mkdir -p $$cluster; made="$$made $$cluster/satchel.conf"; \
+		echo "create_main_cluster = false" >$$cluster/satchel.conf;; esac; \
+	install() { apt-get install -y --no-install-recommends $(3); }; \
+	install || { apt-get update && install; }; \
+fi; \
+if ! have >/dev/null; then \
+	echo "$(2): the tests start it themselves. Install it with"; \
+	echo "    sudo apt-get install $(3)    (Debian, Ubuntu)"; \
+	echo "    brew install $(4)    (macOS)"; \
+	$(5) \
+	exit 1; \
+fi
+endef
+
 .PHONY: redis
-redis: ## find redis-server, which the tests start; as root on Debian install it
-	@if ! command -v redis-server >/dev/null 2>&1; then \
-		if [ "$$(id -u)" = 0 ] && [ -f /etc/debian_version ] && command -v apt-get >/dev/null 2>&1; then \
-			echo "Installing redis-server; the tests need it."; \
-			export DEBIAN_FRONTEND=noninteractive; \
-			apt-get install -y redis-server || \
-				{ apt-get update && apt-get install -y redis-server; }; \
-		fi; \
-	fi; \
-	if ! command -v redis-server >/dev/null 2>&1; then \
-		echo "The tests need redis-server in PATH; they start it themselves. Install it with"; \
-		echo "    sudo apt-get install redis-server    (Debian, Ubuntu)"; \
-		echo "    brew install redis                   (macOS)"; \
-		exit 1; \
-	fi
+redis: ## find redis-server, which the tests start; as root on Debian, install it
+	$(call NEED,command -v redis-server,Tests of stores need redis-server,redis-server,redis)
+
+.PHONY: databases
+databases: ## find PostgreSQL, MariaDB and PgBouncer in the same way
+	$(call NEED,$(DATABASES),Tests of SQL stores need PostgreSQL and MariaDB and PgBouncer,postgresql mariadb-server-core pgbouncer,postgresql mariadb pgbouncer)
+
+.PHONY: nginx
+nginx: ## find nginx, behind which cookies are tested, in the same way
+	$(call NEED,PATH="$$PATH:/usr/sbin" command -v nginx,A test of large cookies needs nginx,nginx-light,nginx)
 
 .PHONY: browser
-browser: ## find Chromium, in which the demo is tested; as root on Debian install it
-	@browser() { $(BROWSER); }; \
-	if ! browser >/dev/null && [ -z "$$CHROMIUM" ] && \
-		[ "$$(id -u)" = 0 ] && [ -f /etc/debian_version ] && command -v apt-get >/dev/null 2>&1; then \
-		echo "Installing chromium; the tests of the demo need it."; \
-		export DEBIAN_FRONTEND=noninteractive; \
-		apt-get install -y chromium || \
-			{ apt-get update && apt-get install -y chromium; }; \
-	fi; \
-	if ! browser >/dev/null; then \
-		echo "The tests of the demo need Chromium, or a browser made of it. Install it with"; \
-		echo "    sudo apt-get install chromium        (Debian)"; \
-		echo "    brew install --cask chromium         (macOS)"; \
-		echo "or set CHROMIUM to the path of such a browser."; \
-		exit 1; \
-	fi
+browser: ## find Chromium, in which the demo is tested, in the same way
+	@[ -z "$$CHROMIUM" ] || command -v "$$CHROMIUM" >/dev/null || { echo "CHROMIUM is not the path of a browser: $$CHROMIUM"; exit 1; }
+	$(call NEED,$(BROWSER),Tests of the demo need Chromium or a browser based on it,chromium,--cask chromium,echo "or set CHROMIUM to the path of such a browser.";)
 
 .PHONY: screenshots
-screenshots: check-go browser ## take the images of the README, docs/images, from the demo
+screenshots: check-go browser ## take the README's images from the demo, into docs/images
 	@mkdir -p docs/images
 	cd examples && $(GO) test -count 1 -run '^TestScreenshots$$' ./browser -args -screenshots "$(CURDIR)/docs/images"
 
 .PHONY: test-fast
-test-fast: check-go redis ## short tests, without the race detector
+test-fast: check-go redis databases ## short tests, without the race detector
 	$(GO) test -short work
 
 .PHONY: race
-race: check-go redis browser ## tests with the race detector only
+race: check-go redis databases browser nginx ## all tests, with the race detector
 	$(GO) test -race work
 
+# The examples choose the workspace's versions, with which "make test" tests them.
 .PHONY: test-modules
-test-modules: check-go redis browser ## each module by itself, as its users get it
+test-modules: check-go redis databases ## short tests of each module on its own, as its users get it
 	@$(EACH_MODULE) \
 		GOWORK=off $(GO) build ./... </dev/null; \
 		GOWORK=off $(GO) vet ./... </dev/null; \
-		GOWORK=off $(GO) test ./... </dev/null; \
+		case $$dir in */examples) ;; *) GOWORK=off $(GO) test -short ./... </dev/null;; esac; \
+	done
+
+.PHONY: test-newest
+test-newest: check-go ## each adapter with the newest version of its framework
+	@mkdir -p tmp; set -e; for dir in *adapter; do \
+		cp "$$dir/go.mod" tmp/newest.mod; cp "$$dir/go.sum" tmp/newest.sum; \
+		(cd "$$dir"; export GOWORK=off; \
+		framework=$$($(GO) list -m -f '{{if not (or .Main .Indirect .Replace)}}{{.Path}}{{end}}' all | grep -m 1 .); \
+		$(GO) get -modfile ../tmp/newest.mod "$$framework@latest"; \
+		$(GO) test -modfile ../tmp/newest.mod ./...); \
 	done
 
 .PHONY: test-fips
-test-fips: check-go redis ## core, stores and adapters under GODEBUG=fips140=only
-	GODEBUG=fips140=only $(GO) test -short ./core/... ./core/gorillastore/... ./echoadapter/... ./ginadapter/... ./fiberadapter/...
-	GODEBUG=fips140=only $(GO) test -run '^Test(Store|StoreWithFakeClock|SEC.*|K1.*|FIPS.*)$$' ./core/goredisstore
+test-fips: check-go redis databases ## core, stores and adapters under GODEBUG=fips140=only
+	GODEBUG=fips140=only $(GO) test -short ./core/... ./core/gorillasessions/... ./core/gorillastore/... ./core/jwtsealer/... ./echoadapter/... ./echov5adapter/... ./ginadapter/... ./fiberadapter/... ./fiberv3adapter/...
+	GODEBUG=fips140=only $(GO) test -run '^Test(Store|StoreWithFakeClock|SEC.*|K1.*|FIPS.*)$$' ./core/goredisstore ./core/pgxstore
 
 .PHONY: lint
 lint: check-go $(GOLANGCI) ## golangci-lint in each module
@@ -150,8 +183,8 @@ promises-check:
 	@echo "Promises are not checked yet: PROMISES is off in the Makefile."
 endif
 
-tmp/test.json: $(SOURCES) | redis browser
-	@$(RACE); $(GO) run ./internal/tools/promises test -json $@ -- $$race work
+tmp/test.json: $(SOURCES) | redis databases browser nginx
+	$(RUN_TESTS)
 
 .PHONY: smoke
 smoke: check-go ## use the modules from outside, as if this state were tagged
@@ -170,15 +203,15 @@ bench: check-go redis ## benchmarks; BENCH=regexp chooses
 	$(GO) test -run '^$$' -bench '$(BENCH)' -benchmem work
 
 .PHONY: bench-peers
-bench-peers: check-go redis ## benchmarks beside other session libraries; ROUNDS=25 times
+bench-peers: check-go redis databases ## benchmarks beside other session libraries, ROUNDS (25) times
 	@$(GO) run ./internal/tools/medians -dir bench -rounds $(ROUNDS) -bench '$(BENCH)'
 
 .PHONY: capacity
-capacity: check-go redis ## what sessions take of Redis; SESSIONS=100000 of them
+capacity: check-go redis ## how much of Redis SESSIONS (100000) sessions take
 	cd core/goredisstore && SATCHEL_CAPACITY_SESSIONS=$(SESSIONS) $(GO) test -count=1 -timeout 60m -run TestCapacity -v .
 
 .PHONY: fuzz
-fuzz: check-go ## each fuzz test for FUZZTIME (10s)
+fuzz: check-go ## run each fuzz test for FUZZTIME (10s)
 	@set -e; grep -rl --include='*_test.go' '^func Fuzz' core examples internal *adapter | sort | while IFS= read -r file; do \
 		sed -n 's/^func \(Fuzz[A-Za-z0-9_]*\)(.*/\1/p' "$$file" | while IFS= read -r name; do \
 			echo "--- $$(dirname "$$file") $$name"; \
@@ -191,19 +224,19 @@ N ?= 1000000
 SEED ?= $(shell date +%s)000000
 
 .PHONY: torture
-torture: check-go ## the model test with N schedules (1000000) from SEED on (a new one each time)
-	$(GO) test -run '^TestModel$$' -count=1 -v -timeout 0 ./internal/modeltest -args -schedules=$(N) -seed=$(SEED)
+torture: check-go ## the model test with N (1000000) schedules from SEED on (new each time)
+	$(GO) test -run '^TestModel(ClientSide)?$$' -count=1 -v -timeout 0 ./internal/testing/modeltest -args -schedules=$(N) -seed=$(SEED)
 
 .PHONY: mutate
 mutate: check-go ## break each promise, and see its test fail; MUTATIONS=regexp chooses
 	@$(GO) run ./internal/tools/mutate -run '$(MUTATIONS)'
 
 .PHONY: soak
-soak: check-go ## the probe under load for DURATION (10m) in each framework: nothing may grow
+soak: check-go ## the probe under load for DURATION (10m) in each framework; nothing may grow
 	@$(GO) run ./internal/tools/soak -duration $(DURATION)
 
 .PHONY: cover
-cover: check-go redis browser ## test coverage, in tmp/cover.html
+cover: check-go redis databases browser nginx ## test coverage, in tmp/cover.html
 	@mkdir -p tmp
 	$(GO) test -coverprofile=tmp/cover.out -coverpkg=work work
 	@$(GO) tool cover -html=tmp/cover.out -o tmp/cover.html
@@ -218,5 +251,5 @@ release: check-go ## tag all modules: make release VERSION=v0.1.0
 	@scripts/release $(VERSION)
 
 .PHONY: clean
-clean: ## remove what the other targets have made
+clean: ## remove what the other targets made
 	rm -rf bin tmp

@@ -1,16 +1,20 @@
-// Package bench runs Satchel beside its peers, in one run, so that ratios can
-// be compared: absolute times depend on the machine.
+// Package bench runs Satchel beside its peers in one run. Compare the ratios:
+// absolute times depend on the machine.
 //
 //	make bench-peers                    # rounds, medians, and a table
 //	make bench-peers BENCH=/read/redis  # a part of it
+//	make bench-peers BENCH=SQL          # SQL databases only
 //
 // The session has four values: an int64, two short strings, and 200 bytes.
 // "read" reads all four; "write" also changes one; "anonymous" is a request
-// without a cookie whose handler leaves the session alone. All requests are
-// calls in one process; Redis is another process on the loopback interface.
+// without a cookie whose handler leaves the session alone. "login", on the SQL
+// databases only, is two requests of a new visitor: one fills a session, the other
+// logs in, with a new token. All requests are calls in one process; Redis, PostgreSQL
+// and MariaDB are other processes on the loopback interface, and no database waits for
+// its disk.
 //
-// Peers whose name ends in "-idle" have an idle timeout on, as Satchel always
-// has; the others do not move the expiry when a session is read.
+// Peers whose name ends in "-idle" have an idle timeout, as Satchel always has;
+// the others do not move the expiry when a session is read.
 package bench
 
 import (
@@ -24,10 +28,15 @@ import (
 
 	"github.com/valyala/fasthttp"
 
-	"github.com/satchel-go/satchel/internal/redistest"
+	"github.com/satchel-go/satchel/internal/testing/redistest"
+	"github.com/satchel-go/satchel/internal/testing/sqltest"
 )
 
-func TestMain(m *testing.M) { os.Exit(redistest.Main(m)) }
+func TestMain(m *testing.M) { os.Exit(sqltest.Main(runner(func() int { return redistest.Main(m) }))) }
+
+type runner func() int
+
+func (r runner) Run() int { return r() }
 
 var payload = bytes.Repeat([]byte("x"), 200)
 
@@ -37,9 +46,10 @@ const (
 	read      = "read"
 	write     = "write"
 	anonymous = "anonymous"
+	login     = "login"
 )
 
-// peer is one library on one backend: an application that does the same as the others.
+// peer is one library on one backend, in an application that does what the others do.
 type peer struct {
 	name string
 	app  app
@@ -50,7 +60,7 @@ type app interface {
 	request(tb testing.TB, route, cookie string) request
 }
 
-// request is one that can be sent many times.
+// request can be sent many times.
 type request interface {
 	send()
 	setCookie() string // in the latest response
@@ -62,12 +72,13 @@ func BenchmarkSession(b *testing.B) {
 	for i, p := range peers {
 		r := p.app.request(b, fill, "")
 		r.send()
-		if cookies[i], _, _ = strings.Cut(r.setCookie(), ";"); cookies[i] == "" {
+		if cookies[i] = cookie(r); cookies[i] == "" {
 			b.Fatalf("%s sets no cookie", p.name)
 		}
 	}
-	// The peers take turns within a route, so that they run under like conditions,
-	// in an order that differs from run to run, so that none always follows the same.
+	// Within a route, the peers take turns, so that they run under the same
+	// conditions. Their order changes from run to run, so that none always follows
+	// the same one.
 	for _, route := range []string{read, write, anonymous} {
 		for _, i := range rand.Perm(len(peers)) {
 			p := peers[i]
@@ -89,6 +100,12 @@ func BenchmarkSession(b *testing.B) {
 	}
 }
 
+// cookie returns the cookie that the latest response sets, as requests send it.
+func cookie(r request) string {
+	c, _, _ := strings.Cut(r.setCookie(), ";")
+	return c
+}
+
 // httpApp has a handler for each route.
 type httpApp map[string]http.Handler
 
@@ -108,7 +125,7 @@ type httpRequest struct {
 
 func (r *httpRequest) send() {
 	clear(r.w.header)
-	// A request of its own: gorilla keeps sessions in the request's context.
+	// A new request each time: gorilla keeps sessions in the request's context.
 	r.handler.ServeHTTP(r.w, r.request.WithContext(r.request.Context()))
 }
 

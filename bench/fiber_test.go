@@ -7,8 +7,8 @@ import (
 	"github.com/gofiber/fiber/v2/middleware/session"
 )
 
-// fiberOn returns Fiber's own sessions on a storage. Its idle timeout works only
-// if every request saves: with idle, reading does.
+// fiberOn returns Fiber's own sessions on a storage. Their idle timeout works
+// only if every request saves; with idle, a read saves.
 func fiberOn(name string, storage fiber.Storage, idle bool) peer {
 	store := session.New(session.Config{Storage: storage, Expiration: 30 * time.Minute})
 	readAll := func(c *fiber.Ctx) (*session.Session, error) {
@@ -52,6 +52,18 @@ func fiberOn(name string, storage fiber.Storage, idle bool) peer {
 		}
 		n++
 		s.Set("id", n)
+		return s.Save()
+	})
+	app.Get("/"+login, func(c *fiber.Ctx) error {
+		s, err := store.Get(c)
+		if err != nil {
+			return err
+		}
+		if err := s.Regenerate(); err != nil {
+			return err
+		}
+		n++
+		s.Set("user", user(n))
 		return s.Save()
 	})
 	app.Get("/"+anonymous, func(*fiber.Ctx) error { return nil })

@@ -15,30 +15,31 @@ import (
 	"github.com/satchel-go/satchel/core/goredisstore"
 	"github.com/satchel-go/satchel/core/gorillastore"
 	"github.com/satchel-go/satchel/core/memstore"
-	"github.com/satchel-go/satchel/internal/redistest"
+	"github.com/satchel-go/satchel/core/sealed"
+	"github.com/satchel-go/satchel/internal/testing/redistest"
 )
 
 const idle = 30 * time.Minute
 
 // peers returns all, grouped by backend.
 func peers(tb testing.TB) []peer {
-	keys, err := core.ParseKeyring(core.GenerateKey())
+	keys, err := sealed.ParseKeyring(sealed.GenerateKey())
 	if err != nil {
 		tb.Fatal(err)
 	}
 	hashKey, blockKey := bytes.Repeat([]byte("h7"), 16), bytes.Repeat([]byte("b9"), 16)
-	memory := memstore.New()
+	memory := memstore.New(memstore.Config{})
 	tb.Cleanup(func() { _ = memory.Close() })
 	list := []peer{
 		satchel(tb, "memory/satchel", core.ServerSide(memory)),
 		scsOn("memory/scs-idle", nil, idle),
-		satchel(tb, "cookie/satchel", core.ClientSide(core.NewCookieSealer(keys))),
+		satchel(tb, "cookie/satchel", core.ClientSide(sealed.Cookie(keys))),
 		gorillaOn("cookie/gorilla", sessions.NewCookieStore(hashKey, blockKey)),
 	}
 	return append(list, redisPeers(tb)...)
 }
 
-// redisPeers returns those on Redis. Each has a client of its own, made as its
+// redisPeers returns those on Redis. Each has its own client, made as its
 // documentation says.
 func redisPeers(tb testing.TB) []peer {
 	server := redistest.Shared(tb)
@@ -64,7 +65,7 @@ func redisPeers(tb testing.TB) []peer {
 	tb.Cleanup(func() { _ = fiber.Close() })
 	return []peer{
 		satchel(tb, "redis/satchel", native()),
-		satchel(tb, "redis/satchel-redisstore", gorillastore.Redis(ours())),
+		satchel(tb, "redis/satchel-redisstore", core.ServerSide(gorillastore.RedisStore(ours(), goredisstore.Config{}))),
 		satchelFiber(tb, "redis/satchel-fiber", native()),
 		gorillaOn("redis/redisstore", gorilla),
 		scsOn("redis/scs", scsredis.New(theirs()), 0),

@@ -2,6 +2,7 @@ package bench
 
 import (
 	"net/http"
+	"strconv"
 	"testing"
 
 	"github.com/gofiber/fiber/v2"
@@ -18,7 +19,7 @@ var (
 	blob   = core.NewKey[[]byte]("blob")
 )
 
-// steps returns what Satchel's handlers do, whatever the framework.
+// steps returns what Satchel's handlers do in every framework.
 func steps() map[string]func(*core.Session) {
 	readAll := func(s *core.Session) {
 		_, a := number.Get(s)
@@ -40,8 +41,12 @@ func steps() map[string]func(*core.Session) {
 		read:      readAll,
 		write:     func(s *core.Session) { readAll(s); n++; number.Set(s, n) },
 		anonymous: func(*core.Session) {},
+		login:     func(s *core.Session) { n++; s.Login(user(n)) },
 	}
 }
+
+// user returns the name of user n.
+func user(n int64) string { return "user-" + strconv.FormatInt(n, 10) }
 
 func manager(tb testing.TB, backend core.Backend) *core.Manager {
 	m, err := core.New(backend, core.Config{})

@@ -7,7 +7,8 @@ import (
 	"github.com/alexedwards/scs/v2"
 )
 
-// scsOn returns scs on a store, nil for its own in memory, with an idle timeout unless it is zero.
+// scsOn returns scs on a store, or on its memory store if that is nil. A zero idle
+// means no idle timeout.
 func scsOn(name string, store scs.Store, idle time.Duration) peer {
 	m := scs.New()
 	m.IdleTimeout = idle
@@ -32,6 +33,13 @@ func scsOn(name string, store scs.Store, idle time.Duration) peer {
 		read:      readAll,
 		write:     func(r *http.Request) { readAll(r); n++; m.Put(r.Context(), "id", n) },
 		anonymous: func(*http.Request) {},
+		login: func(r *http.Request) {
+			if err := m.RenewToken(r.Context()); err != nil {
+				panic(err)
+			}
+			n++
+			m.Put(r.Context(), "user", user(n))
+		},
 	} {
 		app[route] = m.LoadAndSave(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { f(r) }))
 	}

@@ -2,6 +2,7 @@ package core_test
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"runtime"
@@ -67,7 +68,7 @@ func TestI2SEC17ListAndRevoke(t *testing.T) {
 	if err := w.m.Revoke(ctx, core.ID{1}); !errors.Is(err, core.ErrNotFound) {
 		t.Errorf("I2: revoking nothing says %v", err)
 	}
-	if err := w.m.RevokeUser(ctx, "ann"); err != nil || ann[0].user() != "" {
+	if _, err := w.m.RevokeUser(ctx, "ann"); err != nil || ann[0].user() != "" {
 		t.Errorf("I2: revoke user: %v", err)
 	}
 	if infos, err := w.m.List(ctx, "ann"); err != nil || len(infos) != 0 {
@@ -92,7 +93,7 @@ func TestI2SEC17LoginRacingRevokeUser(t *testing.T) {
 			if op == points[i%len(points)] {
 				once.Do(func() { close(started) })
 			}
-			if slices.Contains(points, op) { // not the revocation, which goes ahead: further or less far
+			if slices.Contains(points, op) { // not the revocation, which gets further or less far
 				for range i % 50 {
 					runtime.Gosched()
 				}
@@ -102,7 +103,7 @@ func TestI2SEC17LoginRacingRevokeUser(t *testing.T) {
 		go func() {
 			defer close(done)
 			<-started
-			if err := w.m.RevokeUser(t.Context(), "ann"); err != nil {
+			if _, err := w.m.RevokeUser(t.Context(), "ann"); err != nil {
 				t.Error(err)
 			}
 		}()
@@ -112,7 +113,7 @@ func TestI2SEC17LoginRacingRevokeUser(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		// Before or after: but never a session that lives outside the index.
+		// Before or after, but never a session that lives outside the index.
 		infos, err := w.m.List(t.Context(), "ann")
 		if err != nil {
 			t.Fatal(err)
@@ -130,7 +131,7 @@ func TestI1SessionLimitRefuses(t *testing.T) {
 	c := newClient(t, w.m)
 	r := c.begin()
 	r.s.Login("ann")
-	if err := r.end(200); !errors.Is(err, core.ErrSessionLimit) || core.Refuse(err).Status != 409 || len(r.x.setCookie) != 0 {
+	if err := r.end(200); !errors.Is(err, core.ErrSessionLimit) || core.ErrorResponseFor(err).Status != 409 || len(r.x.setCookie) != 0 {
 		t.Errorf("I1: %v, %q", err, r.x.setCookie)
 	}
 	a.do(func(s *core.Session) { s.Login("ann") }) // its own session does not count against it
@@ -196,15 +197,16 @@ func TestUpdateFromOutside(t *testing.T) {
 }
 
 func TestClientSideSaysUnsupported(t *testing.T) {
-	w := sealed(t)
+	w := inCookies(t)
 	c := login(t, w, "ann")
 	ctx := t.Context()
 	nothing := func(*core.Session) error { return nil }
 	_, listErr := w.m.List(ctx, "ann")
 	_, doneErr := w.m.Done(ctx, c.id())
+	_, revokeErr := w.m.RevokeUser(ctx, "ann")
 	for what, err := range map[string]error{
 		"list": listErr, "done": doneErr, "view": w.m.View(ctx, c.id(), nothing), "update": w.m.Update(ctx, c.id(), nothing),
-		"update user": w.m.UpdateUser(ctx, "ann", nothing), "revoke": w.m.Revoke(ctx, c.id()), "revoke user": w.m.RevokeUser(ctx, "ann"),
+		"update user": w.m.UpdateUser(ctx, "ann", nothing), "revoke": w.m.Revoke(ctx, c.id()), "revoke user": revokeErr,
 	} {
 		if !errors.Is(err, core.ErrUnsupported) {
 			t.Errorf("%s: %v", what, err)
@@ -259,11 +261,44 @@ func TestC2ConfigCheckEndsSessions(t *testing.T) {
 	down, gone = false, true
 	x := c.status(500, func(s *core.Session) {
 		if s.UserID() != "" || !s.IsNew() {
-			t.Error("check: the session is still in hand")
+			t.Error("check: the request still has the session")
 		}
 	})
 	if w.store.Len() != 0 || len(c.jar) != 0 {
 		t.Errorf("check: %d stored, cookies %q", w.store.Len(), x.setCookie)
+	}
+}
+
+// TestK2CheckThatLosesTheSession: another request ends the session while Check runs.
+// What Check does afterwards does not let the late handler write.
+func TestK2CheckThatLosesTheSession(t *testing.T) {
+	var c *client
+	armed := false
+	w := server(t, func(config *core.Config) {
+		config.Check = func(ctx context.Context, s *core.Session) error {
+			if !armed || s.UserID() == "" {
+				return nil
+			}
+			armed = false
+			c.fork().do(func(s *core.Session) { s.Logout() })
+			s.Set("seen", true)
+			if err := s.Commit(ctx); !errors.Is(err, core.ErrEnded) {
+				t.Errorf("Commit in Check: %v", err)
+			}
+			s.Login("bob")
+			return errors.New("not this one")
+		}
+	})
+	c = login(t, w, "ann")
+	armed = true
+	x := c.do(func(s *core.Session) {
+		if !s.Ended() || s.UserID() != "" {
+			t.Errorf("ended %v, user %q", s.Ended(), s.UserID())
+		}
+		s.Set("k", "v")
+	})
+	if len(x.setCookie) != 0 || w.store.Len() != 0 {
+		t.Errorf("cookies %q, %d stored", x.setCookie, w.store.Len())
 	}
 }
 
@@ -287,8 +322,8 @@ func TestT3RememberedSessions(t *testing.T) {
 			t.Error("T3: outlived 30 days")
 		}
 		x = c.do(func(s *core.Session) { s.Login("ann") })
-		if contains(x.setCookie, "Max-Age") || contains(x.setCookie, "Expires") {
-			t.Errorf("T3: not remembered, but %q", x.setCookie)
+		if line := x.setCookie[0]; strings.Contains(line, "Max-Age") || strings.Contains(line, "Expires") {
+			t.Errorf("T3: not remembered, but %q", line)
 		}
 	})
 	// Browsers keep no cookie for longer than 400 days, and ours does not ask for it.
@@ -388,7 +423,7 @@ func TestI2OverlappingLoginsOfOneUserStayListed(t *testing.T) {
 	if err != nil || len(infos) != 2 || a.c.user() != "ann" || b.c.user() != "ann" {
 		t.Errorf("I2: %d listed, %v; users %q and %q", len(infos), err, a.c.user(), b.c.user())
 	}
-	if err := w.m.RevokeUser(t.Context(), "ann"); err != nil || a.c.user() != "" || b.c.user() != "" || w.store.Len() != 0 {
+	if _, err := w.m.RevokeUser(t.Context(), "ann"); err != nil || a.c.user() != "" || b.c.user() != "" || w.store.Len() != 0 {
 		t.Errorf("I2: after RevokeUser: %v, users %q and %q, %d stored", err, a.c.user(), b.c.user(), w.store.Len())
 	}
 }
@@ -404,6 +439,60 @@ func TestSEC60LoginKeepsNoBorrowedString(t *testing.T) {
 	}
 }
 
+// TestSEC60ErrorsAndEventsKeepNoBorrowedString: they are logged when the buffer has
+// another client's data.
+func TestSEC60ErrorsAndEventsKeepNoBorrowedString(t *testing.T) {
+	var events []core.Event
+	w := server(t, func(c *core.Config) {
+		c.Observer = func(_ context.Context, e core.Event) { events = append(events, e) }
+	})
+	c := newClient(t, w.m)
+	c.do(func(s *core.Session) { s.Login("ann") })
+	key := []byte("ann")
+	borrowed := unsafe.String(&key[0], len(key))
+	var errs []error
+	for _, f := range []func(s *core.Session){
+		func(s *core.Session) { s.Set(borrowed, func() {}) },
+		func(s *core.Session) { core.Update(s, borrowed, func(any) any { return func() {} }) },
+		func(s *core.Session) { core.NewFlashKey[any](borrowed).Add(s, func() {}) },
+		func(s *core.Session) { core.NewKey[any](borrowed).Set(s, func() {}) },
+		func(s *core.Session) { s.Set(borrowed, strings.Repeat("v", 100<<10)) },
+	} {
+		r := c.begin()
+		f(r.s)
+		errs = append(errs, r.s.Err(), r.end(200))
+	}
+	r := c.begin()
+	r.s.Set(borrowed, "text")
+	_, err := core.Lookup[int](r.s, borrowed)
+	errs = append(errs, err)
+	held, flashed := core.NewKey[string](borrowed), core.NewFlashKey[string](borrowed)
+	if _, err := w.m.RevokeUser(t.Context(), borrowed); err != nil {
+		t.Fatal(err)
+	}
+	copy(key, "bob") // as Fiber does with the next request
+	for i, err := range errs {
+		if err != nil && !strings.Contains(err.Error(), `"ann"`) {
+			t.Errorf("SEC60: error %d has become %v", i, err)
+		}
+	}
+	fresh := newClient(t, w.m).begin().s
+	flashed.Add(fresh, "v")
+	if v, ok := core.NewFlashKey[string]("ann").Take(fresh); held.Name() != "ann" || !ok || v != "v" {
+		t.Errorf("SEC60: the keys are %q and %v", held.Name(), flashed)
+	}
+	revoked := false
+	for _, e := range events {
+		revoked = revoked || e.Kind == core.EventRevoked
+		if e.User != "" && e.User != "ann" || e.Err != nil && !strings.Contains(e.Err.Error(), `"ann"`) {
+			t.Errorf("SEC60: an event has become %+v", e)
+		}
+	}
+	if !revoked {
+		t.Error("no event tells of the revocation")
+	}
+}
+
 func TestT3RememberMayComeBeforeLogin(t *testing.T) {
 	both(t, func(t *testing.T, w *world) {
 		c := newClient(t, w.m)
@@ -413,4 +502,47 @@ func TestT3RememberMayComeBeforeLogin(t *testing.T) {
 			t.Errorf("T3: %q", x.setCookie)
 		}
 	})
+}
+
+func TestInfoInJSON(t *testing.T) {
+	w := server(t, func(c *core.Config) { c.Describe = func(core.Exchange) string { return "phone" } })
+	c := login(t, w, "ann")
+	infos, err := w.m.List(t.Context(), "ann")
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, err := json.Marshal(infos)
+	text := func(t time.Time) string { b, _ := json.Marshal(t); return string(b) }
+	i := infos[0]
+	want := `[{"id":"` + c.id().String() + `","user":"ann","label":"phone","created":` + text(i.CreatedAt) +
+		`,"last_seen":` + text(i.LastSeen) + `,"expires":` + text(i.ExpiresAt) + `,"current":false}]`
+	if err != nil || string(got) != want {
+		t.Errorf("%s, %v; want %s", got, err, want)
+	}
+}
+
+func TestParseEntry(t *testing.T) {
+	w := server(t)
+	c := newClient(t, w.m)
+	c.do(func(s *core.Session) { s.Login("ann"); s.Set("k", "v") })
+	e, err := w.store.Load(t.Context(), c.id())
+	if err != nil {
+		t.Fatal(err)
+	}
+	r, err := core.ParseEntry(c.id(), e)
+	if err != nil || r.ID != c.id() || r.User != "ann" || !r.Expires.Equal(w.clock.now().Add(30*time.Minute)) {
+		t.Fatalf("%+v, %v", r, err)
+	}
+	for key, raw := range r.Values() {
+		var v string
+		if err := core.CBOR().Decode(raw, &v); err != nil || key != "k" || v != "v" {
+			t.Errorf("%s is %q, %v", key, v, err)
+		}
+	}
+	if _, err := core.ParseEntry(core.ID{1}, e); err == nil {
+		t.Error("another session's entry is accepted")
+	}
+	if _, err := core.ParseEntry(c.id(), core.Entry{Data: []byte("x")}); !errors.Is(err, core.ErrCorrupt) {
+		t.Errorf("of one byte: %v", err)
+	}
 }

@@ -26,7 +26,7 @@ func (s *misled) List(ctx context.Context, user string) ([]core.ID, error) {
 	return append(ids, s.more...), err
 }
 
-// What a store's list has too much is not the user's, whoever asks.
+// Sessions that a store lists by mistake are not the user's, whoever asks.
 func TestI2SEC17WrongListHarmsNobody(t *testing.T) {
 	w := server(t)
 	store := &misled{Store: w.store}
@@ -53,7 +53,7 @@ func TestI2SEC17WrongListHarmsNobody(t *testing.T) {
 			t.Errorf("I2: RevokeOthers: %v", err)
 		}
 	})
-	if err := w.m.RevokeUser(ctx, "ann"); err != nil || ann.user() != "" {
+	if _, err := w.m.RevokeUser(ctx, "ann"); err != nil || ann.user() != "" {
 		t.Errorf("I2: RevokeUser: %v", err)
 	}
 	if bob.user() != "bob" {
@@ -91,6 +91,37 @@ func TestI2LastSeen(t *testing.T) {
 			t.Errorf("I2: %v before the write", w.clock.now().Sub(at))
 		}
 	})
+	for name, test := range map[string]struct {
+		idle, lifetime time.Duration
+		shorter        time.Duration // the lifetime of the Manager from the second request on, if not zero
+	}{
+		"only read until the end":                       {idle: 14 * 24 * time.Hour, lifetime: 30 * 24 * time.Hour},
+		"only read until the end, without idle timeout": {idle: core.NoTimeout, lifetime: 400 * 24 * time.Hour},
+		"only read after the lifetime was shortened":    {idle: 14 * 24 * time.Hour, lifetime: 90 * 24 * time.Hour, shorter: 20 * 24 * time.Hour},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := server(t, func(c *core.Config) { c.IdleTimeout, c.Lifetime = test.idle, test.lifetime })
+			c := login(t, w, "ann")
+			begun, end := w.clock.now(), test.lifetime
+			w.clock.advance(13*24*time.Hour + 30*time.Second)
+			c.do(func(s *core.Session) { s.Keys() })
+			if test.shorter != 0 {
+				end = test.shorter
+				c.m = w.sharing(func(c *core.Config) { c.IdleTimeout, c.Lifetime = test.idle, test.shorter })
+				w.m = c.m
+			}
+			touched := w.events.count(core.EventTouched)
+			for w.clock.advance(27 * time.Minute); w.clock.now().Before(begun.Add(end)); w.clock.advance(27 * time.Minute) {
+				c.do(func(s *core.Session) { s.Keys() })
+				if ago := w.clock.now().Sub(seen(t, w)); ago < 0 || ago >= time.Hour {
+					t.Fatalf("I2: after %v of %v, a session in use was last seen %v ago", w.clock.now().Sub(begun), end, ago)
+				}
+			}
+			if n, hours := w.events.count(core.EventTouched)-touched, int((end-13*24*time.Hour)/time.Hour); n > hours {
+				t.Errorf("T2: %d touches in %d hours", n, hours)
+			}
+		})
+	}
 	t.Run("without timeouts", func(t *testing.T) {
 		w := server(t, func(c *core.Config) { c.IdleTimeout, c.Lifetime = core.NoTimeout, core.NoTimeout })
 		login(t, w, "ann")
@@ -100,7 +131,7 @@ func TestI2LastSeen(t *testing.T) {
 	})
 }
 
-// An operator hears of it if the store cannot say what is there, or cannot end it.
+// Operators get an error if the store cannot list sessions or cannot end them.
 func TestI2L3OperatorsHearOfOutages(t *testing.T) {
 	w, store := hookedServer(t)
 	id := login(t, w, "ann").id()
@@ -115,7 +146,8 @@ func TestI2L3OperatorsHearOfOutages(t *testing.T) {
 	if err := w.m.RevokeAll(t.Context()); !errors.Is(err, core.ErrUnavailable) {
 		t.Errorf("L3: RevokeAll: %v", err)
 	}
-	for what, err := range map[string]error{"RevokeUser": w.m.RevokeUser(t.Context(), ""), "UpdateUser": w.m.UpdateUser(t.Context(), "", nil)} {
+	_, revokeErr := w.m.RevokeUser(t.Context(), "")
+	for what, err := range map[string]error{"RevokeUser": revokeErr, "UpdateUser": w.m.UpdateUser(t.Context(), "", nil)} {
 		if !errors.Is(err, core.ErrNotFound) {
 			t.Errorf("I2: %s of nobody: %v", what, err)
 		}
@@ -127,8 +159,8 @@ type undeletable struct{ *memstore.Store }
 
 func (undeletable) DeleteAll(context.Context) error { return errStoreDown }
 
-// One session that cannot be changed keeps no other from it, and one that ends
-// meanwhile is no error.
+// A session that cannot be changed does not keep others from being changed, and one
+// that ends meanwhile is not an error.
 func TestUpdateUserGoesOn(t *testing.T) {
 	w := server(t)
 	var clients []*client
@@ -155,7 +187,7 @@ func TestUpdateUserGoesOn(t *testing.T) {
 	}
 }
 
-// A session that Update has given is worth nothing afterwards, and says so.
+// A session that Update has passed on cannot be written afterwards, and reports it.
 func TestC6SessionOfUpdateIsOverAfterwards(t *testing.T) {
 	w := server(t)
 	c := login(t, w, "ann")
@@ -180,8 +212,8 @@ func TestI2InsideView(t *testing.T) {
 	}
 }
 
-// Ending one's own session is done when RevokeOwn returns, and a page that
-// shows only the list of devices is use of the session.
+// RevokeOwn has ended the user's own session when it returns, and a page that shows
+// only the list of devices uses the session.
 func TestI2OwnSession(t *testing.T) {
 	w := server(t)
 	c := login(t, w, "ann")
@@ -201,7 +233,7 @@ func TestI2OwnSession(t *testing.T) {
 	})
 }
 
-// What Config.NotBefore has ended is gone for operators, too.
+// Sessions that Config.NotBefore has ended are gone for operators, too.
 func TestI2SessionsBeforeNotBefore(t *testing.T) {
 	w := server(t)
 	id := login(t, w, "ann").id()
@@ -233,7 +265,7 @@ func TestI2DoneHearsOfRevokeAll(t *testing.T) {
 	})
 }
 
-// An outage ends no WebSocket: those who are logged in stay so.
+// An outage ends no WebSocket: users stay logged in.
 func TestL3DoneOutlivesAnOutage(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w, store := hookedServer(t)
@@ -268,8 +300,8 @@ func TestL3DoneOutlivesAnOutage(t *testing.T) {
 	})
 }
 
-// A login that is stored while RevokeUser is between looking and taking it out
-// of the index is ended all the same: nobody would find it any more.
+// RevokeUser also ends a login that is stored between its lookup and its release of
+// the place in the index: nothing would find that login afterwards.
 func TestI2SEC17LoginStoredWhileRevoked(t *testing.T) {
 	w, store := hookedServer(t)
 	c := newClient(t, w.m)
@@ -288,7 +320,7 @@ func TestI2SEC17LoginStoredWhileRevoked(t *testing.T) {
 	}
 	go func() { done <- r.end(200) }()
 	<-saving
-	if err := w.m.RevokeUser(t.Context(), "ann"); err != nil {
+	if _, err := w.m.RevokeUser(t.Context(), "ann"); err != nil {
 		t.Fatal(err)
 	}
 	if err := <-done; err != nil {
@@ -296,5 +328,18 @@ func TestI2SEC17LoginStoredWhileRevoked(t *testing.T) {
 	}
 	if user := c.user(); user != "" || w.store.Len() != 0 {
 		t.Errorf("I2: %q is logged in, %d stored", user, w.store.Len())
+	}
+}
+
+func TestUpdateUserReturnsWhatTheFunctionReturns(t *testing.T) {
+	w := server(t)
+	c := newClient(t, w.m)
+	c.do(func(s *core.Session) { s.Login("ann") })
+	err := w.m.UpdateUser(t.Context(), "ann", func(s *core.Session) error {
+		_, err := core.Lookup[int](s, "absent")
+		return err
+	})
+	if err == nil {
+		t.Error("f's error vanished")
 	}
 }

@@ -2,50 +2,94 @@ package core
 
 import (
 	"context"
+	"crypto/sha256"
 	"errors"
+	"time"
+)
+
+// Sealer turns a [Record] into a self-contained token and back. The token can be an
+// encrypted cookie or a JWT. A Sealer is safe for concurrent use. Its optional
+// abilities are [Configurable] and [Validator].
+type Sealer interface {
+	// Seal returns a token that carries r. Tokens consist of characters allowed in
+	// a cookie value (RFC 6265 section 4.1.1), except "~". With a header as the [Carrier],
+	// they are those of RFC 6750 section 2.1.
+	Seal(ctx context.Context, scope Scope, r *Record) (token string, err error)
+
+	// Open returns the record that token carries, if Seal made it for the same
+	// scope. Any error means that the token is not one of ours, and is treated as
+	// no session, except for an error that matches [ErrUnavailable]. The core checks
+	// expiry and not-before. Open returns expired records too, because a touch may
+	// have prolonged them.
+	Open(ctx context.Context, scope Scope, token string) (*Record, error)
+}
+
+// Scope tells a [Sealer] what a token is for, so that a token made for one purpose
+// does not open for another.
+type Scope struct {
+	Namespace string // [Config.Namespace]: the application
+	Name      string // the cookie's name, or "header:" and the lower-case name of the header
+	Purpose   string // the token's content: "session", or "touch" (see [Tokens])
+}
+
+const (
+	purposeSession = "session"
+	purposeTouch   = "touch"
 )
 
 // ClientSide returns a [Backend] that keeps the whole session in the client's
-// cookie, as sealer made it. Nothing is stored on the server, and so some
-// things cannot be promised: overlapping requests overwrite each other's
-// changes, a copied cookie works until RevokeAll or its timeouts end it, the lifetime if it is kept in use, and
-// sessions cannot be listed or revoked one by one.
+// cookie, sealed by sealer. The server stores nothing, so this backend cannot keep
+// some promises:
+//
+//   - Overlapping requests that write overwrite each other's changes. Showing a flash
+//     is a write; reading is not. Its touch travels in a cookie called NAME-touch,
+//     or in a header of its own ([Carrier]), which moves only the expiry of the token
+//     that it was made for.
+//   - A copied cookie works until RevokeAll or its timeouts end it. If it stays in
+//     use, only the lifetime ends it.
+//   - Sessions cannot be listed or revoked one by one.
 func ClientSide(sealer Sealer) Backend { return &clientSide{sealer: sealer} }
 
-type clientSide struct{ sealer Sealer }
+type clientSide struct {
+	sealer Sealer
+	config *Config
+}
 
-func (b *clientSide) start(c *Config) (Backend, error) {
+// WithConfig implements [Configurable].
+func (b *clientSide) WithConfig(c Config) (Backend, error) {
 	if b.sealer == nil {
-		return nil, errors.New("core: ClientSide(nil): give it a sealer, such as NewCookieSealer(keys)")
-	}
-	if v, ok := b.sealer.(Validator); ok {
-		if err := v.Validate(); err != nil {
-			return nil, err
-		}
+		return nil, errors.New("core: ClientSide(nil): give it a sealer, such as sealed.Cookie(keys)")
 	}
 	sealer, err := configured(b.sealer, c)
 	if err != nil {
 		return nil, err
 	}
-	return &clientSide{sealer: sealer}, nil
+	return &clientSide{sealer: sealer, config: &c}, nil
 }
 
-func (b *clientSide) Traits() Traits { return Traits{ClientSide: true, InProcess: true} }
+func (b *clientSide) Traits() Traits { return Traits{ClientSide: true, Local: true} }
 
-func (b *clientSide) Load(ctx context.Context, scope Scope, token string) (Loaded, error) {
-	r, err := b.sealer.Open(ctx, scope, token)
+func (b *clientSide) Load(ctx context.Context, scope Scope, presented Tokens) (LoadResult, error) {
+	r, err := b.sealer.Open(ctx, scope, presented.Session)
 	if err != nil {
 		if errors.Is(err, ErrUnavailable) || errors.Is(err, ErrNewerVersion) || errors.Is(err, ErrCorrupt) {
-			return Loaded{}, err
+			return LoadResult{}, err
 		}
-		return Loaded{}, ErrNotFound
+		return LoadResult{}, ErrNotFound
 	}
-	return Loaded{Record: *r, Handle: b, Refresh: r.oldKey}, nil
+	l := LoadResult{Record: *r, Handle: b}
+	l.Record.token = presented.Session
+	if presented.Touch != "" {
+		if err := b.prolong(ctx, scope, &l.Record, presented.Touch); err != nil {
+			return LoadResult{}, err
+		}
+	}
+	return l, nil
 }
 
-// Reload is never needed: a client-side Save knows no conflicts.
-func (b *clientSide) Reload(context.Context, Scope, Handle) (Loaded, error) {
-	return Loaded{}, ErrNotFound
+// Reload is never needed: a client-side Save has no conflicts.
+func (b *clientSide) Reload(context.Context, Scope, Handle) (LoadResult, error) {
+	return LoadResult{}, ErrNotFound
 }
 
 func (b *clientSide) Save(ctx context.Context, scope Scope, r *Record, _ Handle, _ bool) (Handle, string, error) {
@@ -53,12 +97,58 @@ func (b *clientSide) Save(ctx context.Context, scope Scope, r *Record, _ Handle,
 	if err != nil {
 		return nil, "", err
 	}
+	r.token = token
 	return b, token, nil
 }
 
-func (b *clientSide) Touch(ctx context.Context, scope Scope, r *Record, base Handle) (Handle, string, error) {
-	return b.Save(ctx, scope, r, base, false)
+// Touch seals the time of the touch alone. A new token with the whole record would
+// bring back what the request had loaded, over what others have written since.
+func (b *clientSide) Touch(ctx context.Context, scope Scope, r *Record, _ Handle) (Handle, Tokens, error) {
+	now := b.config.Now()
+	scope.Purpose = purposeTouch
+	touch, err := b.sealer.Seal(ctx, scope, &Record{ID: touchID(r.token), CreatedAt: now, SavedAt: now, Expires: r.Expires})
+	return b, Tokens{Touch: touch}, err
 }
 
-// Delete can do nothing but let the core delete the cookie.
+// Delete does nothing; the core deletes the cookies.
 func (b *clientSide) Delete(context.Context, Handle) error { return nil }
+
+// clockSkew is how far ahead the clock of the server that made a touch may be.
+// Touches from beyond that are ignored.
+const clockSkew = time.Minute
+
+// prolong moves r's expiry as touch says. A touch that is damaged, or was made for
+// another token, is ignored. It is opened only if it can matter. The error is
+// that of a sealer which is unavailable while the session hangs on its answer.
+func (b *clientSide) prolong(ctx context.Context, scope Scope, r *Record, touch string) error {
+	now := b.config.Now()
+	shortened := b.config.outlasts(r)
+	if !shortened && !b.config.touchable(r, now) {
+		return nil
+	}
+	scope.Purpose = purposeTouch
+	t, err := b.sealer.Open(ctx, scope, touch)
+	switch {
+	case errors.Is(err, ErrUnavailable) && r.expired(now):
+		return err
+	case err != nil, t.ID != touchID(r.token), t.SavedAt.After(now.Add(clockSkew)):
+		return nil
+	}
+	touched := t.SavedAt
+	if touched.After(now) {
+		touched = now
+	}
+	// Where the idle timeout was shortened, the first touch under today's ends the rest
+	// of the longer one. A touch of then came too seldom to tell.
+	if expires := b.config.expiry(r, touched); expires.After(r.Expires) || shortened && !b.config.outlasts(t) {
+		r.Expires = expires
+	}
+	return nil
+}
+
+// touchID returns the ID of a touch for token: half of its SHA-256. Sessions have
+// random IDs, so that neither can be taken for the other.
+func touchID(token string) ID {
+	hash := sha256.Sum256([]byte(token))
+	return ID(hash[:len(ID{})])
+}

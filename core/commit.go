@@ -4,18 +4,21 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
+	"time"
 )
 
-// StatusHijacked is the status that adapters pass to [Manager.Commit] when
-// the handler takes over the connection: the session is stored, but no header can be written.
+// StatusHijacked is the status that adapters pass to [Manager.Commit] when the
+// handler takes over the connection. The session is stored, but no header can be
+// written.
 const StatusHijacked = 0
 
-// Commit stores what the request has changed, and writes what the client must
-// know into the response header. Adapters call it once, before the first byte
-// of the header, with the status that the client will see.
+// Commit stores what the request has changed, and writes the session's cookie and
+// caching headers into the response. Adapters call it once, before the first byte of
+// the header, with the status that the client will see.
 //
 // On an error, nothing of the handler's response may be sent: Commit has reset
-// it, and the adapter answers with [Refuse] or the application's error handler.
+// it, and the adapter answers with [ErrorResponseFor] or the application's error handler.
 // A second call has no effect.
 func (m *Manager) Commit(ex Exchange, s *Session, status int) error {
 	s.mu.Lock()
@@ -28,36 +31,41 @@ func (m *Manager) Commit(ex Exchange, s *Session, status int) error {
 	}
 	s.status = status
 	s.rollBackOnError()
-	s.sent = status == StatusHijacked // then what needs a cookie comes too late
-	err := s.flush(ex.Context(), canShow(ex, status))
+	s.sent = status == StatusHijacked // then changes that need a cookie come too late
+	err := s.flush(ex.Context(), s.shows(status))
 	if status == StatusHijacked && (err == nil || errors.Is(err, ErrTooLate)) {
+		s.hijacked()
 		return nil
 	}
 	s.sent = true
 	if err != nil {
-		s.failed(err)
+		s.fail(err)
 		ex.ResetResponse()
 		s.broken = true // whatever the client is told, nothing more is stored
+		if status == StatusHijacked {
+			s.hijacked() // the error need not reach the client, nor a cookie with it
+		}
 	}
 	s.writeHeader()
 	return err
 }
 
-// Finish ends the request. Adapters call it when the handler has returned and
-// its response was committed. What a streamed template did to the session after
-// the header is stored now, as far as that needs no cookie (promise C6).
+// Finish ends the request. Adapters call it when the handler has returned and its
+// response is committed. It stores what a streamed template changed after the
+// header, as far as that needs no cookie (promise C6).
 func (m *Manager) Finish(s *Session) {
 	m.finish(s, 0)
 }
 
-// Abort is Commit and Finish for a handler that panicked: its changes are
-// rolled back, its logout is not. The adapter lets the panic go on.
+// Abort is Commit and Finish for a handler that panicked. It rolls back the
+// handler's changes, but not its logout. The adapter lets the panic continue.
 func (m *Manager) Abort(ex Exchange, s *Session) {
-	_ = m.Commit(ex, s, 500) // already told as an event; the panic is the answer
+	_ = m.Commit(ex, s, 500) // an event has reported the error; the panic is the answer
 	m.finish(s, 500)
 }
 
-// finish ends the request, whose status is another if it is not zero, and tells so.
+// finish ends the request and emits EventFinished. A status other than zero
+// replaces the request's.
 func (m *Manager) finish(s *Session, status int) {
 	if e, first := s.finish(status); first {
 		m.observe(s.ctx.Context, &s.request, e) // not queued, for that allocates
@@ -74,10 +82,11 @@ func (s *Session) finish(status int) (e Event, first bool) {
 		return e, false
 	}
 	s.flushLate()
+	s.describe(s.ctx.Context, s.events...)
 	s.over, s.ex = true, nil
 	e = Event{Kind: EventFinished, Status: s.status}
 	if s.broken {
-		e.Status = 0 // somebody else has answered
+		e.Status = 0 // the answer was not the handler's
 	}
 	if s.stored {
 		e.ID, e.User, e.Expires = s.base.ID, s.base.User, s.base.Expires
@@ -85,14 +94,14 @@ func (s *Session) finish(status int) (e Event, first bool) {
 	return e, true
 }
 
-// HoldBody returns how many bytes of body an adapter should hold back before
-// it commits a response with this status, because a template may yet read
-// flashes whose removal needs the cookie (promise C6). Zero means: none, commit at the
-// first byte. It holds until the handler returns, flushes, or writes more than that.
+// HoldBody returns how many bytes of the body an adapter should hold back before it
+// commits a response with this status. A template may still read flashes, and
+// removing them needs the cookie (promise C6). The adapter commits when the handler
+// returns, flushes, or writes more than that. Zero means to commit at the first byte.
 func (s *Session) HoldBody(status int) int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if !s.m.traits.ClientSide || s.sent || s.over || !canShow(s.ex, status) {
+	if !s.m.traits.ClientSide || s.sent || s.over || !s.shows(status) {
 		return 0
 	}
 	if s.base.flashCount() == 0 && len(s.added) == 0 {
@@ -100,7 +109,7 @@ func (s *Session) HoldBody(status int) int {
 	}
 	hold := 0
 	used := s.used
-	s.visitFlashes(func(*flash) (taken, more bool) {
+	s.visitFlashes(func(*flash) (consumed, more bool) {
 		hold = 32 << 10
 		return false, false
 	})
@@ -108,15 +117,19 @@ func (s *Session) HoldBody(status int) int {
 	return hold
 }
 
-// Commit stores the session now, for handlers that need the answer: after it,
-// what Get returns is what was stored. Reading flashes is not part of it; that
-// depends on the response. It may be called any number of times. Once the response
-// header has gone, changes to a stored server-side session are still saved; what needs a
-// cookie returns [ErrTooLate]. If Commit fails, what it would have stored is dropped,
-// except a Logout; the error matches [ErrUnavailable], [ErrConflict], [ErrTooLarge],
-// [ErrSessionLimit], [ErrEnded] or is a [ValueError].
+// Commit stores the session now, for handlers that need to know the result. After
+// it, Get returns what was stored. Commit does not remove the flashes that were
+// read; that depends on the response. It may be called any number of times. The
+// cookie enters the response header when the response begins.
 //
-// It is not cut short by ctx being cancelled; Config.CommitTimeout bounds it.
+// After the response header has been sent, Commit still saves changes to a stored
+// server-side session. A change that needs a cookie returns [ErrTooLate].
+//
+// If Commit fails, it drops what it would have stored, except a Logout. The error
+// matches [ErrUnavailable], [ErrConflict], [ErrTooLarge], [ErrSessionLimit],
+// [ErrEnded], [ErrTooLate], [ErrReadOnly] or [ErrUnsupported], or is a [ValueError].
+//
+// Cancelling ctx does not stop Commit; Config.CommitTimeout bounds it.
 func (s *Session) Commit(ctx context.Context) error {
 	s.mu.Lock()
 	defer s.unlock()
@@ -125,7 +138,7 @@ func (s *Session) Commit(ctx context.Context) error {
 		return s.late
 	}
 	wrote := s.pending()
-	err := s.flush(withoutSession{ctx}, s.sent && canShow(s.ex, s.status))
+	err := s.flush(withoutSession{ctx}, s.sent && s.shows(s.status))
 	if err == nil && wrote && s.phase == phaseSuperseded {
 		err = fmt.Errorf("core: commit session: %w", ErrEnded)
 	}
@@ -133,47 +146,40 @@ func (s *Session) Commit(ctx context.Context) error {
 		err = fmt.Errorf("core: commit session: %w: %w", ErrReadOnly, ErrUnavailable)
 	}
 	if err != nil {
-		s.failed(err)
+		s.fail(err)
 		return err
-	}
-	if !s.sent && s.ex != nil {
-		s.writeHeader()
 	}
 	return nil
 }
 
-// failed tells of a commit that failed, and forgets what it would have
-// stored: the handler or the client has been told, and nothing is half done.
-func (s *Session) failed(err error) {
-	s.tell(Event{Kind: EventFailed, Err: err})
-	taken := s.taken
-	s.undo()
-	if !s.sent {
-		s.taken = taken // they have been read, and the page may show them yet
+// WriteCookie writes the session's cookie and caching headers into the response
+// header now, for what [Session.Commit] has stored so far, and returns the Set-Cookie
+// lines. Adapters do this when the response begins; call it only where none can: without
+// an adapter, or before a library takes over the connection and writes the header itself.
+// With a header as the [Carrier], the token is in the response header alone and there are
+// no lines; see [Session.IssuedToken].
+func (m *Manager) WriteCookie(s *Session) (lines []string) {
+	s.mu.Lock()
+	defer s.unlock()
+	if s.ex == nil || s.sent {
+		return nil
 	}
+	s.writtenCookies = s.writeHeader()
+	if m.config.Carrier != (Carrier{}) {
+		return nil
+	}
+	return slices.Clone(s.writtenCookies)
 }
 
-// flushLate stores what came after the header, as far as possible.
+// flushLate stores what was changed after the header, as far as possible.
 func (s *Session) flushLate() {
 	s.rollBackOnError()
 	if !s.pending() && !s.touchDue() {
 		return
 	}
-	if err := s.flush(s.ctx.Context, canShow(s.ex, s.status)); err != nil {
-		s.failed(err)
+	if err := s.flush(s.ctx.Context, s.shows(s.status)); err != nil {
+		s.fail(err)
 	}
-}
-
-// rollBackOnError forgets uncommitted changes if the response is a server
-// error (promise C4).
-func (s *Session) rollBackOnError() {
-	if !s.broken && (s.status < 500 || s.m.config.KeepOnServerError) {
-		return
-	}
-	if s.changed() {
-		s.tell(Event{Kind: EventRolledBack, Detail: fmt.Sprintf("status %d", s.status)})
-	}
-	s.undo()
 }
 
 // changed reports whether the request wants to change anything but the
@@ -184,44 +190,70 @@ func (s *Session) changed() bool {
 }
 
 func (s *Session) pending() bool {
-	return s.changed() || len(s.taken) > 0 || len(s.endings) > 0
+	return s.changed() || len(s.consumed) > 0 || len(s.endings) > 0
 }
 
-// flush carries out what is pending. The flashes that were read are removed if the response
-// shows them.
+// flush carries out what is pending. It removes the flashes that were read if the
+// response shows them.
 func (s *Session) flush(ctx context.Context, shows bool) error {
 	pending := s.pending()
 	if !pending && !s.touchDue() {
 		return nil
 	}
-	// The client may hang up; what was begun is carried through (promise C5).
+	if s.m.observed {
+		s.flushing = time.Now()
+	}
+	// The client may hang up; a commit that has begun is completed (promise C5).
 	ctx, cancel := s.m.deadline(context.WithoutCancel(ctx), s.m.config.CommitTimeout)
 	defer cancel()
+	if s.background {
+		ctx = insisting(ctx)
+	}
 	if err := s.end(ctx); err != nil {
 		return err
 	}
 	if err := s.failure(); err != nil {
 		return err
 	}
-	if s.phase != phaseLive {
-		s.dropChanges()
+	switch s.phase {
+	case phaseSuperseded:
+		s.drop(ReasonSuperseded)
+		return nil
+	case phaseReadOnly:
+		s.drop(ReasonReadOnly)
 		return nil
 	}
-	if s.outside && !s.stored && s.changed() {
-		s.drop() // logged out just now; nobody would ever get the token of a new one
+	if s.background && !s.stored && s.changed() {
+		s.lose() // just logged out; no client would ever get a new session's token
 		return nil
 	}
 	return s.save(ctx, shows)
 }
 
-// dropChanges drops the writes of a session that cannot take them, and tells.
-func (s *Session) dropChanges() {
-	if s.changed() {
-		reason := ReasonReadOnly
-		if s.phase == phaseSuperseded {
-			reason = ReasonSuperseded
-		}
-		s.tell(Event{Kind: EventDropped, Reason: reason})
+// end carries out the pending endings. It stops at the first error; the next commit
+// tries the remaining ones again.
+func (s *Session) end(ctx context.Context) error {
+	if s.phase == phaseReadOnly {
+		return s.failure()
 	}
-	s.forget()
+	var late error
+	for len(s.endings) > 0 {
+		e := s.endings[0]
+		if s.sent && s.m.traits.ClientSide {
+			s.endings = s.endings[1:]
+			s.tooLate(ReasonLogoutLate, "logout")
+			late = s.late
+			continue
+		}
+		if err := s.m.endOne(ctx, e); err != nil {
+			return err
+		}
+		s.endings = s.endings[1:]
+		if !s.sent {
+			s.setCookies = s.m.carrier.deletions(s.presented) // unless a new session is stored
+			s.handedOut = true
+		}
+		s.emit(Event{Kind: e.event, Reason: e.reason, ID: e.id, User: e.user})
+	}
+	return late
 }

@@ -16,116 +16,152 @@ const NoTimeout time.Duration = -1
 // has an expiry, and browsers keep no cookie for longer (RFC 6265bis 5.5).
 const foreverIdle = 400 * 24 * time.Hour
 
-// Timeouts are a pair of idle timeout and absolute lifetime.
+// cookieRenewal is how often, at most, the cookie of a session that would outlive it
+// is sent again. There are four chances before the browser drops it.
+const cookieRenewal = 100 * 24 * time.Hour
+
+// Timeouts are an idle timeout and an absolute lifetime. For each, zero means
+// the default, and [NoTimeout] none.
 type Timeouts struct {
 	Idle     time.Duration
 	Lifetime time.Duration
 }
 
-// Config is what an application decides about its sessions. The zero value is
-// a good one: idle timeout 30 minutes, absolute lifetime 12 hours, cookie
+// Config holds an application's settings for its sessions. The zero value is
+// ready to use: idle timeout 30 minutes, absolute lifetime 12 hours, cookie
 // __Host-session. [New] copies it; later changes have no effect.
 type Config struct {
 	// Namespace names the application. Tokens of one namespace are unknown in
-	// another, even on the same store, and users are different users. What operators do by ID, and
-	// RevokeAll, reaches the whole store. Default "".
+	// another, even on the same store, and equal user IDs are different users.
+	// Operators' calls by session ID, and RevokeAll, reach the whole store. Default "".
 	Namespace string
 
-	// Cookie has the cookie's name and attributes.
+	// Carrier says how tokens travel: the default is the cookie. [Bearer] and [Header]
+	// are for clients that send headers of their own.
+	Carrier Carrier
+
+	// Cookie sets the cookie's name and attributes. Leave it zero with another Carrier.
 	Cookie Cookie
 
+	// MaxHeaderToken is the length of the longest token that is read from, or put into, a
+	// header, in bytes. Only client-side sessions have tokens of more than 80. Default
+	// 8,000, at most 64,000: by default, many servers accept at most 8 KB of headers,
+	// Fiber 4 KB.
+	MaxHeaderToken int
+
 	// InsecureAllowHTTP lets the cookie travel over plain HTTP: no Secure
-	// attribute, and by default the name session, since the prefix __Host- is
-	// for Secure cookies. For development only.
+	// attribute, and by default the name session, since the prefix __Host-
+	// requires Secure. For development only.
 	InsecureAllowHTTP bool
 
-	// IdleTimeout ends a session that was not used for so long. The server
-	// enforces it. Default 30 minutes; NoTimeout disables it.
+	// IdleTimeout ends a session that has been idle for this long. The server
+	// enforces it. If you shorten it, it counts for existing sessions from their next
+	// request on. Default 30 minutes; NoTimeout disables it.
 	IdleTimeout time.Duration
 
-	// Lifetime is the absolute lifetime: it ends a session so long after its
-	// login (or its creation, without a login), whatever its activity.
+	// Lifetime is the absolute lifetime: it ends a session this long after its
+	// login, or its creation if there was no login, however active it is. If you
+	// shorten it, existing sessions end by it too.
 	// Default 12 hours; NoTimeout disables it.
 	Lifetime time.Duration
 
-	// Remembered has the timeouts of sessions on which Remember(true) was
+	// Remembered sets the timeouts of sessions on which Remember(true) was
 	// called. Default 14 days idle, 30 days lifetime.
 	Remembered Timeouts
 
-	// TouchAfter is how much of the idle timeout must have passed before a
-	// request that only reads moves the expiry. Default a tenth of the idle timeout.
+	// TouchAfter is how much of the idle timeout must pass before a
+	// request that only reads moves the expiry. Default a tenth of the idle timeout, at
+	// most an hour.
 	TouchAfter time.Duration
 
-	// SessionLimit is how many sessions a user may have at once; zero means
-	// any number. It needs a backend that can list a user's sessions.
+	// SessionLimit is how many sessions a user may have at once, exactly; zero
+	// leaves it to MaxUserSessions. It needs a backend that can list a user's sessions.
 	SessionLimit int
 
 	// LimitPolicy says what a login beyond SessionLimit does. Default
 	// EndOldest.
 	LimitPolicy LimitPolicy
 
-	// MaxFlashes is how many unread flashes a session keeps; beyond that the
-	// oldest go. Default 32.
+	// MaxUserSessions bounds a user's sessions where SessionLimit is zero: beyond
+	// it, a login ends the user's oldest ones. It is not exact. It keeps one account
+	// from filling the store, and from making its logins expensive for others.
+	// Default 1000; a negative number means no bound.
+	MaxUserSessions int
+
+	// MaxFlashes is how many unread flashes a session keeps; beyond that it drops
+	// the oldest. Default 32, at most 1000.
 	MaxFlashes int
 
 	// FlashLifetime is how long an unread flash is kept. Default 24 hours;
 	// NoTimeout keeps it as long as its session.
 	FlashLifetime time.Duration
 
-	// MaxBytes is the largest record that is stored. Default 64 KiB. What fits
-	// in cookies is less; see Cookie.MaxParts.
+	// MaxBytes is the size of the largest record that is stored. Default 64 KiB,
+	// at least 256 bytes. Cookies hold less; see Cookie.MaxParts.
 	MaxBytes int
 
-	// Codec encodes values. Default CBOR(). After a change, values written
-	// before cannot be decoded.
+	// Codec encodes values. Default CBOR(). Values written with another codec
+	// cannot be decoded; docs/changing-what-you-store.md says how to change it.
 	Codec Codec
 
-	// Check, if set, runs after a session was loaded and ends it if it returns
-	// an error: the user was deleted, the password changed. An error that
-	// matches ErrUnavailable is answered as if the session's backend were
-	// unavailable. What Check reads does not count as use of the session.
+	// Check, if set, runs after a session is loaded and ends it by returning an
+	// error: the user was deleted, the password changed. An error that matches
+	// ErrUnavailable, context.Canceled or context.DeadlineExceeded ends nothing: it
+	// is answered as if the session's backend were unavailable. What Check reads
+	// does not count as use of the session.
 	Check func(ctx context.Context, s *Session) error
 
-	// Describe, if set, gives a session its Label when it is created or logged
-	// in, for lists of devices. Off by default, for such labels are personal data.
+	// Describe, if set, returns a session's Label when it is created, logged in or
+	// reauthenticated, for lists of devices. Labels are cut at 256 bytes. Off by default, because
+	// such labels are personal data.
 	Describe func(ex Exchange) string
 
-	// Observer is told what happens to sessions. Default: SlogObserver with
-	// slog.Default().
+	// Observer receives the events of all sessions. Default: SlogObserver(nil), which
+	// logs them with slog.Default(). Another Observer takes its place, so failures are
+	// no longer logged; Observers keeps both.
 	Observer Observer
 
-	// Development says that this process is a developer's own, and allows what
-	// must never be in production: [Manager.Observe], and with it the page of
-	// the package devpage. It changes nothing about sessions.
+	// Development marks the process as a developer's own. It allows what must
+	// never run in production: [Manager.Observe], and with it the page of the
+	// package devpage. It changes nothing about sessions.
 	Development bool
 
 	// LoadTimeout is how long a request waits for a networked backend to load
 	// its session. Default 500 milliseconds.
 	LoadTimeout time.Duration
 
-	// CommitTimeout is how long a commit may take, retries after conflicts
-	// included. It goes on when the client hangs up. Default 2 seconds.
+	// CommitTimeout is how long a commit may take, including retries after
+	// conflicts. A commit continues if the client hangs up. Default 2 seconds.
 	CommitTimeout time.Duration
 
-	// KeepOnServerError commits changes even if the response is a 500 or
+	// KeepOnServerError commits changes even if the response's status is 500 or
 	// above. By default they are rolled back; a logout never is.
 	KeepOnServerError bool
 
+	// NoFailFast has every request ask its backend. By default, after ten calls in a
+	// row without any answer, over at least a second, loads and commits fail at once
+	// with [ErrUnavailable]. One is tried every 100 to 300 milliseconds; the first that
+	// succeeds ends that. Logouts, revocations and calls from outside requests always try.
+	NoFailFast bool
+
 	// ServeWhenUnavailable serves requests whose session could not be loaded
-	// with an empty, read-only session instead of an error: for sites whose
-	// pages are worth more than their sessions.
+	// with an empty, read-only session instead of an error. It is for sites whose
+	// pages matter more than their sessions.
 	ServeWhenUnavailable bool
 
-	// NotBefore ends all sessions that began (or last logged in) before it. Client-side
-	// sessions need it to make RevokeAll outlast a restart.
+	// NotBefore ends all sessions that last logged in or reauthenticated before it, or began
+	// before it without a login. With client-side sessions, RevokeAll outlasts a restart
+	// only if NotBefore is set.
 	NotBefore time.Time
 
-	// Strict makes mistakes panic that are otherwise reported: changes that
-	// come too late, changes to what Get returned. For tests.
+	// Strict makes mistakes panic: changes that come too late or inside View,
+	// changes in place to what Get returned, and values that do not decode to what
+	// was encoded. Without Strict the first are only reported, and the others are
+	// not noticed. For tests.
 	Strict bool
 
-	// OnMistake, if set, is told what Strict finds in place of the panic, in
-	// the goroutine that made the mistake. It must not use the session. Without
+	// OnMistake, if set, is called with what Strict finds, instead of the panic,
+	// in the goroutine that made the mistake. It must not use the session. Without
 	// Strict it has no effect. The package sessiontest fails tests with it.
 	OnMistake func(err error)
 
@@ -148,7 +184,10 @@ func (c Config) withDefaults() Config {
 			*n = def
 		}
 	}
-	c.Cookie = c.Cookie.withDefaults(c.InsecureAllowHTTP)
+	if c.Carrier == (Carrier{}) {
+		c.Cookie = c.Cookie.withDefaults(c.InsecureAllowHTTP)
+	}
+	orInt(&c.MaxHeaderToken, 8000)
 	orDuration(&c.IdleTimeout, 30*time.Minute)
 	orDuration(&c.Lifetime, 12*time.Hour)
 	orDuration(&c.Remembered.Idle, 14*24*time.Hour)
@@ -156,13 +195,14 @@ func (c Config) withDefaults() Config {
 	orDuration(&c.FlashLifetime, 24*time.Hour)
 	orDuration(&c.LoadTimeout, 500*time.Millisecond)
 	orDuration(&c.CommitTimeout, 2*time.Second)
+	orInt(&c.MaxUserSessions, 1000)
 	orInt(&c.MaxFlashes, 32)
 	orInt(&c.MaxBytes, 64<<10)
 	if c.Codec == nil {
 		c.Codec = CBOR()
 	}
 	if c.Observer == nil {
-		c.Observer = defaultObserver
+		c.Observer = SlogObserver(nil)
 	}
 	if c.Now == nil {
 		c.Now = time.Now
@@ -173,9 +213,17 @@ func (c Config) withDefaults() Config {
 	return c
 }
 
-// validate refuses what cannot work, after withDefaults.
+// sessionLimit returns what bounds a user's sessions; zero means nothing.
+func (c *Config) sessionLimit() (int, LimitPolicy) {
+	if c.SessionLimit == 0 {
+		return max(c.MaxUserSessions, 0), Ceiling
+	}
+	return c.SessionLimit, c.LimitPolicy
+}
+
+// validate returns an error for settings that cannot work; defaults are filled in.
 func (c Config) validate() error {
-	if err := c.Cookie.validate(c.InsecureAllowHTTP); err != nil {
+	if err := c.validateCarrier(); err != nil {
 		return err
 	}
 	if err := validTimeouts("IdleTimeout", c.IdleTimeout, "Lifetime", c.Lifetime); err != nil {
@@ -188,9 +236,9 @@ func (c Config) validate() error {
 	case len(c.Namespace) > 64:
 		return errors.New("core: Config.Namespace is longer than 64 bytes: choose a shorter name")
 	case c.TouchAfter < 0 || c.IdleTimeout > 0 && c.TouchAfter >= c.IdleTimeout:
-		return fmt.Errorf("core: Config.TouchAfter is %v: choose between zero (a tenth of the idle timeout) and IdleTimeout, %v", c.TouchAfter, c.IdleTimeout)
+		return fmt.Errorf("core: Config.TouchAfter is %v: choose between zero (a tenth of the idle timeout, at most an hour) and IdleTimeout, %v", c.TouchAfter, c.IdleTimeout)
 	case c.SessionLimit < 0:
-		return fmt.Errorf("core: Config.SessionLimit is %d: choose zero for any number, or more", c.SessionLimit)
+		return fmt.Errorf("core: Config.SessionLimit is %d: choose zero for MaxUserSessions, or more", c.SessionLimit)
 	case c.LimitPolicy != EndOldest && c.LimitPolicy != RefuseLogin:
 		return fmt.Errorf("core: Config.LimitPolicy is %d: choose EndOldest or RefuseLogin", c.LimitPolicy)
 	case c.MaxFlashes < 0 || c.MaxFlashes > 1000:
@@ -205,6 +253,18 @@ func (c Config) validate() error {
 	return nil
 }
 
+func (c Config) validateCarrier() error {
+	switch {
+	case c.MaxHeaderToken < 64 || c.MaxHeaderToken > 64000:
+		return fmt.Errorf("core: Config.MaxHeaderToken is %d: choose between 64 and 64,000", c.MaxHeaderToken)
+	case c.Carrier == (Carrier{}):
+		return c.Cookie.validate(c.InsecureAllowHTTP)
+	case !c.Cookie.isZero():
+		return fmt.Errorf("core: Config.Cookie and Config.Carrier, %s, are both set: a Manager has one carrier; for cookies too, make a second Manager on the same backend", c.Carrier)
+	}
+	return c.Carrier.validate()
+}
+
 func validTimeouts(idleName string, idle time.Duration, lifeName string, life time.Duration) error {
 	for _, t := range []struct {
 		name string
@@ -215,12 +275,12 @@ func validTimeouts(idleName string, idle time.Duration, lifeName string, life ti
 		}
 	}
 	if life != NoTimeout && idle > life {
-		return fmt.Errorf("core: Config.%s (%v) is longer than %s (%v): shorten the one or extend the other", idleName, idle, lifeName, life)
+		return fmt.Errorf("core: Config.%s (%v) is longer than %s (%v): shorten the first or extend the second", idleName, idle, lifeName, life)
 	}
 	return nil
 }
 
-// timeouts returns the timeouts that hold for r: its own, the remembered or
+// timeouts returns the timeouts that apply to r: its own, the remembered or
 // the ordinary ones.
 func (c *Config) timeouts(r *Record) Timeouts {
 	t := Timeouts{c.IdleTimeout, c.Lifetime}
@@ -236,7 +296,7 @@ func (c *Config) timeouts(r *Record) Timeouts {
 	return t
 }
 
-// idle returns r's idle timeout, a long one if it has none.
+// idle returns r's idle timeout, or foreverIdle if it has none.
 func (c *Config) idle(r *Record) time.Duration {
 	if idle := c.timeouts(r).Idle; idle != NoTimeout {
 		return idle
@@ -244,7 +304,7 @@ func (c *Config) idle(r *Record) time.Duration {
 	return foreverIdle
 }
 
-// expiry returns when r ends if it is used now and not again.
+// expiry returns when r ends if it is used now and never again.
 func (c *Config) expiry(r *Record, now time.Time) time.Time {
 	expires := now.Add(c.idle(r))
 	if !r.Deadline.IsZero() && r.Deadline.Before(expires) {
@@ -253,12 +313,67 @@ func (c *Config) expiry(r *Record, now time.Time) time.Time {
 	return expires
 }
 
-// touchAfter returns how much expiry must be gained before a touch is worth
-// its write.
+// shortenLifetime moves r's deadline to where today's lifetime puts it, if that is
+// earlier: after a change of Config, a session ends no later than a new one would.
+func (c *Config) shortenLifetime(r *Record) {
+	life := c.timeouts(r).Lifetime
+	if life == NoTimeout {
+		return
+	}
+	if deadline := r.begun().Add(life); r.Deadline.IsZero() || deadline.Before(r.Deadline) {
+		r.Deadline = deadline
+	}
+}
+
+// shortenIdle reports whether r would outlast today's idle timeout, and if so sets its
+// expiry as if it had been used now. A difference below that of a touch is one of the
+// servers' clocks.
+func (c *Config) shortenIdle(r *Record, now time.Time) bool {
+	expires := c.expiry(r, now)
+	if r.adopted || r.Expires.Sub(expires) < c.touchAfter(r) {
+		return false
+	}
+	r.Expires = expires
+	return true
+}
+
+// outlasts reports whether r was stored when its idle timeout was longer than today.
+func (c *Config) outlasts(r *Record) bool {
+	return !r.adopted && r.Expires.After(c.expiry(r, r.SavedAt))
+}
+
+// cookieDue reports whether the browser should be sent r's cookie again. It drops the
+// cookie of a remembered session after 400 days, whatever the session's own end.
+func (c *Config) cookieDue(r *Record, now time.Time) bool {
+	sent := later(r.begun(), time.UnixMilli(r.move.renewed))
+	return c.Carrier == (Carrier{}) && r.Remembered && now.Sub(sent) >= cookieRenewal && (r.Deadline.IsZero() || r.Deadline.Sub(sent) > foreverIdle)
+}
+
+// touchable reports whether enough of r's idle timeout has passed for a touch.
+func (c *Config) touchable(r *Record, now time.Time) bool {
+	if !c.expiry(r, now).After(r.Expires) {
+		return false
+	}
+	// The deadline caps the expiry, so count what has passed of the idle timeout.
+	return c.idle(r)-r.Expires.Sub(now) >= c.touchAfter(r)
+}
+
+// lastSeen returns when r was last used, as far as its expiry and its last save tell.
+func (c *Config) lastSeen(r *Record, now time.Time) time.Time {
+	seen := r.SavedAt
+	for _, at := range [...]time.Time{r.Expires.Add(-c.idle(r)), r.uncut.Add(-c.idle(r) - idleGrace), r.seen} {
+		if at.After(seen) && !at.After(now) { // else it was stored under other timeouts
+			seen = at
+		}
+	}
+	return seen
+}
+
+// touchAfter returns how far a touch must move the expiry to be worth a write.
 func (c *Config) touchAfter(r *Record) time.Duration {
 	idle := c.idle(r)
 	if c.TouchAfter > 0 && c.TouchAfter < idle {
 		return c.TouchAfter
 	}
-	return idle / 10
+	return min(idle/10, time.Hour)
 }

@@ -14,7 +14,7 @@ import (
 )
 
 func TestSEC43ImpossibleConfigurations(t *testing.T) {
-	store := memstore.New()
+	store := memstore.New(memstore.Config{})
 	t.Cleanup(func() { _ = store.Close() })
 	server := core.ServerSide(store)
 	for what, c := range map[string]struct {
@@ -24,8 +24,7 @@ func TestSEC43ImpossibleConfigurations(t *testing.T) {
 	}{
 		"no backend":          {nil, core.Config{}, "memstore.New"},
 		"no store":            {core.ServerSide(nil), core.Config{}, "memstore.New"},
-		"no sealer":           {core.ClientSide(nil), core.Config{}, "NewCookieSealer"},
-		"no keys":             {core.ClientSide(core.NewCookieSealer(nil)), core.Config{}, "key"},
+		"no sealer":           {core.ClientSide(nil), core.Config{}, "sealed.Cookie(keys)"},
 		"idle above absolute": {server, core.Config{IdleTimeout: 13 * time.Hour}, "longer than Lifetime"},
 		"negative idle":       {server, core.Config{IdleTimeout: -2}, "NoTimeout"},
 		"tiny idle":           {server, core.Config{IdleTimeout: 30}, "IdleTimeout"},
@@ -52,48 +51,51 @@ func TestSEC43ImpossibleConfigurations(t *testing.T) {
 }
 
 func TestConfigFromEnv(t *testing.T) {
-	key := core.GenerateKey()
 	for name, value := range map[string]string{
-		"IDLE_TIMEOUT_IN_MINUTES": "0", "LIFETIME_IN_HOURS": "1.5", "KEYS": key, "NAMESPACE": "shop", "NOT_BEFORE": "2026-01-02T03:04:05Z",
+		"IDLE_TIMEOUT_IN_MINUTES": "0", "LIFETIME_IN_HOURS": "1.5", "NAMESPACE": "shop", "NOT_BEFORE": "2026-01-02T03:04:05Z",
 		"COOKIE_NAME": "__Secure-s", "COOKIE_DOMAIN": "example.com", "COOKIE_PATH": "/app", "COOKIE_SAME_SITE": "Strict", "COOKIE_PARTITIONED": "true",
+		"COOKIE_FORMER": "__Host-s, s; Domain=old.example; path = /a;Partitioned",
 	} {
 		t.Setenv("APP_"+name, value)
 	}
-	c, keys, err := core.ConfigFromEnv("APP_")
+	c, err := core.ConfigFromEnv("APP_")
 	if err != nil {
 		t.Fatal(err)
 	}
-	if c.IdleTimeout != core.NoTimeout || c.Lifetime != 90*time.Minute || keys.Len() != 1 || c.Namespace != "shop" || c.NotBefore.Year() != 2026 {
+	if c.IdleTimeout != core.NoTimeout || c.Lifetime != 90*time.Minute || c.Namespace != "shop" || c.NotBefore.Year() != 2026 {
 		t.Errorf("%+v", c)
 	}
-	if c.Cookie != (core.Cookie{Name: "__Secure-s", Domain: "example.com", Path: "/app", SameSite: core.SameSiteStrict, Partitioned: true}) {
+	if want := (core.Cookie{Name: "__Secure-s", Domain: "example.com", Path: "/app", SameSite: core.SameSiteStrict, Partitioned: true, Former: []core.Cookie{
+		{Name: "__Host-s"}, {Name: "s", Domain: "old.example", Path: "/a", Partitioned: true},
+	}}); !reflect.DeepEqual(c.Cookie, want) {
 		t.Errorf("%+v", c.Cookie)
 	}
-	if c, keys, err := core.ConfigFromEnv("UNSET_"); err != nil || keys != nil || c.IdleTimeout != 0 {
+	if c, err := core.ConfigFromEnv("UNSET_"); err != nil || c.IdleTimeout != 0 {
 		t.Errorf("unset: %+v, %v", c, err)
 	}
 	for name, value := range map[string]string{
-		"IDLE_TIMEOUT_IN_MINUTES": "soon", "LIFETIME_IN_HOURS": "-1", "KEYS": key + "," + key, "COOKIE_SAME_SITE": "loose",
+		"IDLE_TIMEOUT_IN_MINUTES": "soon", "LIFETIME_IN_HOURS": "-1", "COOKIE_SAME_SITE": "loose",
 		"COOKIE_PARTITIONED": "maybe", "NOT_BEFORE": "yesterday", "INSECURE_ALLOW_HTTP": "2", "DEVELOPMENT": "perhaps",
+		"COOKIE_FORMER": "s; Max-Age=1",
 	} {
 		t.Setenv("BAD_"+name, value)
 	}
 	t.Setenv("BAD_COOKIE_NAME", "fine")
-	c, keys, err = core.ConfigFromEnv("BAD_")
-	if err == nil || strings.Contains(err.Error(), key) {
-		t.Fatalf("bad values: %v", err)
+	c, err = core.ConfigFromEnv("BAD_")
+	if err == nil {
+		t.Fatal("bad values are accepted")
 	}
-	if c.Cookie.Name != "" || keys != nil {
+	if c.Cookie.Name != "" {
 		t.Errorf("what makes sense among bad values is returned: %+v", c.Cookie)
 	}
-	for _, name := range []string{"IDLE_TIMEOUT_IN_MINUTES", "LIFETIME_IN_HOURS", "KEYS", "COOKIE_SAME_SITE", "COOKIE_PARTITIONED", "NOT_BEFORE", "INSECURE_ALLOW_HTTP", "DEVELOPMENT"} {
+	for _, name := range []string{"IDLE_TIMEOUT_IN_MINUTES", "LIFETIME_IN_HOURS", "COOKIE_SAME_SITE", "COOKIE_PARTITIONED", "NOT_BEFORE", "INSECURE_ALLOW_HTTP", "DEVELOPMENT"} {
 		if !strings.Contains(err.Error(), "BAD_"+name) {
 			t.Errorf("the error does not name BAD_%s: %v", name, err)
 		}
 	}
 	for _, nan := range []string{"NaN", "Inf", "1e300", "-Inf", "1e-14"} { // the last would round to zero, the default
 		t.Setenv("NAN_LIFETIME_IN_HOURS", nan)
-		if _, _, err := core.ConfigFromEnv("NAN_"); err == nil {
+		if _, err := core.ConfigFromEnv("NAN_"); err == nil {
 			t.Errorf("%s hours were accepted", nan)
 		}
 	}
@@ -117,24 +119,24 @@ func TestSEC43ConfigFromEnvOneByOne(t *testing.T) {
 	} {
 		prefix := fmt.Sprintf("ONE%d_", i)
 		t.Setenv(prefix+test.name, test.value)
-		got, keys, err := core.ConfigFromEnv(prefix)
-		if err != nil || keys != nil || !reflect.DeepEqual(got, test.want) {
+		got, err := core.ConfigFromEnv(prefix)
+		if err != nil || !reflect.DeepEqual(got, test.want) {
 			t.Errorf("%s=%q: %+v, %v", test.name, test.value, got, err)
 		}
 	}
 	t.Setenv("LONG_IDLE_TIMEOUT_IN_MINUTES", "1000000")
 	t.Setenv("LONG_LIFETIME_IN_HOURS", "0")
-	if c, _, err := core.ConfigFromEnv("LONG_"); err != nil || c.IdleTimeout != 1000000*time.Minute {
+	if c, err := core.ConfigFromEnv("LONG_"); err != nil || c.IdleTimeout != 1000000*time.Minute {
 		t.Errorf("two years idle: %v, %v", c.IdleTimeout, err)
 	}
 	t.Setenv("ODDS_LIFETIME_IN_HOURS", "0.25")
-	if _, _, err := core.ConfigFromEnv("ODDS_"); err == nil || !strings.Contains(err.Error(), "ODDS_") || !strings.Contains(err.Error(), "longer than Lifetime") {
+	if _, err := core.ConfigFromEnv("ODDS_"); err == nil || !strings.Contains(err.Error(), "ODDS_") || !strings.Contains(err.Error(), "longer than Lifetime") {
 		t.Errorf("a lifetime below the idle timeout: %v", err)
 	}
 }
 
 func TestSEC43BoundsOfTheConfiguration(t *testing.T) {
-	store := memstore.New()
+	store := memstore.New(memstore.Config{})
 	t.Cleanup(func() { _ = store.Close() })
 	for says, c := range map[string]core.Config{
 		"TouchAfter is -1m":         {TouchAfter: -time.Minute},
@@ -210,9 +212,18 @@ func TestT2TouchAfter(t *testing.T) {
 			t.Errorf("T2: TouchAfter %v: %d touches after %v", test.config.TouchAfter, n, test.waits)
 		}
 	}
-	// A session's own, shorter idle timeout has a tenth of its own.
-	w := server(t, func(c *core.Config) { c.TouchAfter = 10 * time.Minute })
+	// Lists show when a remembered session was last used, to within an hour.
+	w := server(t)
 	c := newClient(t, w.m)
+	c.do(func(s *core.Session) { s.Login("ann"); s.Remember(true) })
+	w.clock.advance(61 * time.Minute)
+	c.get("k")
+	if infos, err := w.m.List(t.Context(), "ann"); err != nil || len(infos) != 1 || !infos[0].LastSeen.Equal(w.clock.now()) {
+		t.Errorf("T2: a remembered session used now, an hour after the last time, is listed as %+v, %v", infos, err)
+	}
+	// A session's own, shorter idle timeout has a tenth of its own.
+	w = server(t, func(c *core.Config) { c.TouchAfter = 10 * time.Minute })
+	c = newClient(t, w.m)
 	c.do(func(s *core.Session) { s.Set("k", "v"); s.SetTimeouts(5*time.Minute, 0) })
 	for range 3 {
 		w.clock.advance(3 * time.Minute)

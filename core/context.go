@@ -14,8 +14,8 @@ type sessionKey struct{}
 // requestKey finds the *Request of the innermost session in a context.
 type requestKey struct{}
 
-// Value implements [context.Context]: the innermost session under sessionKey,
-// each Manager's session under the Manager itself.
+// Value implements [context.Context]. The innermost session has the key
+// sessionKey, and each Manager's session has the Manager itself as its key.
 func (c *sessionContext) Value(key any) any {
 	switch k := key.(type) {
 	case sessionKey:
@@ -33,9 +33,17 @@ func (c *sessionContext) Value(key any) any {
 // Context returns the request's context with the session in it.
 func (s *Session) Context() context.Context { return &s.ctx }
 
-// NewContext returns a context derived from ctx that carries s: for handler
-// tests, and for adapters that replace a request's context.
-// It panics if s is nil.
+// CarryIn calls set with each key and value by which [FromContext], the Manager's too,
+// finds s. It is for adapters to frameworks whose own context keeps such values, as
+// Fiber's does. With several sessions in one request, call it for the innermost last.
+func (s *Session) CarryIn(set func(key, value any)) {
+	set(sessionKey{}, s)
+	set(requestKey{}, &s.request)
+	set(s.m, s)
+}
+
+// NewContext returns a context derived from ctx that carries s. It is for handler
+// tests, and for adapters that replace a request's context. It panics if s is nil.
 func NewContext(ctx context.Context, s *Session) context.Context {
 	if s == nil {
 		panic("core: NewContext: the session is nil: make one with Manager.NewSession")
@@ -43,8 +51,8 @@ func NewContext(ctx context.Context, s *Session) context.Context {
 	return &sessionContext{Context: ctx, s: s}
 }
 
-// FromContext returns the session that ctx carries: the innermost one, if
-// several Managers serve the request.
+// FromContext returns the session that ctx carries. If several Managers serve the
+// request, it returns the session of the innermost one.
 func FromContext(ctx context.Context) (*Session, bool) {
 	s, ok := ctx.Value(sessionKey{}).(*Session)
 	if ok {
@@ -53,7 +61,7 @@ func FromContext(ctx context.Context) (*Session, bool) {
 	return s, ok
 }
 
-// FromContext returns m's session that ctx carries.
+// FromContext returns the session of m that ctx carries.
 func (m *Manager) FromContext(ctx context.Context) (*Session, bool) {
 	s, ok := ctx.Value(m).(*Session)
 	if ok {
@@ -62,7 +70,7 @@ func (m *Manager) FromContext(ctx context.Context) (*Session, bool) {
 	return s, ok
 }
 
-// withoutSession hides the session from those who get the context while the
+// withoutSession hides the session from code that gets the context while the
 // session is locked.
 type withoutSession struct{ context.Context }
 

@@ -2,9 +2,12 @@ package core
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/satchel-go/satchel/core/internal/cookie"
 )
 
 // SameSite says on which cross-site requests browsers send the cookie
@@ -12,13 +15,14 @@ import (
 type SameSite int
 
 const (
-	// SameSiteLax sends it when the user follows a link, not with cross-site
-	// forms, images or scripts. The default.
+	// SameSiteLax sends it when the user follows a link, but not with cross-site
+	// forms, images or scripts. It is the default.
 	SameSiteLax SameSite = iota
-	// SameSiteStrict never sends it cross-site: links from elsewhere arrive logged out.
+	// SameSiteStrict never sends it cross-site: users who follow a link from
+	// another site arrive logged out.
 	SameSiteStrict
-	// SameSiteNone always sends it. The application has to fend off
-	// cross-site request forgery by itself.
+	// SameSiteNone always sends it. The application itself must prevent
+	// cross-site request forgery.
 	SameSiteNone
 )
 
@@ -35,40 +39,49 @@ func (s SameSite) String() string {
 	return "SameSite(" + strconv.Itoa(int(s)) + ")"
 }
 
-// Cookie has the name and the attributes of the session cookie. It is always
-// HttpOnly, and Secure unless [Config.InsecureAllowHTTP] is set (ASVS 3.3.1, 3.3.4).
+// Cookie holds the name and attributes of the session cookie. The cookie is
+// always HttpOnly, and Secure unless [Config.InsecureAllowHTTP] is set (ASVS 3.3.1,
+// 3.3.4).
 type Cookie struct {
-	// Name of the cookie. Default __Host-session, which browsers accept only
-	// over TLS, from this host and for all paths; with InsecureAllowHTTP, session.
+	// Name is the cookie's name. The names NAME-1, NAME-2 and so on, and NAME-touch,
+	// belong to it too. Default __Host-session, which browsers accept only over TLS,
+	// from this host and for all paths. With a Domain or Path, the default is
+	// __Secure-session. With InsecureAllowHTTP, it is session.
 	Name string
 
-	// Domain lets subdomains share the cookie. It needs a Name without the
-	// prefix __Host-. Default: this host alone.
+	// Domain lets subdomains share the cookie. It needs a Name without the prefix
+	// __Host-. By default only this host gets the cookie.
 	Domain string
 
-	// Path is where browsers send the cookie. Default "/".
+	// Path is the path below which browsers send the cookie. Default "/".
 	Path string
 
 	// SameSite is SameSiteLax by default.
 	SameSite SameSite
 
-	// Partitioned keeps a cookie of an embedded site apart for each site that
-	// embeds it (CHIPS). It goes with SameSiteNone.
+	// Partitioned gives an embedded site a separate cookie for each site that embeds
+	// it (CHIPS). Use it with SameSiteNone.
 	Partitioned bool
 
-	// MaxParts is over how many cookies of 4,096 bytes a client-side session
-	// may be split. Default 5, at most 20. Many proxies and servers accept no more than 8 KB
-	// of headers by default, Fiber 4 KB.
+	// MaxParts is the largest number of cookies of 4,096 bytes that a client-side
+	// session may be split into. Default 1, at most 20. Its touches take another
+	// cookie, of some 150 bytes. By default, many proxies and servers accept at most
+	// 8 KB of headers; nginx and Fiber, 4 KB. Split cookies that clients already have
+	// are read, and deleted when they are no longer needed, whatever MaxParts is.
 	MaxParts int
+
+	// Former lists the cookies that this one replaces, each as it was configured,
+	// after a change of Name, Domain, Path or Partitioned. Browsers keep a cookie for
+	// each combination of these and send them all; two of one name lock the client
+	// out (promise L2). A response that sets or deletes the cookie deletes the former
+	// ones, and so does the answer to a request with two. Keep it until browsers have
+	// dropped the former cookies: for the longest lifetime. The name of a former
+	// cookie must not be used for anything else.
+	Former []Cookie
 }
 
-// maxCookie is how many bytes of name and value browsers keep of a cookie
-// (RFC 6265bis section 5.6).
-const maxCookie = 4096
-
 const (
-	defaultParts = 5
-	maxParts     = 20
+	defaultParts = 1
 	hostPrefix   = "__host-"
 	securePrefix = "__secure-"
 )
@@ -89,10 +102,19 @@ func (c Cookie) withDefaults(insecure bool) Cookie {
 	if c.MaxParts == 0 {
 		c.MaxParts = defaultParts
 	}
+	c.Former = slices.Clone(c.Former)
+	for i := range c.Former {
+		c.Former[i] = c.Former[i].withDefaults(insecure)
+	}
 	return c
 }
 
-// validate refuses what browsers would not keep, after withDefaults.
+func (c Cookie) isZero() bool {
+	return c.Name == "" && c.Domain == "" && c.Path == "" && c.SameSite == 0 && !c.Partitioned && c.MaxParts == 0 && len(c.Former) == 0
+}
+
+// validate returns an error if browsers would refuse the cookie. Call it after
+// withDefaults.
 func (c Cookie) validate(insecure bool) error {
 	lower := strings.ToLower(c.Name) // browsers match prefixes in any case
 	host := strings.HasPrefix(lower, hostPrefix)
@@ -101,31 +123,53 @@ func (c Cookie) validate(insecure bool) error {
 		return fmt.Errorf("core: Cookie.Name %q: use letters, digits and -_. only", c.Name)
 	case len(c.Name) > 128:
 		return fmt.Errorf("core: Cookie.Name has %d characters: use 128 or fewer", len(c.Name))
+	case strings.HasSuffix(lower, cookie.TouchSuffix):
+		return fmt.Errorf("core: Cookie.Name %q ends like the cookie that keeps the activity of a client-side session: choose a name that does not end in %s", c.Name, cookie.TouchSuffix)
 	case endsInNumber(c.Name):
-		return fmt.Errorf("core: Cookie.Name %q ends like the parts of a split cookie: do not end it in a hyphen and a number", c.Name)
+		return fmt.Errorf("core: Cookie.Name %q ends like a part of a split cookie: choose a name that does not end in a hyphen and a number", c.Name)
 	case host && c.Domain != "":
-		return fmt.Errorf("core: Cookie.Name %q does not go with Domain %q: browsers refuse it; drop the Domain, or use the prefix __Secure-", c.Name, c.Domain)
+		return fmt.Errorf("core: Cookie.Name %q cannot be combined with Domain %q: browsers refuse it; drop the Domain, or use the prefix __Secure-", c.Name, c.Domain)
 	case host && c.Path != "/":
-		return fmt.Errorf("core: Cookie.Name %q does not go with Path %q: browsers refuse it; use Path \"/\", or the prefix __Secure-", c.Name, c.Path)
+		return fmt.Errorf("core: Cookie.Name %q cannot be combined with Path %q: browsers refuse it; use Path \"/\", or the prefix __Secure-", c.Name, c.Path)
 	case insecure && (host || strings.HasPrefix(lower, securePrefix)):
-		return fmt.Errorf("core: Cookie.Name %q does not go with InsecureAllowHTTP: browsers refuse it; use a name without prefix", c.Name)
+		return fmt.Errorf("core: Cookie.Name %q cannot be combined with InsecureAllowHTTP: browsers refuse it; use a name without the prefix", c.Name)
 	case c.SameSite < SameSiteLax || c.SameSite > SameSiteNone:
 		return fmt.Errorf("core: Cookie.SameSite is %d: use SameSiteLax, SameSiteStrict or SameSiteNone", int(c.SameSite))
 	case insecure && c.SameSite == SameSiteNone:
-		return fmt.Errorf("core: SameSiteNone does not go with InsecureAllowHTTP: browsers refuse it without Secure; use SameSiteLax")
+		return fmt.Errorf("core: SameSiteNone cannot be combined with InsecureAllowHTTP: browsers refuse it without Secure; use SameSiteLax")
 	case insecure && c.Partitioned:
-		return fmt.Errorf("core: Cookie.Partitioned does not go with InsecureAllowHTTP: browsers refuse it without Secure")
+		return fmt.Errorf("core: Cookie.Partitioned cannot be combined with InsecureAllowHTTP: browsers refuse it without Secure; set only one of them")
 	case !strings.HasPrefix(c.Path, "/") || !isAttribute(c.Path):
-		return fmt.Errorf("core: Cookie.Path %q: start it with a slash; no semicolons or control characters", c.Path)
+		return fmt.Errorf("core: Cookie.Path %q: start it with a slash; use only visible ASCII characters, no semicolons or commas", c.Path)
 	case c.Domain != "" && !isDomain(c.Domain):
 		return fmt.Errorf("core: Cookie.Domain %q: use a host name such as example.com, without scheme, port or path", c.Domain)
-	case c.MaxParts < 1 || c.MaxParts > maxParts:
-		return fmt.Errorf("core: Cookie.MaxParts is %d: choose between 1 and %d", c.MaxParts, maxParts)
+	case c.Domain != "" && !strings.Contains(strings.Trim(c.Domain, "."), "."):
+		return fmt.Errorf("core: Cookie.Domain %q has no dot: browsers refuse the cookie; leave it empty for this host, or use a domain such as example.com", c.Domain)
+	case c.MaxParts < 1 || c.MaxParts > cookie.MaxParts:
+		return fmt.Errorf("core: Cookie.MaxParts is %d: choose between 1 and %d", c.MaxParts, cookie.MaxParts)
+	}
+	return c.validateFormer(insecure)
+}
+
+func (c Cookie) validateFormer(insecure bool) error {
+	for i, f := range c.Former {
+		switch {
+		case len(f.Former) > 0:
+			return fmt.Errorf("core: Cookie.Former[%d] has a Former itself: list all former cookies in the one of today's cookie", i)
+		case f.Name == c.Name && domainKey(f.Domain) == domainKey(c.Domain) && f.Path == c.Path && f.Partitioned == c.Partitioned:
+			return fmt.Errorf("core: Cookie.Former[%d], %s, is today's cookie: list only cookies that differ in Name, Domain, Path or Partitioned", i, f.Name)
+		}
+		if err := f.validate(insecure); err != nil {
+			return fmt.Errorf("core: Cookie.Former[%d]: %w", i, err)
+		}
 	}
 	return nil
 }
 
-// isToken reports whether s is a token as RFC 9110 section 5.6.2 has it.
+// domainKey returns what browsers compare of a Domain.
+func domainKey(domain string) string { return strings.ToLower(strings.TrimPrefix(domain, ".")) }
+
+// isToken reports whether s is a token of RFC 9110 section 5.6.2.
 func isToken(s string) bool {
 	for i := range len(s) {
 		c := s[i]
@@ -169,130 +213,32 @@ func endsInNumber(name string) bool {
 	return digits != name && strings.HasSuffix(digits, "-")
 }
 
-// cookieWriter writes Set-Cookie lines. Its parts are made once.
-type cookieWriter struct {
-	names    *partNames
-	maxParts int
-	path     string // "; Path=/; Domain=…"
-	flags    string // "; HttpOnly; Secure; SameSite=Lax"
+// wire returns the reader and writer of this cookie.
+func (c Cookie) wire(secure bool) *cookie.Cookie {
+	var former []*cookie.Cookie
+	for _, f := range c.Former {
+		former = append(former, f.wire(secure))
+	}
+	return cookie.New(cookie.Attributes{
+		Name: c.Name, Domain: c.Domain, Path: c.Path, SameSite: c.SameSite.String(),
+		Secure: secure, Partitioned: c.Partitioned, MaxParts: c.MaxParts, Former: former,
+	})
 }
 
-func newCookieWriter(c Cookie, secure bool) *cookieWriter {
-	w := &cookieWriter{names: newPartNames(c.Name), maxParts: c.MaxParts}
-	w.path = "; Path=" + c.Path
-	if c.Domain != "" {
-		w.path += "; Domain=" + strings.TrimPrefix(c.Domain, ".")
-	}
-	w.flags = "; HttpOnly"
-	if secure {
-		w.flags += "; Secure"
-	}
-	w.flags += "; SameSite=" + c.SameSite.String()
-	if c.Partitioned {
-		w.flags += "; Partitioned"
-	}
-	return w
-}
-
-// line returns a Set-Cookie line. Without until, the cookie goes with the browser.
-func (w *cookieWriter) line(name, value string, now, until time.Time) string {
-	if until.IsZero() {
-		return name + "=" + value + w.path + w.flags
-	}
-	buf := make([]byte, 0, len(name)+len(value)+len(w.path)+len(w.flags)+80)
-	buf = append(buf, name...)
-	buf = append(buf, '=')
-	buf = append(buf, value...)
-	buf = append(buf, w.path...)
-	buf = append(buf, "; Max-Age="...)
-	buf = strconv.AppendInt(buf, max(0, int64((until.Sub(now)+time.Second-1)/time.Second)), 10)
-	buf = append(buf, "; Expires="...)
-	buf = until.UTC().AppendFormat(buf, "Mon, 02 Jan 2006 15:04:05 GMT")
-	return string(append(buf, w.flags...))
-}
-
-// deletion returns a line that makes browsers drop the cookie: they match it
-// by name, domain and path.
-func (w *cookieWriter) deletion(name string) string {
-	return name + "=" + w.path + "; Max-Age=0; Expires=Thu, 01 Jan 1970 00:00:00 GMT" + w.flags
-}
-
-// deletions returns the deletion lines of the cookies in the set of parts.
-func (w *cookieWriter) deletions(lines []string, parts uint32) []string {
-	for i := range w.names.names {
-		if parts&(1<<i) != 0 {
-			lines = append(lines, w.deletion(w.names.names[i]))
-		}
-	}
-	return lines
-}
-
-// lines returns the Set-Cookie lines that hand out token, and delete those
-// of the presented parts that it does not need.
-func (w *cookieWriter) lines(token string, presented uint32, now, until time.Time) ([]string, error) {
-	name := w.names.names[0]
-	if len(name)+len(token) <= maxCookie { // one cookie: all but always
-		lines := make([]string, 0, 1)
-		lines = append(lines, w.line(name, token, now, until))
-		return w.deletions(lines, presented&^1), nil
-	}
-	values, err := w.split(token)
-	if err != nil {
-		return nil, err
-	}
-	lines := make([]string, 0, len(values))
-	used := uint32(0)
-	for i, value := range values {
-		lines = append(lines, w.line(w.names.names[i], value, now, until))
-		used |= 1 << i
-	}
-	return w.deletions(lines, presented&^used), nil
-}
-
-// split cuts a token that is too long for one cookie into values for as many
-// as it needs. The first says how many there are: "~3~…".
-func (w *cookieWriter) split(token string) ([]string, error) {
-	for n := 2; n <= w.maxParts; n++ {
-		head := "~" + strconv.Itoa(n) + "~"
-		values := make([]string, 0, n)
-		rest := token
-		for i := range n {
-			value := ""
-			if i == 0 {
-				value = head
-			}
-			room := maxCookie - len(w.names.names[i]) - len(value)
-			cut := min(room, len(rest))
-			values = append(values, value+rest[:cut])
-			rest = rest[cut:]
-		}
-		if rest == "" {
-			return values, nil
-		}
-	}
-	return nil, &SizeError{Total: len(token), Limit: w.capacity()}
-}
-
-// capacity is the length of the longest token that can be handed out.
-func (w *cookieWriter) capacity() int {
-	total := 0
-	for i := range w.maxParts {
-		total += maxCookie - len(w.names.names[i])
-	}
-	if w.maxParts > 1 {
-		total -= len("~~") + len(strconv.Itoa(w.maxParts))
-	}
-	return total
-}
-
-// tokenLines returns the Set-Cookie lines for a session's new token.
+// tokenLines returns the lines that give the client a session's new token.
 func (m *Manager) tokenLines(token string, r *Record, presented uint32, now time.Time) ([]string, error) {
-	var until time.Time
-	if r.Remembered {
-		until = r.Deadline
-		if limit := now.Add(foreverIdle); until.IsZero() || until.After(limit) {
-			until = limit
-		}
+	return m.carrier.tokenLines(token, presented, now, m.cookieUntil(r, now))
+}
+
+// cookieUntil returns how long the browser keeps r's cookies. Zero means that they
+// go with the browser.
+func (m *Manager) cookieUntil(r *Record, now time.Time) (until time.Time) {
+	if !r.Remembered {
+		return until
 	}
-	return m.cookies.lines(token, presented, now, until)
+	until = r.Deadline
+	if limit := now.Add(foreverIdle); until.IsZero() || until.After(limit) {
+		until = limit
+	}
+	return until
 }

@@ -2,8 +2,8 @@ package core
 
 import "encoding/binary"
 
-// cursor reads the record format. Past the end, or at a malformed number, it
-// turns bad and returns zeros from then on.
+// cursor reads the record format. At the end of its bytes, or at a malformed number,
+// it turns bad and returns zeros from then on.
 type cursor struct {
 	buf []byte
 	bad bool
@@ -23,7 +23,7 @@ func (c *cursor) uvarint() uint64 {
 	return v
 }
 
-// count reads the number of members of a section; the empty one may be nil.
+// count reads the number of members of a section; an empty section may be nil.
 func (c *cursor) count() uint64 {
 	if len(c.buf) == 0 {
 		return 0
@@ -50,15 +50,15 @@ func (c *cursor) bytes() []byte {
 	return c.take(int(n))
 }
 
-// take reads n bytes, which the caller knows to be there.
+// take reads n bytes. The caller has checked that they exist.
 func (c *cursor) take(n int) []byte {
 	b := c.buf[:n:n]
 	c.buf = c.buf[n:]
 	return b
 }
 
-// section checks a counted list with item, which skips one member, and
-// returns its bytes.
+// section checks a counted list and returns its bytes. The function item skips one
+// member.
 func (c *cursor) section(item func()) []byte {
 	start := c.buf
 	n := c.uvarint()

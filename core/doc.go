@@ -1,56 +1,81 @@
 // Package core gives Go web applications sessions and flash messages that
 // behave the same in every framework and on every backend.
 //
-// An application makes a [Manager] once, mounts an adapter's middleware
-// (echoadapter, ginadapter, fiberadapter or httpadapter), and uses the
+// An application makes one [Manager], mounts an adapter's middleware
+// (echov5adapter, ginadapter, fiberv3adapter or httpadapter), and uses the
 // request's [Session] in its handlers:
 //
-//	sessions, err := core.New(core.ServerSide(memstore.New()), core.Config{})
-//	e.Use(echoadapter.Middleware(sessions))
+//	sessions, err := core.New(core.ServerSide(memstore.New(memstore.Config{})), core.Config{})
+//	e.Use(echov5adapter.Middleware(sessions))
 //
 //	var visits = core.NewKey[int]("visits")
 //
-//	func home(c echo.Context) error {
-//		s := echoadapter.Session(c)
+//	func home(c *echo.Context) error {
+//		s := echov5adapter.Session(c)
 //		visits.Update(s, func(n int) int { return n + 1 })
 //		s.Flash("success", "Welcome back.")
 //		return c.Redirect(http.StatusSeeOther, "/")
 //	}
 //
-// Nothing needs to be saved: the adapter commits before the response starts,
-// and a handler that wants the answer calls [Session.Commit].
+// Handlers need not save anything: the adapter commits before the response
+// starts. A handler that needs the result calls [Session.Commit].
 //
-// # Values, flashes, identity
+// # What an application uses
 //
-// Values are typed by [Key] or read with [Get]; they need no registration. A
-// [Flash] waits for the page that shows it: redirects, errors and reloads in between
-// lose nothing. [Session.Login] and [Session.Logout] change who the session
-// belongs to; with a server-side backend, sessions can be listed and revoked by ID, by user, or
-// altogether, from a request or from outside one ([Manager.Update],
-// [Manager.RevokeUser], [Manager.Done]).
+//   - [Manager], made by [New] from a backend and a [Config] with its [Cookie]
+//     and [Timeouts]; [ConfigFromEnv] reads one from the environment. A [Carrier] has
+//     tokens travel in a header, for clients that are no browsers.
+//   - [Session]: values, flashes, Login and Logout.
+//   - [Key] for typed values, with [KeyOption] for what an earlier release stored, and
+//     [FlashKey] for typed flashes; neither needs
+//     registration. [Get], [Lookup] and [Update] work with plain names.
+//   - [Flash]: a message that waits for the page that shows it. Redirects, errors
+//     and HEAD requests lose none.
+//   - [ID] and [Info]: a session's public name, and what lists tell about it. With a
+//     server-side backend, sessions can be listed, changed and revoked from outside a
+//     request: [Manager.List], [Manager.Update], [Manager.RevokeUser], [Manager.Done].
+//   - [Event], told to an [Observer]: what happened to a session, with its
+//     [EventKind], [Reason] and [Request]. [SlogObserver] logs them.
+//   - [ValueError], [SizeError] and the sentinel errors, such as [ErrUnavailable].
+//   - [Migrating], which moves sessions to another backend without logging anyone
+//     out; its [Migration] counts them in [MigrationStats].
+//   - Rarely: [Codec], [LimitPolicy], [SameSite], and [FromContext] for code that
+//     has only a context.
 //
 // # Backends
 //
-// A [Backend] is [ServerSide], over a [Store] (memory, Redis, SQL), or
-// [ClientSide], over a [Sealer] (an encrypted cookie). Handlers do not see the
-// difference, and it can be changed later. What differs is what can be promised:
+// A [Backend] is [ServerSide], over a [Store] (memory, Redis), or [ClientSide],
+// over a [Sealer] (an encrypted cookie). Handlers do not see the difference, and
+// it can be changed later. The two differ in what they can promise:
 //
-//   - Server-side, a session commits its changes, not its state: overlapping
+//   - Server-side, a session commits its changes, not its state. Overlapping
 //     requests lose nothing, and a logout is final, whatever else is in flight.
 //   - Client-side, the last response wins, and a copied cookie works until it
-//     expires or until [Manager.RevokeAll]. Sessions cannot be listed. Calls
-//     that a backend cannot serve return [ErrUnsupported].
+//     expires or until [Manager.RevokeAll]. Sessions cannot be listed. Calls that
+//     a backend cannot serve return [ErrUnsupported].
 //
 // # Failures
 //
-// "There is no such session" and "nobody can say" are different things. The
-// first is an empty session; the second is [ErrUnavailable], answered with 503, and
-// logs nobody out. A commit that fails replaces the response by an error; a response of
-// 500 or above undoes what was not committed. Nothing that fails goes unseen: see
-// [Config.Observer].
+// "There is no such session" and "the backend cannot tell" are different. The
+// first is an empty session. The second is [ErrUnavailable]: it is answered with
+// 503 and logs nobody out. A commit that fails replaces the response by an error,
+// and a response of 500 or above undoes what was not committed. Every failure is
+// an event; see [Config.Observer].
 //
-// # For those who extend it
+// # For authors of stores, sealers and adapters
 //
-// A [Store] has four methods; the package storetest proves one. An
-// adapter implements [Exchange]; the package adaptertest proves it.
+// Applications do not need what follows.
+//
+//   - Stores: [Store] has four methods on an [Entry] and its [Version]; package
+//     storetest checks an implementation. Optional abilities are [UserIndex] with
+//     [Mender], [IncompleteError] and [TouchMender], [AllDeleter], [Sweeper], [Watcher] or
+//     [PulseWatcher], [UserNamer], [Local], [Validator] and [Configurable].
+//     A store that wraps another finds them with [StoreAs].
+//   - Sealers: [Sealer] turns a [Record], with its [StoredFlash] list, into a token
+//     for a [Scope] and back; [ParseRecord] reads an encoded one.
+//   - Backends that are neither: [Backend] with its [Traits], [Tokens], [Handle] and
+//     [LoadResult], and the optional [Registry].
+//   - Adapters: [Exchange] is one request and its response, as [Manager.Load] and
+//     [Manager.Commit] see them; [ErrorResponse] is the answer to an error,
+//     [NewContext] carries the session. Package adaptertest checks an adapter.
 package core

@@ -11,9 +11,9 @@ import (
 )
 
 // A background job changes a session by its ID, which is safe to keep in a
-// queue: it gives no right to the session.
+// queue because it gives no access to the session.
 func ExampleManager_Update() {
-	sessions, err := core.New(core.ServerSide(memstore.New()), core.Config{})
+	sessions, err := core.New(core.ServerSide(memstore.New(memstore.Config{})), core.Config{})
 	if err != nil {
 		panic(err)
 	}

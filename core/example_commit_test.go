@@ -10,10 +10,10 @@ import (
 	"github.com/satchel-go/satchel/core/memstore"
 )
 
-// Handlers need not commit. One that wants the answer before it goes on, to
+// Handlers need not commit. A handler that needs the result before it continues, to
 // charge a card or to explain an error itself, calls Commit.
 func ExampleSession_Commit() {
-	sessions, err := core.New(core.ServerSide(memstore.New()), core.Config{
+	sessions, err := core.New(core.ServerSide(memstore.New(memstore.Config{})), core.Config{
 		MaxBytes: 1000,
 		Observer: func(context.Context, core.Event) {}, // the log is not shown here
 	})
@@ -38,7 +38,7 @@ func ExampleSession_Commit() {
 	var value *core.ValueError
 	fmt.Println(errors.As(err, &value), value.Key, value.Type)
 
-	// A commit that failed has dropped its changes and kept what was stored.
+	// A failed commit drops its changes and keeps what was stored.
 	fmt.Println(s.Keys(), s.Commit(ctx))
 	// Output:
 	// <nil> false

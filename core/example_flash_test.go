@@ -12,7 +12,7 @@ import (
 // A flash waits for the page that shows it. Redirects and server errors in
 // between do not use it up, even if they read it.
 func Example_flash() {
-	sessions, err := core.New(core.ServerSide(memstore.New()), core.Config{})
+	sessions, err := core.New(core.ServerSide(memstore.New(memstore.Config{})), core.Config{})
 	if err != nil {
 		panic(err)
 	}
@@ -41,13 +41,12 @@ func Example_flash() {
 	// ""
 }
 
-// A typed flash carries a value to the next page, such as what was wrong with
-// a form.
+// A typed flash carries a value to the next page, such as the errors in a form.
 func ExampleFlashKey() {
 	type problems map[string]string
 	form := core.NewFlashKey[problems]("form")
 
-	sessions, err := core.New(core.ServerSide(memstore.New()), core.Config{})
+	sessions, err := core.New(core.ServerSide(memstore.New(memstore.Config{})), core.Config{})
 	if err != nil {
 		panic(err)
 	}

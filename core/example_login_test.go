@@ -10,10 +10,10 @@ import (
 	"github.com/satchel-go/satchel/core/memstore"
 )
 
-// Login binds the session to a user and changes its token. Logout ends it, and
-// leaves a new, empty session in hand to say goodbye with.
+// Login binds the session to a user and changes its token. Logout ends it and
+// leaves a new, empty session to say goodbye with.
 func Example_login() {
-	sessions, err := core.New(core.ServerSide(memstore.New()), core.Config{})
+	sessions, err := core.New(core.ServerSide(memstore.New(memstore.Config{})), core.Config{})
 	if err != nil {
 		panic(err)
 	}

@@ -13,11 +13,11 @@ import (
 // Several Managers serve one application: customers and staff with cookies,
 // timeouts and stores of their own.
 func Example_severalManagers() {
-	shop, err := core.New(core.ServerSide(memstore.New()), core.Config{})
+	shop, err := core.New(core.ServerSide(memstore.New(memstore.Config{})), core.Config{})
 	if err != nil {
 		panic(err)
 	}
-	staff, err := core.New(core.ServerSide(memstore.New()), core.Config{
+	staff, err := core.New(core.ServerSide(memstore.New(memstore.Config{})), core.Config{
 		Cookie:      core.Cookie{Name: "__Host-staff", SameSite: core.SameSiteStrict},
 		IdleTimeout: 5 * time.Minute,
 	})

@@ -10,10 +10,10 @@ import (
 	"github.com/satchel-go/satchel/core/memstore"
 )
 
-// An Observer is told whatever happens to sessions: for metrics, alerts and
-// audit logs. It is called from many goroutines.
+// An Observer receives every event of sessions, for metrics, alerts and audit logs.
+// Many goroutines call it.
 func ExampleObserver() {
-	sessions, err := core.New(core.ServerSide(memstore.New()), core.Config{
+	sessions, err := core.New(core.ServerSide(memstore.New(memstore.Config{})), core.Config{
 		Observer: func(_ context.Context, e core.Event) {
 			fmt.Printf("%v: %s %s %q\n", e.Level(), e.Kind, e.Reason, e.User)
 		},

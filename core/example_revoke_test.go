@@ -11,10 +11,10 @@ import (
 	"github.com/satchel-go/satchel/core/memstore"
 )
 
-// A page of devices: the user sees their sessions and ends those that they do
-// not know. Operators end anyone's.
+// On a page of devices, users see their sessions and end those that they do not
+// recognise. Operators end anyone's.
 func Example_revoke() {
-	sessions, err := core.New(core.ServerSide(memstore.New()), core.Config{
+	sessions, err := core.New(core.ServerSide(memstore.New(memstore.Config{})), core.Config{
 		Describe: func(ex core.Exchange) string { return ex.RequestHeader("User-Agent") },
 	})
 	if err != nil {
@@ -61,7 +61,7 @@ func Example_revoke() {
 	// "phone (this one: false). laptop (this one: true). "
 	// phone: ""
 	// laptop: "laptop (this one: true). "
-	// <nil>
+	// 1 <nil>
 	// 0 <nil>
 	// true
 }

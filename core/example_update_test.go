@@ -15,7 +15,7 @@ import (
 func ExampleKey_Update() {
 	visits := core.NewKey[int]("visits")
 
-	sessions, err := core.New(core.ServerSide(memstore.New()), core.Config{})
+	sessions, err := core.New(core.ServerSide(memstore.New(memstore.Config{})), core.Config{})
 	if err != nil {
 		panic(err)
 	}

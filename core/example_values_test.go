@@ -18,7 +18,7 @@ func Example_values() {
 	}
 	cart := core.NewKey[[]item]("cart")
 
-	sessions, err := core.New(core.ServerSide(memstore.New()), core.Config{})
+	sessions, err := core.New(core.ServerSide(memstore.New(memstore.Config{})), core.Config{})
 	if err != nil {
 		panic(err)
 	}

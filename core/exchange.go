@@ -6,11 +6,11 @@ import (
 )
 
 // Exchange is the port that an adapter implements: one HTTP request and its
-// response, as the core needs to see them. An Exchange is used by one
-// goroutine at a time, and only until [Manager.Finish] returns.
+// response, as the core sees them. One goroutine at a time uses an Exchange, and
+// only until [Manager.Finish] returns.
 //
-// Strings that it returns may be kept: an adapter whose framework reuses its
-// buffers copies them.
+// The core may keep strings that an Exchange returns: an adapter whose framework
+// reuses its buffers copies them.
 type Exchange interface {
 	// Context returns the request's context.
 	Context() context.Context
@@ -18,53 +18,51 @@ type Exchange interface {
 	// Method returns the request's method, as sent.
 	Method() string
 
-	// Secure reports whether the request reached this server over TLS.
-	// Forwarding headers are the core's business.
+	// Secure reports whether the request reached this server over TLS. It ignores
+	// forwarding headers, which the core reads itself.
 	Secure() bool
 
-	// RemoteIP returns the peer's address without its port, "" if unknown.
+	// RemoteIP returns the peer's address without its port, or "" if unknown.
 	RemoteIP() string
 
-	// CookieLines returns the values of the request's Cookie header lines as
-	// they arrived, in order. The core parses them itself, so that every
-	// framework gives one verdict.
-	CookieLines() []string
+	// RequestPath returns the path of the request, without its query.
+	RequestPath() string
 
 	// RequestHeader returns the first value of the named request header.
 	RequestHeader(name string) string
 
+	// RequestHeaderLines returns the values of all lines of the named request
+	// header as they arrived, in order, and nil if there is none. The name's case
+	// does not matter. The core parses Cookie by itself, so that every framework
+	// gives one verdict. The slice must not be changed. It is not asked for Host.
+	RequestHeaderLines(name string) []string
+
 	// ResponseHeader returns the named response header's values, joined with
-	// ", ". It is not asked for Set-Cookie.
+	// ", ". The core does not call it for Set-Cookie.
 	ResponseHeader(name string) string
 
-	// SetResponseHeader replaces the named response header. It is not called
-	// for Set-Cookie.
+	// SetResponseHeader replaces the named response header. The core does not
+	// call it for Set-Cookie. Like a cookie, a header for which [Carrier.Answers] is
+	// true must not be seen by handlers that ask for the response header afterwards.
 	SetResponseHeader(name, value string)
 
-	// ReplaceSetCookie removes the Set-Cookie line equal to old, if old is not
-	// empty, and adds the line new, if new is not empty. Lines that the
-	// application has set stay as they are.
-	ReplaceSetCookie(old, new string)
+	// ReplaceSetCookies adds lines to the response's Set-Cookie lines, in place of
+	// those for which ours returns true. It keeps the others. Without lines it changes
+	// nothing. It returns how many lines ours matched. ours does not keep its argument.
+	//
+	// The core calls it only when the response is about to begin. Handlers that ask
+	// for the response header afterwards must not see these lines, because a cache
+	// among them would hand one client's session to another.
+	ReplaceSetCookies(lines []string, ours func(line string) bool) (matched int)
 
-	// ResetResponse drops every response header and all body that the handler
-	// has prepared and that has not been sent, so that an error response can
-	// take its place.
+	// ResetResponse drops all headers and all of the body that the handler has
+	// prepared and not sent, so that an error response can take their place.
 	ResetResponse()
-}
-
-// RequestPather is the ability of an [Exchange] to tell events the path of the
-// request, without its query. An adapter should have it.
-type RequestPather interface {
-	RequestPath() string
 }
 
 var requests atomic.Uint64
 
 // requestOf describes a request for events.
 func requestOf(ex Exchange) Request {
-	r := Request{Number: requests.Add(1), Method: ex.Method()}
-	if p, ok := ex.(RequestPather); ok {
-		r.Path = p.RequestPath()
-	}
-	return r
+	return Request{Number: requests.Add(1), Method: ex.Method(), Path: ex.RequestPath()}
 }

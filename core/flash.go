@@ -7,21 +7,21 @@ import (
 	"time"
 )
 
-// Flash is a message for the next page that its reader sees.
+// Flash is a message for the next page that the user sees.
 type Flash struct {
 	Kind string `json:"kind"` // a word of the application's choosing: "success", "error"
 	Text string `json:"text"` // as given: escape it like any other data when showing it
 }
 
-// flash is a Flash or a typed one, stored or about to be.
+// flash is a Flash or a typed flash, stored or to be stored.
 type flash struct {
-	number  uint64 // its place in the order of adding, within its session
-	typed   bool   // belongs to a FlashKey
-	kind    string
-	expires int64 // Unix milliseconds, zero for no limit
-	payload []byte
-	taken   bool  // read by this request
-	err     error // it could not be encoded
+	number   uint64 // its place in the order of adding, within its session
+	typed    bool   // belongs to a FlashKey
+	kind     string
+	expires  int64 // Unix milliseconds, zero for no limit
+	payload  []byte
+	consumed bool  // read by this request
+	err      error // why it could not be encoded
 }
 
 func (f *flash) expired(now time.Time) bool {
@@ -66,10 +66,11 @@ func (r *Record) flashCount() int {
 	return int(n) // parse has checked that there are that many
 }
 
-// Flash adds a message for the next page. It stays until a page shows it:
-// redirects, errors and failed commits lose nothing. It can be read at once, for
-// handlers that render without a redirect.
+// Flash adds a message for the next page. The message stays until a page shows it:
+// redirects, errors and failed commits lose nothing. The same request can read it,
+// for handlers that render without a redirect.
 func (s *Session) Flash(kind, text string) {
+	kind = strings.Clone(kind) // it may be a view of a buffer that Fiber reuses
 	s.addFlash(flash{kind: kind, payload: []byte(text)})
 }
 
@@ -85,34 +86,38 @@ func (s *Session) addFlash(f flash) {
 	s.added = append(s.added, f)
 }
 
-// Flashes returns the unread messages of the given kinds, or of all kinds,
-// oldest first, and marks them read. They are removed if the response can show
-// them: its status is 2xx other than 204 and 205, or 4xx, and it is no answer to a
-// HEAD or a prefetch. Otherwise they stay for the next page.
+// Flashes returns the unread messages of the given kinds, or of all kinds if none
+// is given, oldest first, and marks them as read. They are removed if the response
+// can show them: its status is 4xx, or 2xx other than 204 and 205, and the request is
+// no HEAD and not for an image, script or the like. Otherwise they stay for the next page.
+//
+// A page that is fetched in advance (prefetch, preload, prerender) may be shown later or
+// never: it gets only the messages that its own request has added, and all of them stay.
 func (s *Session) Flashes(kinds ...string) []Flash {
 	return s.flashes(kinds, true)
 }
 
-// PeekFlashes returns what Flashes would, and leaves it unread.
+// PeekFlashes returns the same messages as Flashes and leaves them unread.
 func (s *Session) PeekFlashes(kinds ...string) []Flash {
 	return s.flashes(kinds, false)
 }
 
-// KeepFlashes takes back what this request has read of the given kinds, or of
-// all kinds, typed flashes included: it is unread again.
+// KeepFlashes makes the flashes that this request has read unread again: those of
+// the given kinds, or of all kinds if none is given. Typed flashes are included;
+// their kind is the name of their FlashKey.
 func (s *Session) KeepFlashes(kinds ...string) {
 	s.mu.Lock()
 	defer s.unlock()
 	match := func(kind string) bool { return len(kinds) == 0 || slices.Contains(kinds, kind) }
 	s.base.eachFlash(func(f flash) bool {
-		if i := slices.Index(s.taken, f.number); i >= 0 && match(f.kind) {
-			s.taken = slices.Delete(s.taken, i, i+1)
+		if i := slices.Index(s.consumed, f.number); i >= 0 && match(f.kind) {
+			s.consumed = slices.Delete(s.consumed, i, i+1)
 		}
 		return true
 	})
 	for i := range s.added {
 		if match(s.added[i].kind) {
-			s.added[i].taken = false
+			s.added[i].consumed = false
 		}
 	}
 }
@@ -120,8 +125,8 @@ func (s *Session) KeepFlashes(kinds ...string) {
 func (s *Session) flashes(kinds []string, take bool) []Flash {
 	s.mu.Lock()
 	defer s.unlock()
-	found := []Flash{} // not nil: in JSON, none is a list too
-	s.visitFlashes(func(f *flash) (taken, more bool) {
+	found := []Flash{} // not nil, so that JSON has an empty list
+	s.visitFlashes(func(f *flash) (consumed, more bool) {
 		if f.typed || len(kinds) > 0 && !slices.Contains(kinds, f.kind) {
 			return false, true
 		}
@@ -131,57 +136,66 @@ func (s *Session) flashes(kinds []string, take bool) []Flash {
 	return found
 }
 
-// visitFlashes calls visit with every unread flash, stored ones first. visit
-// says whether it takes the flash, and whether it wants more.
-func (s *Session) visitFlashes(visit func(*flash) (taken, more bool)) {
+// visitFlashes calls visit with every unread flash, stored ones first. Visit
+// returns whether it consumes the flash and whether it wants more. A page that is
+// fetched in advance gets none of other requests: shown again later, they would be stale.
+func (s *Session) visitFlashes(visit func(*flash) (consumed, more bool)) {
 	s.used = true
 	now := s.m.config.Now()
-	more, before := true, len(s.taken)
+	more, before := true, len(s.consumed)
 	s.base.eachFlash(func(f flash) bool {
-		if f.expired(now) || slices.Contains(s.taken, f.number) {
+		if s.audience == audienceLater && !slices.Contains(s.own, f.number) {
+			return true
+		}
+		if f.expired(now) || slices.Contains(s.consumed, f.number) {
 			return true
 		}
 		var take bool
 		if take, more = visit(&f); take {
-			s.taken = append(s.taken, f.number)
+			s.consumed = append(s.consumed, f.number)
 		}
 		return more
 	})
 	for i := 0; i < len(s.added) && more; i++ {
 		f := &s.added[i]
-		if f.taken || f.err != nil {
+		if f.consumed || f.err != nil {
 			continue
 		}
-		f.taken, more = visit(f)
+		f.consumed, more = visit(f)
 	}
-	if s.over && len(s.taken) > before {
+	if s.over && len(s.consumed) > before {
 		s.tooLate(ReasonAfterwards, "read flashes") // they will be shown again
 	}
 }
 
 // FlashKey is a typed flash: a value for the next page, such as a form's input
-// and its errors. It has the life of a [Flash], and [Session.Flashes] leaves it alone.
+// and its errors. It lives as long as a [Flash]. [Session.Flashes] ignores it.
 type FlashKey[T any] struct{ name string }
 
-// NewFlashKey returns the typed flash called name. It panics on an empty name.
+// NewFlashKey returns the typed flash called name. It panics if name is empty.
 func NewFlashKey[T any](name string) FlashKey[T] {
 	if name == "" {
 		panic("satchel: core.NewFlashKey: the name is empty")
 	}
-	return FlashKey[T]{name}
+	return FlashKey[T]{strings.Clone(name)}
 }
 
 // Add adds v for the next page. A value that cannot be encoded fails the commit.
 func (k FlashKey[T]) Add(s *Session, v T) {
 	raw, err := encodeValue(s.m.config.Codec, k.name, v)
 	s.addFlash(flash{kind: k.name, typed: true, payload: raw, err: err})
+	if err == nil && s.m.config.Strict {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		s.comesBack(k.name, v, raw)
+	}
 }
 
-// Take returns the oldest unread value and marks it read; ok is false if there
-// is none. A value that no longer decodes into a T is taken and skipped.
+// Take returns the oldest unread value and marks it as read; ok is false if there
+// is none. A value that no longer decodes into a T is marked as read and skipped.
 func (k FlashKey[T]) Take(s *Session) (v T, ok bool) { return k.next(s, true) }
 
-// Peek returns what Take would, and leaves it unread.
+// Peek returns the same value as Take and leaves it unread.
 func (k FlashKey[T]) Peek(s *Session) (v T, ok bool) { return k.next(s, false) }
 
 func (k FlashKey[T]) next(s *Session, take bool) (v T, ok bool) {
@@ -199,33 +213,4 @@ func (k FlashKey[T]) next(s *Session, take bool) (v T, ok bool) {
 		return take, false
 	})
 	return v, ok
-}
-
-// canShow reports whether a response with this status can show flashes to a
-// person (promise F1).
-func canShow(ex Exchange, status int) bool {
-	switch {
-	case status >= 200 && status < 300 && status != 204 && status != 205:
-	case status >= 400 && status < 500:
-	default:
-		return false
-	}
-	if ex == nil {
-		return true
-	}
-	if ex.Method() == "HEAD" {
-		return false
-	}
-	for _, name := range [...]string{"Sec-Purpose", "Purpose", "X-Moz"} {
-		if isPrefetch(ex.RequestHeader(name)) {
-			return false
-		}
-	}
-	return true
-}
-
-// isPrefetch recognises "prefetch" and "prefetch;prerender", in any case.
-func isPrefetch(purpose string) bool {
-	const word = "prefetch"
-	return len(purpose) >= len(word) && strings.EqualFold(purpose[:len(word)], word)
 }

@@ -2,6 +2,7 @@ package core_test
 
 import (
 	"fmt"
+	"strings"
 	"testing"
 	"time"
 
@@ -40,9 +41,10 @@ func TestF1FlashStaysUntilAPageShowsIt(t *testing.T) {
 			{101, "GET", nil, false},
 			{core.StatusHijacked, "GET", nil, false},
 			{200, "HEAD", nil, false},
-			{200, "GET", map[string]string{"Sec-Purpose": "prefetch;prerender"}, false},
-			{200, "GET", map[string]string{"Purpose": "Prefetch"}, false},
-			{200, "GET", map[string]string{"X-Moz": "prefetch"}, false},
+			{200, "GET", map[string]string{"Sec-Fetch-Dest": "image"}, false},
+			{404, "GET", map[string]string{"Sec-Fetch-Dest": "serviceworker"}, false},
+			{200, "GET", map[string]string{"Sec-Fetch-Dest": "empty"}, true},
+			{200, "GET", map[string]string{"Sec-Fetch-Dest": "hologram"}, true},
 			{200, "GET", map[string]string{"Purpose": "preview"}, true},
 		} {
 			b := newClient(t, w.m)
@@ -60,6 +62,72 @@ func TestF1FlashStaysUntilAPageShowsIt(t *testing.T) {
 				}
 			})
 		}
+	})
+}
+
+// A page that is fetched in advance gets only the flashes that its own request has
+// added, and removes none, whoever says so and how.
+func TestF1FetchedInAdvance(t *testing.T) {
+	box := core.NewFlashKey[int]("box")
+	both(t, func(t *testing.T, w *world) {
+		for name, values := range map[string][]string{
+			"Sec-Purpose":   {"prefetch", "prefetch;prerender", "prefetch, preview", "preview,PREFETCH", "Prerender", "prefetch;anonymous-client-ip"},
+			"X-Sec-Purpose": {"prefetch", "Prefetch; prerender"},
+			"Purpose":       {"Prefetch", "preload", "preview, prefetch"},
+			"X-Moz":         {"prefetch"},
+			"Hx-Preloaded":  {"true", "TRUE"},
+		} {
+			for _, value := range values {
+				c := newClient(t, w.m)
+				c.status(303, func(s *core.Session) { s.Flash("info", "before"); box.Add(s, 1) })
+				c.header = map[string]string{name: value}
+				x := c.do(func(s *core.Session) {
+					s.Flash("info", "own")
+					_, ok := box.Take(s)
+					if peeked, got := texts(s.PeekFlashes()), texts(s.Flashes()); got != "[own]" || peeked != got || ok {
+						t.Errorf("F1: %s: %s is given %s, peeks at %s, typed: %v", name, value, got, peeked, ok)
+					}
+				})
+				if vary := x.response["Vary"]; vary != "Cookie, Sec-Purpose" {
+					t.Errorf("F1: Vary is %q", vary)
+				}
+				c.header = nil
+				c.do(func(s *core.Session) {
+					_, ok := box.Take(s)
+					if got := texts(s.Flashes()); got != "[before own]" || !ok {
+						t.Errorf("F1: after %s: %s, the page is given %s, typed: %v", name, value, got, ok)
+					}
+				})
+			}
+		}
+	})
+}
+
+// What it has added stays its own when its handler commits.
+func TestF1FetchedInAdvanceCommitsItself(t *testing.T) {
+	both(t, func(t *testing.T, w *world) {
+		c := newClient(t, w.m)
+		c.status(303, func(s *core.Session) { s.Flash("info", "before") })
+		c.header = map[string]string{"Sec-Purpose": "prefetch"}
+		c.do(func(s *core.Session) {
+			for _, own := range []string{"first", "second"} {
+				s.Flash("info", own)
+				if err := s.Commit(t.Context()); err != nil {
+					t.Fatal(err)
+				}
+			}
+			s.Flash("info", "third")
+			peeked, got := texts(s.PeekFlashes()), texts(s.Flashes())
+			if again := texts(s.Flashes()); got != "[first second third]" || peeked != got || again != "[]" {
+				t.Errorf("F1: it is given %s and then %s, and peeks at %s", got, again, peeked)
+			}
+		})
+		c.header = nil
+		c.do(func(s *core.Session) {
+			if got := texts(s.Flashes()); got != "[before first second third]" {
+				t.Errorf("F1: the next page is given %s", got)
+			}
+		})
 	})
 }
 
@@ -261,7 +329,7 @@ func TestC6LateChangesThatNeedACookieAreReported(t *testing.T) {
 }
 
 func TestC6BodyIsHeldForClientSideFlashes(t *testing.T) {
-	w := sealed(t)
+	w := inCookies(t)
 	c := newClient(t, w.m)
 	c.status(303, func(s *core.Session) { s.Flash("info", "1") })
 	r := c.begin()
@@ -276,7 +344,7 @@ func TestC6BodyIsHeldForClientSideFlashes(t *testing.T) {
 }
 
 func TestC6BodyIsHeldForFlashesJustAdded(t *testing.T) {
-	r := newClient(t, sealed(t).m).begin()
+	r := newClient(t, inCookies(t).m).begin()
 	r.s.Flash("info", "1")
 	if got := r.s.HoldBody(200); got != 32<<10 {
 		t.Errorf("holds %d: a read while the page is written would come too late", got)
@@ -284,7 +352,7 @@ func TestC6BodyIsHeldForFlashesJustAdded(t *testing.T) {
 }
 
 func TestC7AskingWhetherToHoldIsNoUse(t *testing.T) {
-	c := newClient(t, sealed(t).m)
+	c := newClient(t, inCookies(t).m)
 	c.status(303, func(s *core.Session) { s.Flash("info", "1") })
 	x := c.status(200, nil)
 	before := x.response["Vary"]
@@ -343,6 +411,39 @@ func TestF1TypedFlashOfAnotherTypeIsTakenAndSkipped(t *testing.T) {
 		c.do(func(s *core.Session) {
 			if v, ok := text.Peek(s); ok {
 				t.Errorf("%q is still there: it would be read, and skipped, until it lapses", v)
+			}
+		})
+	})
+}
+
+func TestF5ExpiredFlashesTakeNoRoom(t *testing.T) {
+	w := server(t, func(c *core.Config) { c.MaxBytes = 4096; c.FlashLifetime = time.Minute })
+	c := newClient(t, w.m)
+	c.do(func(s *core.Session) { s.Flash("info", strings.Repeat("x", 3000)) })
+	w.clock.advance(10 * time.Minute)
+	r := c.begin()
+	r.s.Set("k", strings.Repeat("y", 2000))
+	if err := r.end(200); err != nil {
+		t.Errorf("F5: %v", err)
+	}
+}
+
+func TestF1FlashReadBeforeAFailedCommitIsShownOnce(t *testing.T) {
+	both(t, func(t *testing.T, w *world) {
+		c := newClient(t, w.m)
+		c.status(303, func(s *core.Session) { s.Flash("info", "hello") })
+		c.do(func(s *core.Session) {
+			if len(s.Flashes()) != 1 {
+				t.Fatal("no flash")
+			}
+			s.Set("big", strings.Repeat("x", 1<<20))
+			if err := s.Commit(t.Context()); err == nil {
+				t.Fatal("no error")
+			}
+		})
+		c.do(func(s *core.Session) {
+			if len(s.Flashes()) != 0 {
+				t.Error("F1: shown twice")
 			}
 		})
 	})

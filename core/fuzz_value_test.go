@@ -8,11 +8,12 @@ import (
 	"testing"
 	"time"
 
-	"github.com/satchel-go/satchel/internal/alloctest"
+	"github.com/satchel-go/satchel/core/internal/cbor"
+	"github.com/satchel-go/satchel/internal/testing/alloctest"
 )
 
-// FuzzSEC46Value: no bytes panic; a failed decode yields the zero value; what
-// was decoded can be written again, and then reads and writes the same.
+// FuzzSEC46Value: no bytes cause a panic. A failed decode yields the zero value.
+// A decoded value can be written again, and then reads and writes the same.
 func FuzzSEC46Value(f *testing.F) {
 	for _, seed := range []string{
 		"\x00", "\x3b\xff\xff\xff\xff\xff\xff\xff\xff", "\x63abc", "\x43abc", "\xf5", "\xf6", "\xf9\x3c\x00",
@@ -51,7 +52,7 @@ func fuzzDecode[T any](t *testing.T, data []byte) {
 	if !bytes.Equal(before, data) {
 		t.Fatalf("%T: the decoder changed its input", v)
 	}
-	if fast, ok := decodeScalar[T](data); ok {
+	if fast, ok := cbor.DecodeScalar[T](data); ok {
 		var slow T
 		if err := CBOR().Decode(data, &slow); err != nil || !reflect.DeepEqual(fast, slow) {
 			t.Fatalf("%T: fast %v, codec %v, %v", v, fast, slow, err)
@@ -65,7 +66,7 @@ func fuzzDecode[T any](t *testing.T, data []byte) {
 	}
 	first, err := encodeValue(CBOR(), "k", v)
 	if err != nil {
-		return // a time beyond RFC 3339, two NaNs as keys: told to the writer
+		return // a time beyond RFC 3339, two NaNs as keys: the writer gets the error
 	}
 	again, err := decodeValue[T](CBOR(), "k", first)
 	if err != nil {

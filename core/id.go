@@ -5,17 +5,17 @@ import (
 	"errors"
 )
 
-// ID is the public name of a session for its whole life: 16 random bytes. It
-// is safe to log, to show and to revoke by, because it proves nothing: the
-// right to a session is proven by a secret of which stores keep only a hash.
+// ID is the public name of a session for its whole life: 16 random bytes. It is
+// safe to log, to show and to revoke by, because it gives no access. A secret
+// proves the right to a session, and stores keep only its hash.
 type ID [16]byte
 
 // idEncoding is unpadded base64url; Strict refuses the unused tail bits that
 // would give one ID several spellings (RFC 4648 section 3.5).
 var idEncoding = base64.RawURLEncoding.Strict()
 
-// ParseID reads what [ID.String] wrote. Anything else is an error that does
-// not repeat the input.
+// ParseID parses the form that [ID.String] writes. Its errors do not repeat
+// the input.
 func ParseID(s string) (ID, error) {
 	var id ID
 	if len(s) != idEncoding.EncodedLen(len(id)) {
@@ -42,11 +42,11 @@ func (id ID) String() string {
 // IsZero reports whether id names no session.
 func (id ID) IsZero() bool { return id == ID{} }
 
-// MarshalText implements [encoding.TextMarshaler]; it writes [ID.String].
+// MarshalText implements [encoding.TextMarshaler]. It returns [ID.String].
 func (id ID) MarshalText() ([]byte, error) { return []byte(id.String()), nil }
 
-// UnmarshalText implements [encoding.TextUnmarshaler]; it reads what
-// MarshalText wrote, the empty text as the zero ID.
+// UnmarshalText implements [encoding.TextUnmarshaler]. It reads what
+// MarshalText wrote; empty text is the zero ID.
 func (id *ID) UnmarshalText(text []byte) error {
 	if len(text) == 0 {
 		*id = ID{}

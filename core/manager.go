@@ -6,34 +6,42 @@ import (
 	"fmt"
 	"sync/atomic"
 	"time"
+
+	"github.com/satchel-go/satchel/core/internal/cookie"
 )
 
-// Manager is what an application configures once. It loads a session at the
-// start of a request and commits it before the response starts. A Manager is safe for
+// Manager loads a session at the start of each request and commits it before the
+// response starts. An application makes one with [New]. A Manager is safe for
 // concurrent use; an application may have several, with different cookie names.
 type Manager struct {
 	config  Config
 	backend Backend
+	bare    Backend // backend as New was given it, for what else it can do
 	traits  Traits
-	dir     Directory // nil if the backend has none
+	dir     Registry  // nil if the backend has none
 	users   UserIndex // nil if the backend has none
 	scope   Scope
-	cookies *cookieWriter
-	names   *partNames
+	vary    string // the request header that carries tokens
+	touchIn string // what carries touches, for messages
+	carrier carrier
+	former  *cookie.Cookie // the session's cookie, if there are former ones to delete
 
-	observed  bool      // somebody asked to be told
+	observed  bool      // an observer needs times and requests
 	observers observers // besides Config.Observer
 
-	notBefore atomic.Int64 // Unix milliseconds
-	insecure  atomic.Bool  // EventInsecure has been told
-	watchers  watchers
+	notBefore  atomic.Int64  // Unix milliseconds
+	insecure   atomic.Bool   // EventInsecure has been emitted
+	large      atomic.Bool   // EventLargeCookie has been emitted, for a cookie
+	narrow     atomic.Bool   // EventLargeCookie has been emitted, for the server
+	duplicates atomic.Uint64 // requests with two cookies of our name
+	watchers   watchers
 }
 
-// New returns a Manager for sessions in backend. Impossible configurations
-// are errors that say what to change.
+// New returns a Manager for sessions in backend. For an impossible configuration
+// it returns an error that says what to change.
 func New(backend Backend, c Config) (*Manager, error) {
 	if backend == nil {
-		return nil, errors.New("core: New: the backend is nil: use ServerSide(memstore.New()) or another")
+		return nil, errors.New("core: New: the backend is nil: use ServerSide(memstore.New(memstore.Config{})) or another")
 	}
 	m := &Manager{observed: c.Observer != nil || c.Development}
 	c = c.withDefaults()
@@ -43,93 +51,125 @@ func New(backend Backend, c Config) (*Manager, error) {
 	if err := c.validate(); err != nil {
 		return nil, err
 	}
-	backend, err := started(backend, &c)
+	backend, err := configured(backend, c)
 	if err != nil {
 		return nil, err
 	}
-	m.config, m.backend, m.traits = c, backend, backend.Traits()
-	if dir, ok := backend.(Directory); ok {
-		m.dir, m.users = dir, scopedUsers(dir.Users(), c.Namespace)
-	}
+	m.config, m.traits = c, backend.Traits()
+	m.connect(backend)
 	if c.SessionLimit > 0 && m.users == nil {
 		return nil, fmt.Errorf("core: Config.SessionLimit is %d, but the backend cannot count a user's sessions: %w", c.SessionLimit, ErrUnsupported)
 	}
-	m.scope = Scope{Namespace: c.Namespace, Name: c.Cookie.Name, Purpose: "session"}
-	m.cookies = newCookieWriter(c.Cookie, !c.InsecureAllowHTTP)
-	m.names = m.cookies.names
+	m.carrier = c.carrier()
+	if cookies, ok := m.carrier.(*cookieCarrier); ok && cookies.HasFormer() {
+		m.former = cookies.Cookie
+	}
+	m.scope = Scope{Namespace: c.Namespace, Purpose: purposeSession}
+	m.scope.Name, m.vary, m.touchIn = m.carrier.names()
 	if !c.NotBefore.IsZero() {
 		m.notBefore.Store(c.NotBefore.UnixMilli())
 	}
 	return m, nil
 }
 
-// Format implements [fmt.Formatter]: whatever the verb, a Manager prints its
+// connect makes backend the Manager's.
+func (m *Manager) connect(backend Backend) {
+	m.backend, m.bare = backend, backend
+	dir, _ := backend.(Registry)
+	var f *failFast
+	if !m.traits.Local && !m.config.NoFailFast {
+		f = &failFast{tell: func(ctx context.Context, e Event) { m.observe(ctx, nil, e) }}
+		m.backend = &asked{backend, dir, f}
+	}
+	if dir != nil {
+		m.dir, m.users = dir, scopedUsers(dir.Users(), m.config.Namespace, f)
+		if f != nil {
+			m.dir = m.backend.(*asked)
+		}
+	}
+}
+
+// Format implements [fmt.Formatter]. With every verb, a Manager prints its
 // cookie's name, and no keys.
 func (m *Manager) Format(f fmt.State, _ rune) {
 	_, _ = fmt.Fprintf(f, "core.Manager(%s)", m.scope.Name)
 }
 
-// Traits returns what the backend is like.
+// Traits returns the backend's traits.
 func (m *Manager) Traits() Traits { return m.traits }
 
 // Load returns the session of a request: the one whose token it presents, or
 // a new, empty one. Adapters call it once per request, unless the request's context
-// has a session of this Manager already.
+// already has a session of this Manager.
 //
-// An error matches [ErrUnavailable]: nobody knows whether the session exists.
-// The adapter answers with [Refuse] or the application's error handler, and
+// Every error matches [ErrUnavailable]: it is unknown whether the session exists.
+// The adapter answers with [ErrorResponseFor] or the application's error handler, and
 // changes nothing else.
 func (m *Manager) Load(ex Exchange) (*Session, error) {
 	s := new(Session)
 	return s, m.LoadInto(s, ex)
 }
 
-// LoadInto is Load for adapters that keep the Session inside a struct of
-// their own, to save an allocation. s must be the zero Session.
+// LoadInto is Load for adapters that keep the Session inside a struct of their
+// own, which saves an allocation. It loads into s, which must be the zero Session.
 func (m *Manager) LoadInto(s *Session, ex Exchange) error {
 	ctx := ex.Context()
 	m.mustNotShare(ctx)
-	s.m, s.ex = m, ex
+	s.m, s.ex, s.audience = m, ex, audienceOf(ex)
 	s.ctx = sessionContext{ctx, s}
 	if m.observed {
 		s.request = requestOf(ex)
 	}
-	found := findToken(ex.CookieLines(), m.names)
-	s.presented = found.parts
-	switch found.verdict {
-	case tokenAbsent:
+	found := m.carrier.read(ex)
+	s.presented = found.Parts
+	switch found.Verdict {
+	case cookie.Absent:
 		m.absent(s)
 		return nil
-	case tokenMalformed:
+	case cookie.Malformed:
 		m.rejected(s, Event{Reason: ReasonMalformed})
 		return nil
-	case tokenDuplicate:
-		m.rejected(s, Event{Reason: ReasonDuplicate, Detail: "two cookies with the name " + m.scope.Name})
+	case cookie.Duplicate:
+		m.duplicate(s)
 		return nil
 	}
 	loadCtx, cancel := m.deadline(ctx, m.config.LoadTimeout)
 	defer cancel()
-	l, err := m.backend.Load(loadCtx, m.scope, found.token)
-	if err == nil && !l.Superseded {
+	var begun time.Time
+	if m.observed {
+		begun = time.Now()
+	}
+	l, err := m.backend.Load(loadCtx, m.scope, Tokens{Session: found.Token, Touch: found.Touch})
+	if err == nil && (!l.Superseded || l.Handle != nil) {
 		err = m.current(&l.Record)
 	}
+	var took time.Duration
+	if m.observed {
+		took = time.Since(begun)
+	}
+	if l.Handle != nil && (l.Superseded || m.lapsed(&l.Record, err)) {
+		s.former = &ending{l.Handle, l.Record.ID, l.Record.User, EventLogout, ""}
+	}
 	if err != nil {
-		return m.loadFailed(s, err, m.claimed(found.token, &l.Record))
+		e := m.claimed(found.Token, &l.Record)
+		e.Took = took
+		return m.loadFailed(s, err, e)
 	}
 	if l.Superseded {
-		s.phase, s.ended, s.superseded = phaseSuperseded, true, true
-		e := m.claimed(found.token, &l.Record)
-		e.Reason = ReasonSuperseded
+		s.lose()
+		e := m.claimed(found.Token, &Record{ID: l.Record.ID})
+		e.Reason, e.Took = ReasonSuperseded, took
 		m.rejected(s, e)
 		return nil
 	}
-	s.base, s.handle, s.stored, s.refresh = l.Record, l.Handle, true, l.Refresh
-	m.observe(ctx, &s.request, Event{Kind: EventLoaded, ID: s.base.ID, User: s.base.User, Expires: s.base.Expires})
-	return m.check(ctx, s)
+	s.loaded = loaded{stored: true, base: l.Record, handle: l.Handle, refresh: l.Refresh, token: found.Token}
+	s.shortened = m.config.shortenIdle(&s.base, m.config.Now())
+	s.tell(ctx, Event{Kind: EventLoaded, ID: s.base.ID, User: s.base.User, Expires: s.base.Expires, Bytes: s.base.size(), Took: took})
+	return m.check(s)
 }
 
-// mustNotShare panics if ctx has a session of another Manager with the same
-// cookie name: each would overwrite the other's cookie, and one be lost.
+// mustNotShare panics if ctx has a session of another Manager with the same cookie name
+// or header: each would overwrite what the other gives the client, and one session be lost.
 func (m *Manager) mustNotShare(ctx context.Context) {
 	for {
 		s, ok := ctx.Value(sessionKey{}).(*Session)
@@ -137,7 +177,11 @@ func (m *Manager) mustNotShare(ctx context.Context) {
 			return
 		}
 		if s.m.scope.Name == m.scope.Name {
-			panic(fmt.Sprintf("core: two Managers serve this request with the same cookie, %s: use one Manager for both, or give one of them another Config.Cookie.Name", m.scope.Name))
+			what, setting := "cookie, "+m.scope.Name, "Cookie.Name"
+			if m.config.Carrier != (Carrier{}) {
+				what, setting = "header, "+m.vary, "Carrier"
+			}
+			panic(fmt.Sprintf("core: two Managers serve this request with the same %s: use one Manager for both, or give one of them another Config.%s", what, setting))
 		}
 		ctx = s.ctx.Context
 	}
@@ -145,13 +189,12 @@ func (m *Manager) mustNotShare(ctx context.Context) {
 
 func nothingToCancel() {}
 
-// deadline returns ctx with a timeout, if the backend may have to wait for
-// anything.
+// deadline returns ctx with a timeout, unless the backend never waits.
 func (m *Manager) deadline(ctx context.Context, timeout time.Duration) (context.Context, context.CancelFunc) {
-	if m.traits.InProcess {
+	if m.traits.Local {
 		return ctx, nothingToCancel
 	}
-	return context.WithTimeout(ctx, timeout)
+	return context.WithTimeoutCause(ctx, timeout, errDeadline)
 }
 
 // Errors of current, on top of ErrNotFound.
@@ -160,27 +203,48 @@ var (
 	errNotBefore = fmt.Errorf("%w: begun before the not-before time", ErrNotFound)
 )
 
-// current checks the times of a record that the backend vouches for.
+// current checks the times of a record that the backend vouches for, by today's
+// lifetime.
 func (m *Manager) current(r *Record) error {
+	m.config.shortenLifetime(r)
+	if !r.Deadline.IsZero() && r.Deadline.Before(r.Expires) {
+		r.uncut, r.Expires = r.Expires, r.Deadline
+	}
 	switch {
-	case r.move.hidden():
-		return ErrNotFound // left behind by a migration, in a backend that does not know what that is
 	case r.expired(m.config.Now()):
 		return errExpired
-	case r.Begun().UnixMilli() < m.notBefore.Load():
+	case r.begun().UnixMilli() < m.notBefore.Load():
 		return errNotBefore
 	}
 	return nil
 }
 
-// loadFailed tells "no session" from "nobody knows" (promises L1, L3). e is
-// what the token says of itself.
+// kept is current for a request that has loaded the session in time: it may still
+// save what expired by idleness less than a minute ago (promise T1).
+func (m *Manager) kept(r *Record) error {
+	m.config.shortenLifetime(r)
+	late := *r
+	late.Expires = r.KeepUntil()
+	return m.current(&late)
+}
+
+// lapsed reports whether err says that r has expired, though a request that came before
+// may still save it. A logout must win against that.
+func (m *Manager) lapsed(r *Record, err error) bool {
+	return errors.Is(err, errExpired) && !m.traits.ClientSide && m.kept(r) == nil
+}
+
+// loadFailed tells "no session" from "unknown" (promises L1, L3). e holds what
+// the token claims.
 func (m *Manager) loadFailed(s *Session, err error, e Event) error {
 	ctx := s.ctx.Context
 	switch {
 	case errors.Is(err, ErrUnavailable):
 	case errors.Is(err, errExpired):
 		e.Reason = ReasonExpired
+		if m.traits.ClientSide && !cookie.HasTouch(s.presented) {
+			e.Detail = "no touch came with it, in the " + m.touchIn
+		}
 	case errors.Is(err, errNotBefore):
 		e.Reason = ReasonNotBefore
 	case errors.Is(err, ErrNotFound):
@@ -199,16 +263,17 @@ func (m *Manager) loadFailed(s *Session, err error, e Event) error {
 	if ctx.Err() != nil {
 		kind = EventAborted // that says nothing about the backend
 	}
-	m.observe(ctx, &s.request, Event{Kind: kind, Err: err})
+	e = Event{Kind: kind, Err: err, Took: e.Took}
+	s.tell(ctx, e)
 	if m.config.ServeWhenUnavailable {
-		s.detach()
+		s.hold(loaded{})
 		s.phase = phaseReadOnly
 		return nil
 	}
 	return err
 }
 
-// unavailable wraps whatever a backend said into ErrUnavailable.
+// unavailable wraps a backend's error so that it matches ErrUnavailable.
 func unavailable(doing string, err error) error {
 	if errors.Is(err, ErrUnavailable) {
 		return fmt.Errorf("core: %s session: %w", doing, err)
@@ -217,29 +282,29 @@ func unavailable(doing string, err error) error {
 }
 
 // check runs Config.Check, which may end the session that was just loaded.
-func (m *Manager) check(ctx context.Context, s *Session) error {
+func (m *Manager) check(s *Session) error {
 	if m.config.Check == nil {
 		return nil
 	}
 	err := m.config.Check(s.Context(), s)
-	s.used = false // what Check read is no use by the handler
+	s.used = false // reading in Check is not use by the handler
 	if err == nil {
 		return nil
 	}
 	if errors.Is(err, ErrUnavailable) || errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
-		return m.loadFailed(s, unavailable("check", err), Event{}) // nobody said that the session is bad
+		return m.loadFailed(s, unavailable("check", err), Event{}) // which does not mean that the session is bad
 	}
-	e := Event{Kind: EventRejected, Reason: ReasonCheck, Err: err, Claimed: s.base.ID}
-	if s.stored { // Check may have logged it out by itself
-		s.endings = append(s.endings, ending{s.handle, s.base.ID, s.base.User, EventRevoked, ReasonCheck})
+	e := Event{Reason: ReasonCheck, Err: err, Claimed: s.base.ID}
+	if s.stored { // unless Check has logged it out
+		s.endings = append(s.endings, s.ending(EventRevoked, ReasonCheck))
 	}
-	s.detach()
-	m.observe(ctx, &s.request, e)
+	s.hold(loaded{})
+	m.rejected(s, e)
 	return nil
 }
 
-// NewSession returns a new, empty session that belongs to no request: for
-// tests of handlers without the middleware. Its Commit stores it, and no client
+// NewSession returns a new, empty session that belongs to no request. It is for
+// tests of handlers without the middleware. Its Commit stores it, but no client
 // ever learns its token.
 func (m *Manager) NewSession(ctx context.Context) *Session {
 	s := &Session{m: m}
@@ -247,22 +312,24 @@ func (m *Manager) NewSession(ctx context.Context) *Session {
 	return s
 }
 
-// Refusal is how an error of Load or Commit is told to a client when the
+// ErrorResponse is how an error of Load or Commit is told to a client when the
 // application does not do so itself: the same in all adapters.
-type Refusal struct {
+type ErrorResponse struct {
 	Status      int
 	ContentType string
 	Body        string
 }
 
-// Refuse returns the answer to an error of [Manager.Load] or
+// ErrorResponseFor returns the answer to an error of [Manager.Load] or
 // [Manager.Commit]: 503 if the backend is unavailable or changes kept
-// conflicting, 409 for [ErrSessionLimit], else 500.
-func Refuse(err error) Refusal {
-	r := Refusal{Status: 500, ContentType: "text/plain; charset=utf-8", Body: "Internal Server Error\n"}
+// conflicting, 409 for [ErrSessionLimit] and [ErrEnded], else 500.
+func ErrorResponseFor(err error) ErrorResponse {
+	r := ErrorResponse{Status: 500, ContentType: "text/plain; charset=utf-8", Body: "Internal Server Error\n"}
 	switch {
 	case errors.Is(err, ErrSessionLimit):
 		r.Status, r.Body = 409, "Too many sessions\n"
+	case errors.Is(err, ErrEnded):
+		r.Status, r.Body = 409, "Session ended\n"
 	case errors.Is(err, ErrUnavailable), errors.Is(err, ErrConflict):
 		r.Status, r.Body = 503, "Service Unavailable\n"
 	}

@@ -10,13 +10,13 @@ import (
 	"github.com/satchel-go/satchel/core"
 )
 
-// remote is a store that is asked over a network, as far as the core knows.
+// remote is a store that the core takes for a networked one.
 type remote struct {
 	core.Store
 	deadlines map[string]time.Duration
 }
 
-func (s *remote) InProcess() bool    { return false }
+func (s *remote) Local() bool        { return false }
 func (s *remote) Unwrap() core.Store { return s.Store }
 
 func (s *remote) note(ctx context.Context, operation string) {
@@ -77,7 +77,7 @@ func TestC7EveryReadIsUse(t *testing.T) {
 	}
 }
 
-// What Config.Check reads does not make a page depend on the session, nor is it activity.
+// Reading in Config.Check does not make a page depend on the session, nor is it activity.
 func TestC7T2CheckIsNoUse(t *testing.T) {
 	both(t, func(t *testing.T, w *world) {
 		c := newClient(t, w.m)
@@ -164,10 +164,11 @@ func TestC3RefusalsByKind(t *testing.T) {
 		core.ErrUnavailable:  503,
 		core.ErrConflict:     503,
 		core.ErrSessionLimit: 409,
+		core.ErrEnded:        409,
 		core.ErrTooLarge:     500,
 		errors.New("other"):  500,
 	} {
-		r := core.Refuse(fmt.Errorf("commit: %w", err))
+		r := core.ErrorResponseFor(fmt.Errorf("commit: %w", err))
 		if r.Status != status || r.Body == "" || r.ContentType != "text/plain; charset=utf-8" {
 			t.Errorf("%v: %+v, want status %d", err, r, status)
 		}
@@ -217,8 +218,8 @@ func TestI1UserIsTheNewOneAtOnce(t *testing.T) {
 	})
 }
 
-// A job's update meets a change, and then a renewal: it has no token that
-// could have been replaced.
+// A job's update meets a change, and then a renewal. It goes through, because a job
+// has no token that could have been replaced.
 func TestK1UpdateFromOutsideMeetsARenewal(t *testing.T) {
 	w, store := hookedServer(t)
 	c := newClient(t, w.m)
@@ -233,4 +234,38 @@ func TestK1UpdateFromOutsideMeetsARenewal(t *testing.T) {
 	if n := w.events.count(core.EventConflict); n != 2 || c.get("k") != "job" {
 		t.Errorf("after %d conflicts k is %q", n, c.get("k"))
 	}
+}
+
+func TestCheckMayLogOutByItself(t *testing.T) {
+	both(t, func(t *testing.T, w *world) {
+		c := newClient(t, w.m)
+		c.do(func(s *core.Session) { s.Login("ann") })
+		c.do(nil)
+	}, func(c *core.Config) {
+		c.Check = func(_ context.Context, s *core.Session) error { s.Logout(); return errors.New("gone") }
+	})
+}
+
+func TestL3ClientThatLeavesDuringCheckStaysLoggedIn(t *testing.T) {
+	hangUp := func() {}
+	w := server(t, func(c *core.Config) {
+		c.Check = func(ctx context.Context, _ *core.Session) error {
+			hangUp()
+			return ctx.Err() // as any database call answers then
+		}
+	})
+	c := newClient(t, w.m)
+	c.do(func(s *core.Session) { s.Login("ann") })
+	x := c.exchange()
+	x.ctx, hangUp = context.WithCancel(t.Context())
+	if s, err := w.m.Load(x); err == nil {
+		_ = w.m.Commit(x, s, 200)
+		w.m.Finish(s)
+	}
+	hangUp = func() {}
+	c.do(func(s *core.Session) {
+		if s.UserID() != "ann" {
+			t.Error("L3: the client hung up while Check asked the database, and the user was logged out")
+		}
+	})
 }

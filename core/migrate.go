@@ -9,44 +9,64 @@ import (
 	"time"
 )
 
-// Migrating returns a [Backend] that moves sessions from one backend to
-// another without logging anybody out. It reads both; new sessions are made in
-// to, and a session that is found in from is moved by the first request that
-// commits. It is what to is: Traits, limits and promises are those of to.
+// Migrating returns a [Backend] that moves sessions from one backend to another and
+// logs no user out. It reads both backends and creates new sessions in to. The first
+// request that commits a session of from moves it; if to is a cookie, only a write does,
+// so that a response that has only read never replaces one that has written. The
+// Migration has the traits, limits and promises of to.
 //
-// Between two backends made by [ServerSide] every promise holds during the
-// move, and clients keep their tokens. Otherwise the client gets a new
-// token, and the old one stays good until the client has shown the new one. Between
-// one made by ServerSide and gorillastore.RedisCompatible no update is lost either;
-// there the old token stays good until a login, renewal or logout.
+// Between two backends made by [ServerSide], every promise holds during the move and
+// clients keep their tokens. With other backends the client gets a new token. The old
+// one works until the client presents the new one.
 //
-// It can be undone at any time by Migrating(to, from), and both directions may
-// run side by side, as in a rolling deployment. With other pairs than those two, requests
-// of one client that overlap on the two directions may then overwrite each other's
-// changes, and on the way back to a backend of gorillastore.From overlapping requests may
-// do so at any time. docs/changing-the-backend.md says in which order
-// to deploy, and what cookies on either side cannot promise. To encrypt what is stored
-// already, migrate to an [Encrypted] store.
+// Migrating(to, from) undoes a migration at any time. Both directions may run side by
+// side, as in a rolling deployment. Unless both backends are made by ServerSide:
+//
+//   - Overlapping requests of one client on the two directions may overwrite each
+//     other's changes.
+//   - On the way to a backend that finds sessions by their tokens alone, they may do so
+//     at any time. gorillastore.From and gorillastore.RedisCompatible are such backends.
+//
+// docs/changing-the-backend.md gives the order of deployment, and what cookies on
+// either side cannot promise. To encrypt stored sessions, migrate to an encrypted store.
 func Migrating(from, to Backend) *Migration {
-	return &Migration{from: side{Backend: from}, to: side{Backend: to}, counts: new(moveCounts), now: time.Now}
+	return &Migration{from: from, to: to, counts: new(moveCounts)}
 }
 
-// Migration is a [Backend] that moves sessions from one to another; see
-// [Migrating]. Give it to [New], keep it to watch its Stats, and replace it by
-// the new backend when they have come to rest. It is safe for concurrent use.
+// Migration is a [Backend] that moves sessions; see [Migrating]. Pass it to [New] and
+// watch its Stats. When they no longer change, replace it with the new backend. It is
+// safe for concurrent use.
 type Migration struct {
-	from, to side
-	kept     bool // both are serverSide: clients keep their tokens
-	linked   bool // one is serverSide, the other linked: tokens have twins
-	counts   *moveCounts
+	way // nil: a Manager uses what WithConfig returns
 
-	config *Config
-	now    func() time.Time
-	fits   func(token string) bool // in cookies
+	from, to Backend
+	counts   *moveCounts
 }
 
-// MigrationStats says how far a migration is, as seen by this process since
-// its start. For all processes together, count [EventMoved].
+// way is how sessions move from one backend to another. There are three:
+// migrateKept, migrateIn and migrateOut.
+type way interface {
+	Backend
+	fmt.Formatter
+
+	// loadID is LoadID of a [Registry]; one of the two backends is one.
+	loadID(ctx context.Context, id ID) (LoadResult, error)
+
+	// end ends the session id on both sides. Where a copy or a token on the other side
+	// could bring it back, end leaves a tombstone, at least until the given time.
+	end(ctx context.Context, id ID, until time.Time) error
+}
+
+// mover holds what all ways need.
+type mover struct {
+	from, to side
+	counts   *moveCounts
+	config   *Config
+	now      func() time.Time
+}
+
+// MigrationStats reports the progress of a migration in this process since it started.
+// For the total of all processes, count [EventMoved].
 type MigrationStats struct {
 	Moved       uint64    // sessions that were moved
 	ReadOld     uint64    // requests that presented a session of the old backend
@@ -65,14 +85,13 @@ type side struct {
 	Backend
 
 	native *serverSide // nil if it is none
-	dir    Directory   // nil if it has none
+	dir    Registry    // nil if it has none
 	users  UserIndex   // nil if it has none
-	linked linked      // nil if it is none
 	client bool
 }
 
-// Stats returns how far the migration is. Managers that were made with the
-// same Migration are counted together.
+// Stats returns the progress of the migration. It counts all Managers that use this
+// Migration together.
 func (m *Migration) Stats() MigrationStats {
 	at := func(ms *atomic.Int64) (t time.Time) {
 		if ms := ms.Load(); ms != 0 {
@@ -90,56 +109,83 @@ func (m *Migration) Stats() MigrationStats {
 // Format implements [fmt.Formatter]: whatever the verb, no keys.
 func (m *Migration) Format(f fmt.State, _ rune) { _, _ = fmt.Fprint(f, "core.Migration") }
 
-func (m *Migration) start(c *Config) (Backend, error) {
-	if m.from.Backend == nil || m.to.Backend == nil {
+// Traits implements [Backend].
+func (m *Migration) Traits() Traits { return traitsOf(m.from, m.to) }
+
+func traitsOf(from, to Backend) Traits {
+	f, t := from.Traits(), to.Traits()
+	return Traits{ClientSide: t.ClientSide, Local: f.Local && t.Local}
+}
+
+// WithConfig implements [Configurable]. It checks that sessions can move between the
+// two backends, and chooses the way.
+func (m *Migration) WithConfig(c Config) (Backend, error) {
+	if m.from == nil || m.to == nil {
 		return nil, errors.New("core: Migrating: a backend is nil: pass the old one and the new one")
 	}
-	for _, b := range [...]Backend{m.from.Backend, m.to.Backend} {
+	for _, b := range [...]Backend{m.from, m.to} {
 		if _, ok := b.(*Migration); ok {
 			return nil, errors.New("core: Migrating: one of the backends is a Migration itself: finish that one first")
 		}
 	}
-	running := &Migration{counts: m.counts, config: c, now: c.Now}
-	var err error
-	if running.from, err = startSide(m.from.Backend, c); err != nil {
-		return nil, fmt.Errorf("core: Migrating: the old backend: %w", err)
-	}
-	if running.to, err = startSide(m.to.Backend, c); err != nil {
-		return nil, fmt.Errorf("core: Migrating: the new backend: %w", err)
-	}
-	a, b := running.from.native, running.to.native
-	if same(m.from.Backend, m.to.Backend) || a != nil && b != nil && same(innermost(a.store), innermost(b.store)) {
+	// Compare what was given: a store's WithConfig may return a copy.
+	if same(m.from, m.to) || sameStore(m.from, m.to) {
 		return nil, errors.New("core: Migrating: the old and the new backend are on the same store: " +
 			"give the new one a database, a table or a prefix of its own")
 	}
-	if c.SessionLimit > 0 && running.to.users == nil {
+	run := &mover{counts: m.counts, config: &c, now: c.Now}
+	var err error
+	if run.from, err = startSide(m.from, c); err != nil {
+		return nil, fmt.Errorf("core: Migrating: the old backend: %w", err)
+	}
+	if run.to, err = startSide(m.to, c); err != nil {
+		return nil, fmt.Errorf("core: Migrating: the new backend: %w", err)
+	}
+	if c.SessionLimit > 0 && run.to.users == nil {
 		return nil, fmt.Errorf("core: Config.SessionLimit is %d, but the new backend cannot count a user's sessions: %w", c.SessionLimit, ErrUnsupported)
 	}
-	running.kept = a != nil && b != nil
-	running.linked = a != nil && running.to.linked != nil || b != nil && running.from.linked != nil
-	running.fits = newCookieWriter(c.Cookie, !c.InsecureAllowHTTP).fits
-	if running.from.dir == nil && running.to.dir == nil {
-		return running, nil
-	}
-	return &migrationDir{running}, nil
+	return run.choose(), nil
 }
 
-func startSide(b Backend, c *Config) (side, error) {
-	b, err := started(b, c)
+// choose returns the way between the two sides, as a [Registry] if there is one.
+func (m *mover) choose() Backend {
+	var w way
+	switch {
+	case m.from.native != nil && m.to.native != nil:
+		w = migrateKept{m}
+	case m.to.native != nil:
+		w = migrateIn{m}
+	default:
+		w = migrateOut{m, m.config.carrier().capacity()}
+	}
+	if m.from.dir == nil && m.to.dir == nil {
+		return w
+	}
+	return &migrationDir{way: w, from: m.from, to: m.to}
+}
+
+func startSide(b Backend, c Config) (side, error) {
+	b, err := configured(b, c)
 	if err != nil {
 		return side{}, err
 	}
 	s := side{Backend: b, client: b.Traits().ClientSide}
 	s.native, _ = b.(*serverSide)
-	s.linked, _ = b.(linked)
-	if dir, ok := b.(Directory); ok {
+	if dir, ok := b.(Registry); ok {
 		s.dir, s.users = dir, dir.Users()
 	}
 	return s, nil
 }
 
-// same reports whether a and b are one, as far as that can be said.
+// same reports whether a and b are equal, if they can be compared.
 func same(a, b any) bool { return reflect.TypeOf(a).Comparable() && a == b }
+
+// sameStore reports whether a and b are both made by [ServerSide], on one store.
+func sameStore(a, b Backend) bool {
+	x, ok := a.(*serverSide)
+	y, also := b.(*serverSide)
+	return ok && also && x.store != nil && y.store != nil && same(innermost(x.store), innermost(y.store))
+}
 
 // innermost returns the store that store wraps, if it wraps any.
 func innermost(store Store) Store {
@@ -152,49 +198,20 @@ func innermost(store Store) Store {
 	}
 }
 
-// fits reports whether token can be handed out.
-func (w *cookieWriter) fits(token string) bool { return len(token) <= w.capacity() }
+// Format implements [fmt.Formatter]: whatever the verb, no keys.
+func (m *mover) Format(f fmt.State, _ rune) { _, _ = fmt.Fprint(f, "core.Migration") }
 
 // Traits implements [Backend].
-func (m *Migration) Traits() Traits {
-	from, to := m.from.Traits(), m.to.Traits()
-	return Traits{ClientSide: to.ClientSide, InProcess: from.InProcess && to.InProcess}
-}
-
-// moving is the handle of a session that is not simply in the new backend: it
-// is in the old one, or its entry in the new one does not count for certain, or it
-// is in the new one and was presented with the old one's token.
-type moving struct {
-	h      Handle // of the backend that it is in
-	record Record // as it was there
-
-	old     bool // it is in the old backend; else in the new one
-	byID    bool // in the old one, loaded without a token
-	reissue bool // in the new one, but the client has never got its token
-
-	// What holds its place on the other side: for two of ServerSide the version,
-	// otherwise a handle to save over. Zero if nothing does.
-	inTheWay Version
-	over     Handle
-}
-
-// arrived is a session in a new backend that is none of ServerSide. What may be
-// left of it in the old one is found by its ID.
-type arrived struct {
-	h       Handle
-	id      ID
-	expires time.Time
-	first   bool // the client shows its new token, perhaps for the first time
-}
+func (m *mover) Traits() Traits { return traitsOf(m.from, m.to) }
 
 // read counts a request that presented a session of the old backend.
-func (m *Migration) read() {
+func (m *mover) read() {
 	m.counts.readOld.Add(1)
 	m.counts.lastRead.Store(m.now().UnixMilli())
 }
 
-// moved counts a move that went as err says, and tells of it.
-func (m *Migration) moved(ctx context.Context, r *Record, err error) {
+// moved counts a move with the result err, and emits its event.
+func (m *mover) moved(ctx context.Context, r *Record, err error) {
 	switch {
 	case err == nil:
 		m.counts.moved.Add(1)
@@ -204,4 +221,13 @@ func (m *Migration) moved(ctx context.Context, r *Record, err error) {
 	case !errors.Is(err, ErrConflict) && !isGone(err):
 		m.counts.failed.Add(1)
 	}
+}
+
+// goneIsConflict makes the core look again for a session that has gone. A process that
+// runs the other direction may have moved it.
+func goneIsConflict(err error) error {
+	if isGone(err) {
+		return ErrConflict
+	}
+	return err
 }

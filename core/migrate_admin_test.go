@@ -10,17 +10,26 @@ import (
 
 	"github.com/satchel-go/satchel/core"
 	"github.com/satchel-go/satchel/core/memstore"
+	"github.com/satchel-go/satchel/core/sealed"
 )
+
+// copyingStore is another store for each Manager, as far as can be seen.
+type copyingStore struct{ core.Store }
+
+func (s *copyingStore) WithConfig(core.Config) (core.Store, error) {
+	return &copyingStore{s.Store}, nil
+}
 
 // TestMigratingRefusesWhatCannotWork checks what New says.
 func TestMigratingRefusesWhatCannotWork(t *testing.T) {
-	store := memstore.New()
+	store := memstore.New(memstore.Config{})
 	t.Cleanup(func() { _ = store.Close() })
-	keys, err := core.ParseKeyring(core.GenerateKey())
+	keys, err := sealed.ParseKeyring(sealed.GenerateKey())
 	if err != nil {
 		t.Fatal(err)
 	}
-	memory, cookie := core.ServerSide(store), core.ClientSide(core.NewCookieSealer(keys))
+	copying := &copyingStore{Store: store}
+	memory, cookie := core.ServerSide(store), core.ClientSide(sealed.Cookie(keys))
 	for _, c := range []struct {
 		name     string
 		from, to core.Backend
@@ -31,8 +40,9 @@ func TestMigratingRefusesWhatCannotWork(t *testing.T) {
 		{"nothing to go to", memory, nil, core.Config{}, "nil"},
 		{"one backend", memory, memory, core.Config{}, "same store"},
 		{"one store", memory, core.ServerSide(store), core.Config{}, "same store"},
-		{"one store under an encryption", memory, core.ServerSide(core.Encrypted(store, keys)), core.Config{}, "prefix of its own"},
-		{"a migration", core.Migrating(cookie, memory), core.ServerSide(memstore.New()), core.Config{}, "finish"},
+		{"one store under an encryption", memory, core.ServerSide(sealed.Store(store, keys)), core.Config{}, "prefix of its own"},
+		{"one store that adapts to its Config", core.ServerSide(copying), core.ServerSide(copying), core.Config{}, "same store"},
+		{"a migration", core.Migrating(cookie, memory), core.ServerSide(memstore.New(memstore.Config{})), core.Config{}, "finish"},
 		{"an old backend that cannot be used", core.ServerSide(nil), memory, core.Config{}, "old backend"},
 		{"a new backend that cannot be used", memory, core.ClientSide(nil), core.Config{}, "new backend"},
 		{"a limit that cannot be kept", memory, cookie, core.Config{SessionLimit: 1}, "SessionLimit"},
@@ -42,7 +52,7 @@ func TestMigratingRefusesWhatCannotWork(t *testing.T) {
 		}
 	}
 	m, err := core.New(core.Migrating(cookie, memory), core.Config{SessionLimit: 1})
-	if err != nil || m.Traits().ClientSide || !m.Traits().InProcess {
+	if err != nil || m.Traits().ClientSide || !m.Traits().Local {
 		t.Errorf("cookie to memory: %v, %+v", err, m.Traits())
 	}
 	if text := fmt.Sprintf("%v %+v %#v", core.Migrating(cookie, memory), core.Migrating(cookie, memory), core.Migrating(cookie, memory)); strings.Contains(text, "0x") {
@@ -64,7 +74,7 @@ func TestE3MigratingLeavesWhatItCannotRead(t *testing.T) {
 				c.on(v.during)
 				if where == "new" {
 					p = v.new
-					c.get("x")
+					c.use()
 				}
 				e, err := p.Store.Load(t.Context(), id)
 				if err != nil {
@@ -109,7 +119,7 @@ func TestI1MigratingSessionLimit(t *testing.T) {
 				v.clock.advance(time.Second)
 				clients = append(clients, c.on(v.during))
 			}
-			clients[2].get("x") // moves; the two others are the oldest all the more
+			clients[2].use() // moves; the two others are the oldest all the more
 			login := func() error {
 				v.clock.advance(time.Second)
 				c := newClient(t, v.during)
@@ -251,7 +261,7 @@ func TestMigratingCrashBetweenMakingAndDeleting(t *testing.T) {
 		t.Errorf("logout while the old store is down: %v", err)
 	}
 	v.old.hook(nil)
-	if err := v.during.RevokeUser(t.Context(), "ann"); err != nil {
+	if _, err := v.during.RevokeUser(t.Context(), "ann"); err != nil {
 		t.Error(err)
 	}
 	for _, m := range []*core.Manager{v.during, v.back, v.before, v.after} {
@@ -269,7 +279,7 @@ func TestMigratingDone(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	c.on(v.during).get("x")
+	c.on(v.during).use()
 	select {
 	case <-done:
 		t.Fatal("the move was taken for an end")
@@ -281,4 +291,43 @@ func TestMigratingDone(t *testing.T) {
 	case <-time.After(4 * time.Second):
 		t.Error("nobody was told of the logout")
 	}
+}
+
+// A session that moves while it is only read is seen all the time.
+func TestI2MigratingLastSeen(t *testing.T) {
+	eachPair(t, func(t *testing.T, v *move) {
+		c := newClient(t, v.before)
+		c.do(func(s *core.Session) { s.Login("ann"); s.Remember(true) })
+		v.clock.advance(13 * 24 * time.Hour)
+		check := func(m *core.Manager, later time.Duration) {
+			t.Helper()
+			v.clock.advance(later)
+			c.on(m).user()
+			c.user() // shows the new token
+			touched := v.events.count(core.EventTouched)
+			v.clock.advance(58 * time.Minute)
+			if c.user() != "ann" {
+				t.Fatal("T1: logged out")
+			}
+			if n := v.events.count(core.EventTouched) - touched; n != 0 {
+				t.Errorf("T2: %d touches within an hour", n)
+			}
+			infos, err := m.List(t.Context(), "ann")
+			if errors.Is(err, core.ErrUnsupported) || err == nil && len(infos) == 0 && (v.cookie || v.dirless("new")) {
+				return
+			}
+			if err != nil || len(infos) != 1 || v.clock.now().Sub(infos[0].LastSeen) >= time.Hour {
+				t.Errorf("I2: a session in use is listed at %v as %+v, %v", v.clock.now(), infos, err)
+			}
+		}
+		check(v.before, 0)
+		check(v.before, 5*24*time.Hour)
+		check(v.during, 2*time.Hour)
+		check(v.during, 2*24*time.Hour)
+		if c.use(); c.m.Traits().ClientSide {
+			return
+		}
+		check(v.after, 3*24*time.Hour)
+		check(v.after, 3*24*time.Hour)
+	})
 }

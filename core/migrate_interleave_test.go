@@ -57,11 +57,11 @@ var states = []struct {
 	make func(w *stage)
 }{
 	{"old", func(*stage) {}},
-	{"moved", func(w *stage) { w.client.on(w.during).get("") }},
-	{"moved and back", func(w *stage) { w.client.on(w.during).get(""); w.client.on(w.back).get("") }},
+	{"moved", func(w *stage) { w.client.on(w.during).use() }},
+	{"moved and back", func(w *stage) { w.client.on(w.during).use(); w.client.on(w.back).get("") }},
 	{"marked", func(w *stage) { w.crash(w.during, w.new) }},
 	{"made, the old one left", func(w *stage) { w.crashAfter(w.during, w.old, 1) }},
-	{"back, marked", func(w *stage) { w.client.on(w.during).get(""); w.crash(w.back, w.old) }},
+	{"back, marked", func(w *stage) { w.client.on(w.during).use(); w.crash(w.back, w.old) }},
 	{"back, both marked", func(w *stage) { w.crashAfter(w.during, w.old, 1); w.crash(w.back, w.old) }},
 	{"taken over, marked", func(w *stage) { w.crash(w.during, w.new); w.crashAfter(w.back, w.old, 0) }},
 }
@@ -80,7 +80,7 @@ func (w *stage) crashAfter(m *core.Manager, p *probe, n int) {
 		}
 		return errDown
 	})
-	w.client.on(m).get("")
+	w.client.on(m).use()
 	p.hook(nil)
 }
 
@@ -123,10 +123,6 @@ func (w *stage) atRandom(seed uint64, n int) {
 	var actors []*actor
 	var names []string
 	directions := []string{"forth", "back"}
-	acts := acts
-	if w.linked {
-		acts = linkedActs()
-	}
 	for range n {
 		a := acts[random.IntN(len(acts))]
 		if a.ends && random.IntN(3) > 0 { // else hardly a session would live on

@@ -7,6 +7,7 @@ import (
 
 	"github.com/satchel-go/satchel/core"
 	"github.com/satchel-go/satchel/core/memstore"
+	"github.com/satchel-go/satchel/internal/testing/laxstore"
 )
 
 // limit is a Config with a session limit.
@@ -56,7 +57,7 @@ func TestI1MigratingLoginAgainEndsNobody(t *testing.T) {
 			again, _, id := v.fresh(t)
 			again.on(v.during)
 			if moved {
-				again.get("x")
+				again.use()
 			}
 			again.do(func(s *core.Session) { s.Login("ann") })
 			again.do(func(s *core.Session) {
@@ -132,16 +133,13 @@ func TestL3MigratingLoginWhenNobodyCanCount(t *testing.T) {
 }
 
 // laxMove is a move between two stores whose indexes know names and IDs only.
-func laxMove(t *testing.T, edit ...func(*core.Config)) (v *move, old, next *lax) {
+func laxMove(t *testing.T, edit ...func(*core.Config)) (v *move, old, next *laxstore.Store) {
 	t.Helper()
 	v = &move{world: &world{T: t, clock: newClock(), events: &events{}}}
-	open := func() *lax {
-		s, err := memstore.NewWith(memstore.Config{Now: v.clock.now, SweepInterval: -1})
-		if err != nil {
-			t.Fatal(err)
-		}
+	open := func() *laxstore.Store {
+		s := memstore.New(memstore.Config{Now: v.clock.now, SweepInterval: -1})
 		t.Cleanup(func() { _ = s.Close() })
-		return &lax{Store: s, members: map[string][]core.ID{}, pending: map[core.ID]bool{}}
+		return laxstore.New(s)
 	}
 	old, next = open(), open()
 	v.before = v.manager(core.ServerSide(old), edit...)
@@ -170,7 +168,7 @@ func TestI1MigratingDeadSessionKeepsNobodyOut(t *testing.T) {
 func TestI1MigratingReleasesOnTheSideThatItIsOn(t *testing.T) {
 	v, _, next := laxMove(t, limit(1, core.EndOldest))
 	c, _, _ := v.fresh(t)
-	c.on(v.during).get("x")
+	c.on(v.during).use()
 	c.do(func(s *core.Session) { s.Login("bob") })
 	if ids, err := next.List(t.Context(), "ann"); err != nil || len(ids) != 0 {
 		t.Errorf("in the new index ann still has %v, %v", ids, err)

@@ -96,6 +96,13 @@ func (p *probe) Confirm(ctx context.Context, user string, id core.ID, until time
 	return p.Store.Confirm(ctx, user, id, until)
 }
 
+func (p *probe) Mend(ctx context.Context, user string, id core.ID, until time.Time) error {
+	if err := p.at(ctx, "mend", id); err != nil {
+		return err
+	}
+	return p.Store.Mend(ctx, user, id, until)
+}
+
 func (p *probe) Release(ctx context.Context, user string, id core.ID) error {
 	if err := p.at(ctx, "release", id); err != nil {
 		return err

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"maps"
 	"slices"
-	"strings"
 	"testing"
 	"time"
 
@@ -36,7 +35,6 @@ type stage struct {
 
 	tokens  bool // the old side has tokens of its own
 	partial bool // and does not list a user's sessions
-	linked  bool // tokens have twins
 	kept    map[string]string
 
 	managers []*core.Manager // on which the outcome is looked at, in this order
@@ -78,7 +76,7 @@ func (w *stage) request(ctx context.Context, m *core.Manager, handler func(*core
 // keepJar keeps the cookies that a renewal has set. The answer to the request
 // that moved the session may arrive after it and replace them.
 func (w *stage) keepJar() {
-	if w.tokens || w.linked {
+	if w.tokens {
 		w.kept = maps.Clone(w.client.jar)
 	}
 }
@@ -125,7 +123,10 @@ var acts = []act{
 		return w.request(ctx, m, func(s *core.Session) { s.Logout() })
 	}},
 	{"revoke", true, func(w *stage, ctx context.Context, m *core.Manager) error { return m.Revoke(ctx, w.id) }},
-	{"revoke user", true, func(_ *stage, ctx context.Context, m *core.Manager) error { return m.RevokeUser(ctx, "ann") }},
+	{"revoke user", true, func(_ *stage, ctx context.Context, m *core.Manager) error {
+		_, err := m.RevokeUser(ctx, "ann")
+		return err
+	}},
 	{"revoke all", true, func(_ *stage, ctx context.Context, m *core.Manager) error { return m.RevokeAll(ctx) }},
 }
 
@@ -144,7 +145,7 @@ func (w *stage) check() {
 					}
 				})
 			}
-			if err := m.View(w.Context(), w.id, func(*core.Session) error { return nil }); !errors.Is(err, core.ErrNotFound) && (!w.linked || !errors.Is(err, core.ErrUnsupported)) {
+			if err := m.View(w.Context(), w.id, func(*core.Session) error { return nil }); !errors.Is(err, core.ErrNotFound) {
 				w.Errorf("K2: the session can be found by its ID, on manager %d: %v", i, err)
 			}
 		}
@@ -156,18 +157,10 @@ func (w *stage) check() {
 	c := w.client.fork()
 	if w.tokens {
 		w.clock.advance(2 * time.Minute) // for answers that were lost
-		c.on(w.during).get("")
+		c.on(w.during).use()
 	}
-	c.on(w.during).get("") // in the new index, if the old one has none
-	lists := w.during
-	if w.linked && w.dirless("new") {
-		lists = w.back
-		c.on(lists).get("")
-	}
-	infos, err := lists.List(w.Context(), "ann")
-	if w.linked && errors.Is(err, core.ErrUnsupported) {
-		err = nil
-	}
+	c.on(w.during).use() // in the new index, if the old one has none
+	infos, err := w.during.List(w.Context(), "ann")
 	if w.another { // a login that lost to a renewal has a session of its own
 		c.on(w.during).do(func(s *core.Session) { w.id = s.ID() })
 	}
@@ -203,12 +196,7 @@ func (w *stage) check() {
 		})
 	}
 	w.client = c
-	revokes := w.managers[1]
-	if w.linked {
-		revokes = lists
-		c.on(lists).get("")
-	}
-	if err := revokes.RevokeUser(w.Context(), "ann"); err != nil && (!w.partial || !errors.Is(err, core.ErrUnsupported)) {
+	if _, err := w.managers[1].RevokeUser(w.Context(), "ann"); err != nil && (!w.partial || !errors.Is(err, core.ErrUnsupported)) {
 		w.Errorf("I2: %v", err)
 	}
 	w.ended = true
@@ -245,11 +233,7 @@ func newStage(t *testing.T, pair string) *stage {
 	// An actor may wait long for its turn, on a machine that is busy.
 	w := &stage{move: newMove(t, pair, func(c *core.Config) { c.LoadTimeout, c.CommitTimeout = time.Minute, time.Minute })}
 	w.managers = []*core.Manager{w.during, w.back, w.during, w.after, w.back, w.before}
-	switch {
-	case strings.Contains(pair, "linked"):
-		w.partial, w.linked = true, true
-		w.managers = w.managers[:5] // the old backend alone does not know what a migration has left there
-	case pair != kept:
+	if pair != kept {
 		w.managers = []*core.Manager{w.during, w.during, w.during, w.after}
 		w.tokens, w.partial = true, pair != "foreign to memory"
 	}

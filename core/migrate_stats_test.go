@@ -19,15 +19,15 @@ func TestMigratingStatsSayWhenItIsOver(t *testing.T) {
 		if s := v.stats.Stats(); !s.LastReadOld.IsZero() || !s.LastMoved.IsZero() {
 			t.Errorf("before the first request: %+v", s)
 		}
-		moved.on(v.during).get("x")
+		moved.on(v.during).use()
 		first := v.clock.now()
-		moved.get("x")
+		moved.use()
 		v.clock.advance(10 * time.Minute)
-		moved.get("x")
+		moved.use()
 		if s := v.stats.Stats(); s.ReadOld != 1 || !s.LastReadOld.Equal(first) || s.Moved != 1 || !s.LastMoved.Equal(first) {
 			t.Errorf("one has moved: %+v, want one read and one move at %v", s, first)
 		}
-		waiting.on(v.during).get("x")
+		waiting.on(v.during).use()
 		if s := v.stats.Stats(); s.ReadOld != 2 || !s.LastReadOld.Equal(v.clock.now()) {
 			t.Errorf("the other came later: %+v, want two reads, the last at %v", s, v.clock.now())
 		}
@@ -71,13 +71,13 @@ type plain struct{ core.Store }
 // the two sides is elsewhere.
 func TestL3MigratingWaitsForNeitherSideForEver(t *testing.T) {
 	here := core.ServerSide(newMemory(t))
-	elsewhere := core.ServerSide(plain{memstore.New()})
+	elsewhere := core.ServerSide(plain{memstore.New(memstore.Config{})})
 	for _, pair := range [][2]core.Backend{{here, elsewhere}, {elsewhere, here}} {
 		m, err := core.New(core.Migrating(pair[0], pair[1]), core.Config{})
 		if err != nil {
 			t.Fatal(err)
 		}
-		if m.Traits().InProcess {
+		if m.Traits().Local {
 			t.Error("taken for in this process")
 		}
 	}

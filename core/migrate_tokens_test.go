@@ -13,11 +13,11 @@ var tokenStates = []struct {
 	make func(w *stage)
 }{
 	{"old", func(*stage) {}},
-	{"moved", func(w *stage) { w.client.on(w.during).get("") }},
-	{"moved, token shown", func(w *stage) { w.client.on(w.during).get(""); w.client.get("") }},
-	{"moved, answer lost", func(w *stage) { w.client.fork().on(w.during).get("") }},
+	{"moved", func(w *stage) { w.client.on(w.during).use() }},
+	{"moved, token shown", func(w *stage) { w.client.on(w.during).use(); w.client.use() }},
+	{"moved, answer lost", func(w *stage) { w.client.fork().on(w.during).use() }},
 	{"moved, answer lost long ago", func(w *stage) {
-		w.client.fork().on(w.during).get("")
+		w.client.fork().on(w.during).use()
 		w.clock.advance(2 * time.Minute)
 	}},
 }

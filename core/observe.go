@@ -3,24 +3,31 @@ package core
 import (
 	"context"
 	"fmt"
+	"log/slog"
 	"sync"
 	"sync/atomic"
 )
 
-// Observe makes o an observer of m besides Config.Observer, from now on and
-// for as long as m is used. It is for pages and tools that help developers:
-// without [Config.Development] it is an error that matches [ErrUnsupported].
+// Observe adds o as an observer of m, besides Config.Observer, for as long as m is
+// used. It is for pages and tools that help developers: without
+// [Config.Development] it returns an error that matches [ErrUnsupported].
 func (m *Manager) Observe(o Observer) error {
 	if !m.config.Development {
-		return fmt.Errorf("core: observe: %w outside development: set Config.Development in development, and nowhere else; in production, there is Config.Observer", ErrUnsupported)
+		return fmt.Errorf("core: observe: %w outside development: set Config.Development in development only; in production, use Config.Observer", ErrUnsupported)
 	}
 	m.observers.add(o)
 	return nil
 }
 
-// observers are those that were added to a Manager that is in use.
+// Misconfigured emits an [EventMisconfigured]. It is for adapters that find a setting
+// with which sessions cannot work. detail says which, and what to do.
+func (m *Manager) Misconfigured(detail string) {
+	m.observe(context.Background(), nil, Event{Kind: EventMisconfigured, Detail: detail})
+}
+
+// observers are the observers that Observe has added.
 type observers struct {
-	mu  sync.Mutex // held by those who add
+	mu  sync.Mutex // held while adding
 	all atomic.Pointer[[]Observer]
 }
 
@@ -35,7 +42,7 @@ func (o *observers) add(one Observer) {
 	o.all.Store(&all)
 }
 
-// and returns an Observer that tells first, and then all that were added.
+// and returns an Observer that calls first, and then all that were added.
 func (o *observers) and(first Observer) Observer {
 	return func(ctx context.Context, e Event) {
 		first(ctx, e)
@@ -47,57 +54,69 @@ func (o *observers) and(first Observer) Observer {
 	}
 }
 
-// observe tells e. r is the request in which it happened, nil if there is none.
+// observe emits e. r is the request in which it happened, nil if there is none.
 func (m *Manager) observe(ctx context.Context, r *Request, e Event) {
 	if m.observed {
 		e.Time = m.config.Now()
-		if r != nil {
-			e.Request = *r
-		}
+	}
+	if r != nil {
+		e.Request = *r
 	}
 	m.config.Observer(ctx, e)
 }
 
-// requestIn returns the request whose context a handler has passed on, nil if
-// it is none.
-func requestIn(ctx context.Context) *Request {
+// tell emits e while the session is being loaded.
+func (s *Session) tell(ctx context.Context, e Event) {
+	s.describe(ctx, e)
+	s.m.observe(ctx, &s.request, e)
+}
+
+// describe makes s.request fit for these events. If only the default Observer needs
+// it, that is done just for what is logged, because describing a request may allocate.
+// Nothing else may use s meanwhile.
+func (s *Session) describe(ctx context.Context, events ...Event) {
+	if s.m.observed || s.ex == nil || s.request.Method != "" {
+		return
+	}
+	for i := range events {
+		if slog.Default().Enabled(ctx, events[i].Level()) {
+			s.request = Request{Method: s.ex.Method(), Path: s.ex.RequestPath()}
+			return
+		}
+	}
+}
+
+// requestIn returns the request that ctx belongs to, or nil if there is none, or if no
+// observer needs it.
+func (m *Manager) requestIn(ctx context.Context) *Request {
+	if !m.observed { // it may be about to change; see describe
+		return nil
+	}
 	r, _ := ctx.Value(requestKey{}).(*Request)
 	return r
 }
 
-// absent tells of a request without a session cookie.
+// absent emits the event of a request without a session cookie.
 func (m *Manager) absent(s *Session) {
 	e := Event{Kind: EventAbsent, Reason: ReasonNoCookie}
-	if m.observed && m.keptBack(s.ex) {
+	if m.observed && m.config.Carrier == (Carrier{}) && m.keptBack(s.ex) {
 		e.Reason = ReasonPlainHTTP
 	}
-	m.observe(s.ctx.Context, &s.request, e)
+	s.tell(s.ctx.Context, e)
 }
 
-// rejected tells of a request whose token gave it no session.
+// rejected emits the event of a request whose token gave no session.
 func (m *Manager) rejected(s *Session, e Event) {
-	e.Kind = EventRejected
-	m.observe(s.ctx.Context, &s.request, e)
+	e.Kind, s.fruitless = EventRejected, true
+	s.tell(s.ctx.Context, e)
 }
 
-// claimed returns an event with what a token says of itself that was refused,
-// and r, which is the zero Record unless that was found and is over.
+// claimed returns an event with what a refused token claims. r is the record that
+// was found, or the zero Record.
 func (m *Manager) claimed(token string, r *Record) Event {
 	e := Event{Claimed: r.ID, Expires: r.Expires}
-	if b := asServerSide(m.backend); e.Claimed.IsZero() && b != nil {
+	if _, ours := m.bare.(*serverSide); e.Claimed.IsZero() && ours { // else nothing of it is shown
 		e.Claimed, _, _ = parseToken(token)
 	}
 	return e
-}
-
-// asServerSide returns the backend that has made b's tokens, nil if their form
-// is not that of this package: of those nothing is shown.
-func asServerSide(b Backend) *serverSide {
-	switch b := b.(type) {
-	case *serverSide:
-		return b
-	case *Migration:
-		return b.to.native
-	}
-	return nil
 }

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -12,7 +13,7 @@ import (
 	"github.com/satchel-go/satchel/core"
 )
 
-// pathExchange is an exchange that tells its path and came over plain HTTP.
+// pathExchange is an exchange that reports its path and came over plain HTTP.
 type pathExchange struct {
 	*exchange
 	path string
@@ -62,8 +63,8 @@ func joined(kinds []core.EventKind) string {
 	return b.String()
 }
 
-// TestEventsSayWhichRequestAndWhen: what belongs together has one number, with
-// the method and path of the request, also when it comes too late or from elsewhere.
+// TestEventsSayWhichRequestAndWhen: events of one request share a number, and have
+// its method and path, even if they come too late or from elsewhere.
 func TestEventsSayWhichRequestAndWhen(t *testing.T) {
 	w := server(t)
 	var told []core.Event
@@ -89,7 +90,7 @@ func TestEventsSayWhichRequestAndWhen(t *testing.T) {
 		t.Fatal(err)
 	}
 	w.m.Finish(s)
-	w.m.Finish(s) // a second time tells nothing
+	w.m.Finish(s) // a second call emits nothing
 	s.Set("k", "late")
 
 	var kinds []core.EventKind
@@ -121,7 +122,7 @@ func TestEventsSayWhichRequestAndWhen(t *testing.T) {
 func TestRejectedSaysWhenItExpired(t *testing.T) {
 	var out bytes.Buffer
 	var rejected core.Event
-	w := sealed(t, func(c *core.Config) {
+	w := inCookies(t, func(c *core.Config) {
 		log := core.SlogObserver(slog.New(slog.NewTextHandler(&out, &slog.HandlerOptions{Level: slog.LevelDebug})))
 		c.Observer = func(ctx context.Context, e core.Event) {
 			log(ctx, e)
@@ -177,6 +178,10 @@ func TestLevelsOfEvents(t *testing.T) {
 			{Kind: core.EventDropped},
 			{Kind: core.EventFlashDropped},
 			{Kind: core.EventInsecure},
+			{Kind: core.EventCookieClash},
+			{Kind: core.EventDuplicates},
+			{Kind: core.EventLargeCookie},
+			{Kind: core.EventReplaced},
 			{Kind: core.EventRejected, Reason: core.ReasonCorrupt},
 			{Kind: core.EventRejected, Reason: core.ReasonNewer},
 		},
@@ -190,8 +195,7 @@ func TestLevelsOfEvents(t *testing.T) {
 	}
 }
 
-// What failed is in the log, at its level, also by default; what happens every
-// day is not.
+// Failures are in the log, at their level, even by default; ordinary events are not.
 func TestEventsInTheLog(t *testing.T) {
 	var out bytes.Buffer
 	was := slog.Default()
@@ -220,7 +224,7 @@ func TestEventsInTheLog(t *testing.T) {
 	}
 }
 
-// onlyFrom is a handler that must not be asked to handle what it is not enabled for.
+// onlyFrom is a handler that must not get records for which it is not enabled.
 type onlyFrom struct {
 	slog.Handler
 	least slog.Level
@@ -234,4 +238,100 @@ func (h onlyFrom) Handle(ctx context.Context, r slog.Record) error {
 		h.t.Errorf("handled %v: %s", r.Level, r.Message)
 	}
 	return h.Handler.Handle(ctx, r)
+}
+
+func TestObserversAreAllTold(t *testing.T) {
+	var first, second events
+	w := server(t, func(c *core.Config) { c.Observer = core.Observers(first.observe, nil, second.observe) })
+	newClient(t, w.m).do(func(s *core.Session) { s.Login("ann") })
+	if first.count(core.EventLogin) != 1 || second.count(core.EventLogin) != 1 {
+		t.Errorf("told %d and %d", first.count(core.EventLogin), second.count(core.EventLogin))
+	}
+}
+
+func TestEventsSayHowLongAndHowMuch(t *testing.T) {
+	both(t, func(t *testing.T, w *world) {
+		c := newClient(t, w.m)
+		c.do(func(s *core.Session) { s.Set("k", strings.Repeat("v", 100)) })
+		c.do(func(s *core.Session) { s.Login("ann") })
+		c.do(func(s *core.Session) { s.Logout() })
+		c.do(func(s *core.Session) { s.Login("ann") })
+		var began []bool
+		sized := 0
+		for _, e := range w.events.all {
+			switch e.Kind {
+			case core.EventLogin:
+				began = append(began, e.New)
+				fallthrough
+			case core.EventLoaded, core.EventCreated:
+				if e.Took <= 0 || e.Took > time.Minute || e.Bytes <= 0 {
+					t.Errorf("%s took %v, %d bytes", e.Kind, e.Took, e.Bytes)
+				}
+				if e.Bytes > 100 {
+					sized++
+				}
+			case core.EventLogout:
+				if e.Took <= 0 {
+					t.Errorf("%s took %v", e.Kind, e.Took)
+				}
+			case core.EventAbsent, core.EventFinished:
+				if e.Took != 0 {
+					t.Errorf("%s took %v", e.Kind, e.Took)
+				}
+			}
+		}
+		if !slices.Equal(began, []bool{false, true}) || sized != 4 {
+			t.Errorf("logins began sessions: %v; %d events of more than 100 bytes", began, sized)
+		}
+	})
+}
+
+// The default log says where a failure happened, though only failures are described.
+func TestDefaultLogSaysWhere(t *testing.T) { // not parallel: it changes slog's default
+	var out bytes.Buffer
+	before := slog.Default()
+	t.Cleanup(func() { slog.SetDefault(before) })
+	slog.SetDefault(slog.New(slog.NewTextHandler(&out, &slog.HandlerOptions{Level: slog.LevelWarn})))
+	w := server(t, func(c *core.Config) { c.Observer, c.MaxBytes = nil, 256 })
+	c := newClient(t, w.m)
+	asked := 0
+	do := func(size int, late func(*core.Session)) {
+		x := &askedExchange{exchange: c.exchange(), asked: &asked}
+		s, err := w.m.Load(x)
+		if err != nil {
+			t.Fatal(err)
+		}
+		s.Set("k", strings.Repeat("v", size))
+		_ = w.m.Commit(x, s, 200)
+		late(s)
+		w.m.Finish(s)
+		c.take(x.exchange)
+	}
+	nothing := func(*core.Session) {}
+	do(10, nothing)
+	if asked != 0 || out.Len() != 0 {
+		t.Errorf("without a failure: asked %d times where, logged %s", asked, out.String())
+	}
+	wants := func(what string) {
+		t.Helper()
+		if got := out.String(); !strings.Contains(got, what) || !strings.Contains(got, "method=GET path=/cart") || strings.Contains(got, "request=") {
+			t.Errorf("logged %s", got)
+		}
+		out.Reset()
+	}
+	do(1000, nothing)
+	wants("session failed")
+	do(10, func(s *core.Session) { s.Renew() }) // found out when the handler has returned
+	wants("session too late")
+}
+
+// askedExchange counts who asks for the path.
+type askedExchange struct {
+	*exchange
+	asked *int
+}
+
+func (x *askedExchange) RequestPath() string {
+	*x.asked++
+	return "/cart"
 }

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/binary"
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -12,12 +13,14 @@ type plan struct {
 	next     Record
 	changed  bool
 	numbers  []uint64 // of the added flashes, zero for those that are not stored
-	flashes  int      // how many flashes next has
-	shed     int      // how many unread flashes had to make room
+	flashes  int      // number of flashes in next
+	evicted  int      // number of unread flashes dropped to make room
 	newToken bool
+	cookie   bool   // the client is sent the token that it has, for longer
+	token    string // that it is sent
 }
 
-// plan works out what this request's changes make of the base.
+// plan applies this request's changes to the base.
 func (s *Session) plan(shows bool, maxFlashes int, id *ID) (p plan, err error) {
 	now := s.m.config.Now().Truncate(time.Millisecond)
 	values, valuesChanged, err := s.planValues()
@@ -26,12 +29,12 @@ func (s *Session) plan(shows bool, maxFlashes int, id *ID) (p plan, err error) {
 	}
 	flashes, flashesChanged := s.planFlashes(&p, shows, maxFlashes)
 	if s.stored {
-		remember := s.remember != unset && (s.remember == yes) != s.base.Remembered
-		p.changed = valuesChanged || flashesChanged || s.login != "" || s.renew || remember || s.timeouts != nil
-		p.newToken = s.renew || remember
+		remember := s.changesRemember()
+		p.newToken = s.renew || remember && s.m.config.Carrier == (Carrier{}) // the cookie itself changes
+		p.changed = valuesChanged || flashesChanged || s.login != "" || p.newToken || remember || s.timeouts != nil
 	} else {
-		p.changed = len(values) > 1 || p.flashes > 0 || s.login != ""
 		p.newToken = true
+		p.changed = len(values) > 1 || p.flashes > 0 || s.login != ""
 	}
 	if !p.changed {
 		return p, nil
@@ -42,6 +45,8 @@ func (s *Session) plan(shows bool, maxFlashes int, id *ID) (p plan, err error) {
 		}
 	}
 	s.planHeader(&p.next, now, *id)
+	p.cookie = !p.newToken && (s.cookieDue(now) || s.movesCookie(&p.next))
+	s.planRight(&p.next, p.newToken || p.cookie)
 	p.next.values, p.next.flashes = values, flashes
 	p.next.nextFlash = s.base.nextFlash
 	for _, n := range p.numbers {
@@ -50,25 +55,72 @@ func (s *Session) plan(shows bool, maxFlashes int, id *ID) (p plan, err error) {
 	return p, nil
 }
 
-// planHeader fills in identity and times.
+// changesRemember reports whether Remember changes whether the cookie outlives the
+// browser.
+func (s *Session) changesRemember() bool {
+	return s.remember != unset && (s.remember == yes) != s.base.Remembered
+}
+
+// movesCookie reports whether the client's cookie is to follow next's timeouts. After
+// the header it cannot, which matters only where they prolong the session. Before, it
+// always does: a job may have prolonged the session, and a response may have been lost.
+func (s *Session) movesCookie(next *Record) bool {
+	if s.m.config.Carrier != (Carrier{}) || s.m.traits.ClientSide || s.timeouts == nil || s.token == "" || !next.Remembered {
+		return false
+	}
+	return !s.sent || !s.base.Deadline.IsZero() && (next.Deadline.IsZero() || next.Deadline.After(s.base.Deadline))
+}
+
+// planHeader fills in next's identity, deadline and expiry.
 func (s *Session) planHeader(next *Record, now time.Time, newID ID) {
 	*next = s.base
-	next.SavedAt = now
+	next.SavedAt, next.adopted = now, false
+	next.seen, next.uncut = time.Time{}, time.Time{}
+	if s.m.traits.ClientSide && !now.After(s.base.SavedAt) {
+		// Of two records of one session, the later save counts, whatever the clocks of
+		// the two servers say.
+		next.SavedAt = s.base.SavedAt.Add(time.Millisecond)
+	}
+	s.planIdentity(next, now, newID)
+	next.Deadline = s.planDeadline(next, now)
+	next.Expires = s.planExpiry(next, now)
+}
+
+// planRight notes when the client was last given the session's token, unless next's
+// login tells that.
+func (s *Session) planRight(next *Record, newToken bool) {
+	if s.login != "" || s.reauthenticate {
+		next.move.renewed = 0
+	}
+	if before := s.base.entitled(); s.stored && newToken && next.entitled() <= before {
+		next.move.renewed = max(next.SavedAt.UnixMilli(), before+1)
+	}
+}
+
+// begins reports whether the absolute lifetime begins with this commit.
+func (s *Session) begins() bool { return !s.stored || s.login != "" || s.reauthenticate }
+
+// retimed reports whether the request has changed the session's timeouts.
+func (s *Session) retimed() bool { return s.remember != unset || s.timeouts != nil }
+
+// planIdentity fills in the session's ID, user, label, beginning and timeouts.
+func (s *Session) planIdentity(next *Record, now time.Time, newID ID) {
 	begun := now
 	if least := time.UnixMilli(s.m.notBefore.Load()); begun.Before(least) {
-		begun = least // what begins after RevokeAll is not before it
+		begun = least // a session that begins after RevokeAll must not date from before it
 	}
-	restart := !s.stored // of the absolute lifetime
 	if !s.stored {
 		next.ID, next.CreatedAt = newID, begun
 	}
 	if s.login != "" {
 		next.User, next.AuthenticatedAt, next.Remembered = s.login, begun, false
 		next.idle, next.lifetime = 0, 0
-		restart = true
 	}
-	if restart && s.m.config.Describe != nil && s.ex != nil {
-		next.Label = shorten(s.m.config.Describe(s.ex), maxLabel)
+	if s.reauthenticate && next.User != "" {
+		next.AuthenticatedAt = begun
+	}
+	if s.begins() && s.m.config.Describe != nil && s.ex != nil {
+		next.Label = strings.Clone(shorten(s.m.config.Describe(s.ex), maxLabel))
 	}
 	if s.remember != unset {
 		next.Remembered = s.remember == yes
@@ -76,27 +128,43 @@ func (s *Session) planHeader(next *Record, now time.Time, newID ID) {
 	if s.timeouts != nil {
 		next.idle, next.lifetime = s.timeouts.Idle, s.timeouts.Lifetime
 	}
-	if restart || s.remember != unset || s.timeouts != nil {
-		next.Deadline = time.Time{}
-		if life := s.m.config.timeouts(next).Lifetime; life != NoTimeout {
-			next.Deadline = next.Begun().Add(life)
-			if restart {
-				next.Deadline = now.Add(life)
-			}
-		}
-	}
-	if keep := s.stored && s.noTouch && s.login == "" && s.remember == unset && s.timeouts == nil; !keep {
-		next.Expires = s.m.config.expiry(next, now)
-	}
 }
 
-// planValues returns the values section after this request's changes, and
+// planDeadline returns the end of the absolute lifetime, or zero if there is none.
+func (s *Session) planDeadline(next *Record, now time.Time) time.Time {
+	if !s.begins() && !s.retimed() {
+		return s.base.Deadline
+	}
+	life := s.m.config.timeouts(next).Lifetime
+	switch {
+	case life == NoTimeout:
+		return time.Time{}
+	case s.begins():
+		return now.Add(life)
+	}
+	return next.begun().Add(life)
+}
+
+// planExpiry returns when the session ends unless it is used before.
+func (s *Session) planExpiry(next *Record, now time.Time) time.Time {
+	if s.keepsExpiry() {
+		return s.base.Expires
+	}
+	return s.m.config.expiry(next, now)
+}
+
+// keepsExpiry reports whether this commit leaves the expiry as it is.
+func (s *Session) keepsExpiry() bool {
+	return s.noTouch && !s.begins() && !s.retimed()
+}
+
+// planValues returns the values section after this request's changes, and reports
 // whether it differs from the base's.
 func (s *Session) planValues() (section []byte, changed bool, err error) {
-	base := &s.base
+	base, index := &s.base, &s.index
 	if s.cleared {
 		changed = s.clears()
-		base = &Record{}
+		base, index = &Record{}, &valueIndex{}
 	}
 	size := 1 + len(base.values)
 	for i := range s.changes {
@@ -104,10 +172,10 @@ func (s *Session) planValues() (section []byte, changed bool, err error) {
 		if c.err != nil {
 			continue
 		}
-		if c.raw, err = c.applyTo(base.value(c.key)); err != nil {
+		if c.raw, err = c.applyTo(index.value(base, c.key)); err != nil {
 			return nil, false, err
 		}
-		old := s.base.value(c.key)
+		old := s.index.value(&s.base, c.key)
 		changed = changed || (old == nil) != (c.raw == nil) || !bytes.Equal(old, c.raw)
 		size += len(c.key) + len(c.raw) + 2*binary.MaxVarintLen32
 	}
@@ -119,7 +187,7 @@ func (s *Session) planValues() (section []byte, changed bool, err error) {
 	c := cursor{buf: base.values}
 	for range c.count() {
 		key, raw := c.bytes(), c.bytes()
-		if !slices.ContainsFunc(s.changes, func(c change) bool { return c.key == string(key) }) {
+		if find(&s.intent, key) < 0 {
 			buf = appendString(buf, key)
 			buf = appendString(buf, raw)
 			count++
@@ -135,10 +203,11 @@ func (s *Session) planValues() (section []byte, changed bool, err error) {
 	return withCount(buf, count), true, nil
 }
 
-// clears reports whether the base has a value that Clear removes for good.
+// clears reports whether the base has a value that the request has cleared and not
+// set again.
 func (s *Session) clears() bool {
 	for key := range s.base.Values() {
-		if !slices.ContainsFunc(s.changes, func(c change) bool { return c.key == key }) {
+		if find(&s.intent, key) < 0 {
 			return true
 		}
 	}
@@ -155,17 +224,18 @@ func withCount(buf []byte, count uint64) []byte {
 	return append(binary.AppendUvarint(make([]byte, 0, len(buf)+2), count), buf[1:]...)
 }
 
-// planFlashes returns the flashes section after this request, and whether it
-// differs from the base's.
+// planFlashes returns the flashes section after this request, and reports whether
+// it differs from the base's.
 func (s *Session) planFlashes(p *plan, shows bool, most int) (section []byte, changed bool) {
-	if len(s.added) == 0 && (len(s.taken) == 0 || !shows) && s.base.flashCount() <= most {
+	keeps := len(s.added) == 0 && (len(s.consumed) == 0 || !shows)
+	if keeps && (s.base.flashCount() <= most || !s.changed()) { // a request that only reads drops none
 		p.flashes = s.base.flashCount()
 		return s.base.flashes, false
 	}
 	now := s.m.config.Now()
 	var unread []flash
 	s.base.eachFlash(func(f flash) bool {
-		if shows && slices.Contains(s.taken, f.number) {
+		if shows && slices.Contains(s.consumed, f.number) {
 			changed = true
 		} else if f.expired(now) {
 			changed = true
@@ -177,7 +247,7 @@ func (s *Session) planFlashes(p *plan, shows bool, most int) (section []byte, ch
 	p.numbers = make([]uint64, len(s.added))
 	number := s.base.nextFlash
 	for i, f := range s.added {
-		if f.taken && shows {
+		if f.consumed && shows {
 			continue
 		}
 		f.number = number
@@ -186,8 +256,8 @@ func (s *Session) planFlashes(p *plan, shows bool, most int) (section []byte, ch
 		unread = append(unread, f)
 		changed = true
 	}
-	if p.shed = max(0, len(unread)-most); p.shed > 0 {
-		unread = unread[p.shed:]
+	if p.evicted = max(0, len(unread)-most); p.evicted > 0 {
+		unread = unread[p.evicted:]
 		changed = true
 	}
 	p.flashes = len(unread)

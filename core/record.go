@@ -7,35 +7,40 @@ import (
 	"time"
 )
 
-// Record is what is kept of a session between requests. Handlers work with a
-// [Session]; a Record is for those who write a [Sealer] or a [Backend].
+// Record is what a backend keeps of a session between requests. Handlers work with
+// a [Session]; a Record is for authors of a [Sealer] or a [Backend].
 //
-// Times have a resolution of one millisecond. Values and flashes are kept as
-// the bytes that the codec wrote and are decoded only when somebody reads them.
+// Times have a resolution of one millisecond. Values and flashes are kept as the
+// bytes that the codec wrote, and are decoded only when they are read.
 type Record struct {
 	ID              ID
 	User            string    // "" for an anonymous session
 	Label           string    // what Config.Describe said, "" by default
 	CreatedAt       time.Time // when the session began
-	AuthenticatedAt time.Time // of the last login; zero for an anonymous session
+	AuthenticatedAt time.Time // of the last Login or Reauthenticate; zero for an anonymous session
 	SavedAt         time.Time // of the last save
 	Deadline        time.Time // absolute: no activity moves it; zero means none
 	Expires         time.Time // when the session ends unless it is used before
 	Remembered      bool      // outlives the browser
 
+	// What tells when it was last used, where the deadline caps Expires; see storedExpiry.
+	seen  time.Time // that use
+	uncut time.Time // until when it is kept, if today's lifetime is shorter than it was
+
 	idle, lifetime time.Duration // per-session overrides: zero means the Config's
+	adopted        bool          // begun by other software, and not written to since; never stored
 
 	move moveState // while sessions are moved between backends, see Migrating
 
-	oldKey     bool // its token was made with a key that is being retired
-	attachment any  // the sealer's, see Attach
+	token      string // that carries it; "" unless client-side
+	attachment any    // what Attach was given
 
 	nextFlash uint64 // number of the next flash to be added
 	values    []byte // count, then key and raw value of each, length-prefixed
 	flashes   []byte // count, then each flash
 }
 
-// errOtherID means that a store has answered with another session's record.
+// errOtherID means that a store has returned another session's record.
 var errOtherID = fmt.Errorf("%w: the store answered with another session's record", ErrUnavailable)
 
 // recordVersion is the first byte of every record, so that the rest can change.
@@ -47,30 +52,30 @@ const (
 	flagLabel
 	flagAuthenticated
 	flagDeadline
-	flagWhole // with the whole ID and the expiry; entries of a store have both elsewhere
+	flagWhole // with the whole ID and the expiry; a store's entries keep both elsewhere
 	flagTimeouts
 	flagMove // the last bit
 )
 
-// shortID is how much of its ID a record repeats that lies under that ID: enough
-// to notice that a store has mixed up its answers. Whether a client may have
-// the record is a question for the hash of its secret.
+// shortID is how many bytes of its ID a record in a store repeats. They show when a
+// store has mixed up its answers. Whether a client may have the record depends on
+// the hash of its secret.
 const shortID = 4
 
 // emptySection is the encoding of "no values" and of "no flashes".
 var emptySection = []byte{0}
 
-// Begun returns the time of the last login or, for an anonymous session, of
-// its creation: what not-before times are compared with.
-func (r *Record) Begun() time.Time {
+// begun returns the time of the last login or, for an anonymous session, of its
+// creation. Not-before times are compared with it.
+func (r *Record) begun() time.Time {
 	if r.AuthenticatedAt.IsZero() {
 		return r.CreatedAt
 	}
 	return r.AuthenticatedAt
 }
 
-// Values returns the keys and the encoded values, in order. The bytes must
-// not be changed.
+// Values returns the keys and the encoded values, in the order in which they are
+// stored. The caller must not change the bytes.
 func (r *Record) Values() iter.Seq2[string, []byte] {
 	return func(yield func(string, []byte) bool) {
 		c := cursor{buf: r.values}
@@ -82,38 +87,42 @@ func (r *Record) Values() iter.Seq2[string, []byte] {
 	}
 }
 
-// MarshalBinary implements [encoding.BinaryMarshaler]: the whole record,
+// MarshalBinary implements [encoding.BinaryMarshaler]. It encodes the whole record,
 // expiry included, in the format that [ParseRecord] reads.
 func (r *Record) MarshalBinary() ([]byte, error) {
 	return r.appendTo(make([]byte, 0, r.sizeHint()), true), nil
 }
 
-// ParseRecord reads what [Record.MarshalBinary] wrote. It keeps data, which
-// must not change afterwards. Errors match [ErrCorrupt] or [ErrNewerVersion].
+// ParseRecord decodes what [Record.MarshalBinary] wrote. It keeps data, which must
+// not change afterwards. Errors match [ErrCorrupt] or [ErrNewerVersion].
 func ParseRecord(data []byte) (*Record, error) {
 	r := new(Record)
 	if err := r.parse(data); err != nil {
 		return nil, err
 	}
 	if data[1]&flagWhole == 0 {
-		return nil, fmt.Errorf("%w: without its ID", ErrCorrupt)
+		return nil, fmt.Errorf("%w: the record lacks its ID", ErrCorrupt)
 	}
 	return r, nil
 }
 
-// Format implements [fmt.Formatter]: whatever the verb, a record prints its
-// ID and never its content.
-func (r *Record) Format(f fmt.State, _ rune) {
+// Format implements [fmt.Formatter]. With every verb, a record prints its ID and
+// never its content.
+func (r Record) Format(f fmt.State, _ rune) {
 	_, _ = fmt.Fprintf(f, "core.Record(%s)", r.ID)
 }
 
-// size is what a record is measured by: everything in it that can grow.
+// size is the size that Config.MaxBytes limits: everything that can grow.
 func (r *Record) size() int { return len(r.values) + len(r.flashes) + len(r.User) + len(r.Label) }
 
 // sizeHint is never below the encoded size.
 func (r *Record) sizeHint() int {
-	const fixed = 2 + 16 + 13*binary.MaxVarintLen64
-	return fixed + len(r.User) + len(r.Label) + len(r.values) + len(r.flashes)
+	const fixed = 2 + 16 + 11*binary.MaxVarintLen64
+	most := fixed
+	if r.move != (moveState{}) {
+		most += maxMoveState
+	}
+	return most + len(r.User) + len(r.Label) + len(r.values) + len(r.flashes)
 }
 
 func (r *Record) appendTo(dst []byte, whole bool) []byte {
@@ -139,7 +148,7 @@ func (r *Record) appendTo(dst []byte, whole bool) []byte {
 		delta(r.Deadline)
 	}
 	if whole {
-		delta(r.Expires)
+		delta(r.storedExpiry())
 	}
 	if set(!r.AuthenticatedAt.IsZero(), flagAuthenticated) {
 		delta(r.AuthenticatedAt)
@@ -171,9 +180,8 @@ func sectionOrEmpty(section []byte) []byte {
 	return section
 }
 
-// parse reads data in place: one pass checks every length, so that later
-// scans need not. The caller knows the ID of a record that is not whole and
-// has put it into r.
+// parse reads data in place. One pass checks every length, so that later scans need
+// not. For a record that is not whole, the caller has put its ID into r.
 func (r *Record) parse(data []byte) error {
 	if len(data) < 2+len(r.ID) {
 		return fmt.Errorf("%w: %d bytes", ErrCorrupt, len(data))
@@ -202,7 +210,7 @@ func (r *Record) parse(data []byte) error {
 		return t
 	}
 	r.Deadline = optional(flagDeadline)
-	r.Expires = optional(flagWhole)
+	r.setStoredExpiry(optional(flagWhole))
 	r.AuthenticatedAt = optional(flagAuthenticated)
 	if flags&flagUser != 0 {
 		r.User = string(c.bytes())
@@ -225,7 +233,7 @@ func (r *Record) parse(data []byte) error {
 	return nil
 }
 
-// value returns the encoded value of key, nil if it is absent.
+// value returns the encoded value of key, or nil if it is absent.
 func (r *Record) value(key string) []byte {
 	c := cursor{buf: r.values}
 	for range c.count() {

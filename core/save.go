@@ -13,46 +13,33 @@ func isGone(err error) bool {
 	return errors.Is(err, ErrNotFound) && !errors.Is(err, ErrUnavailable)
 }
 
-// isUnreadable reports whether something is there that is no session to this program.
+// isUnreadable reports whether a session exists that this program cannot read.
 func isUnreadable(err error) bool {
 	return (errors.Is(err, ErrCorrupt) || errors.Is(err, ErrNewerVersion)) && !errors.Is(err, ErrUnavailable)
 }
 
-// save commits the session's changes: not its state, so that overlapping
-// requests keep each other's (promise K1). On a conflict it applies them to the
+// save commits the session's changes, not its state, so that overlapping requests
+// keep each other's changes (promise K1). On a conflict it applies them to the
 // newest record and tries again, until the commit's time is over.
 func (s *Session) save(ctx context.Context, shows bool) error {
-	var late error
-	t := saving{s: s, begun: time.Now(), maxFlashes: s.m.config.MaxFlashes}
-	if writes := s.changed() || shows && len(s.taken) > 0; writes && s.noTouch && s.stored && !s.m.traits.ClientSide {
-		// Its expiry is to stay as it is: not as it was before others touched it.
-		if again, err := t.reload(ctx); !again {
-			return err
-		}
+	t := saving{s: s, begun: time.Now(), shows: shows, maxFlashes: s.m.config.MaxFlashes}
+	if ok, err := t.prepare(ctx); !ok {
+		return err
 	}
 	for {
-		p, err := s.plan(shows, t.maxFlashes, &t.id)
+		p, err := t.plan()
 		if err != nil {
 			return err
 		}
 		if !p.changed {
 			s.touch(ctx)
 			s.settle(&p, shows)
-			return late
+			return t.late
 		}
-		if s.sent && (p.newToken || s.m.traits.ClientSide) {
-			if !s.stored || s.login != "" || s.m.traits.ClientSide {
-				return s.needsCookie()
-			}
-			s.tooLate(ReasonNoCookie, "renew or remember") // the rest is saved
-			late = s.late
-			s.renew, s.remember = false, unset
-			continue
-		}
-		handle, lines, err := t.try(ctx, &p)
+		handle, setCookies, err := t.try(ctx, &p)
 		if err == nil {
-			s.adopt(&p, handle, lines, shows)
-			return late
+			s.adopt(&p, handle, setCookies, shows)
+			return t.late
 		}
 		if again, err := t.recover(ctx, &p, err); !again {
 			return err
@@ -60,30 +47,72 @@ func (s *Session) save(ctx context.Context, shows bool) error {
 	}
 }
 
-// needsCookie refuses changes that come after the header and need it.
-func (s *Session) needsCookie() error {
-	reason, what := ReasonNoCookie, "change that needs a cookie"
-	if !s.changed() {
-		reason, what = ReasonLateFlash, "read flashes"
-	}
-	s.undo() // a login that comes too late leaves the session that it would have replaced in hand
-	s.tooLate(reason, what)
-	return s.late
-}
-
 // saving is the state of one save across its tries.
 type saving struct {
 	s          *Session
 	begun      time.Time
 	tries      int
+	shows      bool  // the response shows the flashes that were read
+	late       error // what came too late; the rest is saved
 	maxFlashes int
 	id         ID // drawn for a new session
 	reserved   ID // in the user's index, by this save
 	former     ID // what was reserved before the session turned out to be gone
 }
 
-// try stores p once. A login is in the user's index before it is stored, and
-// its token leaves only if it is still there afterwards.
+// prepare fetches the newest record for a write that must not move the expiry, so
+// that the write keeps what other requests have made of it. It also does so once the
+// expiry has passed, because others may have moved it, and a store may still have
+// what has expired. Client-side it refuses what would be stored in an expired token.
+func (t *saving) prepare(ctx context.Context) (ok bool, _ error) {
+	s := t.s
+	writes := s.changed() || t.shows && len(s.consumed) > 0
+	now := s.m.config.Now()
+	expired := s.base.expired(now)
+	switch {
+	case !writes, !s.stored:
+	case !s.m.traits.ClientSide && (s.noTouch || expired):
+		return t.reload(ctx)
+	case expired && (s.keepsExpiry() || s.login == "" && !s.m.config.expiry(&s.base, now).After(now)):
+		return t.gone(ctx, errExpired)
+	}
+	return true, nil
+}
+
+// plan plans the next try. After the header it leaves out Renew, Remember and
+// what prolongs a remembered session, which need a cookie, and refuses changes that cannot be kept without one.
+func (t *saving) plan() (p plan, err error) {
+	s := t.s
+	p, err = s.plan(t.shows, t.maxFlashes, &t.id)
+	needsCookie := p.newToken || p.cookie || s.m.traits.ClientSide
+	if err != nil || !p.changed || !s.sent || !needsCookie {
+		return p, err
+	}
+	if !s.stored || s.login != "" || s.reauthenticate || s.m.traits.ClientSide {
+		return p, s.refuseLate()
+	}
+	s.tooLate(ReasonNoCookie, "renew, remember or longer timeouts")
+	t.late = s.late
+	s.renew, s.remember = false, unset
+	if p.cookie {
+		s.timeouts = nil
+	}
+	return s.plan(t.shows, t.maxFlashes, &t.id)
+}
+
+// refuseLate reports changes that come after the header and need a cookie.
+func (s *Session) refuseLate() error {
+	reason, what := ReasonNoCookie, "change that needs a cookie"
+	if !s.changed() {
+		reason, what = ReasonLateFlash, "read flashes"
+	}
+	s.rollBack() // a login that comes too late leaves the session that it would have replaced
+	s.tooLate(reason, what)
+	return s.late
+}
+
+// try stores p once. A login enters the user's index before it is stored, and its
+// token is handed out only if it is still in the index afterwards.
 func (t *saving) try(ctx context.Context, p *plan) (Handle, []string, error) {
 	s, m := t.s, t.s.m
 	if size := p.next.size(); size > m.config.MaxBytes {
@@ -100,27 +129,31 @@ func (t *saving) try(ctx context.Context, p *plan) (Handle, []string, error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	var lines []string
-	if token != "" {
-		if lines, err = m.tokenLines(token, &p.next, s.presented, m.config.Now()); err != nil {
+	var setCookies []string
+	if token == "" && p.cookie {
+		token = s.token
+	}
+	if p.token = token; token != "" {
+		if setCookies, err = m.tokenLines(token, &p.next, s.presented, m.config.Now()); err != nil {
 			return nil, nil, asStored(err, p.next.size())
 		}
 	}
 	if err := t.confirm(ctx, p, handle); err != nil {
 		return nil, nil, err
 	}
+	t.mend(ctx, &p.next)
 	if s.replaced != nil {
-		if err := m.endOne(ctx, s.replaced.ending); err != nil {
-			// Better no new session than two: the user tries again.
+		if err := m.endOne(ctx, s.replaced.ending(EventLogout, "")); err != nil {
+			// Better no new session than two: the user can try again.
 			_ = m.endOne(ctx, ending{handle: handle, id: p.next.ID, user: p.next.User})
 			return nil, nil, err
 		}
 	}
-	return handle, lines, nil
+	return handle, setCookies, nil
 }
 
-// asStored turns the sizes of a token that is too long into those of the
-// record in it, which is what a handler can do something about.
+// asStored converts the sizes of a token that is too long into sizes of the
+// record in it, which the handler can change.
 func asStored(err error, size int) error {
 	var tooLong *SizeError
 	if !errors.As(err, &tooLong) || tooLong.Total == 0 {
@@ -129,13 +162,13 @@ func asStored(err error, size int) error {
 	return &SizeError{Total: size, Limit: tooLong.Limit * size / tooLong.Total}
 }
 
-// recover decides what follows from a failed try: again, or the save's error.
+// recover decides what follows a failed try: another try, or the save's error.
 func (t *saving) recover(ctx context.Context, p *plan, err error) (again bool, _ error) {
 	s := t.s
 	var size *SizeError
 	switch {
 	case errors.As(err, &size):
-		if p.flashes > 0 { // a flash is never the reason of an error page (promise F5)
+		if p.flashes > 0 { // a flash never causes an error page (promise F5)
 			t.maxFlashes = p.flashes - 1
 			return true, nil
 		}
@@ -143,12 +176,12 @@ func (t *saving) recover(ctx context.Context, p *plan, err error) (again bool, _
 		size.Key, size.Bytes = p.next.largest()
 		return false, fmt.Errorf("core: save session: %w", size)
 	case errors.Is(err, errWithdrawn):
-		s.drop()
+		s.lose()
 		return false, nil
 	case errors.Is(err, ErrConflict):
 		return t.reapply(ctx)
 	case isGone(err) && s.stored:
-		return t.gone(ctx)
+		return t.gone(ctx, err)
 	}
 	t.undo(context.WithoutCancel(ctx))
 	if errors.Is(err, ErrSessionLimit) || errors.Is(err, ErrUnavailable) {
@@ -157,8 +190,8 @@ func (t *saving) recover(ctx context.Context, p *plan, err error) (again bool, _
 	return false, unavailable("save", err)
 }
 
-// reapply fetches the newest record for the changes to be applied to. For a
-// session that is new, the conflict is about its ID: another one is drawn.
+// reapply fetches the newest record, to which the next try applies the changes. A
+// new session conflicts by its ID, so reapply has another one drawn.
 func (t *saving) reapply(ctx context.Context) (again bool, _ error) {
 	s := t.s
 	if !s.stored {
@@ -174,33 +207,44 @@ func (t *saving) reapply(ctx context.Context) (again bool, _ error) {
 		t.release(ctx)
 		return false, fmt.Errorf("core: save session: %w", ErrConflict)
 	}
-	s.tell(Event{Kind: EventConflict})
+	s.emit(Event{Kind: EventConflict})
 	t.pause()
 	if ctx.Err() != nil {
 		t.release(context.WithoutCancel(ctx))
 		return false, fmt.Errorf("core: save session: %w", ErrConflict)
 	}
-	return t.reload(ctx)
+	again, err := t.reload(ctx)
+	if err != nil && ctx.Err() != nil { // the conflicts have used up the time
+		err = fmt.Errorf("core: save session: %w: %w", ErrConflict, err)
+	}
+	return again, err
 }
 
 // reload fetches the newest record.
 func (t *saving) reload(ctx context.Context) (again bool, _ error) {
 	s := t.s
 	l, err := s.m.backend.Reload(ctx, s.m.scope, s.handle)
-	if err == nil {
-		err = s.m.current(&l.Record)
+	switch {
+	case err == nil && l.Superseded:
+		err = ErrNotFound
+	case err == nil:
+		err = s.m.kept(&l.Record)
+		if s.keepsExpiry() { // and so would save what nobody could load
+			err = s.m.current(&l.Record)
+		}
 	}
 	switch {
 	case err == nil:
 		s.base, s.handle = l.Record, l.Handle
 		return true, nil
 	case isGone(err):
-		return t.gone(ctx)
+		return t.gone(ctx, err)
 	}
 	return false, unavailable("reload", err)
 }
 
-// pause lets the others go ahead: longer the more often, and never in step.
+// pause lets other requests go first. It waits longer with each try, and for a
+// random time, so that they do not stay in step.
 func (t *saving) pause() {
 	t.tries++
 	if t.tries < 3 {
@@ -211,29 +255,42 @@ func (t *saving) pause() {
 	time.Sleep(rand.N(most)) //nolint:gosec // jitter is no secret
 }
 
-// gone handles a session that another request has ended or renewed: what this
-// one wrote is dropped, and nothing brings it back (promise K2). Only a login
-// goes on, with a session of its own, unless the user's sessions were revoked.
-func (t *saving) gone(ctx context.Context) (again bool, _ error) {
+// gone handles a session that another request has ended or renewed. What this
+// request wrote is dropped, and the session stays gone (promise K2). Only a login
+// continues, with a new session, unless the user's sessions were revoked. The new
+// session has the values that this request had loaded if another login of the same
+// user took them along: that is a double click.
+//
+// The client of a session that has merely expired is told that its changes are lost
+// (promise T1): nobody else has ended it, so the answer would be the only sign.
+func (t *saving) gone(ctx context.Context, err error) (again bool, _ error) {
 	s := t.s
-	if s.login == "" {
-		s.drop()
+	expired := errors.Is(err, errExpired) || s.base.lost(s.m.config.Now())
+	switch {
+	case s.login == "" && expired && s.changed():
+		s.loseFor(ReasonExpired)
+		return false, fmt.Errorf("core: save session: it has expired: %w", ErrEnded)
+	case s.login == "":
+		s.lose()
 		return false, nil
 	}
-	s.base, s.handle, s.stored, s.superseded = Record{}, nil, false, true
-	s.taken = nil
+	s.keepFormer()
+	values := t.carried(ctx)
+	s.loaded, s.superseded = loaded{}, true
+	s.base.values = values
+	s.consumed = nil
 	if t.reserved.IsZero() {
 		return true, nil
 	}
 	if s.m.config.SessionLimit == 0 {
-		// The place stays until it lapses: another login in the same session
-		// may have it too, and it tells of a revocation until this one has a new one.
+		// The place stays until it lapses: another login in the same session may
+		// share it. Until this login has a new place, the old one shows a revocation.
 		t.former, t.reserved = t.reserved, ID{}
 		return true, nil
 	}
 	switch err := t.still(ctx, t.reserved); {
 	case errors.Is(err, errWithdrawn):
-		s.drop()
+		s.lose()
 		return false, nil
 	case err != nil:
 		return false, err
@@ -242,55 +299,72 @@ func (t *saving) gone(ctx context.Context) (again bool, _ error) {
 	return true, nil
 }
 
-// drop gives up what the request wrote, because its session was ended or
-// renewed in the meantime. No cookie is set: the winner has set it.
-func (s *Session) drop() {
-	if s.changed() {
-		s.tell(Event{Kind: EventDropped, Reason: ReasonEnded})
+// carried returns the values of a session that a login of the same user has renewed
+// since this request loaded it. They are those that this request had loaded.
+func (t *saving) carried(ctx context.Context) []byte {
+	s := t.s
+	l, err := s.m.backend.Reload(ctx, s.m.scope, s.handle)
+	switch there := &l.Record; {
+	case err != nil, !l.Superseded, s.m.current(there) != nil, there.User != s.login:
+		return nil
+	case s.base.User == s.login && !there.AuthenticatedAt.After(s.base.AuthenticatedAt):
+		return nil // it was no login
 	}
-	s.lose()
+	return s.base.values
 }
 
-// adopt takes over what was stored: it is what this request sees from now on.
-func (s *Session) adopt(p *plan, handle Handle, lines []string, shows bool) {
-	created, login, renewed := !s.stored, s.login, s.renew
+// adopt makes what a save has stored the session that this request sees from now
+// on.
+func (s *Session) adopt(p *plan, handle Handle, setCookies []string, shows bool) {
+	created, login, renewed, again := !s.stored, s.login, s.renew, s.reauthenticate
 	replaced := s.replaced
-	s.base, s.handle, s.stored, s.refresh, s.superseded = p.next, handle, true, false, false
-	if lines != nil {
-		s.setLines(lines)
+	token, own := s.token, s.own
+	if p.token != "" {
+		token = p.token
+	}
+	if s.audience == audienceLater {
+		own = append(own, p.numbers...)
+	}
+	s.loaded, s.superseded, s.former = loaded{stored: true, base: p.next, handle: handle, token: token, own: own}, false, nil
+	s.shortened = false
+	if setCookies != nil {
+		s.setCookies = setCookies
+		s.handedOut = true
 	}
 	s.settle(p, shows)
 	if replaced != nil {
-		s.tell(Event{Kind: EventLogout, ID: replaced.id, User: replaced.user})
+		s.emit(Event{Kind: EventLogout, ID: replaced.base.ID, User: replaced.base.User})
 	}
 	switch {
 	case login != "":
-		s.tell(Event{Kind: EventLogin})
+		s.emit(Event{Kind: EventLogin, New: created})
 	case created:
-		s.tell(Event{Kind: EventCreated})
+		s.emit(Event{Kind: EventCreated})
+	case again:
+		s.emit(Event{Kind: EventRenewed, Detail: "reauthenticated"})
 	case renewed:
-		s.tell(Event{Kind: EventRenewed})
+		s.emit(Event{Kind: EventRenewed})
 	default:
-		s.tell(Event{Kind: EventSaved})
+		s.emit(Event{Kind: EventSaved})
 	}
-	if p.shed > 0 {
-		s.tell(Event{Kind: EventFlashDropped, Detail: fmt.Sprintf("%d unread", p.shed)})
+	if p.evicted > 0 {
+		s.emit(Event{Kind: EventFlashDropped, Detail: fmt.Sprintf("%d unread", p.evicted)})
 	}
 }
 
-// settle notes that nothing is pending any more. Flashes that were read but
-// not shown yet are remembered as read.
+// settle ends every save that succeeded, including one that had nothing to store.
+// Nothing is pending any more, but flashes that were read and not shown yet stay
+// marked as read.
 func (s *Session) settle(p *plan, shows bool) {
-	taken := s.taken
+	consumed := s.consumed
 	if shows {
-		taken = nil
+		consumed = nil
 	} else {
 		for i := range s.added {
-			if s.added[i].taken && i < len(p.numbers) {
-				taken = append(taken, p.numbers[i])
+			if s.added[i].consumed && i < len(p.numbers) {
+				consumed = append(consumed, p.numbers[i])
 			}
 		}
 	}
-	s.forget()
-	s.taken = taken
+	s.intent = intent{consumed: consumed}
 }

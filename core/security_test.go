@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/satchel-go/satchel/core"
+	"github.com/satchel-go/satchel/core/sealed"
 )
 
 // spy is a Store that counts and remembers what it was asked.
@@ -112,7 +113,7 @@ func TestSEC1NoTokenFromAFailingSource(t *testing.T) {
 	}
 }
 
-// zeros is a random source that is broken, and does not say so.
+// zeros is a broken random source that returns no error.
 type zeros struct{}
 
 func (zeros) Read(p []byte) (int, error) { clear(p); return len(p), nil }
@@ -232,13 +233,13 @@ func TestSEC7OnlyHashesAtRest(t *testing.T) {
 }
 
 func TestSEC8NamespacesAndNamesAreApart(t *testing.T) {
-	keys, err := core.ParseKeyring(core.GenerateKey())
+	keys, err := sealed.ParseKeyring(sealed.GenerateKey())
 	if err != nil {
 		t.Fatal(err)
 	}
 	w := server(t)
 	for kind, backend := range map[string]core.Backend{
-		"memory": core.ServerSide(w.store), "cookie": core.ClientSide(core.NewCookieSealer(keys)),
+		"memory": core.ServerSide(w.store), "cookie": core.ClientSide(sealed.Cookie(keys)),
 	} {
 		home := newClient(t, w.manager(backend))
 		home.do(func(s *core.Session) { s.Set("k", "v") })
@@ -286,7 +287,7 @@ func TestL3UnavailableIsNotAbsent(t *testing.T) {
 	c.do(func(s *core.Session) { s.Set("k", "v") })
 	spy.load = func(core.ID) (core.Entry, error) { return core.Entry{}, errors.New("connection refused") }
 	x := c.exchange()
-	if _, err := w.m.Load(x); !errors.Is(err, core.ErrUnavailable) || core.Refuse(err).Status != 503 || len(x.setCookie) != 0 {
+	if _, err := w.m.Load(x); !errors.Is(err, core.ErrUnavailable) || core.ErrorResponseFor(err).Status != 503 || len(x.setCookie) != 0 {
 		t.Errorf("L3: error %v, cookies %q", err, x.setCookie)
 	}
 	lenient := w.manager(core.ServerSide(spy), func(c *core.Config) { c.ServeWhenUnavailable = true })
@@ -304,11 +305,15 @@ func TestL3UnavailableIsNotAbsent(t *testing.T) {
 		t.Errorf("L3: a read-only session set %q", x.setCookie)
 	}
 	for name, write := range map[string]func(*core.Session){
-		"login":  func(s *core.Session) { s.Login("ann") },
-		"logout": func(s *core.Session) { s.Logout() },
+		"login":                 func(s *core.Session) { s.Login("ann") },
+		"logout":                func(s *core.Session) { s.Logout() },
+		"logout and a rollback": func(s *core.Session) { s.Logout(); s.Rollback() },
 	} {
 		r := c.begin()
 		write(r.s)
+		if err := r.s.Err(); !errors.Is(err, core.ErrReadOnly) {
+			t.Errorf("L3: before the commit, a %s says %v", name, err)
+		}
 		if err := r.end(200); !errors.Is(err, core.ErrUnavailable) {
 			t.Errorf("L3: a %s that cannot be stored says %v", name, err)
 		}
@@ -372,7 +377,7 @@ func TestT1SEC13StoredPastItsExpiryIsAnonymous(t *testing.T) {
 }
 
 func TestSEC14ExpiryIsInsideTheSeal(t *testing.T) {
-	w := sealed(t)
+	w := inCookies(t)
 	c := newClient(t, w.m)
 	c.do(func(s *core.Session) { s.Set("k", "v") })
 	w.clock.advance(31 * time.Minute)
@@ -382,7 +387,7 @@ func TestSEC14ExpiryIsInsideTheSeal(t *testing.T) {
 }
 
 func TestSEC19RevokedWhateverTheSpelling(t *testing.T) {
-	w := sealed(t)
+	w := inCookies(t)
 	c := newClient(t, w.m)
 	c.do(func(s *core.Session) { s.Set("k", "v") })
 	if err := w.m.RevokeAll(t.Context()); err != nil {
@@ -482,7 +487,7 @@ func TestE1SEC67NothingPrintsATokenOrAValue(t *testing.T) {
 		c.do(func(s *core.Session) { s.Set("k", canary); s.Flash("info", canary) })
 		r := c.begin()
 		logger := slog.New(slog.NewTextHandler(&out, nil))
-		for _, v := range []any{r.s, w.m, *core.NewCookieSealer(nil), struct{ S *core.Session }{r.s}} {
+		for _, v := range []any{r.s, w.m, *sealed.Cookie(nil), struct{ S *core.Session }{r.s}} {
 			fmt.Fprintf(&out, "%v %+v %#v %s\n", v, v, v, v)
 			logger.Info("v", "v", v)
 			if b, err := json.Marshal(v); err == nil {
@@ -503,7 +508,7 @@ func TestE1SEC67NothingPrintsATokenOrAValue(t *testing.T) {
 	})
 }
 
-// repeating is a random source that says everything twice.
+// repeating is a random source that returns everything twice.
 type repeating struct {
 	last  []byte
 	again bool
@@ -571,7 +576,7 @@ func TestE3CorruptAndNewerRecords(t *testing.T) {
 	}
 }
 
-// An entry that was cut off anywhere, also one with the hash of the token before.
+// An entry cut off anywhere, with and without the hash of the previous token.
 func TestE3CutOffEntries(t *testing.T) {
 	w, spy := spied(t)
 	c := newClient(t, w.m)
@@ -605,7 +610,7 @@ func TestE1ValueErrorsNameTheKey(t *testing.T) {
 		if err := r.s.Err(); !errors.As(err, &value) || value.Key != "bad" {
 			t.Errorf("E1: Err is %v", err)
 		}
-		if err := r.end(200); !errors.As(err, &value) || value.Key != "bad" || core.Refuse(err).Status != 500 {
+		if err := r.end(200); !errors.As(err, &value) || value.Key != "bad" || core.ErrorResponseFor(err).Status != 500 {
 			t.Errorf("E1: commit says %v", err)
 		}
 		c.do(func(s *core.Session) { s.Set("bad", make(chan int)); s.Set("bad", 1) })
@@ -621,7 +626,7 @@ func TestE1ValueErrorsNameTheKey(t *testing.T) {
 }
 
 func TestE2OneCookieHolds2850Bytes(t *testing.T) {
-	w := sealed(t)
+	w := inCookies(t, func(c *core.Config) { c.Cookie.MaxParts = 2 })
 	c := newClient(t, w.m)
 	data := make([]byte, 2850)
 	_, _ = rand.Read(data)

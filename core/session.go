@@ -7,62 +7,83 @@ import (
 	"time"
 )
 
-// Session is the values, flashes and identity of one client during one
+// Session holds the values, flashes and identity of one client during one
 // request. Handlers get it from their adapter, change it, and need not save
 // it: the adapter commits it before the response starts.
 //
 // A Session is safe for concurrent use. Values are snapshots: Set encodes at
-// once, and changing what Get returned changes nothing. After its request a
+// once, and changing what Get returned has no effect. After its request a
 // Session can still be read; writes are reported as [ErrTooLate].
 type Session struct {
 	mu      sync.Mutex
 	m       *Manager
 	ex      Exchange // nil outside a request, and after it
 	ctx     sessionContext
-	request Request // for events; zero outside a request, or if nobody asks
+	request Request // for events; zero outside a request, or if no observer needs it
 
-	// What was loaded or last stored.
-	phase   phase
-	stored  bool // base and handle are those of a stored session
+	audience audience // of the response
+	phase    phase
+	loaded
+	index valueIndex // of the base's values
+	intent
+	endings []ending // sessions to delete at the next commit, whatever its outcome
+
+	// How the request and its response stand.
+	presented      uint32      // which of our cookies, or headers, the request carried
+	fruitless      bool        // it presented a token, but not that of a session
+	twice          bool        // it carried two cookies of our name
+	setCookies     []string    // the carrier's lines to write when the response begins, without those for former cookies
+	writtenCookies []string    // the lines that WriteCookie has written
+	handedOut      bool        // setCookies hand out or delete the session's token, not only its touch
+	given          atomic.Bool // the handler has asked for the session, and may use it after the header
+	used           bool
+	noTouch        bool
+	touchFailed    bool
+	shortened      bool // the stored expiry is later than today's idle timeout allows
+	sent           bool // the header has been sent, or can no longer be written
+	over           bool // the request is over
+	status         int
+	ended          bool
+	superseded     bool       // its session was ended or renewed elsewhere: only a login stores anything
+	former         *ending    // what a Logout then ends: the session whose token was replaced
+	broken         bool       // a commit has failed: nothing more is stored
+	background     bool       // loaded without its token, by Manager.View or Update
+	late           error      // the first change that came too late
+	snapshots      []snapshot // strict mode: what Get returned
+	events         []Event    // to emit once mu is free
+	flushing       time.Time  // when the commit that is under way began; zero if no observer needs it
+}
+
+// loaded is the request's session as it was loaded or last stored. The zero
+// value is a new session.
+type loaded struct {
 	base    Record
 	handle  Handle
-	refresh bool // the token should be made anew
+	stored  bool     // base and handle belong to a stored session
+	refresh bool     // the token should be replaced
+	token   string   // that the client has, "" for one without a client
+	own     []uint64 // numbers of the flashes that this request has stored, if its page is fetched in advance
+}
 
-	// What this request wants to change.
+// intent is what a request wants to change and has not stored yet. The zero
+// value changes nothing.
+type intent struct {
 	changes  []change
-	cleared  bool
+	tally    // of changes
 	added    []flash
-	taken    []uint64 // numbers of stored flashes that were read
+	consumed []uint64 // numbers of stored flashes that were read
 	login    string   // user to bind, "" for none
+	cleared  bool
 	renew    bool
 	remember tristate
 	timeouts *Timeouts
-	replaced *putAside // the other user's session that a Login takes the place of
-	endings  []ending  // sessions to delete at the next commit, whatever its outcome
+	refused  error   // the error of the first call that cannot be carried out
+	replaced *loaded // the other user's session that a Login replaces
 
-	// How the request and its response stand.
-	presented   uint32      // which of our cookies the request carried
-	lines       []string    // the Set-Cookie lines that the header has
-	nextLines   []string    // those it is to have instead; nil: no change
-	given       atomic.Bool // the handler has asked for it, and may use it after the header
-	used        bool
-	noTouch     bool
-	touchFailed bool
-	sent        bool // the header has gone, or cannot be written any more
-	over        bool // the request is over
-	status      int
-	ended       bool
-	superseded  bool       // its session was ended or renewed elsewhere: only a login stores anything
-	broken      bool       // a commit has failed: nothing more is stored
-	outside     bool       // in hand without its token: by Manager.View or Update
-	unset       bool       // a session was ended: the client's cookie goes too
-	late        error      // the first change that came too late
-	refused     error      // the first call that cannot be carried out
-	snapshots   []snapshot // strict mode: what Get returned
-	events      []Event    // to be told once mu is free
+	reauthenticate bool // besides renew
 }
 
-// phase says what kind of session a request has in hand.
+// phase says what kind of session a request has.
 type phase uint8
 
 const (
@@ -88,26 +109,24 @@ type ending struct {
 	reason Reason
 }
 
-// putAside is the session of another user, until the login that takes its
-// place is stored. If that fails, it is back.
-type putAside struct {
-	ending
-	base Record
+// ending returns the ending that deletes l and then emits event.
+func (l *loaded) ending(event EventKind, reason Reason) ending {
+	return ending{l.handle, l.base.ID, l.base.User, event, reason}
 }
 
-// Format implements [fmt.Formatter]: whatever the verb, a session prints its
-// ID and never its content or token.
+// Format implements [fmt.Formatter]. With every verb, a session prints its ID
+// and never its content or token.
 func (s *Session) Format(f fmt.State, _ rune) {
 	_, _ = fmt.Fprintf(f, "core.Session(%s)", s.id())
 }
 
-// MarshalJSON writes the ID alone.
+// MarshalJSON returns only the ID, as a string.
 func (s *Session) MarshalJSON() ([]byte, error) {
 	return fmt.Appendf(nil, "%q", s.id().String()), nil
 }
 
-// ID returns the session's public ID, or the zero ID before anything is
-// stored. It stays the same for the session's whole life.
+// ID returns the session's public ID, or the zero ID if the session is not
+// stored yet. It stays the same for the session's whole life.
 func (s *Session) ID() ID {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -128,8 +147,8 @@ func (s *Session) id() ID {
 	return s.base.ID
 }
 
-// UserID returns the user that the session is bound to, "" if none. It is the
-// new one as soon as Login was called.
+// UserID returns the user that the session is bound to, or "" if there is none.
+// It returns the new user as soon as Login has been called.
 func (s *Session) UserID() string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -144,7 +163,7 @@ func (s *Session) user() string {
 	return s.base.User
 }
 
-// IsNew reports whether nothing is stored of this session yet.
+// IsNew reports whether the session is not stored yet.
 func (s *Session) IsNew() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -152,8 +171,9 @@ func (s *Session) IsNew() bool {
 	return !s.stored
 }
 
-// Ended reports whether the session was ended or renewed by another request
-// while this one ran: what this one writes is dropped. Login starts afresh.
+// Ended reports whether another request ended or renewed the session while this
+// one ran, or it expired. What this request writes is then dropped, unless it calls Login,
+// which starts a new session.
 func (s *Session) Ended() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -161,24 +181,37 @@ func (s *Session) Ended() bool {
 	return s.ended
 }
 
-// CreatedAt returns when the session was first stored, zero if it is new.
+// IsRemembered reports whether the session outlives the browser. It tells of a
+// Remember or Login of this request as soon as that has been called.
+func (s *Session) IsRemembered() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.used = true
+	if s.remember != unset || s.login != "" {
+		return s.remember == yes
+	}
+	return s.base.Remembered
+}
+
+// CreatedAt returns when the session was first stored, or zero if it is new.
 func (s *Session) CreatedAt() time.Time {
 	return s.time(func(r *Record) time.Time { return r.CreatedAt })
 }
 
-// AuthenticatedAt returns when its user last logged in, zero if nobody did.
+// AuthenticatedAt returns when the session's user last logged in or reauthenticated,
+// or zero if the session is anonymous.
 func (s *Session) AuthenticatedAt() time.Time {
 	return s.time(func(r *Record) time.Time { return r.AuthenticatedAt })
 }
 
-// ExpiresAt returns the end of the absolute lifetime, zero if there is none
+// ExpiresAt returns the end of the absolute lifetime, or zero if there is none
 // or the session is new.
 func (s *Session) ExpiresAt() time.Time {
 	return s.time(func(r *Record) time.Time { return r.Deadline })
 }
 
-// IdleExpiresAt returns when the session ends unless it is used before, zero
-// if it is new. A request's own activity counts once it is committed.
+// IdleExpiresAt returns when the session ends unless it is used before, or zero
+// if it is new. The request's own activity counts once it is committed.
 func (s *Session) IdleExpiresAt() time.Time {
 	return s.time(func(r *Record) time.Time { return r.Expires })
 }
@@ -193,9 +226,10 @@ func (s *Session) time(of func(*Record) time.Time) time.Time {
 	return of(&s.base)
 }
 
-// Err returns the first error that will fail the commit, such as a value that
-// could not be encoded, or that came too late; nil if there is none. Setting or
-// deleting the same key again mends the former.
+// Err returns the first error that will fail the commit, such as a value that could
+// not be encoded, or else the error of the first change that came too late. It
+// returns nil if there is none. Setting or deleting the same key again removes the
+// error of a value.
 func (s *Session) Err() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -206,7 +240,10 @@ func (s *Session) Err() error {
 }
 
 func (s *Session) failure() error {
-	for i := range s.changes {
+	if s.phase == phaseReadOnly && len(s.endings) > 0 {
+		return fmt.Errorf("core: Logout: %w: %w", ErrReadOnly, ErrUnavailable)
+	}
+	for i := 0; s.failed > 0 && i < len(s.changes); i++ {
 		if s.changes[i].err != nil {
 			return s.changes[i].err
 		}
@@ -219,73 +256,45 @@ func (s *Session) failure() error {
 	return s.refused
 }
 
-// SkipTouch makes this request not count as activity: for pollers that would
-// otherwise keep a session alive for ever.
+// HeaderSent reports whether the response has begun. What needs a cookie then comes
+// too late.
+func (s *Session) HeaderSent() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.sent || s.over
+}
+
+// SkipTouch keeps this request from counting as activity. It is for pollers that
+// would otherwise keep a session alive for ever.
 func (s *Session) SkipTouch() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.noTouch = true
 }
 
-// tell queues an event for when mu is free: observers may look at the session.
-func (s *Session) tell(e Event) {
+// emit queues an event until mu is free, because observers may use the session.
+func (s *Session) emit(e Event) {
 	if e.ID.IsZero() && s.stored {
 		e.ID, e.User = s.base.ID, s.base.User
 	}
 	if s.stored && e.ID == s.base.ID {
-		e.Expires = s.base.Expires
+		e.Expires, e.Bytes = s.base.Expires, s.base.size()
+	}
+	if !s.flushing.IsZero() {
+		e.Took = time.Since(s.flushing)
 	}
 	s.events = append(s.events, e)
 }
 
-// unlock releases mu and then tells the queued events.
+// unlock releases mu and then emits the queued events.
 func (s *Session) unlock() {
 	events := s.events
-	s.events = nil
+	s.events, s.flushing = nil, time.Time{}
 	ctx := s.ctx.Context
+	s.describe(ctx, events...)
+	request := s.request
 	s.mu.Unlock()
 	for i := range events {
-		s.m.observe(ctx, &s.request, events[i])
+		s.m.observe(ctx, &request, events[i])
 	}
-}
-
-// undo is forget for what failed or is rolled back: the session that a login
-// had put aside is in hand again.
-func (s *Session) undo() {
-	if r := s.replaced; r != nil {
-		s.base, s.handle, s.stored = r.base, r.handle, true
-	}
-	s.forget()
-	s.fallBack()
-}
-
-// fallBack takes back that a login would have started afresh: without it, a
-// late request still writes nothing (promises K2, L4).
-func (s *Session) fallBack() {
-	if s.superseded && !s.stored {
-		s.phase, s.ended = phaseSuperseded, true
-	}
-}
-
-// lose lets go of a session that another request has ended or renewed.
-func (s *Session) lose() {
-	s.detach()
-	s.superseded = true
-	s.fallBack()
-}
-
-// forget drops what this request wanted to change and has not stored.
-// Endings stay: a logout is never undone.
-func (s *Session) forget() {
-	s.changes, s.cleared = nil, false
-	s.added, s.taken = nil, nil
-	s.login, s.renew, s.remember, s.timeouts, s.replaced = "", false, unset, nil, nil
-	s.refused = nil
-}
-
-// detach lets go of the stored session: what is in hand from now on is new
-// and empty.
-func (s *Session) detach() {
-	s.forget()
-	s.base, s.handle, s.stored, s.refresh = Record{}, nil, false, false
 }

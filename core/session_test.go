@@ -13,6 +13,7 @@ import (
 
 	"github.com/satchel-go/satchel/core"
 	"github.com/satchel-go/satchel/core/memstore"
+	"github.com/satchel-go/satchel/core/sealed"
 )
 
 // clock is a clock that only the test moves.
@@ -40,7 +41,8 @@ type exchange struct {
 	ctx       context.Context
 	method    string
 	cookies   []string
-	header    map[string]string // of the request
+	header    map[string]string   // of the request
+	lines     map[string][]string // of the request, for headers other than Cookie
 	response  map[string]string
 	setCookie []string
 	resets    int
@@ -50,23 +52,30 @@ func (x *exchange) Context() context.Context             { return x.ctx }
 func (x *exchange) Method() string                       { return x.method }
 func (x *exchange) Secure() bool                         { return true }
 func (x *exchange) RemoteIP() string                     { return "192.0.2.1" }
-func (x *exchange) CookieLines() []string                { return x.cookies }
+func (x *exchange) RequestPath() string                  { return "/" }
 func (x *exchange) RequestHeader(name string) string     { return x.header[name] }
 func (x *exchange) ResponseHeader(name string) string    { return x.response[name] }
 func (x *exchange) SetResponseHeader(name, value string) { x.response[name] = value }
+func (x *exchange) RequestHeaderLines(name string) []string {
+	if name != "Cookie" {
+		return x.lines[name]
+	}
+	return x.cookies
+}
+
 func (x *exchange) ResetResponse() {
 	x.response = map[string]string{}
 	x.setCookie = nil
 	x.resets++
 }
 
-func (x *exchange) ReplaceSetCookie(old, line string) {
-	if i := slices.Index(x.setCookie, old); i >= 0 {
-		x.setCookie = slices.Delete(x.setCookie, i, i+1)
+func (x *exchange) ReplaceSetCookies(lines []string, ours func(string) bool) int {
+	before := len(x.setCookie)
+	others := slices.DeleteFunc(slices.Clone(x.setCookie), ours)
+	if len(lines) > 0 {
+		x.setCookie = append(slices.Clone(others), lines...)
 	}
-	if line != "" {
-		x.setCookie = append(x.setCookie, line)
-	}
+	return before - len(others)
 }
 
 // client is a browser: it keeps cookies by name.
@@ -75,6 +84,7 @@ type client struct {
 	m      *core.Manager
 	jar    map[string]string
 	last   *exchange
+	uses   int
 	method string
 	header map[string]string
 }
@@ -162,7 +172,7 @@ func (c *client) get(key string) string {
 	return v
 }
 
-// events records what the Manager tells.
+// events records the Manager's events.
 type events struct {
 	mu  sync.Mutex
 	all []core.Event
@@ -185,24 +195,32 @@ func (e *events) count(kind core.EventKind) (n int) {
 	return n
 }
 
+func newMemory(t testing.TB) *memstore.Store {
+	s := memstore.New(memstore.Config{})
+	t.Cleanup(func() { _ = s.Close() })
+	return s
+}
+
 type world struct {
 	*testing.T
 	m      *core.Manager
 	clock  *clock
 	events *events
 	store  *memstore.Store
+	back   core.Backend
 }
+
+// sharing returns another Manager on the same backend.
+func (w *world) sharing(edit ...func(*core.Config)) *core.Manager { return w.manager(w.back, edit...) }
 
 // server returns a Manager on a memory store; edit changes its Config.
 func server(t *testing.T, edit ...func(*core.Config)) *world {
 	t.Helper()
 	w := &world{T: t, clock: newClock(), events: &events{}}
-	var err error
-	if w.store, err = memstore.NewWith(memstore.Config{Now: w.clock.now}); err != nil {
-		t.Fatal(err)
-	}
+	w.store = memstore.New(memstore.Config{Now: w.clock.now})
 	t.Cleanup(func() { _ = w.store.Close() })
-	w.m = w.manager(core.ServerSide(w.store), edit...)
+	w.back = core.ServerSide(w.store)
+	w.m = w.sharing(edit...)
 	return w
 }
 
@@ -220,22 +238,23 @@ func (w *world) manager(b core.Backend, edit ...func(*core.Config)) *core.Manage
 	return m
 }
 
-// sealed returns a Manager whose sessions are in the cookie.
-func sealed(t *testing.T, edit ...func(*core.Config)) *world {
+// inCookies returns a Manager whose sessions are in the cookie.
+func inCookies(t *testing.T, edit ...func(*core.Config)) *world {
 	t.Helper()
-	keys, err := core.ParseKeyring(core.GenerateKey())
+	keys, err := sealed.ParseKeyring(sealed.GenerateKey())
 	if err != nil {
 		t.Fatal(err)
 	}
 	w := &world{T: t, clock: newClock(), events: &events{}}
-	w.m = w.manager(core.ClientSide(core.NewCookieSealer(keys)), edit...)
+	w.back = core.ClientSide(sealed.Cookie(keys))
+	w.m = w.sharing(edit...)
 	return w
 }
 
 // both runs a test on a server-side and on a client-side Manager.
 func both(t *testing.T, test func(t *testing.T, w *world), edit ...func(*core.Config)) {
 	t.Run("memory", func(t *testing.T) { test(t, server(t, edit...)) })
-	t.Run("cookie", func(t *testing.T) { test(t, sealed(t, edit...)) })
+	t.Run("cookie", func(t *testing.T) { test(t, inCookies(t, edit...)) })
 }
 
 func TestC1NothingStoredUntilWritten(t *testing.T) {
@@ -452,7 +471,7 @@ func TestSEC39Increments(t *testing.T) {
 }
 
 func TestRevokeAllClientSide(t *testing.T) {
-	w := sealed(t)
+	w := inCookies(t)
 	c := newClient(t, w.m)
 	c.do(func(s *core.Session) { s.Login("ann") })
 	if err := w.m.RevokeAll(t.Context()); err != nil {

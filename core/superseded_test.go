@@ -1,6 +1,7 @@
 package core_test
 
 import (
+	"errors"
 	"testing"
 	"time"
 
@@ -20,7 +21,7 @@ func lateBy(t *testing.T, d time.Duration) (w *world, ann, late *client) {
 }
 
 func TestL4ALateRequestDisturbsNothing(t *testing.T) {
-	w, ann, late := lateBy(t, 5*time.Minute-time.Millisecond)
+	w, ann, late := lateBy(t, 30*time.Second-time.Millisecond)
 	x := late.do(func(s *core.Session) {
 		if !s.Ended() || s.UserID() != "" {
 			t.Errorf("L4: ended %t, user %q", s.Ended(), s.UserID())
@@ -36,7 +37,7 @@ func TestL4ALateRequestDisturbsNothing(t *testing.T) {
 }
 
 func TestL4AClientThatNeverGotTheNewTokenStartsOver(t *testing.T) {
-	w, ann, late := lateBy(t, 5*time.Minute)
+	w, ann, late := lateBy(t, 30*time.Second)
 	x := late.do(func(s *core.Session) {
 		if s.Ended() || !s.IsNew() || s.UserID() != "" {
 			t.Errorf("L4: ended %t, new %t, user %q", s.Ended(), s.IsNew(), s.UserID())
@@ -44,7 +45,7 @@ func TestL4AClientThatNeverGotTheNewTokenStartsOver(t *testing.T) {
 		s.Set("k", "again")
 	})
 	if len(x.setCookie) != 1 || late.get("k") != "again" || w.store.Len() != 2 {
-		t.Errorf("L4: after 5 minutes the client is still stuck: cookies %q, %d sessions", x.setCookie, w.store.Len())
+		t.Errorf("L4: after 30 seconds the client is still stuck: cookies %q, %d sessions", x.setCookie, w.store.Len())
 	}
 	if late.id() == ann.id() || late.user() != "" {
 		t.Error("L4: the old token opened the new session")
@@ -55,7 +56,7 @@ func TestL4AClientThatNeverGotTheNewTokenStartsOver(t *testing.T) {
 }
 
 func TestL4SavesDoNotProlongTheWait(t *testing.T) {
-	w, ann, late := lateBy(t, 4*time.Minute)
+	w, ann, late := lateBy(t, 25*time.Second)
 	ann.do(func(s *core.Session) { s.Set("k", "w") })
 	if err := w.m.Update(t.Context(), ann.id(), func(s *core.Session) error { s.Set("n", "1"); return nil }); err != nil {
 		t.Fatal(err)
@@ -65,7 +66,7 @@ func TestL4SavesDoNotProlongTheWait(t *testing.T) {
 			t.Error("L4: a save made the session forget its previous token")
 		}
 	})
-	w.clock.advance(time.Minute)
+	w.clock.advance(5 * time.Second)
 	late.do(func(s *core.Session) {
 		if s.Ended() {
 			t.Error("L4: a save prolonged the wait")
@@ -74,10 +75,10 @@ func TestL4SavesDoNotProlongTheWait(t *testing.T) {
 }
 
 func TestL4EachRotationWaitsAnew(t *testing.T) {
-	w, ann, first := lateBy(t, 4*time.Minute)
+	w, ann, first := lateBy(t, 25*time.Second)
 	second := ann.fork()
 	ann.do(func(s *core.Session) { s.Renew() })
-	w.clock.advance(4 * time.Minute)
+	w.clock.advance(25 * time.Second)
 	for c, want := range map[*client]bool{first: false, second: true} {
 		c.do(func(s *core.Session) {
 			if s.Ended() != want {
@@ -104,12 +105,131 @@ func TestL4ThePreviousHashIsDropped(t *testing.T) {
 	if n := size("within the time"); n < before {
 		t.Errorf("%d bytes after the login, %d after a save", before, n)
 	}
-	w.clock.advance(5 * time.Minute)
+	w.clock.advance(30 * time.Second)
 	ann.do(func(s *core.Session) { s.Set("k", "x") })
 	if n := size("afterwards"); n > before-24 { // a hash; the times in the record may take a byte or two more
-		t.Errorf("%d bytes after the login, %d after a save 5 minutes later; want 24 less at least", before, n)
+		t.Errorf("%d bytes after the login, %d after a save 30 seconds later; want 24 less at least", before, n)
 	}
 	if ann.user() != "ann" || ann.get("k") != "x" {
 		t.Errorf("user %q, k is %q", ann.user(), ann.get("k"))
+	}
+}
+
+func TestL4RefusedLoginStaysLate(t *testing.T) {
+	w := server(t, func(c *core.Config) { c.SessionLimit = 1; c.LimitPolicy = core.RefuseLogin })
+	c := newClient(t, w.m)
+	c.do(func(s *core.Session) { s.Set("k", "v") })
+	late := c.fork()
+	c.do(func(s *core.Session) { s.Login("ann") })
+	x := late.do(func(s *core.Session) {
+		s.Login("ann")
+		if err := s.Commit(t.Context()); !errors.Is(err, core.ErrSessionLimit) {
+			t.Fatal(err)
+		}
+		s.Flash("error", "Too many sessions")
+	})
+	if len(x.setCookie) != 0 {
+		t.Errorf("L4: a superseded request that did not log in set %q", x.setCookie)
+	}
+}
+
+func TestL4LateLogoutIsToldOf(t *testing.T) {
+	w := server(t)
+	c := newClient(t, w.m)
+	c.do(func(s *core.Session) { s.Login("ann") })
+	late := c.fork() // sent before the other tab's answer arrived
+	c.do(func(s *core.Session) { s.Renew() })
+	before := w.events.count(core.EventDropped) + w.events.count(core.EventLogout)
+	var err error
+	late.do(func(s *core.Session) { s.Logout(); err = s.Commit(t.Context()) })
+	c.do(func(s *core.Session) {
+		if s.UserID() == "ann" && err == nil && w.events.count(core.EventDropped)+w.events.count(core.EventLogout) == before {
+			t.Error("a logout had no effect, no error and no event")
+		}
+	})
+}
+
+func TestL4LoginAndRememberInOneRequestKeepTheOldTokenKnown(t *testing.T) {
+	w := server(t)
+	c := newClient(t, w.m)
+	c.do(func(s *core.Session) { s.Set("k", "v") })
+	late := c.fork()
+	c.do(func(s *core.Session) {
+		s.Login("ann")
+		if err := s.Commit(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		s.Remember(true)
+	})
+	if x := late.do(func(s *core.Session) { s.Set("k", "w") }); len(x.setCookie) > 0 {
+		t.Errorf("L4: a late request overwrote the cookie of the login: %q", x.setCookie)
+	}
+}
+
+func TestI1LoginKeepsValuesOnlyAfterAnotherLogin(t *testing.T) {
+	for what, c := range map[string]struct {
+		meanwhile func(*core.Session)
+		want      string
+	}{
+		"a login":              {func(s *core.Session) { s.Login("ann") }, "v"},
+		"a renewal":            {func(s *core.Session) { s.Renew() }, ""},
+		"another user's login": {func(s *core.Session) { s.Login("ben") }, ""},
+	} {
+		w := server(t)
+		first := newClient(t, w.m)
+		first.do(func(s *core.Session) { s.Login("ann"); s.Set("k", "v") })
+		w.clock.advance(time.Second)
+		second := first.fork()
+		r := second.begin()
+		first.do(c.meanwhile)
+		r.s.Login("ann")
+		if err := r.end(200); err != nil {
+			t.Fatal(err)
+		}
+		if second.user() != "ann" || second.get("k") != c.want {
+			t.Errorf("I1: after %s, the login of %q has %q, want %q", what, second.user(), second.get("k"), c.want)
+		}
+	}
+}
+
+func TestI1LoginThatFailsKeepsNothing(t *testing.T) {
+	w, store := hookedServer(t)
+	first := newClient(t, w.m)
+	first.do(func(s *core.Session) { s.Set("k", "v") })
+	r := first.fork().begin()
+	first.do(func(s *core.Session) { s.Login("ann") })
+	r.s.Login("ann")
+	store.once("load", func() { store.before = failing("reserve") })
+	if err := r.s.Commit(t.Context()); !errors.Is(err, core.ErrUnavailable) {
+		t.Fatal(err)
+	}
+	store.before = nil
+	if v, ok := core.Get[string](r.s, "k"); ok || !r.s.Ended() {
+		t.Errorf("L4: without its login, a late request reads %q, ended %t", v, r.s.Ended())
+	}
+}
+
+func TestI1MigratingDoubleClick(t *testing.T) {
+	for _, pair := range []string{"memory to memory", "cookie to memory", "foreign to memory"} {
+		for _, moved := range []bool{false, true} {
+			v := newMove(t, pair)
+			first := newClient(t, v.before)
+			first.do(func(s *core.Session) { s.Set("k", "v") })
+			if first.on(v.during); moved {
+				first.get("k")
+			}
+			second := first.fork()
+			r := second.begin()
+			first.do(func(s *core.Session) { s.Login("ann") })
+			r.s.Login("ann")
+			if err := r.end(200); err != nil {
+				t.Fatal(err)
+			}
+			for _, c := range []*client{first, second} {
+				if c.user() != "ann" || c.get("k") != "v" {
+					t.Errorf("%s, moved %t: a double click ends as %q with %q", pair, moved, c.user(), c.get("k"))
+				}
+			}
+		}
 	}
 }

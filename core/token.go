@@ -7,14 +7,14 @@ import (
 	"io"
 )
 
-// secret is what proves the right to an ID. Printing one prints nothing.
+// secret proves the right to an ID. Printing one reveals nothing.
 type secret [32]byte
 
 // Format implements [fmt.Formatter], so that no verb prints a secret.
 func (secret) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, "core.secret") }
 
-// hash is what a store keeps of a secret: 192 bits of SHA-256, which is as much
-// as nobody can search, in as little memory as that takes.
+// hash is what a store keeps of a secret: 192 bits of SHA-256, which is beyond
+// any search and takes less memory than all 256.
 type hash [24]byte
 
 const (
@@ -30,7 +30,7 @@ func newID(source io.Reader) (id ID, err error) {
 		return ID{}, fmt.Errorf("%w: draw a session ID: %w", ErrUnavailable, err)
 	}
 	if id.IsZero() {
-		return ID{}, fmt.Errorf("%w: draw a session ID: the random source gives nothing but zeros", ErrUnavailable)
+		return ID{}, fmt.Errorf("%w: draw a session ID: the random source returned only zeros", ErrUnavailable)
 	}
 	return id, nil
 }
@@ -49,9 +49,9 @@ func formatToken(id ID, s secret) string {
 	return tokenEncoding.EncodeToString(raw[:])
 }
 
-// parseToken accepts exactly what formatToken writes (promise L1): 64
-// characters of base64url leave no unused bits, so that each token has one
-// spelling. Go's decoder skips CR and LF; such a token decodes to fewer bytes.
+// parseToken accepts exactly what formatToken writes (promise L1). 64 characters
+// of base64url leave no unused bits, so each token has one spelling. Go's decoder
+// skips CR and LF; such a token decodes to fewer bytes.
 func parseToken(token string) (id ID, s secret, ok bool) {
 	if len(token) != tokenChars {
 		return ID{}, secret{}, false
@@ -67,8 +67,8 @@ func parseToken(token string) (id ID, s secret, ok bool) {
 	return id, s, !id.IsZero()
 }
 
-// hashSecret binds a secret to its ID, application and cookie name. Lengths
-// go in front, so that no two scopes hash alike.
+// hashSecret binds a secret to its ID, application and cookie name. Each string
+// is hashed with its length, so that no two scopes hash alike.
 func hashSecret(scope Scope, id ID, s secret) hash {
 	buf := make([]byte, 0, 256)
 	buf = appendString(buf, scope.Namespace)

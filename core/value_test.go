@@ -80,8 +80,8 @@ func TestStrictModeFindsChangesThroughPointers(t *testing.T) {
 	_ = r.end(200)
 }
 
-// What was stored by another version of the type, or by another program, may
-// encode to other bytes than it was read from. That is no change.
+// A value stored by another version of the type, or by another program, may encode
+// to other bytes than those it was read from. That is not a change.
 func TestStrictModeKnowsReadingFromChanging(t *testing.T) {
 	type wider struct {
 		Items []string
@@ -311,7 +311,7 @@ func TestJSONCodec(t *testing.T) {
 }
 
 func TestSeveralManagers(t *testing.T) {
-	a, b := server(t), sealed(t, func(c *core.Config) { c.Cookie.Name = "__Host-prefs" })
+	a, b := server(t), inCookies(t, func(c *core.Config) { c.Cookie.Name = "__Host-prefs" })
 	outer := newClient(t, a.m).begin()
 	x := newClient(t, b.m).exchange()
 	x.ctx = outer.s.Context()
@@ -417,7 +417,7 @@ func TestE2SEC24UserIsBounded(t *testing.T) {
 }
 
 func TestE2SizesAreThoseOfTheSession(t *testing.T) {
-	w := sealed(t)
+	w := inCookies(t, func(c *core.Config) { c.Cookie.MaxParts = 5 })
 	r := newClient(t, w.m).begin()
 	r.s.Set("big", make([]byte, 30_000))
 	var size *core.SizeError
@@ -440,4 +440,20 @@ func TestC7VaryForWhoeverHasTheSessionInHand(t *testing.T) {
 	if r.x.response["Vary"] != "Cookie" {
 		t.Error("C7: a page that reads the session late may be cached for everybody")
 	}
+}
+
+type nilCodec struct{ core.Codec }
+
+func (c nilCodec) Encode(v any) ([]byte, error) { return append([]byte(nil), v.(string)...), nil }
+func (c nilCodec) Decode(d []byte, v any) error { *v.(*string) = string(d); return nil }
+
+func TestEmptyEncodingIsAValue(t *testing.T) {
+	w := server(t, func(c *core.Config) { c.Codec = nilCodec{} })
+	c := newClient(t, w.m)
+	c.do(func(s *core.Session) {
+		s.Set("k", "")
+		if _, ok := core.Get[string](s, "k"); !ok {
+			t.Error("Set of an empty value became a deletion")
+		}
+	})
 }

@@ -3,6 +3,7 @@ package core_test
 import (
 	"context"
 	"errors"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -11,7 +12,7 @@ import (
 	"github.com/satchel-go/satchel/core/memstore"
 )
 
-// hearing is a store whose Watch the test plays.
+// hearing is a store whose Watch the test controls.
 type hearing struct {
 	*memstore.Store
 	watches chan *watch
@@ -21,7 +22,7 @@ type hearing struct {
 type watch struct {
 	ctx   context.Context
 	ended func(core.ID)
-	fail  chan error // what Watch is to return
+	fail  chan error // what Watch returns
 }
 
 func (s *hearing) Watch(ctx context.Context, ended func(core.ID)) error {
@@ -33,6 +34,37 @@ func (s *hearing) Watch(ctx context.Context, ended func(core.ID)) error {
 	case err := <-w.fail:
 		return err
 	}
+}
+
+// pulsing is a hearing store that also tells that it hears, unless it is deaf, and
+// counts loads.
+type pulsing struct {
+	hearing
+	deaf  atomic.Bool
+	loads atomic.Int64
+}
+
+func (s *pulsing) Load(ctx context.Context, id core.ID) (core.Entry, error) {
+	s.loads.Add(1)
+	return s.hearing.Load(ctx, id)
+}
+
+func (s *pulsing) WatchPulse(ctx context.Context, ended func(core.ID), alive func()) error {
+	over := make(chan struct{})
+	defer close(over)
+	go func() {
+		for {
+			if !s.deaf.Load() {
+				alive()
+			}
+			select {
+			case <-over:
+				return
+			case <-time.After(2 * time.Second):
+			}
+		}
+	}()
+	return s.Watch(ctx, ended)
 }
 
 // watched is a Manager on a hearing store, and another one, like that of
@@ -51,7 +83,7 @@ func newWatched(t *testing.T) *watched {
 	return &watched{w, other, store}
 }
 
-// wait returns the channel of a Done that goes on for as long as the test.
+// wait returns the channel of a Done that lasts as long as the test.
 func (w *watched) wait(ctx context.Context, id core.ID) <-chan struct{} {
 	w.Helper()
 	done, err := w.m.Done(ctx, id)
@@ -176,11 +208,12 @@ func TestDonePollsWhileTheWatchFails(t *testing.T) {
 				open = false
 			}
 		}
-		if d := time.Since(begun); d > 5*time.Second {
+		d := time.Since(begun) // looks are spread over five seconds
+		if d > 5*time.Second {
 			t.Errorf("noticed after %v", d)
 		}
-		if tries < 4 || tries > 10 {
-			t.Errorf("%d tries in 5 seconds", tries)
+		if tries < int(d/(1500*time.Millisecond)) || tries > 10 {
+			t.Errorf("%d tries in %v", tries, d)
 		}
 		if n := w.events.count(core.EventUnavailable); n != 1 {
 			t.Errorf("%d events for one trouble", n)
@@ -203,6 +236,114 @@ func TestDonePollsWhileTheWatchFails(t *testing.T) {
 		call.ended(bob)
 		if !isClosed(bobDone) {
 			t.Error("the Watch is back, but nobody listens")
+		}
+	})
+}
+
+// Many sockets beside a healthy Watch cost a load a minute each, and never all at once.
+// When it hears no longer, they look every five seconds.
+func TestI2DoneLooksRarelyBesideAHealthyWatch(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := server(t)
+		store := &pulsing{hearing: hearing{w.store, make(chan *watch, 100)}}
+		other := w.m
+		w.m = w.manager(core.ServerSide(store))
+		id := login(t, w, "ann").id()
+		const sockets = 600
+		var dones []<-chan struct{}
+		for range sockets {
+			done, err := w.m.Done(t.Context(), id)
+			if err != nil {
+				t.Fatal(err)
+			}
+			dones = append(dones, done)
+		}
+		loadsIn := func(d time.Duration) int64 {
+			before := store.loads.Load()
+			time.Sleep(d)
+			return store.loads.Load() - before
+		}
+		for second := range 180 {
+			if n := loadsIn(time.Second); n > 30 {
+				t.Errorf("%d loads in second %d, want about %d", n, second, sockets/60)
+			}
+		}
+		if n := loadsIn(10 * time.Minute); n < 9*sockets || n > 11*sockets {
+			t.Errorf("%d loads in ten minutes, want %d", n, 10*sockets)
+		}
+		call := <-store.watches
+		call.ended(core.ID{})
+		time.Sleep(time.Millisecond)
+		for second := range 120 {
+			if n := loadsIn(time.Second); n > 30 {
+				t.Errorf("%d loads in second %d after all have looked, want about %d", n, second, sockets/60)
+			}
+		}
+		store.deaf.Store(true)
+		time.Sleep(10 * time.Second)
+		for second := range 30 {
+			if n := loadsIn(time.Second); n < sockets/5/3 || n > 3*sockets/5 {
+				t.Errorf("%d loads in second %d beside a deaf Watch, want about %d", n, second, sockets/5)
+			}
+		}
+		store.deaf.Store(false)
+		time.Sleep(time.Minute)
+		store.deaf.Store(true)
+		if err := other.Revoke(t.Context(), id); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(10 * time.Second)
+		for _, done := range dones {
+			if !isClosed(done) {
+				t.Fatal("an end is not noticed 10 seconds after the Watch became deaf")
+			}
+		}
+	})
+}
+
+// An expiry needs nobody to tell.
+func TestI2DoneNoticesAnExpiryInTimeBesideAHealthyWatch(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := server(t, func(c *core.Config) { c.Now, c.IdleTimeout = time.Now, 2*time.Minute })
+		store := &pulsing{hearing: hearing{newMemory(t), make(chan *watch, 100)}}
+		w.m = w.manager(core.ServerSide(store), func(c *core.Config) { c.Now, c.IdleTimeout = time.Now, 2*time.Minute })
+		done, err := w.m.Done(t.Context(), login(t, w, "ann").id())
+		if err != nil {
+			t.Fatal(err)
+		}
+		begun := time.Now()
+		<-done
+		if took := time.Since(begun); took != 2*time.Minute {
+			t.Errorf("noticed after %v, want 2 minutes", took)
+		}
+	})
+}
+
+// A healthy subscription does not mean that the session itself can be loaded: in a
+// Cluster, it may be on another node.
+func TestI2DoneLooksSoonAfterALookThatFailed(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := server(t, func(c *core.Config) { c.Now, c.IdleTimeout = time.Now, 2*time.Minute })
+		store := &pulsing{hearing: hearing{newMemory(t), make(chan *watch, 100)}}
+		away := &networked{Store: store.Store}
+		w.m = w.manager(core.ServerSide(struct {
+			core.PulseWatcher
+			*networked
+		}{store, away}), func(c *core.Config) { c.Now, c.IdleTimeout = time.Now, 2*time.Minute })
+		for range 20 {
+			done, err := w.m.Done(t.Context(), login(t, w, "ann").id())
+			if err != nil {
+				t.Fatal(err)
+			}
+			time.Sleep(119 * time.Second)
+			away.down(refused)
+			time.Sleep(10 * time.Second)
+			away.up()
+			begun := time.Now()
+			<-done
+			if took := time.Since(begun); took > 5*time.Second {
+				t.Fatalf("an expiry meanwhile is noticed %v after the return of the store, want 5 seconds at most", took)
+			}
 		}
 	})
 }

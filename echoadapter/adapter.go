@@ -9,14 +9,15 @@
 //	})
 //
 // The middleware loads the session, and commits it before the first byte of
-// the response, whichever way a handler writes: through the context, through
-// Response().Writer, or by a flush. Errors that handlers return are answered by the
-// application's HTTPErrorHandler inside the middleware, so that the commit sees
-// their status; the error is then returned to the middleware outside. Put middleware.Recover
-// outside, and middleware.Timeout inside: it hides the status that the client sees.
+// the response, however a handler writes: through the context, through
+// Response().Writer, or by a flush. The application's HTTPErrorHandler answers
+// errors that handlers return inside the middleware, so that the commit sees
+// their status; middleware outside gets no error, and asks [HandlerError]. Put
+// middleware.Recover outside. Put middleware.Timeout inside: outside, it would
+// hide the status that the client sees.
 //
-// Code that has only a [context.Context] finds the session with
-// [core.FromContext] in the request's.
+// Code that has only a [context.Context] finds the session by calling
+// [core.FromContext] with the request's context.
 package echoadapter
 
 import (
@@ -28,33 +29,49 @@ import (
 	"github.com/satchel-go/satchel/core/httpadapter"
 )
 
-// Option changes what Middleware does.
+// Option changes what Middleware does. An option with a nil function changes nothing.
 type Option func(*options)
 
 type options struct {
 	onError func(echo.Context, error) error
+	skip    func(echo.Context) bool
 }
 
-// OnError answers requests whose session could not be loaded or committed,
-// instead of [core.Refuse]. The response is as empty as before the handler ran.
-// An error that f returns goes to the application's HTTPErrorHandler.
+// OnError makes f answer requests whose session could not be loaded or committed,
+// instead of [core.ErrorResponseFor]. f gets the response as it was before the handler ran.
+// The application's HTTPErrorHandler handles an error that f returns.
 func OnError(f func(c echo.Context, err error) error) Option {
-	return func(o *options) { o.onError = f }
+	return func(o *options) {
+		if f != nil {
+			o.onError = f
+		}
+	}
 }
 
-// Middleware gives every request a session of m. Mounted twice, it works once.
-// Two Managers with one cookie name panic at the first request.
+// Skip makes the middleware leave out the requests for which f returns true, such as
+// pictures and scripts. They have no session, need no store, and survive its outage.
+func Skip(f func(c echo.Context) bool) Option {
+	return func(o *options) {
+		if f != nil {
+			o.skip = f
+		}
+	}
+}
+
+// Middleware gives every request a session of m. If it is mounted twice for one
+// Manager, the inner one does nothing. Two Managers with the same cookie name
+// panic at the first request.
 func Middleware(m *core.Manager, opts ...Option) echo.MiddlewareFunc {
 	if m == nil {
 		panic("echoadapter: Middleware: the Manager is nil: make one with core.New, and check its error")
 	}
-	o := options{onError: refuse}
+	o := options{onError: refuse, skip: func(echo.Context) bool { return false }}
 	for _, opt := range opts {
 		opt(&o)
 	}
 	return func(next echo.HandlerFunc) echo.HandlerFunc {
 		return func(c echo.Context) error {
-			if _, ok := m.FromContext(c.Request().Context()); ok {
+			if _, ok := m.FromContext(c.Request().Context()); ok || o.skip(c) {
 				return next(c)
 			}
 			x := &exchange{c: c, onError: o.onError}
@@ -65,27 +82,35 @@ func Middleware(m *core.Manager, opts ...Option) echo.MiddlewareFunc {
 			defer x.close()
 			c.Response().Writer = x
 			c.SetRequest(c.Request().WithContext(x.Session().Context()))
-			err := next(c)
-			if err != nil && !c.Response().Committed && !x.Started() {
-				c.Error(err) // in here, so that the commit sees its status
+			if err := next(c); err != nil {
+				x.handle(err) // in here, so that the commit sees its status
 			}
 			x.Finish(http.StatusOK)
-			return err
+			return nil
 		}
 	}
 }
 
 func refuse(c echo.Context, err error) error {
-	httpadapter.WriteRefusal(c.Response(), err)
+	httpadapter.WriteErrorResponse(c.Response(), err)
 	return nil
 }
 
-// Session returns the request's session, the innermost one if there are
-// several. Without the middleware it panics.
+// HandlerError returns the error that handlers inside the middleware have returned,
+// or nil. It is for loggers and the like outside, which get no error: the application's
+// HTTPErrorHandler has already answered it.
+func HandlerError(c echo.Context) error {
+	err, _ := c.Get(errorKey).(error)
+	return err
+}
+
+// Session returns the request's session, or the innermost one of several.
+// Without the middleware it panics.
 func Session(c echo.Context) *core.Session {
 	s, ok := TrySession(c)
 	if !ok {
-		panic("echoadapter: no session in this request: wrap the handler with echoadapter.Middleware")
+		panic("echoadapter: no session in this request: wrap the handler with echoadapter.Middleware; " +
+			"if it is, Skip leaves this request out, or code inside has replaced the request's context: derive the new context from the old")
 	}
 	return s
 }
@@ -95,12 +120,13 @@ func TrySession(c echo.Context) (*core.Session, bool) {
 	return core.FromContext(c.Request().Context())
 }
 
-// SessionOf returns m's session, where several Managers serve a request.
-// Without m's middleware it panics.
+// SessionOf returns the request's session of m, for requests with several
+// Managers. Without m's middleware it panics.
 func SessionOf(c echo.Context, m *core.Manager) *core.Session {
 	s, ok := m.FromContext(c.Request().Context())
 	if !ok {
-		panic("echoadapter: no session of this Manager in this request: wrap the handler with echoadapter.Middleware of the same Manager")
+		panic("echoadapter: no session of this Manager in this request: wrap the handler with echoadapter.Middleware of the same Manager; " +
+			"if it is, Skip leaves this request out, or code inside has replaced the request's context: derive the new context from the old")
 	}
 	return s
 }

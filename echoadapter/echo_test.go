@@ -3,6 +3,7 @@ package echoadapter
 import (
 	"compress/gzip"
 	"errors"
+	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -13,41 +14,72 @@ import (
 	"github.com/labstack/echo/v4/middleware"
 
 	"github.com/satchel-go/satchel/core"
-	"github.com/satchel-go/satchel/internal/adapterunit"
+	"github.com/satchel-go/satchel/internal/testing/adapterunit"
 )
 
-// The error handler runs once as far as the client can see, inside the
-// middleware, and middleware outside still sees the error.
-func TestErrorIsReturned(t *testing.T) {
-	m, _ := adapterunit.ServerSide(t, core.Config{})
+// The error handler runs once, inside the middleware, even if it does not look
+// whether something was sent. Middleware outside gets no error, but knows it.
+func TestErrorIsAnsweredOnce(t *testing.T) {
+	m, _ := adapterunit.ServerSide(t, core.Config{Strict: true})
 	failure := errors.New("failure")
-	var seen error
-	spy := func(next echo.HandlerFunc) echo.HandlerFunc {
-		return func(c echo.Context) error {
-			seen = next(c)
-			if !c.Response().Committed || c.Response().Status != 402 {
-				t.Errorf("the response is not committed, or with %d", c.Response().Status)
+	for name, handler := range map[string]echo.HandlerFunc{
+		"before the response": func(echo.Context) error { return failure },
+		"after it":            func(c echo.Context) error { _ = c.NoContent(402); return failure },
+	} {
+		t.Run(name, func(t *testing.T) {
+			calls := 0
+			e := echo.New()
+			e.HTTPErrorHandler = func(err error, c echo.Context) {
+				calls++
+				if !errors.Is(err, failure) {
+					t.Errorf("the error handler gets %v", err)
+				}
+				if !c.Response().Committed {
+					Session(c).Set("error", err.Error())
+				}
+				_ = c.JSON(402, "pay")
 			}
-			return seen
-		}
-	}
-	e := echo.New()
-	e.HTTPErrorHandler = func(err error, c echo.Context) {
-		if !c.Response().Committed {
-			Session(c).Set("error", err.Error())
-			_ = c.String(402, "pay")
-		}
-	}
-	e.GET("/", func(echo.Context) error { return failure }, spy, Middleware(m))
-	r := adapterunit.Request(t, e, "/", "")
-	r.Wants(t, 402, "pay")
-	r.Cookie(t)
-	if !errors.Is(seen, failure) {
-		t.Errorf("the middleware outside saw %v", seen)
+			spy := func(next echo.HandlerFunc) echo.HandlerFunc {
+				return func(c echo.Context) error {
+					err := next(c)
+					if status := c.Response().Status; err != nil || status != 402 || !errors.Is(HandlerError(c), failure) {
+						t.Errorf("outside: error %v, status %d, HandlerError %v", err, status, HandlerError(c))
+					}
+					return err
+				}
+			}
+			e.GET("/", handler, spy, Middleware(m))
+			if r := adapterunit.Request(t, e, "/", ""); r.Status != 402 || strings.Count(r.Body, "pay") != 1 || calls != 1 {
+				t.Errorf("answer is %d %q, after %d calls of the error handler", r.Status, r.Body, calls)
+			}
+		})
 	}
 }
 
-// An error that OnError returns goes to the application's error handler, and
+// A logger outside sees the status that the client got, and the error.
+func TestRequestLoggerOutside(t *testing.T) {
+	m, _ := adapterunit.ServerSide(t, core.Config{})
+	for _, handles := range []bool{false, true} {
+		var status int
+		var logged, own error
+		logger := middleware.RequestLoggerWithConfig(middleware.RequestLoggerConfig{
+			LogStatus: true, LogError: true, HandleError: handles,
+			LogValuesFunc: func(c echo.Context, v middleware.RequestLoggerValues) error {
+				status, logged, own = v.Status, HandlerError(c), v.Error
+				return nil
+			},
+		})
+		r := serve(t, func(echo.Context) error {
+			return fmt.Errorf("handler: %w", core.ErrUnavailable)
+		}, "", logger, Middleware(m))
+		r.Wants(t, 503, "{\"message\":\"Service Unavailable\"}\n")
+		if status != 503 || !errors.Is(logged, core.ErrUnavailable) || own != nil {
+			t.Errorf("logged: %d, %v, and the logger's own error %v", status, logged, own)
+		}
+	}
+}
+
+// The application's error handler handles an error that OnError returns, and
 // Echo knows what was sent.
 func TestOnErrorReturnsError(t *testing.T) {
 	m, s := adapterunit.ServerSide(t, core.Config{})
@@ -70,7 +102,7 @@ func TestOnErrorReturnsError(t *testing.T) {
 	r.Wants(t, 507, "{\"message\":\"full\"}\n")
 }
 
-// Ways to write that no Response.Before hook sees.
+// These ways to write run no Response.Before hook.
 func TestEchoWays(t *testing.T) {
 	m, _ := adapterunit.ServerSide(t, core.Config{})
 	for name, write := range map[string]func(echo.Context) error{
@@ -140,7 +172,29 @@ func unzipped(t *testing.T, e http.Handler) (int, string) {
 	return w.Code, string(b)
 }
 
-// The real writer is back when the middleware returns, also after a panic.
+// A writer that middleware inside has left in place stays, and still works.
+func TestWriterOfOthersStays(t *testing.T) {
+	m, _ := adapterunit.ServerSide(t, core.Config{})
+	type left struct{ http.ResponseWriter }
+	outside := func(next echo.HandlerFunc) echo.HandlerFunc {
+		return func(c echo.Context) error {
+			_ = next(c)
+			if _, ok := c.Response().Writer.(*left); !ok {
+				t.Errorf("the writer is a %T", c.Response().Writer)
+			}
+			return c.String(201, "late")
+		}
+	}
+	r := serve(t, func(c echo.Context) error {
+		Session(c).Set("k", "v")
+		c.Response().Writer = &left{c.Response().Writer}
+		return nil
+	}, "", outside, Middleware(m))
+	r.Wants(t, 201, "late")
+	r.Cookie(t)
+}
+
+// The middleware restores the real writer when it returns, even after a panic.
 func TestWriterIsRestored(t *testing.T) {
 	m, _ := adapterunit.ServerSide(t, core.Config{})
 	for name, handler := range map[string]echo.HandlerFunc{

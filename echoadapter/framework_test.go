@@ -9,7 +9,7 @@ import (
 	"github.com/labstack/echo/v4/middleware"
 
 	"github.com/satchel-go/satchel/core"
-	"github.com/satchel-go/satchel/internal/adapterunit"
+	"github.com/satchel-go/satchel/internal/testing/adapterunit"
 )
 
 type (
@@ -23,7 +23,7 @@ var unit = adapterunit.Framework[ctx, layer]{
 	SessionOf:   SessionOf,
 	TrySession:  TrySession,
 	WithSession: WithSession,
-	Middleware:  func(m *core.Manager) layer { return Middleware(m) },
+	Middleware:  func(m *core.Manager) layer { return Middleware(m, OnError(nil), Skip(nil)) },
 	OnError: func(m *core.Manager, f func(ctx, error) error) layer {
 		return Middleware(m, OnError(f))
 	},
@@ -56,7 +56,7 @@ func serve(tb testing.TB, handler func(ctx) error, cookie string, around ...laye
 	return adapterunit.Request(tb, e, "/", cookie)
 }
 
-// serveUnknown answers one request that no route is for.
+// serveUnknown answers one request that matches no route.
 func serveUnknown(tb testing.TB, around ...layer) reply {
 	tb.Helper()
 	e := echo.New()

@@ -1,37 +1,56 @@
-// Package examples_test runs the adapter suite where all modules meet: every
-// framework on Redis in both makes and on what is shared with gorilla/sessions:
-// its cookies, redisstore's keys and any store of its kind. Memory and the
-// native cookie are run by each adapter.
+// Package examples_test runs the adapter suite where all modules meet. Every
+// framework runs on files, on SQL databases, on Redis in both variants, and on what is shared with
+// gorilla/sessions: its cookies, redisstore's keys and any store of its kind.
+// Each adapter runs memory and the native cookie itself.
 package examples_test
 
 import (
 	"crypto/rand"
 	"os"
+	"slices"
 	"testing"
 	"time"
 
+	_ "github.com/go-sql-driver/mysql"
 	"github.com/gorilla/sessions"
+	"github.com/jackc/pgx/v5/pgxpool"
+	_ "github.com/jackc/pgx/v5/stdlib"
 	"github.com/redis/go-redis/v9"
+	_ "modernc.org/sqlite"
 
 	"github.com/satchel-go/satchel/core"
 	"github.com/satchel-go/satchel/core/adaptertest"
 	"github.com/satchel-go/satchel/core/goredisstore"
 	"github.com/satchel-go/satchel/core/gorillastore"
 	"github.com/satchel-go/satchel/core/httpadapter/httpapp"
+	"github.com/satchel-go/satchel/core/jwtsealer"
+	"github.com/satchel-go/satchel/core/pgxstore"
+	"github.com/satchel-go/satchel/core/sealed"
 	"github.com/satchel-go/satchel/echoadapter/echoapp"
+	echo5app "github.com/satchel-go/satchel/echov5adapter/echoapp"
 	"github.com/satchel-go/satchel/fiberadapter/fiberapp"
+	fiber3app "github.com/satchel-go/satchel/fiberv3adapter/fiberapp"
 	"github.com/satchel-go/satchel/ginadapter/ginapp"
-	"github.com/satchel-go/satchel/internal/redistest"
+	"github.com/satchel-go/satchel/internal/testing/gorillalimits"
+	"github.com/satchel-go/satchel/internal/testing/redistest"
+	"github.com/satchel-go/satchel/internal/testing/sqltest"
 )
 
-func TestMain(m *testing.M) { os.Exit(redistest.Main(m)) }
+func TestMain(m *testing.M) { os.Exit(sqltest.Main(withRedis{m})) }
 
-// frameworks are what each backend is run under.
+// withRedis runs tests that use a shared Redis.
+type withRedis struct{ m *testing.M }
+
+func (r withRedis) Run() int { return redistest.Main(r.m) }
+
+var sqlDatabases = sqltest.Databases()
+
+// frameworks are the frameworks that each backend is run under.
 var frameworks = []struct {
 	name   string
 	newApp adaptertest.NewApp
 }{
-	{"nethttp", httpapp.New}, {"echo", echoapp.New}, {"gin", ginapp.New}, {"fiber", fiberapp.New},
+	{"nethttp", httpapp.New}, {"echo5", echo5app.New}, {"echo", echoapp.New}, {"gin", ginapp.New}, {"fiber3", fiber3app.New}, {"fiber", fiberapp.New},
 }
 
 func TestConformance(t *testing.T) {
@@ -44,13 +63,17 @@ func TestConformance(t *testing.T) {
 		adaptertest.Run(t, f.name, f.newApp,
 			adaptertest.Backend{
 				Name: "gorilla-cookie",
-				Sealer: func(*testing.T) core.Sealer {
+				New: func(*testing.T) core.Backend {
 					hashKey, blockKey := make([]byte, 32), make([]byte, 32)
 					_, _ = rand.Read(hashKey) // never fails
 					_, _ = rand.Read(blockKey)
-					return gorillastore.NewSealer(hashKey, blockKey)
+					return gorillastore.Cookie(sessions.NewCookieStore(hashKey, blockKey), gorillastore.CookieConfig{})
 				},
-				Limits: gorillastore.Limits(),
+				Limits: adaptertest.ClientSideLimits(),
+			},
+			adaptertest.Backend{
+				Name:  "file",
+				Store: func(t *testing.T, now func() time.Time) core.Store { return inFiles(t, now) },
 			},
 			adaptertest.Backend{
 				Name: "redis",
@@ -68,8 +91,92 @@ func TestConformance(t *testing.T) {
 	}
 }
 
+// TestConformanceJWT runs the suite on JSON Web Tokens; in short mode, for net/http
+// alone. What differs between them is inside the sealer.
+func TestConformanceJWT(t *testing.T) {
+	const issuer = "https://app.example"
+	ring := func(t *testing.T) *sealed.Keyring {
+		keys, err := sealed.ParseKeyring(sealed.GenerateKey())
+		if err != nil {
+			t.Fatal(err)
+		}
+		return keys
+	}
+	backend := func(name string, sealer func(t *testing.T) core.Sealer) adaptertest.Backend {
+		return adaptertest.Backend{Name: name, Sealer: sealer, Limits: adaptertest.ClientSideLimits()}
+	}
+	backends := []adaptertest.Backend{
+		backend("jwt-eddsa", func(t *testing.T) core.Sealer {
+			text, err := jwtsealer.GenerateKey(jwtsealer.EdDSA)
+			if err != nil {
+				t.Fatal(err)
+			}
+			signing, err := jwtsealer.ParseKeys(text)
+			if err != nil {
+				t.Fatal(err)
+			}
+			return jwtsealer.Signed(signing, jwtsealer.Config{Issuer: issuer, Seal: ring(t)})
+		}),
+		backend("jwt-hs256", func(t *testing.T) core.Sealer {
+			return jwtsealer.Signed(jwtsealer.FromKeyring(ring(t)), jwtsealer.Config{Issuer: issuer})
+		}),
+		backend("jwe", func(t *testing.T) core.Sealer {
+			return jwtsealer.Encrypted(ring(t), jwtsealer.Config{Issuer: issuer})
+		}),
+	}
+	inHeader := backends[0]
+	inHeader.Name, inHeader.Carrier = "jwt-eddsa-bearer", core.Bearer
+	backends = append(backends, inHeader)
+	for i, f := range frameworks {
+		switch {
+		case i == 0:
+			adaptertest.Run(t, f.name, f.newApp, backends...)
+		case !testing.Short():
+			adaptertest.Run(t, f.name, f.newApp, backends[0])
+		}
+	}
+}
+
+// These run the suite on SQL databases; in short mode, for net/http alone.
+func TestConformancePostgres(t *testing.T) { onSQL(t, "postgres", onPgx(t)) }
+func TestConformanceMariaDB(t *testing.T)  { onSQL(t, "mariadb") }
+func TestConformanceSQLite(t *testing.T)   { onSQL(t, "sqlite") }
+
+// onSQL runs the suite on a database, and for net/http on further backends.
+func onSQL(t *testing.T, name string, further ...adaptertest.Backend) {
+	t.Helper()
+	i := slices.IndexFunc(sqlDatabases, func(d *sqltest.Database) bool { return d.Name == name })
+	backend := adaptertest.Backend{
+		Name:  name,
+		Store: func(t *testing.T, now func() time.Time) core.Store { return sqlDatabases[i].Store(t, now) },
+	}
+	adaptertest.Run(t, frameworks[0].name, frameworks[0].newApp, append(further, backend)...)
+	for _, f := range frameworks[1:] {
+		if !testing.Short() {
+			adaptertest.Run(t, f.name, f.newApp, backend)
+		}
+	}
+}
+
+// onPgx is PostgreSQL through core/pgxstore. It shares all but the driver with
+// core/sqlstore, so one framework is enough.
+func onPgx(t *testing.T) adaptertest.Backend {
+	pool, err := pgxpool.New(t.Context(), sqltest.SharedPostgres(t).Source())
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(pool.Close)
+	return adaptertest.Backend{Name: "pgx", Store: func(t *testing.T, now func() time.Time) core.Store {
+		store := pgxstore.New(pool, pgxstore.Config{Prefix: sqltest.UniquePrefix(t), SweepInterval: -1, Timeout: time.Minute, Now: now})
+		if err := store.CreateTables(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		return store
+	}}
+}
+
 // TestConformanceShared runs the suite on sessions that are shared with
-// gorilla/sessions. For net/http, gorillastore does.
+// gorilla/sessions. For net/http, gorillastore runs it.
 func TestConformanceShared(t *testing.T) {
 	client := redis.NewClient(&redis.Options{Addr: redistest.Shared(t).Addr()})
 	t.Cleanup(func() { _ = client.Close() })
@@ -81,16 +188,16 @@ func TestConformanceShared(t *testing.T) {
 					config := gorillastore.CompatibleConfig{KeyPrefix: redistest.UniquePrefix(t), Timeout: 5 * time.Second}
 					return gorillastore.RedisCompatible(client, config)
 				},
-				Limits: gorillastore.CompatibleLimits(),
+				Limits: gorillalimits.Compatible(),
 			},
 			adaptertest.Backend{
 				Name: "gorilla-files",
 				New: func(t *testing.T) core.Backend {
 					files := sessions.NewFilesystemStore(t.TempDir(), key("hash"), key("block"))
-					files.MaxLength(0) // the core has a limit of its own
-					return gorillastore.From(files)
+					files.MaxLength(0) // the core has its own limit
+					return gorillastore.From(files, gorillastore.FromConfig{})
 				},
-				Limits: gorillastore.FromLimits(),
+				Limits: gorillalimits.From(),
 			},
 		)
 	}

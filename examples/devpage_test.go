@@ -17,21 +17,25 @@ import (
 	"github.com/gin-gonic/gin"
 	"github.com/gofiber/fiber/v2"
 	"github.com/gofiber/fiber/v2/middleware/adaptor"
+	fiber3 "github.com/gofiber/fiber/v3"
 	"github.com/labstack/echo/v4"
+	echo5 "github.com/labstack/echo/v5"
 
 	"github.com/satchel-go/satchel/core"
 	"github.com/satchel-go/satchel/core/devpage"
 	"github.com/satchel-go/satchel/core/httpadapter"
 	"github.com/satchel-go/satchel/core/memstore"
 	"github.com/satchel-go/satchel/echoadapter"
+	"github.com/satchel-go/satchel/echov5adapter"
 	"github.com/satchel-go/satchel/fiberadapter"
+	"github.com/satchel-go/satchel/fiberv3adapter"
 	"github.com/satchel-go/satchel/ginadapter"
 )
 
 const pageAt = "/debug/sessions"
 
-// explained is an application that runs under all frameworks: what to do with
-// the session is in the path, and the answer is the status.
+// explained is an application that runs under all frameworks. The path says
+// what to do with the session, and the answer is the status.
 type explained struct {
 	*testing.T
 	sessions *core.Manager
@@ -40,7 +44,7 @@ type explained struct {
 
 	mu   sync.Mutex
 	now  time.Time
-	kept *core.Session // by a handler that has returned
+	kept *core.Session // from a handler that has returned
 }
 
 func (a *explained) time() time.Time {
@@ -53,6 +57,22 @@ func (a *explained) advance(d time.Duration) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.now = a.now.Add(d)
+}
+
+// serveFiber serves an application that is no [http.Handler].
+func (a *explained) serveFiber(serve func(net.Listener) error, shutdown func() error) string {
+	l, err := new(net.ListenConfig).Listen(a.Context(), "tcp", "127.0.0.1:0")
+	if err != nil {
+		a.Fatal(err)
+	}
+	ended := make(chan error, 1)
+	go func() { ended <- serve(l) }()
+	a.Cleanup(func() {
+		if err := errors.Join(shutdown(), <-ended); err != nil {
+			a.Error(err)
+		}
+	})
+	return "http://" + l.Addr().String()
 }
 
 func (a *explained) handle(op string, s *core.Session) (status int) {
@@ -76,7 +96,7 @@ func (a *explained) handle(op string, s *core.Session) (status int) {
 	return 200
 }
 
-// mounts serve the application and the page as each framework does.
+// mounts serve the application and the page in each framework's way.
 var mounts = map[string]func(*explained) string{
 	"nethttp": func(a *explained) string {
 		mux := http.NewServeMux()
@@ -85,6 +105,15 @@ var mounts = map[string]func(*explained) string{
 			w.WriteHeader(a.handle(r.PathValue("op"), httpadapter.Session(r)))
 		})
 		return a.serve(httpadapter.Middleware(a.sessions)(mux))
+	},
+	"echo5": func(a *explained) string {
+		e := echo5.New()
+		e.Use(echov5adapter.Middleware(a.sessions))
+		e.GET(pageAt, echo5.WrapHandler(a.page))
+		e.GET("/do/:op", func(c *echo5.Context) error {
+			return c.NoContent(a.handle(c.Param("op"), echov5adapter.Session(c)))
+		})
+		return a.serve(e)
 	},
 	"echo": func(a *explained) string {
 		e := echo.New()
@@ -103,6 +132,16 @@ var mounts = map[string]func(*explained) string{
 		r.GET("/do/:op", func(c *gin.Context) { c.Status(a.handle(c.Param("op"), ginadapter.Session(c))) })
 		return a.serve(r)
 	},
+	"fiber3": func(a *explained) string {
+		app := fiber3.New()
+		app.Use(fiberv3adapter.Middleware(a.sessions))
+		app.Get(pageAt, a.page)
+		app.Get("/do/:op", func(c fiber3.Ctx) error {
+			return c.SendStatus(a.handle(c.Params("op"), fiberv3adapter.Session(c)))
+		})
+		quiet := fiber3.ListenConfig{DisableStartupMessage: true}
+		return a.serveFiber(func(l net.Listener) error { return app.Listener(l, quiet) }, app.Shutdown)
+	},
 	"fiber": func(a *explained) string {
 		app := fiber.New(fiber.Config{DisableStartupMessage: true})
 		app.Use(fiberadapter.Middleware(a.sessions))
@@ -110,18 +149,7 @@ var mounts = map[string]func(*explained) string{
 		app.Get("/do/:op", func(c *fiber.Ctx) error {
 			return c.SendStatus(a.handle(c.Params("op"), fiberadapter.Session(c)))
 		})
-		l, err := new(net.ListenConfig).Listen(a.Context(), "tcp", "127.0.0.1:0")
-		if err != nil {
-			a.Fatal(err)
-		}
-		ended := make(chan error, 1)
-		go func() { ended <- app.Listener(l) }()
-		a.Cleanup(func() {
-			if err := errors.Join(app.Shutdown(), <-ended); err != nil {
-				a.Error(err)
-			}
-		})
-		return "http://" + l.Addr().String()
+		return a.serveFiber(app.Listener, app.Shutdown)
 	},
 }
 
@@ -133,12 +161,10 @@ func (a *explained) serve(h http.Handler) string {
 
 func explain(t *testing.T, mount func(*explained) string, edit func(*core.Config)) *explained {
 	a := &explained{T: t, now: time.Now().Truncate(time.Second)}
-	store, err := memstore.NewWith(memstore.Config{Now: a.time, SweepInterval: -1})
-	if err != nil {
-		t.Fatal(err)
-	}
+	store := memstore.New(memstore.Config{Now: a.time, SweepInterval: -1})
 	c := core.Config{Development: true, InsecureAllowHTTP: true, Now: a.time, Observer: func(context.Context, core.Event) {}}
 	edit(&c)
+	var err error
 	if a.sessions, err = core.New(core.ServerSide(store), c); err != nil {
 		t.Fatal(err)
 	}
@@ -149,7 +175,7 @@ func explain(t *testing.T, mount func(*explained) string, edit func(*core.Config
 	return a
 }
 
-// get answers a path's status, cookie ("" if none was set) and body.
+// get returns a path's status, cookie ("" if none was set) and body.
 func (a *explained) get(path string, cookies ...string) (status int, cookie, body string) {
 	a.Helper()
 	r, err := http.NewRequestWithContext(a.Context(), http.MethodGet, a.url+path, nil)
@@ -174,7 +200,7 @@ func (a *explained) get(path string, cookies ...string) (status int, cookie, bod
 
 var articles = regexp.MustCompile(`(?s)<article>.*?</article>`)
 
-// want checks that the newest entry on the page says all of texts.
+// want checks that the newest entry on the page contains all texts.
 func (a *explained) want(about string, texts ...string) {
 	a.Helper()
 	status, _, body := a.get(pageAt)
@@ -188,7 +214,7 @@ func (a *explained) want(about string, texts ...string) {
 		}
 	}
 	if strings.Contains(body, pageAt) {
-		a.Errorf("%s: the page shows requests of its own", about)
+		a.Errorf("%s: the page shows its own requests", about)
 	}
 }
 
@@ -233,7 +259,7 @@ func TestWhyWasILoggedOut(t *testing.T) {
 				"last seen at "+touched.Format("2006-01-02 15:04:05"))
 
 			_, cookie, _ = a.get("/do/login")
-			if err := a.sessions.RevokeUser(t.Context(), "ann"); err != nil {
+			if _, err := a.sessions.RevokeUser(t.Context(), "ann"); err != nil {
 				t.Fatal(err)
 			}
 			a.want("the revocation", "Outside of requests", "Revoked<")
@@ -246,12 +272,12 @@ func TestWhyWasILoggedOut(t *testing.T) {
 			a.get("/do/logout", cookie)
 			a.want("logout", "Logout<")
 			a.get("/do/read", cookie)
-			a.want("after the logout", "its own request has logged it out")
+			a.want("after the logout", "its own request logged it out")
 		})
 	}
 }
 
-// TestWhyWasILoggedOutOverPlainHTTP: the Secure cookie that does not come back.
+// TestWhyWasILoggedOutOverPlainHTTP: the Secure cookie does not come back.
 func TestWhyWasILoggedOutOverPlainHTTP(t *testing.T) {
 	for framework, mount := range mounts {
 		t.Run(framework, func(t *testing.T) {

@@ -17,16 +17,17 @@ import (
 	"github.com/satchel-go/satchel/core"
 	"github.com/satchel-go/satchel/core/adaptertest"
 	"github.com/satchel-go/satchel/core/memstore"
+	"github.com/satchel-go/satchel/core/sealed"
 )
 
 // FuzzL1SEC31SEC32SEC33SEC36OneVerdict sends the same bytes as a Cookie header
-// to all four frameworks, over TCP, and demands one verdict: the same status,
-// the same session or none, a Set-Cookie from all or from none. A server may refuse
-// by itself what HTTP does not allow in a header, and only that.
+// to all frameworks, over TCP, and demands one verdict: the same status,
+// the same session or none, a Set-Cookie from all or from none. A server itself may
+// refuse what HTTP does not allow in a header, and only that.
 //
 // In the header, {T} stands for a token, {U} for another session's, {N} for the
-// cookie's name, {0} to {2} for the parts of a token that is split. A
-// line break begins another Cookie line, or with a blank after it a continuation.
+// cookie's name, {0} to {2} for the parts of a split token. A line break begins
+// another Cookie line, or a continuation if a blank follows.
 func FuzzL1SEC31SEC32SEC33SEC36OneVerdict(f *testing.F) {
 	for _, header := range verdictSeeds {
 		for mode := range byte(4) {
@@ -41,7 +42,7 @@ func FuzzL1SEC31SEC32SEC33SEC36OneVerdict(f *testing.F) {
 		side, path := server, "/read"
 		if mode&1 != 0 {
 			side = sealed
-			if mode&2 != 0 { // what is written lies in cookies alone
+			if mode&2 != 0 { // whatever is written is in cookies alone
 				path = "/write"
 			}
 		}
@@ -52,10 +53,10 @@ func FuzzL1SEC31SEC32SEC33SEC36OneVerdict(f *testing.F) {
 	})
 }
 
-// headerNames are ways to write the header's name, and what is not it.
+// headerNames are spellings of the header's name, and names that are not it.
 var headerNames = []string{"Cookie", "cookie", "COOKIE", "Cookie2", "Coo\u212aie", "Cookie "}
 
-// verdictSeeds are headers in which parsers have differed.
+// verdictSeeds are headers on which parsers have differed.
 var verdictSeeds = []string{
 	"", "{N}={T}", "{N}={0}; {N}-1={1}; {N}-2={2}", "a=b; {N}={T}; c=d", "{N}={T}; {N}={U}", "{N}={U}\n{N}={T}", "{N}={T}; {N}={T}", "x=y\n{N}={T}",
 	"{N}={T};{N}=", "{N}=; {N}={T}", "{N}=\"{T}\"", "{N} = {T} ", "\t{N}\t=\t{T}\t", "{N}={T}\n \t; a=b", "{N}=\n {T}", "a\n ={N}={T}", "{N}=%22{T}",
@@ -65,8 +66,8 @@ var verdictSeeds = []string{
 	"{N}-1={1}; {N}-2={2}; {N}={0}; {N}-2={2}", "{N}=~1~{T}", "{N}=~2~{T}", "{N}-1={T}", "{N}={T}; {N}-1=x", "é={T}; {N}={T}", "\x7f={N}; {N}={T}", "\xe2\x80\x83{N}={T}",
 }
 
-// TestVerdictsDiffer shows that a framework which reads headers in its own way
-// is noticed.
+// TestVerdictsDiffer shows that the test notices a framework that reads headers
+// in its own way.
 func TestVerdictsDiffer(t *testing.T) {
 	d := newField(t, serverSide(t))
 	sound := d.servers[2].addr
@@ -95,14 +96,14 @@ func TestVerdictsDiffer(t *testing.T) {
 		d.servers[2].addr = proxy.Listener.Addr().String()
 		d.servers[2].hangUp()
 		if d.judge(t, "/read", "Cookie", header) == "" {
-			t.Errorf("%s: nobody noticed", name)
+			t.Errorf("%s: not noticed", name)
 		}
 		d.servers[2].hangUp()
 		proxy.Close()
 	}
 	d.servers[2].addr = refusing(t)
 	if d.judge(t, "/read", "Cookie", "a=b") == "" || d.judge(t, "/read", "Cookie", "a=\x01") != "" {
-		t.Error("a server may refuse what is no header, and nothing else")
+		t.Error("a server may refuse what is not a header, and nothing else")
 	}
 }
 
@@ -113,7 +114,7 @@ func refusing(t *testing.T) string {
 	return s.Listener.Addr().String()
 }
 
-// field is the four frameworks with the same sessions.
+// field is the frameworks with the same sessions.
 type field struct {
 	servers []*verdictServer
 	marks   *strings.Replacer
@@ -122,26 +123,23 @@ type field struct {
 const verdictName = "__Host-session"
 
 func serverSide(f testing.TB) core.Backend {
-	store, err := memstore.NewWith(memstore.Config{SweepInterval: -1})
-	if err != nil {
-		f.Fatal(err)
-	}
+	store := memstore.New(memstore.Config{SweepInterval: -1})
 	f.Cleanup(func() { _ = store.Close() })
 	return core.ServerSide(store)
 }
 
 func clientSide(f testing.TB) core.Backend {
-	keys, err := core.ParseKeyring(core.GenerateKey())
+	keys, err := sealed.ParseKeyring(sealed.GenerateKey())
 	if err != nil {
 		f.Fatal(err)
 	}
-	return core.ClientSide(core.NewCookieSealer(keys))
+	return core.ClientSide(sealed.Cookie(keys))
 }
 
 func newField(f testing.TB, backend core.Backend) *field {
 	m, err := core.New(backend, core.Config{
 		IdleTimeout: core.NoTimeout, Lifetime: core.NoTimeout, LoadTimeout: time.Minute, CommitTimeout: time.Minute,
-		Observer: func(context.Context, core.Event) {},
+		Observer: func(context.Context, core.Event) {}, Cookie: core.Cookie{MaxParts: 5},
 	})
 	if err != nil {
 		f.Fatal(err)
@@ -195,7 +193,7 @@ func (d *field) token(f testing.TB, value string) (parts []string) {
 	return parts
 }
 
-// maxVerdictHeader is what all servers read.
+// maxVerdictHeader is a size that all servers read.
 const maxVerdictHeader = 60 << 10
 
 func (d *field) expand(header string) string {
@@ -205,7 +203,7 @@ func (d *field) expand(header string) string {
 	return header
 }
 
-// judge sends one request to all, and says who differs from whom.
+// judge sends one request to all, and says which of them differ.
 func (d *field) judge(t *testing.T, path, name, header string) (complaint string) {
 	var lines strings.Builder
 	for i, line := range strings.Split(header, "\n") {
@@ -224,7 +222,7 @@ func (d *field) judge(t *testing.T, path, name, header string) (complaint string
 	first, by := "", ""
 	for _, s := range d.servers {
 		got, refused := s.ask(t, request, patience)
-		if !allowed { // what a server takes for its end is not for the next request to find
+		if !allowed { // the next request must not find what a server took for the end of this one
 			s.hangUp()
 		}
 		switch {
@@ -273,7 +271,7 @@ func newVerdictServer(f testing.TB, name string, app adaptertest.App) *verdictSe
 	ended := make(chan struct{})
 	go func() {
 		defer close(ended)
-		_ = app.Serve(l) // it ends by Shutdown, with an error in some frameworks
+		_ = app.Serve(l) // ends by Shutdown, with an error in some frameworks
 	}()
 	f.Cleanup(func() {
 		s.hangUp()
@@ -292,8 +290,8 @@ func (s *verdictServer) hangUp() {
 	}
 }
 
-// ask returns the verdict on a request, and whether the server itself has
-// refused it.
+// ask returns the verdict on a request, and whether the server itself refused
+// it.
 func (s *verdictServer) ask(t *testing.T, request string, patience time.Duration) (verdict string, refused bool) {
 	if s.conn == nil {
 		conn, err := new(net.Dialer).DialContext(context.WithoutCancel(t.Context()), "tcp", s.addr)
@@ -317,10 +315,10 @@ func (s *verdictServer) ask(t *testing.T, request string, patience time.Duration
 		s.hangUp()
 	}
 	refused = response.StatusCode == http.StatusBadRequest
-	if err != nil { // which is no matter where the server has left the rest of the request unread
+	if err != nil { // no matter if the server has left the rest of the request unread
 		return err.Error(), refused
 	}
-	// How many cookies there are, and which, depends on the session alone.
+	// How many cookies there are, and which, depends only on the session.
 	var names []string
 	for _, c := range response.Cookies() {
 		names = append(names, fmt.Sprintf("%s:%d", c.Name, c.MaxAge))

@@ -1,5 +1,5 @@
-// Package examples holds programs that use Satchel: the smallest application
-// worth reading in echo, gin, fiber and nethttp, and a server to test with in probe.
+// Package examples holds programs that use Satchel: a small application in
+// echo5, echo, gin, fiber3, fiber and nethttp, and a server to test with in probe.
 //
-//	go run ./examples/echo
+//	go run ./examples/echo5
 package examples

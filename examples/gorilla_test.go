@@ -22,10 +22,10 @@ import (
 	"github.com/satchel-go/satchel/core/gorillastore"
 	"github.com/satchel-go/satchel/echoadapter"
 	"github.com/satchel-go/satchel/ginadapter"
-	"github.com/satchel-go/satchel/internal/redistest"
+	"github.com/satchel-go/satchel/internal/testing/redistest"
 )
 
-// basket is a type of an application that has sessions of gorilla's.
+// basket is a type of an application on gorilla's sessions.
 type basket struct {
 	Pears int
 	Note  string
@@ -33,7 +33,7 @@ type basket struct {
 
 func init() { gob.Register(basket{}) }
 
-// legacy is a session of a library that Satchel takes over from.
+// legacy is a session of a library that Satchel replaces.
 type legacy interface {
 	Get(key any) any
 	Set(key, v any)
@@ -42,7 +42,7 @@ type legacy interface {
 	Save() error
 }
 
-// legacyHandlers are what an application does with it, by path.
+// legacyHandlers do what an application does with it, by path.
 var legacyHandlers = map[string]func(s legacy) string{
 	"/fill": func(s legacy) string {
 		s.Set("n", 41)
@@ -62,7 +62,7 @@ var legacyHandlers = map[string]func(s legacy) string{
 	},
 }
 
-// satchelHandlers are what the same application does with Satchel.
+// satchelHandlers do what the same application does with Satchel.
 var satchelHandlers = map[string]func(s *core.Session) string{
 	"/read": func(s *core.Session) string {
 		n, _ := core.Get[int](s, "n")
@@ -149,7 +149,7 @@ func ginSatchel(m *core.Manager) http.Handler {
 	return g
 }
 
-// ginFiles is gorilla's FilesystemStore as gin-contrib needs it.
+// ginFiles is gorilla's FilesystemStore as a store of gin-contrib's.
 type ginFiles struct{ *sessions.FilesystemStore }
 
 func (f ginFiles) Options(o ginsessions.Options) { f.FilesystemStore.Options = o.ToGorillaOptions() }
@@ -181,8 +181,8 @@ func (b *browser) get(app http.Handler, path, want string) {
 	}
 }
 
-// TestGorillaApplications has applications on echo-contrib/session and on
-// gin-contrib/sessions take turns with the same ones on Satchel.
+// TestGorillaApplications lets applications on echo-contrib/session and
+// gin-contrib/sessions share sessions in turn with the same ones on Satchel.
 func TestGorillaApplications(t *testing.T) {
 	addr := redistest.Shared(t).Addr()
 	client := redis.NewClient(&redis.Options{Addr: addr})
@@ -217,7 +217,7 @@ func TestGorillaApplications(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			if c.backend == nil {
-				c.backend = gorillastore.From(c.store)
+				c.backend = gorillastore.From(c.store, gorillastore.FromConfig{})
 			}
 			config := core.Config{}
 			config.Cookie.Name = "session"

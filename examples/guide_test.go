@@ -7,18 +7,20 @@ import (
 	"testing"
 )
 
-// migrationGuide is a program around the functions in the guide.
+// migrationGuide wraps the functions of the guide in a program.
 const migrationGuide = `package main
 
 import (
 	"log"
 	"time"
 
+	"github.com/gorilla/sessions"
 	"github.com/redis/go-redis/v9"
 
 	"github.com/satchel-go/satchel/core"
 	"github.com/satchel-go/satchel/core/goredisstore"
 	"github.com/satchel-go/satchel/core/gorillastore"
+	"github.com/satchel-go/satchel/core/sealed"
 )
 
 func main() {

@@ -16,27 +16,38 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"github.com/satchel-go/satchel/core"
+	"github.com/satchel-go/satchel/core/filestore"
 	"github.com/satchel-go/satchel/core/goredisstore"
 	"github.com/satchel-go/satchel/core/gorillastore"
 	"github.com/satchel-go/satchel/core/memstore"
-	"github.com/satchel-go/satchel/internal/redistest"
+	"github.com/satchel-go/satchel/core/sealed"
+	"github.com/satchel-go/satchel/internal/testing/redistest"
 )
 
-// migration is one move of live sessions, in the steps in which it is deployed.
+// migration is a move of live sessions, deployed in steps.
 type migration struct {
 	from, to   core.Backend
 	cookieFrom bool           // sessions are in cookies: requests of one browser must not overlap
 	cookieTo   bool           //
-	legacy     sessions.Store // what wrote the sessions, if it was not Satchel
+	sharedFrom bool           // sessions are in RedisCompatible: requests of one browser must not overlap while they move there
+	sharedTo   bool           //
+	overlap    bool           // they overlap all the same, to show what is lost
+	legacy     sessions.Store // the library that wrote the sessions, if it was not Satchel
 }
 
-// migrations are the moves that promise to log nobody out.
+// migrations are the moves that promise to keep everybody logged in.
 var migrations = map[string]func(t *testing.T, client *redis.Client) migration{
 	"memory to redis": func(t *testing.T, client *redis.Client) migration {
 		return migration{from: inMemory(t), to: inRedis(t, client)}
 	},
 	"redis to memory": func(t *testing.T, client *redis.Client) migration {
 		return migration{from: inRedis(t, client), to: inMemory(t)}
+	},
+	"files to redis": func(t *testing.T, client *redis.Client) migration {
+		return migration{from: core.ServerSide(inFiles(t, nil)), to: inRedis(t, client)}
+	},
+	"memory to files": func(t *testing.T, _ *redis.Client) migration {
+		return migration{from: inMemory(t), to: core.ServerSide(inFiles(t, nil))}
 	},
 	"memory to cookie": func(t *testing.T, _ *redis.Client) migration {
 		return migration{from: inMemory(t), to: inCookie(t), cookieTo: true}
@@ -50,15 +61,33 @@ var migrations = map[string]func(t *testing.T, client *redis.Client) migration{
 	"redis to cookie": func(t *testing.T, client *redis.Client) migration {
 		return migration{from: inRedis(t, client), to: inCookie(t), cookieTo: true}
 	},
+	"redis to postgres": func(t *testing.T, client *redis.Client) migration {
+		return migration{from: inRedis(t, client), to: inSQL(t, "postgres")}
+	},
+	"memory to sqlite": func(t *testing.T, _ *redis.Client) migration {
+		return migration{from: inMemory(t), to: inSQL(t, "sqlite")}
+	},
+	"cookie to mariadb": func(t *testing.T, _ *redis.Client) migration {
+		return migration{from: inCookie(t), to: inSQL(t, "mariadb"), cookieFrom: true}
+	},
+	"sqlite to postgres": func(t *testing.T, _ *redis.Client) migration {
+		return migration{from: inSQL(t, "sqlite"), to: inSQL(t, "postgres")}
+	},
+	"postgres to cookie": func(t *testing.T, _ *redis.Client) migration {
+		return migration{from: inSQL(t, "postgres"), to: inCookie(t), cookieTo: true}
+	},
+	"mariadb to redis": func(t *testing.T, client *redis.Client) migration {
+		return migration{from: inSQL(t, "mariadb"), to: inRedis(t, client)}
+	},
 	"gorilla's CookieStore to redis": func(t *testing.T, client *redis.Client) migration {
 		store := sessions.NewCookieStore(key("hash"), key("block"))
-		return migration{from: gorillastore.Cookie(key("hash"), key("block")), to: inRedis(t, client), cookieFrom: true, legacy: store}
+		return migration{from: gorillastore.Cookie(store, gorillastore.CookieConfig{}), to: inRedis(t, client), cookieFrom: true, legacy: store}
 	},
 	"RedisCompatible to redis": func(t *testing.T, client *redis.Client) migration {
-		return migration{from: inRedisstore(t, client), to: inRedis(t, client)}
+		return migration{from: inRedisstore(t, client), to: inRedis(t, client), sharedFrom: true}
 	},
 	"redis to RedisCompatible": func(t *testing.T, client *redis.Client) migration {
-		return migration{from: inRedis(t, client), to: inRedisstore(t, client)}
+		return migration{from: inRedis(t, client), to: inRedisstore(t, client), sharedTo: true}
 	},
 	"redisstore to redis": func(t *testing.T, client *redis.Client) migration {
 		prefix := redistest.UniquePrefix(t)
@@ -68,7 +97,7 @@ var migrations = map[string]func(t *testing.T, client *redis.Client) migration{
 		}
 		store.KeyPrefix(prefix)
 		config := gorillastore.CompatibleConfig{KeyPrefix: prefix, Timeout: time.Minute}
-		return migration{from: gorillastore.RedisCompatible(client, config), to: inRedis(t, client), legacy: store}
+		return migration{from: gorillastore.RedisCompatible(client, config), to: inRedis(t, client), sharedFrom: true, legacy: store}
 	},
 }
 
@@ -79,9 +108,24 @@ func inRedisstore(t *testing.T, client *redis.Client) core.Backend {
 
 func inMemory(t *testing.T) core.Backend {
 	t.Helper()
-	store := memstore.New()
+	store := memstore.New(memstore.Config{})
 	t.Cleanup(func() { _ = store.Close() })
 	return core.ServerSide(store)
+}
+
+// inFiles returns a store with this clock, nil for the real one.
+func inFiles(t *testing.T, now func() time.Time) *filestore.Store {
+	t.Helper()
+	store, err := filestore.Open(t.TempDir(), filestore.Config{Now: now})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := store.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return store
 }
 
 func inRedis(t *testing.T, client *redis.Client) core.Backend {
@@ -89,15 +133,26 @@ func inRedis(t *testing.T, client *redis.Client) core.Backend {
 	return core.ServerSide(goredisstore.New(client, goredisstore.Config{Prefix: redistest.UniquePrefix(t), Timeout: time.Minute}))
 }
 
+func inSQL(t *testing.T, name string) core.Backend {
+	t.Helper()
+	for _, d := range sqlDatabases {
+		if d.Name == name {
+			return core.ServerSide(d.Store(t, nil))
+		}
+	}
+	t.Fatalf("no database %s", name)
+	return nil
+}
+
 func inCookie(t *testing.T) core.Backend {
 	t.Helper()
 	secret := make([]byte, 32)
 	_, _ = cryptorand.Read(secret) // never fails
-	keys, err := core.NewKeyring(secret)
+	keys, err := sealed.NewKeyring(secret)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return core.ClientSide(core.NewCookieSealer(keys))
+	return core.ClientSide(sealed.Cookie(keys))
 }
 
 // deployed are the versions of the application, in the order of a migration.
@@ -105,12 +160,15 @@ type deployed struct {
 	before, ready, during, after fleet // the old backend, Migrating(to, from), Migrating(from, to), the new one
 
 	stats *core.Migration // of during
+	clock *atomic.Int64   // how far the servers' clocks are ahead
 }
 
 func (m migration) deploy(t *testing.T) deployed {
 	t.Helper()
+	d := deployed{stats: core.Migrating(m.from, m.to), clock: new(atomic.Int64)}
+	now := func() time.Time { return time.Now().Add(time.Duration(d.clock.Load())) }
 	start := func(b core.Backend) fleet {
-		config := core.Config{InsecureAllowHTTP: true, MaxFlashes: 1000, MaxBytes: 1 << 20, LoadTimeout: time.Minute, CommitTimeout: time.Minute}
+		config := core.Config{InsecureAllowHTTP: true, MaxFlashes: 1000, MaxBytes: 1 << 20, LoadTimeout: time.Minute, CommitTimeout: time.Minute, Now: now}
 		config.Cookie.Name = "session"
 		manager, err := core.New(b, config)
 		if err != nil {
@@ -118,7 +176,6 @@ func (m migration) deploy(t *testing.T) deployed {
 		}
 		return newFleet(t, manager)
 	}
-	d := deployed{stats: core.Migrating(m.from, m.to)}
 	if m.legacy != nil {
 		d.before = newGorillaFleet(t, m.legacy)
 	} else {
@@ -128,12 +185,12 @@ func (m migration) deploy(t *testing.T) deployed {
 	return d
 }
 
-// step is a rolling deployment: requests go to one version of the application
-// at first, and to the other one in the end.
+// step is a rolling deployment: at first requests reach one version of the
+// application, in the end the other one.
 type step struct {
 	name     string
 	from, to fleet
-	writes   []bool // which of the backends are written meanwhile: the old one, the new one
+	writes   []bool // which backends are written in this step: the old one, the new one
 	legacy   bool   // gorilla/sessions runs
 }
 
@@ -155,17 +212,30 @@ func (d deployed) steps() (forward, back []step) {
 	return forward, back
 }
 
+// apart are the steps forth and back if all servers of one stop before those of the next start.
+func (d deployed) apart() []step {
+	return []step{
+		{"a", d.before, d.before, []bool{true, false}, true},
+		{"d", d.during, d.during, []bool{false, true}, false},
+		{"s", d.ready, d.ready, []bool{true, false}, false},
+		{"t", d.before, d.before, []bool{true, false}, true},
+	}
+}
+
 // lanes is how many requests of one browser may overlap in a step: one where
-// the last response wins, which is in cookies and with gorilla/sessions.
+// the last response wins, as in cookies and with gorilla/sessions, and where
+// sessions may move to RedisCompatible.
 func (m migration) lanes(s step) int {
 	old, new := s.writes[0], s.writes[1]
-	if old && m.cookieFrom || new && m.cookieTo || m.legacy != nil && s.legacy {
+	last := old && m.cookieFrom || new && m.cookieTo || m.legacy != nil && s.legacy
+	scatter := old && m.sharedFrom && !s.legacy || new && m.sharedTo
+	if last || scatter && !m.overlap {
 		return 1
 	}
 	return 4
 }
 
-// run sends the traffic of a step. Then one visitor, who came for that, logs out.
+// run sends the traffic of a step. Then the visitor who came for that logs out.
 func (s step) run(t *testing.T, visitors []*visitor, leaver *visitor, lanes int) {
 	t.Helper()
 	const requests = 3
@@ -197,7 +267,7 @@ func (s step) run(t *testing.T, visitors []*visitor, leaver *visitor, lanes int)
 	all.Wait()
 }
 
-// TestMigrationsUnderTraffic moves live sessions, forth and back, while their
+// TestMigrationsUnderTraffic moves live sessions, back and forth, while their
 // browsers send requests to servers of all frameworks.
 func TestMigrationsUnderTraffic(t *testing.T) {
 	client := redis.NewClient(&redis.Options{Addr: redistest.Shared(t).Addr()})
@@ -220,17 +290,26 @@ func TestMigrationsUnderTraffic(t *testing.T) {
 				_, back := d.steps()
 				m.visit(t, d, back, d.before)
 			})
+			m := begin(t, client)
+			if !m.sharedFrom && !m.sharedTo {
+				return
+			}
+			t.Run("K1_apart", func(t *testing.T) {
+				d := m.deploy(t)
+				m.visit(t, d, d.apart(), d.before)
+			})
 		})
 	}
 }
 
-// visit has visitors log in, go through all steps, and find in the end what they
-// wrote and who they are.
+// visit lets visitors log in and go through all steps. In the end they must find
+// what they wrote, and still be logged in.
 func (m migration) visit(t *testing.T, d deployed, steps []step, last fleet) []*visitor {
 	t.Helper()
 	visitors, leavers := make([]*visitor, 4), make([]*visitor, len(steps))
 	for i := range visitors {
 		visitors[i] = newVisitor(t, fmt.Sprint("user", i))
+		visitors[i].mayLeave = m.overlap
 	}
 	for i := range leavers {
 		leavers[i] = newVisitor(t, fmt.Sprint("leaver", i))
@@ -239,7 +318,13 @@ func (m migration) visit(t *testing.T, d deployed, steps []step, last fleet) []*
 		v.ask(d.before, http.MethodPost, "/login", "user", v.user)
 	}
 	for i, s := range steps {
-		if i > 0 { // who came for this step has been here in the ones before
+		if m.overlap && i == len(steps)-1 { // a late answer's token works a minute after the move
+			d.clock.Add(int64(2 * time.Minute))
+			for _, v := range visitors {
+				v.ask(s.from, http.MethodGet, "/look")
+			}
+		}
+		if i > 0 { // visitors for this step were here in the ones before, too
 			for _, v := range leavers[i:] {
 				v.mark(s.from, "early-"+s.name)
 			}
@@ -247,7 +332,9 @@ func (m migration) visit(t *testing.T, d deployed, steps []step, last fleet) []*
 		s.run(t, visitors, leavers[i], m.lanes(s))
 	}
 	for _, v := range visitors {
-		v.check(last)
+		if !m.overlap {
+			v.check(last)
+		}
 	}
 	for _, v := range leavers {
 		for _, at := range []fleet{d.during, last} {

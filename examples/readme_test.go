@@ -11,21 +11,23 @@ import (
 	"testing"
 )
 
-// backendSetup is a program around the expressions in the README's first table.
+// backendSetup wraps the expressions of the README's first table in a program.
 const backendSetup = `package main
 
 import (
 	"os"
 
+	"github.com/gorilla/sessions"
 	"github.com/satchel-go/satchel/core"
 	"github.com/satchel-go/satchel/core/goredisstore"
 	"github.com/satchel-go/satchel/core/gorillastore"
 	"github.com/satchel-go/satchel/core/memstore"
+	"github.com/satchel-go/satchel/core/sealed"
 )
 
 func main() {
 	%s
-	keyPairs := [][]byte{nil, nil}
+	cookieStore := sessions.NewCookieStore(nil, nil)
 	_, _ = keys, client
 	backends := []core.Backend{
 		%s,
@@ -34,15 +36,15 @@ func main() {
 }
 `
 
-// handlers is a program around the lines in the README that set and show a flash.
+// handlers wraps the README's lines that set and show a flash in a program.
 const handlers = `package main
 
 import (
 	"net/http"
 
-	"github.com/labstack/echo/v4"
+	"github.com/labstack/echo/v5"
 	"github.com/satchel-go/satchel/core"
-	"github.com/satchel-go/satchel/echoadapter"
+	"github.com/satchel-go/satchel/echov5adapter"
 )
 
 func main() {

@@ -10,68 +10,97 @@
 //	})
 //
 // Set ReadBufferSize as above: Fiber answers 431 when the head of a request is
-// larger, and its default of 4,096 bytes is too small for a client-side session, whose
-// cookie may have almost as many by itself.
+// larger. Its default of 4,096 bytes is too small for a client-side session,
+// whose cookie alone may be almost that long.
 //
 // The middleware loads the session, and commits it when the handlers have
-// returned; Fiber sends the response after that. Errors that handlers return are answered by
-// the application's ErrorHandler inside the middleware, so that the commit sees their status;
-// middleware outside sees no error. Put the recover middleware outside. Where the
-// encryptcookie middleware is outside, except the session's cookie from it.
+// returned; Fiber sends the response after that. The application's ErrorHandler
+// answers errors that handlers return inside the middleware, so that the commit
+// sees their status; middleware outside gets no error, and asks [HandlerError].
+// Put the recover middleware outside. If the encryptcookie middleware is outside, exclude the
+// session's cookie from it.
 //
 // Body stream writers run beside or after the commit, when the Ctx is already
-// gone: take the session out of the Ctx before, and only read it in there. The same holds for
-// handlers of hijacked connections and WebSockets. A response to a hijack has a
-// session cookie only if its status is 101.
+// gone. Take the session from the Ctx beforehand, and only read it in the
+// writer. The same holds for handlers of hijacked connections and WebSockets.
+// The response of a hijacked connection has a session cookie only if its status
+// is 101.
 //
-// Code that has only a [context.Context] finds the session with
-// [core.FromContext] in c.UserContext(). Handlers of net/http behind Fiber's
-// adaptor middleware find it with m.FromContext in their request's.
+// Code that has only a [context.Context] finds the session by calling
+// [core.FromContext] with c.UserContext(). Handlers of net/http behind Fiber's
+// adaptor middleware find it by calling it with their request's context.
 package fiberadapter
 
 import (
+	"context"
+	"errors"
+	"strings"
+	"sync"
+
 	"github.com/gofiber/fiber/v2"
 
 	"github.com/satchel-go/satchel/core"
 )
 
-// Option changes what Middleware does.
+// Option changes what Middleware does. An option with a nil function changes nothing.
 type Option func(*options)
 
 type options struct {
 	onError func(*fiber.Ctx, error) error
+	skip    func(*fiber.Ctx) bool
 }
 
-// OnError answers requests whose session could not be loaded or committed,
-// instead of [core.Refuse]. The response is as empty as before the handler ran.
-// An error that f returns goes to the application's ErrorHandler.
+// OnError makes f answer requests whose session could not be loaded or committed,
+// instead of [core.ErrorResponseFor]. f gets the response as it was before the handler ran.
+// The application's ErrorHandler handles an error that f returns.
 func OnError(f func(c *fiber.Ctx, err error) error) Option {
-	return func(o *options) { o.onError = f }
+	return func(o *options) {
+		if f != nil {
+			o.onError = f
+		}
+	}
 }
 
-// Middleware gives every request a session of m. Mounted twice, it works once.
-// Two Managers with one cookie name panic at the first request.
+// Skip makes the middleware leave out the requests for which f returns true, such as
+// pictures and scripts. They have no session, need no store, and survive its outage.
+func Skip(f func(c *fiber.Ctx) bool) Option {
+	return func(o *options) {
+		if f != nil {
+			o.skip = f
+		}
+	}
+}
+
+// Middleware gives every request a session of m. If it is mounted twice for one
+// Manager, the inner one does nothing. Two Managers with the same cookie name
+// panic at the first request.
 func Middleware(m *core.Manager, opts ...Option) fiber.Handler {
 	if m == nil {
 		panic("fiberadapter: Middleware: the Manager is nil: make one with core.New, and check its error")
 	}
-	o := options{onError: refuse}
+	o := options{onError: refuse, skip: func(*fiber.Ctx) bool { return false }}
 	for _, opt := range opts {
 		opt(&o)
 	}
+	if t := m.Traits(); fiber.IsChild() && t.Local && !t.ClientSide {
+		m.Misconfigured("each of Fiber's Prefork processes has sessions of its own, because the store is in memory: " +
+			"use a store that processes share, such as Redis, or turn Prefork off")
+	}
+	var first sync.Once
 	return func(c *fiber.Ctx) error {
-		if _, ok := m.FromContext(c.UserContext()); ok {
+		if _, ok := m.FromContext(c.UserContext()); ok || o.skip(c) {
 			return c.Next()
 		}
+		first.Do(func() { checkHeadLimit(c, m) })
 		x := &exchange{m: m, onError: o.onError}
 		if err := x.load(c); err != nil {
 			x.answer(err)
 			return nil
 		}
 		defer x.close()
-		c.SetUserContext(x.session.Context())
-		c.Context().SetUserValue(m, &x.session) // where handlers of net/http look, through Fiber's adaptor
+		carry(x.session.Context(), c, &x.session)
 		if err := c.Next(); err != nil {
+			c.Locals(errorKey{}, err)
 			handle(c, err) // in here, so that the commit sees its status
 		}
 		x.finish()
@@ -79,31 +108,77 @@ func Middleware(m *core.Manager, opts ...Option) fiber.Handler {
 	}
 }
 
+// checkHeadLimit reports a session cookie that may be too large for the server.
+func checkHeadLimit(c *fiber.Ctx, m *core.Manager) {
+	m.CheckHeadLimit(c.UserContext(), c.App().Config().ReadBufferSize, "fiber.Config.ReadBufferSize")
+}
+
 // handle answers err as Fiber itself does.
 func handle(c *fiber.Ctx, err error) {
-	if c.App().ErrorHandler(c, err) != nil {
+	if c.App().ErrorHandler(c, withStatus(err)) != nil {
 		_ = c.SendStatus(fiber.StatusInternalServerError) // it never fails
 	}
 }
 
+// withStatus gives an error of the core the status with which the middleware itself
+// would answer it. The application's ErrorHandler may decide otherwise.
+func withStatus(err error) error {
+	r := core.ErrorResponseFor(err)
+	if own := (*fiber.Error)(nil); r.Status == fiber.StatusInternalServerError || errors.As(err, &own) {
+		return err
+	}
+	return &statusError{fiber.NewError(r.Status, strings.TrimSpace(r.Body)), err}
+}
+
+// statusError is a [fiber.Error] that still is the error of the core. Its text is the
+// answer's, because Fiber's own ErrorHandler sends it to the client.
+type statusError struct {
+	answer *fiber.Error
+	err    error
+}
+
+// Error implements error.
+func (e *statusError) Error() string { return e.answer.Error() }
+
+// Unwrap returns both errors.
+func (e *statusError) Unwrap() []error { return []error{e.answer, e.err} }
+
 func refuse(c *fiber.Ctx, err error) error {
-	r := core.Refuse(err)
+	r := core.ErrorResponseFor(err)
 	c.Set(fiber.HeaderContentType, r.ContentType)
 	c.Set(fiber.HeaderXContentTypeOptions, "nosniff")
 	return c.Status(r.Status).SendString(r.Body)
 }
 
-// Session returns the request's session, the innermost one if there are
-// several. Without the middleware it panics.
+// errorKey is where HandlerError finds what the handlers have returned.
+type errorKey struct{}
+
+// HandlerError returns the error that handlers inside the middleware have returned,
+// or nil. It is for loggers and the like outside, which get no error: the application's
+// ErrorHandler has already answered it.
+func HandlerError(c *fiber.Ctx) error {
+	inRequest(c)
+	err, _ := c.Locals(errorKey{}).(error)
+	return err
+}
+
+// Session returns the request's session, or the innermost one of several.
+// Without the middleware it panics.
 func Session(c *fiber.Ctx) *core.Session {
+	inRequest(c)
 	s, ok := TrySession(c)
-	if !ok && c.Context() == nil {
-		panic("fiberadapter: the request is over and its Ctx is gone: call Session before the handler returns, and keep what it returns")
-	}
 	if !ok {
-		panic("fiberadapter: no session in this request: wrap the handler with fiberadapter.Middleware")
+		panic("fiberadapter: no session in this request: wrap the handler with fiberadapter.Middleware; " +
+			"if it is, Skip leaves this request out, or code inside has replaced the request's context: derive the new context from the old")
 	}
 	return s
+}
+
+// inRequest panics if Fiber has taken c back.
+func inRequest(c *fiber.Ctx) {
+	if c.Context() == nil {
+		panic("fiberadapter: the request is over and its Ctx is gone: call the adapter before the handler returns, and keep what it returns")
+	}
 }
 
 // TrySession is Session for handlers that also work without the middleware.
@@ -114,12 +189,14 @@ func TrySession(c *fiber.Ctx) (*core.Session, bool) {
 	return core.FromContext(c.UserContext())
 }
 
-// SessionOf returns m's session, where several Managers serve a request.
-// Without m's middleware it panics.
+// SessionOf returns the request's session of m, for requests with several
+// Managers. Without m's middleware it panics.
 func SessionOf(c *fiber.Ctx, m *core.Manager) *core.Session {
+	inRequest(c)
 	s, ok := m.FromContext(c.UserContext())
 	if !ok {
-		panic("fiberadapter: no session of this Manager in this request: wrap the handler with fiberadapter.Middleware of the same Manager")
+		panic("fiberadapter: no session of this Manager in this request: wrap the handler with fiberadapter.Middleware of the same Manager; " +
+			"if it is, Skip leaves this request out, or code inside has replaced the request's context: derive the new context from the old")
 	}
 	return s
 }
@@ -127,5 +204,13 @@ func SessionOf(c *fiber.Ctx, m *core.Manager) *core.Session {
 // WithSession makes s the session of c, to test handlers without the
 // middleware. See [core.Manager.NewSession].
 func WithSession(c *fiber.Ctx, s *core.Session) {
-	c.SetUserContext(core.NewContext(c.UserContext(), s))
+	inRequest(c)
+	carry(core.NewContext(c.UserContext(), s), c, s)
+}
+
+// carry puts s into both contexts of a request: the user's, and fasthttp's own. The
+// latter is what net/http handlers behind Fiber's adaptor middleware get.
+func carry(ctx context.Context, c *fiber.Ctx, s *core.Session) {
+	c.SetUserContext(ctx)
+	s.CarryIn(c.Context().SetUserValue)
 }

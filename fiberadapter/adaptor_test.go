@@ -10,11 +10,11 @@ import (
 
 	"github.com/satchel-go/satchel/core"
 	"github.com/satchel-go/satchel/core/httpadapter"
-	"github.com/satchel-go/satchel/internal/adapterunit"
+	"github.com/satchel-go/satchel/internal/testing/adapterunit"
 )
 
-// Handlers and libraries of net/http, behind Fiber's adaptor middleware, share
-// the request's session.
+// net/http handlers and libraries behind Fiber's adaptor middleware share the
+// request's session.
 func TestHandlersOfNetHTTP(t *testing.T) {
 	m, _ := adapterunit.ServerSide(t, core.Config{})
 	app := fiber.New()
@@ -23,6 +23,9 @@ func TestHandlersOfNetHTTP(t *testing.T) {
 		return c.Next()
 	}, adaptor.HTTPHandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		s := httpadapter.SessionOf(r, m)
+		if s != httpadapter.Session(r) {
+			t.Error("Session and SessionOf do not agree")
+		}
 		fromFiber, _ := core.Get[string](s, "fiber")
 		before, _ := core.Get[string](s, "http")
 		s.Set("http", "2")
@@ -34,6 +37,6 @@ func TestHandlersOfNetHTTP(t *testing.T) {
 	r := request(t, app, "/", "")
 	r.Wants(t, 200, "1")
 	request(t, app, "/", r.Cookie(t)).Wants(t, 200, "12")
-	// Fiber uses its Ctx again: the next client gets nothing of this one's.
+	// Fiber reuses its Ctx: the next client must see nothing of this one's session.
 	request(t, app, "/", "").Wants(t, 200, "1")
 }

@@ -16,7 +16,7 @@ import (
 
 // A flash survives the redirect and is shown once.
 func Example() {
-	sessions, err := core.New(core.ServerSide(memstore.New()), core.Config{})
+	sessions, err := core.New(core.ServerSide(memstore.New(memstore.Config{})), core.Config{})
 	if err != nil {
 		panic(err)
 	}
@@ -40,7 +40,7 @@ func Example() {
 		_, _ = fmt.Sscan(request, &method, &path)
 		r := httptest.NewRequestWithContext(context.Background(), method, path, nil)
 		r.Header.Set("Cookie", cookie)
-		r.Header.Set("X-Forwarded-Proto", "https") // as a proxy says it
+		r.Header.Set("X-Forwarded-Proto", "https") // as a proxy would send it
 		res, err := app.Test(r)
 		if err != nil {
 			panic(err)
@@ -62,7 +62,7 @@ func Example() {
 
 // A handler is tested without the middleware.
 func ExampleWithSession() {
-	sessions, err := core.New(core.ServerSide(memstore.New()), core.Config{})
+	sessions, err := core.New(core.ServerSide(memstore.New(memstore.Config{})), core.Config{})
 	if err != nil {
 		panic(err)
 	}

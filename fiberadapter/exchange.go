@@ -13,59 +13,74 @@ import (
 	"github.com/satchel-go/satchel/core"
 )
 
-// exchange is one request and its response, as the core sees them. It is one
-// allocation, never reused, and lets go of the Ctx when the request ends. What Fiber
-// returns are views of buffers that are used again: whatever leaves this file is a copy.
+// exchange is one request and its response, as the core sees them. It is a
+// single allocation, never reused, and drops the Ctx when the request ends.
+// Fiber returns views of buffers that it reuses, so whatever leaves this file is
+// a copy.
 type exchange struct {
 	session core.Session
 	m       *core.Manager
 	onError func(*fiber.Ctx, error) error
 	c       *fiber.Ctx
 	ctx     context.Context
-	outer   fasthttp.ResponseHeader // what the response had before
+
+	response *fasthttp.Response
+	outer    fasthttp.ResponseHeader // the response's header before the handler
 }
 
 var _ core.Exchange = (*exchange)(nil)
 
 // load loads the session.
 func (x *exchange) load(c *fiber.Ctx) error {
-	x.c, x.ctx = c, c.UserContext()
-	c.Response().Header.CopyTo(&x.outer) // allocates only if something is set
+	x.c, x.response, x.ctx = c, c.Response(), c.UserContext()
+	x.response.Header.CopyTo(&x.outer) // allocates only if something is set
 	return x.m.LoadInto(&x.session, x)
 }
 
 // finish commits and ends the request.
 func (x *exchange) finish() {
-	if err := x.m.Commit(x, &x.session, x.status()); err != nil {
+	if err := x.m.Commit(x, &x.session, x.status()); err != nil && x.sent() == nil {
 		x.answer(err)
 	}
 	x.m.Finish(&x.session)
-	x.c = nil
+	x.c, x.response = nil, nil
 }
 
-// status is the one that the client will see. Who hijacks the connection may
-// have silenced the response; only a 101 is sure to be sent.
+// status returns the status that the client will see. A handler that hijacks the
+// connection may have suppressed the response; only a 101 is sure to be sent. After
+// a timeout no cookie can be set.
 func (x *exchange) status() int {
-	status := x.c.Response().StatusCode()
+	if sent := x.sent(); sent != nil {
+		x.response = new(fasthttp.Response) // not the handler's
+		if status := sent.StatusCode(); status >= fiber.StatusInternalServerError {
+			return status // rolls back
+		}
+		return core.StatusHijacked
+	}
+	status := x.response.StatusCode()
 	if x.c.Context().Hijacked() && status != fiber.StatusSwitchingProtocols {
 		return core.StatusHijacked
 	}
 	return status
 }
 
-// answer answers an error of the session. Nothing is sent before the
-// middleware returns, so there is nothing to take back but what ResetResponse has dropped.
+// sent returns nil or, after a timeout, the response that fasthttp sends: a copy
+// made before the commit. The handler may still be running, and using the Ctx.
+func (x *exchange) sent() *fasthttp.Response { return x.c.Context().LastTimeoutErrorResponse() }
+
+// answer answers an error of the session. Nothing is sent before the middleware
+// returns, so what ResetResponse dropped is all there is to take back.
 func (x *exchange) answer(err error) {
 	if err := x.onError(x.c, err); err != nil {
 		handle(x.c, err)
 	}
 }
 
-// close is for defer: after a handler that panicked, it rolls the session's
-// changes back. After finish it does nothing.
+// close is for defer: after a handler panicked, it rolls the session's changes
+// back. After finish it does nothing.
 func (x *exchange) close() {
 	x.m.Abort(x, &x.session)
-	x.c = nil
+	x.c, x.response = nil, nil
 }
 
 // Context implements [core.Exchange].
@@ -80,7 +95,7 @@ func (x *exchange) Method() string {
 	return utils.CopyString(method)
 }
 
-// RequestPath implements [core.RequestPather].
+// RequestPath implements [core.Exchange].
 func (x *exchange) RequestPath() string { return utils.CopyString(x.c.Path()) }
 
 // Secure implements [core.Exchange].
@@ -96,13 +111,22 @@ func (x *exchange) RemoteIP() string {
 	return host
 }
 
-// RequestHeader implements [core.Exchange].
-func (x *exchange) RequestHeader(name string) string { return utils.CopyString(x.c.Get(name)) }
+// RequestHeader implements [core.Exchange]. With DisableHeaderNormalizing, Fiber finds
+// a header only as its client, or a proxy that writes all names small, has spelt it.
+func (x *exchange) RequestHeader(name string) string {
+	value := x.c.Get(name)
+	if value == "" && x.c.App().Config().DisableHeaderNormalizing {
+		if lines := x.RequestHeaderLines(name); len(lines) > 0 {
+			return lines[0]
+		}
+	}
+	return utils.CopyString(value)
+}
 
 // ResponseHeader implements [core.Exchange].
 func (x *exchange) ResponseHeader(name string) string {
 	var joined strings.Builder
-	for i, value := range x.c.Response().Header.PeekAll(name) {
+	for i, value := range x.response.Header.PeekAll(name) {
 		if i > 0 {
 			joined.WriteString(", ")
 		}
@@ -113,33 +137,40 @@ func (x *exchange) ResponseHeader(name string) string {
 
 // SetResponseHeader implements [core.Exchange].
 func (x *exchange) SetResponseHeader(name, value string) {
-	h := &x.c.Response().Header
+	h := &x.response.Header
 	h.Del(name) // Set would replace the first line and leave the others
 	h.Set(name, value)
 }
 
-// ReplaceSetCookie implements [core.Exchange].
-func (x *exchange) ReplaceSetCookie(old, line string) {
-	h := &x.c.Response().Header
-	if old != "" {
-		var lines []string
-		h.VisitAllCookie(func(_, value []byte) { lines = append(lines, string(value)) })
-		if i := slices.Index(lines, old); i >= 0 {
-			h.DelAllCookies()
-			for _, other := range slices.Delete(lines, i, i+1) {
-				h.Add(fiber.HeaderSetCookie, other)
-			}
+// ReplaceSetCookies implements [core.Exchange]. Handlers inside have returned by
+// then, and see nothing of the lines.
+func (x *exchange) ReplaceSetCookies(lines []string, ours func(line string) bool) (matched int) {
+	h := &x.response.Header
+	h.VisitAllCookie(func(_, value []byte) { //nolint:staticcheck // the oldest fasthttp that the adapter works with has no Cookies
+		if ours(utils.UnsafeString(value)) {
+			matched++
 		}
+	})
+	if matched > 0 && len(lines) > 0 {
+		var others []string
+		h.VisitAllCookie(func(_, value []byte) { //nolint:staticcheck // the oldest fasthttp that the adapter works with has no Cookies
+			if line := string(value); !ours(line) {
+				others = append(others, line)
+			}
+		})
+		h.DelAllCookies()
+		lines = append(others, lines...)
 	}
-	if line != "" {
+	for _, line := range lines {
 		h.Add(fiber.HeaderSetCookie, line)
 	}
+	return matched
 }
 
-// ResetResponse implements [core.Exchange]: the header is again what it was
-// before the handler, and the body is gone, a stream included.
+// ResetResponse implements [core.Exchange]: it restores the header from before
+// the handler and drops the body, even a stream.
 func (x *exchange) ResetResponse() {
-	res := x.c.Response()
+	res := x.response
 	res.ResetBody()
 	x.outer.CopyTo(&res.Header)
 }

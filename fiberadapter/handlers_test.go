@@ -12,7 +12,7 @@ import (
 	"github.com/satchel-go/satchel/core"
 	"github.com/satchel-go/satchel/core/sessiontest"
 	"github.com/satchel-go/satchel/fiberadapter"
-	"github.com/satchel-go/satchel/internal/handlerstest"
+	"github.com/satchel-go/satchel/internal/testing/handlerstest"
 )
 
 func TestHandlers(t *testing.T) {
@@ -20,7 +20,7 @@ func TestHandlers(t *testing.T) {
 }
 
 func served(app *fiber.App) handlerstest.Doer {
-	return func(c *sessiontest.Client, r *http.Request) *http.Response { return c.Test(app, r) }
+	return func(c *sessiontest.Client, r *http.Request) *http.Response { return sessiontest.DoFiber(c, app, r) }
 }
 
 func signupApp(m *core.Manager) handlerstest.Doer {
@@ -62,7 +62,7 @@ func cartApp(m *core.Manager) handlerstest.Doer {
 	return served(app)
 }
 
-// Without the middleware, the handler's session is the client's.
+// Without the middleware, the handler gets the client's session.
 func TestHandlerWithoutTheMiddleware(t *testing.T) {
 	alice := sessiontest.New(t).Login("alice")
 	app := fiber.New()

@@ -10,13 +10,14 @@
 //
 // The middleware loads the session, and commits it before the first byte of
 // the response, with the status that Gin has recorded by then. Put gin.Recovery
-// outside. Put middleware that renders c.Errors inside: the commit comes before what
-// is outside, and counts errors that nobody has rendered as a 500, which rolls back.
+// outside. Put middleware that renders c.Errors inside: the commit precedes
+// anything outside. If an error is not rendered by then, and the status is still 200, the
+// middleware records the error's: what [core.ErrorResponseFor] says, mostly 500, which rolls back.
 //
-// Code that has only a [context.Context] finds the session with
-// [core.FromContext] in c.Request.Context(); in c itself only if the engine has
-// ContextWithFallback. A copy made by c.Copy has the session too: it can be
-// read there after the request, but no longer written.
+// Code that has only a [context.Context] finds the session by calling
+// [core.FromContext] with c.Request.Context(). Calling it with c itself works
+// only if the engine has ContextWithFallback. A copy made by c.Copy has the
+// session too: after the request, code can read it there but not write it.
 package ginadapter
 
 import (
@@ -26,32 +27,51 @@ import (
 	"github.com/satchel-go/satchel/core/httpadapter"
 )
 
-// Option changes what Middleware does.
+// Option changes what Middleware does. An option with a nil function changes nothing.
 type Option func(*options)
 
 type options struct {
 	onError func(*gin.Context, error)
+	skip    func(*gin.Context) bool
 }
 
-// OnError answers requests whose session could not be loaded or committed,
-// instead of [core.Refuse]. The response is as empty as before the handler ran.
+// OnError makes f answer requests whose session could not be loaded or committed,
+// instead of [core.ErrorResponseFor]. f gets the response as it was before the handler ran.
 func OnError(f func(c *gin.Context, err error)) Option {
-	return func(o *options) { o.onError = f }
+	return func(o *options) {
+		if f != nil {
+			o.onError = f
+		}
+	}
 }
 
-// Middleware gives every request a session of m. Mounted twice, it works once.
-// Two Managers with one cookie name panic at the first request.
+// Skip makes the middleware leave out the requests for which f returns true, such as
+// pictures and scripts. They have no session, need no store, and survive its outage.
+func Skip(f func(c *gin.Context) bool) Option {
+	return func(o *options) {
+		if f != nil {
+			o.skip = f
+		}
+	}
+}
+
+// Middleware gives every request a session of m. If it is mounted twice for one
+// Manager, the inner one does nothing. Two Managers with the same cookie name
+// panic at the first request.
 func Middleware(m *core.Manager, opts ...Option) gin.HandlerFunc {
 	if m == nil {
 		panic("ginadapter: Middleware: the Manager is nil: make one with core.New, and check its error")
 	}
-	o := options{onError: refuse}
+	o := options{onError: refuse, skip: func(*gin.Context) bool { return false }}
 	for _, opt := range opts {
 		opt(&o)
 	}
 	return func(c *gin.Context) {
 		if _, ok := m.FromContext(c.Request.Context()); ok {
 			again(c, m)
+			return
+		}
+		if o.skip(c) {
 			return
 		}
 		w := &writer{m: m, c: c, real: c.Writer, onError: o.onError}
@@ -68,14 +88,15 @@ func Middleware(m *core.Manager, opts ...Option) gin.HandlerFunc {
 	}
 }
 
-func refuse(c *gin.Context, err error) { httpadapter.WriteRefusal(c.Writer, err) }
+func refuse(c *gin.Context, err error) { httpadapter.WriteErrorResponse(c.Writer, err) }
 
-// Session returns the request's session, the innermost one if there are
-// several. Without the middleware it panics.
+// Session returns the request's session, or the innermost one of several.
+// Without the middleware it panics.
 func Session(c *gin.Context) *core.Session {
 	s, ok := TrySession(c)
 	if !ok {
-		panic("ginadapter: no session in this request: wrap the handler with ginadapter.Middleware")
+		panic("ginadapter: no session in this request: wrap the handler with ginadapter.Middleware; " +
+			"if it is, Skip leaves this request out, or code inside has replaced the request's context: derive the new context from the old")
 	}
 	return s
 }
@@ -85,12 +106,13 @@ func TrySession(c *gin.Context) (*core.Session, bool) {
 	return core.FromContext(c.Request.Context())
 }
 
-// SessionOf returns m's session, where several Managers serve a request.
-// Without m's middleware it panics.
+// SessionOf returns the request's session of m, for requests with several
+// Managers. Without m's middleware it panics.
 func SessionOf(c *gin.Context, m *core.Manager) *core.Session {
 	s, ok := m.FromContext(c.Request.Context())
 	if !ok {
-		panic("ginadapter: no session of this Manager in this request: wrap the handler with ginadapter.Middleware of the same Manager")
+		panic("ginadapter: no session of this Manager in this request: wrap the handler with ginadapter.Middleware of the same Manager; " +
+			"if it is, Skip leaves this request out, or code inside has replaced the request's context: derive the new context from the old")
 	}
 	return s
 }

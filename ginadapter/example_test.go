@@ -15,7 +15,7 @@ import (
 
 // A flash survives the redirect and is shown once.
 func Example() {
-	sessions, err := core.New(core.ServerSide(memstore.New()), core.Config{})
+	sessions, err := core.New(core.ServerSide(memstore.New(memstore.Config{})), core.Config{})
 	if err != nil {
 		panic(err)
 	}
@@ -40,7 +40,7 @@ func Example() {
 		_, _ = fmt.Sscan(request, &method, &path)
 		r := httptest.NewRequestWithContext(context.Background(), method, path, nil)
 		r.Header.Set("Cookie", cookie)
-		r.Header.Set("X-Forwarded-Proto", "https") // as a proxy says it
+		r.Header.Set("X-Forwarded-Proto", "https") // as a proxy would send it
 		w := httptest.NewRecorder()
 		e.ServeHTTP(w, r)
 		if line := w.Header().Get("Set-Cookie"); line != "" {
@@ -56,7 +56,7 @@ func Example() {
 
 // A handler is tested without the middleware.
 func ExampleWithSession() {
-	sessions, err := core.New(core.ServerSide(memstore.New()), core.Config{})
+	sessions, err := core.New(core.ServerSide(memstore.New(memstore.Config{})), core.Config{})
 	if err != nil {
 		panic(err)
 	}

@@ -9,7 +9,7 @@ import (
 	"github.com/gin-gonic/gin"
 
 	"github.com/satchel-go/satchel/core"
-	"github.com/satchel-go/satchel/internal/adapterunit"
+	"github.com/satchel-go/satchel/internal/testing/adapterunit"
 )
 
 type (
@@ -25,7 +25,7 @@ var unit = adapterunit.Framework[ctx, layer]{
 	SessionOf:   SessionOf,
 	TrySession:  TrySession,
 	WithSession: WithSession,
-	Middleware:  func(m *core.Manager) layer { return Middleware(m) },
+	Middleware:  func(m *core.Manager) layer { return Middleware(m, OnError(nil), Skip(nil)) },
 	OnError: func(m *core.Manager, f func(ctx, error) error) layer {
 		return Middleware(m, OnError(func(c ctx, err error) { _ = f(c, err) }))
 	},
@@ -64,7 +64,7 @@ func serve(tb testing.TB, handler func(ctx) error, cookie string, around ...laye
 	return adapterunit.Request(tb, e, "/", cookie)
 }
 
-// serveUnknown answers one request that no route is for.
+// serveUnknown answers one request that matches no route.
 func serveUnknown(tb testing.TB, around ...layer) reply {
 	tb.Helper()
 	e := gin.New()

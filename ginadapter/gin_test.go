@@ -2,6 +2,7 @@ package ginadapter
 
 import (
 	"errors"
+	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -12,12 +13,12 @@ import (
 	"github.com/gin-gonic/gin"
 
 	"github.com/satchel-go/satchel/core"
-	"github.com/satchel-go/satchel/internal/adapterunit"
+	"github.com/satchel-go/satchel/internal/testing/adapterunit"
 )
 
-// While body is held back, the writer says what a handler expects of it.
+// While the body is held back, the writer reports what a handler expects.
 func TestWriterWhileHolding(t *testing.T) {
-	m := adapterunit.ClientSide(t)
+	m := adapterunit.ClientSide(t, core.Config{})
 	cookie := unit.Stored(t, m, func(s *core.Session) { s.Flash("info", "hello") })
 	r := serve(t, func(c *gin.Context) error {
 		w := c.Writer
@@ -37,7 +38,7 @@ func TestWriterWhileHolding(t *testing.T) {
 	r.Cookie(t)
 }
 
-// Ways to write that Gin's own writer sees, or nobody.
+// These ways to write reach Gin's own writer, or none.
 func TestGinWays(t *testing.T) {
 	m, _ := adapterunit.ServerSide(t, core.Config{})
 	for name, c := range map[string]struct {
@@ -70,19 +71,19 @@ func TestGinWays(t *testing.T) {
 	}
 }
 
-// An OnError that writes without a status does not answer with the handler's.
+// If OnError writes without a status, the handler's status is not used.
 func TestC3OnErrorWithoutAStatus(t *testing.T) {
 	m, _ := adapterunit.ServerSide(t, core.Config{})
 	r := serve(t, func(c *gin.Context) error {
-		Session(c).Set("k", make(chan int)) // fails the commit
+		Session(c).Set("k", make(chan int)) // makes the commit fail
 		c.Redirect(303, "/to")
 		return nil
 	}, "", Middleware(m, OnError(func(c *gin.Context, _ error) { _, _ = c.Writer.WriteString("sorry") })))
 	r.Wants(t, 200, "sorry")
 }
 
-// Gin takes informational headers for the response; with sessions it does
-// not, and what follows without a status is a 200.
+// Gin takes an informational header for the response. With sessions it does not,
+// and a response that follows without a status is a 200.
 func TestEarlyHints(t *testing.T) {
 	m, _ := adapterunit.ServerSide(t, core.Config{})
 	e := gin.New()
@@ -118,7 +119,7 @@ func TestEarlyHints(t *testing.T) {
 	}
 }
 
-// A part of a file is sent with the status that was recorded for it.
+// Part of a file is sent with the status that was recorded for it.
 func TestFileRange(t *testing.T) {
 	name := filepath.Join(t.TempDir(), "file.txt")
 	if err := os.WriteFile(name, []byte("0123456789"), 0o600); err != nil {
@@ -139,7 +140,7 @@ func TestFileRange(t *testing.T) {
 	got.Cookie(t)
 }
 
-// Errors that nobody has rendered roll back; rendered ones go by their status.
+// Unrendered errors roll back; for rendered ones, the status decides.
 func TestPendingErrors(t *testing.T) {
 	for name, c := range map[string]struct {
 		fail   func(*gin.Context)
@@ -169,7 +170,96 @@ func TestPendingErrors(t *testing.T) {
 	}
 }
 
-// Other handlers of the chain do not run if the session could not be loaded.
+// Without a renderer, a pending error has its status; the client sees the one that
+// the commit has seen.
+func TestPendingErrorWithoutARenderer(t *testing.T) {
+	m, _ := adapterunit.ServerSide(t, core.Config{})
+	for status, err := range map[int]error{
+		500: errors.New("no"), 503: fmt.Errorf("commit: %w", core.ErrConflict), 409: core.ErrSessionLimit,
+	} {
+		r := serve(t, func(c *gin.Context) error {
+			_ = c.Error(err)
+			return nil
+		}, "", Middleware(m))
+		r.Wants(t, status, "")
+	}
+}
+
+// A handler that notes an error for the log and then answers has answered, also
+// where the answer has no body, as a redirect after a form.
+func TestC4RecordedStatusIsTheAnswer(t *testing.T) {
+	m, _ := adapterunit.ServerSide(t, core.Config{})
+	for want, answer := range map[int]gin.HandlerFunc{
+		303: func(c *gin.Context) { c.Redirect(303, "/form") },
+		204: func(c *gin.Context) { c.Status(204) },
+		422: func(c *gin.Context) { c.Status(422) },
+		502: func(c *gin.Context) { c.Status(502) },
+	} {
+		e := gin.New()
+		e.POST("/", Middleware(m), func(c *gin.Context) {
+			Session(c).Flash("error", "Try again.")
+			_ = c.Error(errors.New("for the log"))
+			answer(c)
+		})
+		w := httptest.NewRecorder()
+		e.ServeHTTP(w, httptest.NewRequestWithContext(t.Context(), http.MethodPost, "/", nil))
+		if stored := w.Header().Get("Set-Cookie") != ""; w.Code != want || stored != (want < 500) {
+			t.Errorf("C4: %d, want %d; stored: %v", w.Code, want, stored)
+		}
+	}
+}
+
+// leaver leaves its writer in place, and has a header to take back when Gin writes
+// the body of its own page through it.
+type leaver struct{ gin.ResponseWriter }
+
+func (w leaver) Write(b []byte) (int, error) {
+	if len(w.Header().Values("Set-Cookie")) > 0 {
+		b = []byte("the cookie can be seen")
+	}
+	w.Header().Del("Content-Encoding")
+	w.Header().Set("X-Late", "yes")
+	return w.ResponseWriter.Write(b)
+}
+
+// What a writer that stays in place changes in the header is still sent, and it
+// does not see the session's cookie.
+func TestC7WriterThatStaysInPlace(t *testing.T) {
+	m, _ := adapterunit.ServerSide(t, core.Config{})
+	leave := func(c *gin.Context) {
+		Session(c).Set("k", "v")
+		c.Header("Content-Encoding", "gzip")
+		c.Writer = leaver{c.Writer}
+		c.Next()
+		_ = c.Writer.Header()
+	}
+	r := serveUnknown(t, Middleware(m), leave)
+	r.Wants(t, 404, "404 page not found")
+	r.WantsHeader(t, "Content-Encoding")
+	r.WantsHeader(t, "X-Late", "yes")
+	r.Cookie(t)
+}
+
+// The answer to a panic takes the place of what was held back, through whatever writer.
+func TestPanicWhileHoldingBehindAnotherWriter(t *testing.T) {
+	m := adapterunit.ClientSide(t, core.Config{})
+	cookie := unit.Stored(t, m, func(s *core.Session) { s.Flash("info", "hello") })
+	answer := func(c *gin.Context) {
+		defer func() {
+			if recover() != nil {
+				c.String(500, "sorry")
+			}
+		}()
+		c.Next()
+	}
+	serve(t, func(c *gin.Context) error {
+		c.Writer = leaver{c.Writer}
+		c.String(200, "half a page")
+		panic("boom")
+	}, cookie, answer, Middleware(m)).Wants(t, 500, "sorry")
+}
+
+// The other handlers of the chain do not run if the session could not be loaded.
 func TestAbortsOnLoadError(t *testing.T) {
 	m, s := adapterunit.ServerSide(t, core.Config{})
 	cookie := unit.Stored(t, m, func(s *core.Session) { s.Set("k", "v") })
@@ -184,7 +274,44 @@ func TestAbortsOnLoadError(t *testing.T) {
 	}
 }
 
-// A request that is handled anew, at another path, goes through our writer too.
+// bracketed marks what its middleware sends, as one that compresses does.
+type bracketed struct{ gin.ResponseWriter }
+
+func (w *bracketed) WriteString(s string) (int, error) { return w.Write([]byte(s)) }
+func (w *bracketed) Write(b []byte) (int, error) {
+	return w.ResponseWriter.Write(fmt.Appendf(nil, "[%s]", b))
+}
+
+// A request that is handled again passes through all middleware again: what wraps the
+// writer outside or inside does so once more, and the session is still in time.
+func TestC7HandleContextBehindOtherWriters(t *testing.T) {
+	bracket := func(c *gin.Context) {
+		c.Writer = &bracketed{c.Writer}
+		c.Next()
+	}
+	for _, chain := range []func(gin.HandlerFunc) []gin.HandlerFunc{
+		func(s gin.HandlerFunc) []gin.HandlerFunc { return []gin.HandlerFunc{bracket, s} },
+		func(s gin.HandlerFunc) []gin.HandlerFunc { return []gin.HandlerFunc{s, bracket} },
+		func(s gin.HandlerFunc) []gin.HandlerFunc { return []gin.HandlerFunc{s, bracket, s} },
+	} {
+		m, _ := adapterunit.ServerSide(t, core.Config{})
+		e := gin.New()
+		e.Use(chain(Middleware(m))...)
+		e.GET("/old", func(c *gin.Context) {
+			c.Request.URL.Path = "/new"
+			e.HandleContext(c)
+		})
+		e.GET("/new", func(c *gin.Context) {
+			Session(c).Set("k", "v")
+			c.String(201, "new")
+		})
+		r := adapterunit.Request(t, e, "/old", "")
+		r.Wants(t, 201, "[new]")
+		r.Cookie(t)
+	}
+}
+
+// A request that is handled again, at another path, uses our writer too.
 func TestHandleContext(t *testing.T) {
 	for name, answer := range map[string]gin.HandlerFunc{
 		"text":   func(c *gin.Context) { c.String(201, "new") },
@@ -211,7 +338,7 @@ func TestHandleContext(t *testing.T) {
 	}
 }
 
-// With several Managers, each finds its own writer again.
+// With several Managers, each still finds its own writer.
 func TestHandleContextWithTwoManagers(t *testing.T) {
 	m, _ := adapterunit.ServerSide(t, core.Config{})
 	other, _ := adapterunit.ServerSide(t, core.Config{Cookie: core.Cookie{Name: "__Host-other"}})
@@ -233,7 +360,7 @@ func TestHandleContextWithTwoManagers(t *testing.T) {
 	}
 }
 
-// Mounted twice, it commits when the outer one is done: middleware between
+// If the middleware is mounted twice, the outer one commits. Middleware between
 // the two can still use the session after the handlers.
 func TestTwiceWithMiddlewareBetween(t *testing.T) {
 	m, _ := adapterunit.ServerSide(t, core.Config{})
@@ -247,8 +374,8 @@ func TestTwiceWithMiddlewareBetween(t *testing.T) {
 	r.Cookie(t)
 }
 
-// A copy of the context, for goroutines that outlive the request, can read
-// the session and cannot write it.
+// A copy of the context, for goroutines that outlive the request, can read the
+// session but not write it.
 func TestCopy(t *testing.T) {
 	m, _ := adapterunit.ServerSide(t, core.Config{})
 	var c2 *gin.Context
@@ -273,7 +400,7 @@ func TestCopy(t *testing.T) {
 	<-done
 }
 
-// Gin's own writer is back when the middleware returns, also after a panic.
+// The middleware restores Gin's own writer when it returns, even after a panic.
 func TestWriterIsRestored(t *testing.T) {
 	m, _ := adapterunit.ServerSide(t, core.Config{})
 	for name, handler := range map[string]gin.HandlerFunc{

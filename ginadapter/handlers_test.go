@@ -10,7 +10,7 @@ import (
 	"github.com/satchel-go/satchel/core"
 	"github.com/satchel-go/satchel/core/sessiontest"
 	"github.com/satchel-go/satchel/ginadapter"
-	"github.com/satchel-go/satchel/internal/handlerstest"
+	"github.com/satchel-go/satchel/internal/testing/handlerstest"
 )
 
 func TestHandlers(t *testing.T) {
@@ -51,7 +51,7 @@ func cartApp(m *core.Manager) handlerstest.Doer {
 	return served(e)
 }
 
-// Without the middleware, the handler's session is the client's.
+// Without the middleware, the handler gets the client's session.
 func TestHandlerWithoutTheMiddleware(t *testing.T) {
 	alice := sessiontest.New(t).Login("alice")
 	c, _ := gin.CreateTestContext(httptest.NewRecorder())

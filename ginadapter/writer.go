@@ -14,8 +14,8 @@ import (
 )
 
 // writer is an Exchange that is a [gin.ResponseWriter]. Gin only records the
-// status in WriteHeader; the response begins with one of the other methods, and with it
-// the commit. What Gin writes after the chain, it writes to the real writer.
+// status in WriteHeader. The response begins with one of the other methods,
+// which therefore commit. After the chain, Gin writes to the real writer.
 type writer struct {
 	httpadapter.Exchange
 	ctx     writerContext
@@ -23,6 +23,7 @@ type writer struct {
 	c       *gin.Context
 	real    gin.ResponseWriter
 	onError func(*gin.Context, error)
+	asked   bool // for a Pusher
 }
 
 var (
@@ -30,7 +31,7 @@ var (
 	_ httpadapter.ErrorAnswerer = (*writer)(nil)
 )
 
-// writerContext leads from a request's context to its writer.
+// writerContext is a request's context through which its writer can be found.
 type writerContext struct {
 	context.Context
 	w *writer
@@ -52,57 +53,70 @@ func (w *writer) context() context.Context {
 	return &w.ctx
 }
 
-// again runs the handlers of a request that has its session already. Gin's
-// HandleContext has put its own writer back, and sends the response when these
-// handlers return.
+// again runs the handlers of a request that already has its session. Gin's
+// HandleContext has restored its own writer, which middleware outside may have wrapped
+// once more, and sends the response when these handlers return.
 func again(c *gin.Context, m *core.Manager) {
 	w, ok := c.Request.Context().Value(writerKey{m}).(*writer)
-	if !ok || w.c != c || c.Writer != w.real {
+	if !ok || w.c != c || w.around(c.Writer) {
 		c.Next()
 		return
 	}
+	w.real = c.Writer
+	w.SetWriter(w.real)
 	c.Writer = w
 	c.Next()
 	w.Finish(w.final())
 }
 
-// AnswerError implements [httpadapter.ErrorAnswerer]. The answer goes through
-// the real writer; afterwards ours is back and refuses what the handler still writes.
+// around reports whether outer is w or passes on to it. Pusher, which has no effect,
+// shows that: wrappers seldom have one of their own.
+func (w *writer) around(outer gin.ResponseWriter) bool {
+	w.asked = false
+	_ = outer.Pusher()
+	return w.asked
+}
+
+// AnswerError implements [httpadapter.ErrorAnswerer]. It answers through the
+// real writer, then restores ours, which refuses anything the handler still writes.
 func (w *writer) AnswerError(err error) {
 	outer := w.c.Writer
 	w.c.Writer = w.real
 	w.real.WriteHeader(http.StatusOK) // not what the handler has recorded
 	w.onError(w.c, err)
-	w.real.WriteHeaderNow() // nothing can be changed from here on
+	w.real.WriteHeaderNow() // from here on nothing can change it
 	w.c.Writer = outer
 }
 
-// close is for defer: it puts the real writer back, also after a panic.
+// close is for defer: even after a panic, it restores the real writer, unless
+// middleware inside has left its own in place.
 func (w *writer) close() {
-	w.c.Writer = w.real
+	if w.c.Writer == gin.ResponseWriter(w) {
+		w.c.Writer = w.real
+	}
 	w.Close()
 }
 
-// begin starts the response, for the Exchange, with the status that Gin has
-// recorded.
-func (w *writer) begin() {
-	if !w.Started() {
-		w.Exchange.WriteHeader(w.real.Status())
-	}
-}
+// begin starts the Exchange's response with the status that Gin has recorded.
+// Afterwards it records the status again, which changes nothing.
+func (w *writer) begin() { w.Exchange.WriteHeader(w.real.Status()) }
 
-// final is the status of a response that the handlers have not begun. Errors
-// that wait for middleware outside to render them are going to be a server error.
+// final is the status of a response that the handlers have not begun. If they have
+// recorded none, a pending error's is recorded; middleware outside may still render it.
+// One that they have recorded is their answer: a redirect after a form writes no body.
 func (w *writer) final() int {
-	if len(w.c.Errors) > 0 {
-		return http.StatusInternalServerError
+	pending := w.c.Errors.Last()
+	if pending == nil || w.Started() || w.real.Status() != http.StatusOK {
+		return w.real.Status()
 	}
-	return w.real.Status()
+	status := core.ErrorResponseFor(pending).Status
+	w.real.WriteHeader(status)
+	return status
 }
 
 // WriteHeader implements [http.ResponseWriter]: it records the status.
 func (w *writer) WriteHeader(status int) {
-	if !w.Started() {
+	if _, held := w.Held(); !held {
 		w.real.WriteHeader(status)
 	}
 }
@@ -119,8 +133,8 @@ func (w *writer) WriteHeaderNow() {
 	}
 }
 
-// inform sends an informational header (1xx) around Gin, which would take it
-// for the response.
+// inform sends an informational header (1xx) past Gin, which would take it for
+// the response.
 func (w *writer) inform(status int) {
 	if inner, ok := w.real.(interface{ Unwrap() http.ResponseWriter }); ok {
 		inner.Unwrap().WriteHeader(status)
@@ -155,23 +169,26 @@ func (w *writer) FlushError() error {
 	return w.Exchange.FlushError()
 }
 
-// Hijack implements [http.Hijacker]. A recorded 101 has been sent by
-// WriteHeaderNow, or will not be sent at all.
+// Hijack implements [http.Hijacker]. A recorded 101 was sent by WriteHeaderNow,
+// or will not be sent at all.
 func (w *writer) Hijack() (net.Conn, *bufio.ReadWriter, error) { return w.Exchange.Hijack() }
 
 // Pusher implements [gin.ResponseWriter].
-func (w *writer) Pusher() http.Pusher { return w.real.Pusher() }
+func (w *writer) Pusher() http.Pusher {
+	w.asked = true
+	return w.real.Pusher()
+}
 
 // Status implements [gin.ResponseWriter].
 func (w *writer) Status() int { return w.real.Status() }
 
-// Written implements [gin.ResponseWriter]: body that is held back counts.
+// Written implements [gin.ResponseWriter]. A body that is held back counts.
 func (w *writer) Written() bool {
 	_, held := w.Held()
 	return held || w.real.Written()
 }
 
-// Size implements [gin.ResponseWriter]: body that is held back counts.
+// Size implements [gin.ResponseWriter]. A body that is held back counts.
 func (w *writer) Size() int {
 	if n, held := w.Held(); held {
 		return n

@@ -8,26 +8,30 @@ import (
 
 	"github.com/satchel-go/satchel/core"
 	"github.com/satchel-go/satchel/core/memstore"
+	"github.com/satchel-go/satchel/core/sealed"
 )
 
-// Backend is where the sessions of a run of the suite are kept. One of Store,
-// Sealer and New is set.
+// Backend says where a run of the suite keeps its sessions. Set one of Store,
+// Sealer and New.
 type Backend struct {
 	Name string
 
-	// Store makes a new, empty store for [core.ServerSide]. It reads the clock
-	// now, if it can.
+	// Store makes a new, empty store for [core.ServerSide]. The store reads the
+	// clock now, if it can.
 	Store func(t *testing.T, now func() time.Time) core.Store
 
 	// Sealer makes a sealer for [core.ClientSide].
 	Sealer func(t *testing.T) core.Sealer
 
-	// New makes a backend that is neither: it must not come from
-	// core.ServerSide, for the suite wraps what it is given.
+	// New makes a backend that is neither. It must not come from core.ServerSide,
+	// because the suite wraps the backend.
 	New func(t *testing.T) core.Backend
 
-	// Limits has the promises that the backend cannot keep, by ID, each with
-	// the reason. Their cases then check what it does instead.
+	// Carrier is how tokens travel. Default the cookie.
+	Carrier core.Carrier
+
+	// Limits has the promises that the backend cannot keep, by ID, each with the
+	// reason. Their cases then check what the backend does instead.
 	Limits map[string]string
 }
 
@@ -36,10 +40,7 @@ func Memory() Backend {
 	return Backend{
 		Name: "memory",
 		Store: func(t *testing.T, now func() time.Time) core.Store {
-			store, err := memstore.NewWith(memstore.Config{Now: now, SweepInterval: -1})
-			if err != nil {
-				t.Fatal(err)
-			}
+			store := memstore.New(memstore.Config{Now: now, SweepInterval: -1})
 			t.Cleanup(func() { _ = store.Close() }) // its error is always nil
 			return store
 		},
@@ -51,11 +52,11 @@ func Cookie() Backend {
 	return Backend{
 		Name: "cookie",
 		Sealer: func(t *testing.T) core.Sealer {
-			keys, err := core.ParseKeyring(core.GenerateKey())
+			keys, err := sealed.ParseKeyring(sealed.GenerateKey())
 			if err != nil {
 				t.Fatal(err)
 			}
-			return core.NewCookieSealer(keys)
+			return sealed.Cookie(keys)
 		},
 		Limits: ClientSideLimits(),
 	}
@@ -68,17 +69,17 @@ func ClientSideLimits() map[string]string {
 }
 
 var clientSideLimits = map[string]string{
-	"K1": "the last response wins: each carries the whole session",
-	"K2": "nothing on the server knows of the logout: a response in flight, or a copied cookie, brings the session back until it expires",
+	"K1": "the last response that wrote wins: each carries the whole session",
+	"K2": "nothing on the server knows of the logout: a write in flight, or a copied cookie, brings the session back until it expires",
 	"K3": "every token that was handed out opens until it expires",
 	"I1": "the token before a login opens until it expires",
 	"I2": "the server does not know which sessions there are: they cannot be listed, counted or ended one by one",
 	"L4": "nothing on the server knows that a token was superseded",
-	"F6": "the last response wins: a flash that an overlapping request added can be lost",
+	"F6": "the last response that wrote wins, and showing a flash is a write: a flash that an overlapping request added can be lost",
 }
 
-// layered returns the backend with faults in between, and the store itself
-// if there is one.
+// layered returns the backend behind a layer of faults, and the store itself if
+// there is one.
 func (b Backend) layered(t *testing.T, now func() time.Time, f *faults) (core.Backend, core.Store) {
 	t.Helper()
 	switch {
@@ -94,43 +95,45 @@ func (b Backend) layered(t *testing.T, now func() time.Time, f *faults) (core.Ba
 	return nil, nil
 }
 
-// wrapBackend puts faults in front of a backend, and keeps its abilities.
+// wrapBackend puts faults in front of a backend and keeps its abilities.
 func wrapBackend(inner core.Backend, f *faults) core.Backend {
 	outer := &faultyBackend{Backend: inner, faults: f}
-	if dir, ok := inner.(core.Directory); ok {
+	if dir, ok := inner.(core.Registry); ok {
 		return struct {
 			*faultyBackend
-			core.Directory
+			core.Registry
 		}{outer, dir}
 	}
 	return outer
 }
 
-// faultyBackend is a backend that can be told to fail. A client-side one is
-// like a sealer: touching is sealing anew, and deleting asks nobody.
+// configured returns what a Manager with c uses for what a fault is around.
+func configured[T any](inner T, c core.Config) (T, error) {
+	if inner, ok := any(inner).(core.Configurable[T]); ok {
+		return inner.WithConfig(c)
+	}
+	return inner, nil
+}
+
+// faultyBackend is a backend that can be told to fail. A client-side one works
+// like a sealer: touching means sealing, and deleting calls nothing.
 type faultyBackend struct {
 	core.Backend
 	faults *faults
 }
 
-// WithConfig implements [core.ConfigurableBackend], for a backend that does.
+// WithConfig implements [core.Configurable], for a backend that does.
 func (b *faultyBackend) WithConfig(c core.Config) (core.Backend, error) {
-	inner := b.Backend
-	if configurable, ok := inner.(core.ConfigurableBackend); ok {
-		var err error
-		if inner, err = configurable.WithConfig(c); err != nil {
-			return nil, err
-		}
-	}
-	return wrapBackend(inner, b.faults), nil
+	inner, err := configured(b.Backend, c)
+	return wrapBackend(inner, b.faults), err
 }
 
 // Load implements [core.Backend].
-func (b *faultyBackend) Load(ctx context.Context, scope core.Scope, token string) (core.Loaded, error) {
+func (b *faultyBackend) Load(ctx context.Context, scope core.Scope, presented core.Tokens) (core.LoadResult, error) {
 	if err := b.faults.before(ctx, opLoad); err != nil {
-		return core.Loaded{}, err
+		return core.LoadResult{}, err
 	}
-	return b.Backend.Load(ctx, scope, token)
+	return b.Backend.Load(ctx, scope, presented)
 }
 
 // Save implements [core.Backend].
@@ -146,13 +149,13 @@ func (b *faultyBackend) Save(ctx context.Context, scope core.Scope, r *core.Reco
 }
 
 // Touch implements [core.Backend].
-func (b *faultyBackend) Touch(ctx context.Context, scope core.Scope, r *core.Record, base core.Handle) (core.Handle, string, error) {
+func (b *faultyBackend) Touch(ctx context.Context, scope core.Scope, r *core.Record, base core.Handle) (core.Handle, core.Tokens, error) {
 	o := opTouch
 	if b.Traits().ClientSide {
 		o = opSave
 	}
 	if err := b.faults.before(ctx, o); err != nil {
-		return nil, "", err
+		return nil, core.Tokens{}, err
 	}
 	return b.Backend.Touch(ctx, scope, r, base)
 }

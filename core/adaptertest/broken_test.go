@@ -12,10 +12,10 @@ import (
 	"github.com/satchel-go/satchel/core/httpadapter/httpapp"
 )
 
-// TestBrokenAdaptersAreCaught shows that the suite can fail: each adapter has
-// one fault, and the cases named for it must find it.
+// TestBrokenAdaptersAreCaught shows that the suite can fail. Each adapter has one
+// fault, and the cases listed for it must find it.
 func TestBrokenAdaptersAreCaught(t *testing.T) {
-	for _, fault := range slices.Concat(faults, checklistFaults) {
+	for _, fault := range slices.Concat(faults, securityFaults) {
 		t.Run(fault.name, func(t *testing.T) {
 			if !fault.alone {
 				t.Parallel()
@@ -42,7 +42,7 @@ type fault struct {
 	wrap     func(http.Handler) http.Handler                                       // around the right middleware
 	handler  func(func(adaptertest.Request) error) func(adaptertest.Request) error // in place of each handler
 	backend  func() adaptertest.Backend                                            // nil: Memory
-	alone    bool                                                                  // with a case that measures
+	alone    bool                                                                  // its cases measure
 	caughtBy []string                                                              // the cases that must fail
 }
 
@@ -81,8 +81,8 @@ func (f fault) newApp() adaptertest.NewApp {
 	}
 }
 
-// through is the right middleware but for the writer, and for noticing that it
-// was mounted before.
+// through is the right middleware, except that it changes the writer and does not
+// notice that it is mounted twice.
 func through(wrap func(*httpadapter.Exchange) http.ResponseWriter) serve {
 	return func(m *core.Manager, next http.Handler, w http.ResponseWriter, r *http.Request) {
 		var x httpadapter.Exchange
@@ -99,7 +99,7 @@ func through(wrap func(*httpadapter.Exchange) http.ResponseWriter) serve {
 // refuser answers errors as the right adapter does.
 type refuser struct{ w http.ResponseWriter }
 
-func (a refuser) AnswerError(err error) { httpadapter.WriteRefusal(a.w, err) }
+func (a refuser) AnswerError(err error) { httpadapter.WriteErrorResponse(a.w, err) }
 
 // silent does not answer errors at all.
 type silent struct{}
@@ -160,7 +160,7 @@ func (w noFlush) FlushError() error {
 	return http.NewResponseController(w.Exchange.Unwrap()).Flush()
 }
 
-// eager commits at the first header, also an informational one.
+// eager commits at the first header, even an informational one.
 type eager struct{ *httpadapter.Exchange }
 
 func (w eager) WriteHeader(status int) {
@@ -170,7 +170,7 @@ func (w eager) WriteHeader(status int) {
 	w.Exchange.WriteHeader(status)
 }
 
-// hasty sends every byte at once, and so holds none back.
+// hasty sends every byte at once and holds none back.
 type hasty struct{ *httpadapter.Exchange }
 
 func (w hasty) Write(b []byte) (int, error) {

@@ -6,8 +6,8 @@ import (
 	"testing"
 )
 
-// TestCases checks the table itself: names are unique and say something, and
-// no promise is without a case.
+// TestCases checks the table itself: names are unique, every case has an
+// explanation, and every promise has a case.
 func TestCases(t *testing.T) {
 	seen, promises, limits := map[string]bool{}, map[string]int{}, map[string]int{}
 	for _, c := range allCases() {
@@ -18,6 +18,9 @@ func TestCases(t *testing.T) {
 		promises[c.id()]++
 		if c.limited != nil {
 			limits[c.id()]++
+		}
+		if c.header && c.cookie != "" {
+			t.Errorf("%s is never run", c.name)
 		}
 		if strings.ContainsAny(c.name, " /") || !strings.HasSuffix(c.why, ".") || c.run == nil {
 			t.Errorf("%s: want a name without spaces and an explanation that is a sentence", c.name)
@@ -36,16 +39,16 @@ func TestCases(t *testing.T) {
 		}
 		delete(limits, id)
 	}
-	delete(limits, "SEC7") // for stores that hold tokens, which gorillastore declares
+	delete(limits, "SEC7") // for stores that hold tokens; gorillastore declares it
 	if len(limits) != 0 {
-		t.Errorf("cases of %v have limited versions that nobody declares", limits)
+		t.Errorf("cases of %v have limited versions that no backend declares", limits)
 	}
 }
 
-// TestLimitsAreLogged checks the line that tells of a limit.
+// TestLimitsAreLogged checks the line that reports a limit.
 func TestLimitsAreLogged(t *testing.T) {
 	for _, c := range allCases() {
-		if c.name != "I2_SEC18_limit_refuses" { // one that needs no server
+		if c.name != "I2_SEC18_limit_refuses" { // a case that needs no server
 			continue
 		}
 		b := Cookie()

@@ -1,9 +1,9 @@
 package adaptertest
 
 import (
-	"io"
 	"maps"
 	"net/http"
+	"net/http/httptrace"
 	"net/url"
 	"slices"
 	"strings"
@@ -14,11 +14,16 @@ import (
 // cookieName is the session cookie's name unless a case chooses another.
 const cookieName = "__Host-session"
 
-// client is a browser with a cookie jar of its own. Secure cookies travel
-// over plain HTTP here, for the suite has no TLS.
+// touchName is the name of the cookie that holds a client-side session's touch.
+const touchName = cookieName + "-touch"
+
+// client is a browser with its own cookie jar, which also has the tokens that travel in
+// headers. It sends Secure cookies over plain
+// HTTP, because the suite has no TLS.
 type client struct {
 	*site
-	http *http.Client
+	http  *http.Client
+	trace *httptrace.ClientTrace // nil for none
 
 	mu  sync.Mutex
 	jar map[string]string
@@ -53,26 +58,29 @@ func (s *site) with(token string) *client {
 	return c
 }
 
-// token returns the session cookie's value, "" if there is none.
+// token returns the session cookie's value, or "" if there is none.
 func (c *client) token() string {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.jar[cookieName]
 }
 
-// cookieHeader returns the jar as a Cookie header.
+// cookieHeader returns the jar as a Cookie header, without what travels in another.
 func (c *client) cookieHeader() string {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	pairs := make([]string, 0, len(c.jar))
 	for name, value := range c.jar {
+		if c.inHeader() && (name == cookieName || name == touchName) {
+			continue
+		}
 		pairs = append(pairs, name+"="+value)
 	}
 	slices.Sort(pairs)
 	return strings.Join(pairs, "; ")
 }
 
-// get and post send a request without a body; header has pairs of name and value.
+// get and post send a request without a body; header holds pairs of name and value.
 func (c *client) get(target string, header ...string) *reply {
 	c.Helper()
 	return c.do("GET", target, header...)
@@ -93,16 +101,16 @@ func (c *client) do(method, target string, header ...string) *reply {
 	return r
 }
 
-// try is do for any goroutine: a failure to answer is in the reply.
+// try is do for any goroutine: if there is no answer, the reply has the error.
 func (c *client) try(method, target string, header ...string) *reply {
 	r := &reply{harness: c.harness}
-	req, err := http.NewRequestWithContext(c.Context(), method, "http://"+c.addr+target, nil)
+	req, err := http.NewRequestWithContext(c.traced(c.Context()), method, "http://"+c.addr+target, nil)
 	if err != nil {
 		r.err = err
 		return r
 	}
-	if cookies := c.cookieHeader(); cookies != "" {
-		req.Header.Set("Cookie", cookies)
+	for name, value := range c.presented() {
+		req.Header.Set(name, value)
 	}
 	for i := 0; i+1 < len(header); i += 2 {
 		req.Header.Set(header[i], header[i+1])
@@ -112,9 +120,7 @@ func (c *client) try(method, target string, header ...string) *reply {
 		r.err = err
 		return r
 	}
-	defer resp.Body.Close() //nolint:errcheck // read to its end
-	body, err := io.ReadAll(resp.Body)
-	r.status, r.header, r.body, r.err = resp.StatusCode, resp.Header, string(body), err
+	r.read(resp)
 	c.keep(r)
 	return r
 }
@@ -124,6 +130,9 @@ func (c *client) try(method, target string, header ...string) *reply {
 func (c *client) keep(r *reply) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	if c.inHeader() {
+		c.keepHeaders(r.header)
+	}
 	seen := map[string]bool{}
 	for _, line := range r.header.Values("Set-Cookie") {
 		name, value, attributes := parseSetCookie(line)
@@ -178,7 +187,18 @@ func (h *harness) result(done <-chan *reply) *reply {
 	return nil
 }
 
-// query writes a target with parameters, given as pairs.
+// during lets do run while a request of c to target waits at g, and returns the
+// request's reply.
+func (c *client) during(g *gate, target string, do func()) *reply {
+	c.Helper()
+	done := c.async(target)
+	c.await(g)
+	do()
+	g.open()
+	return c.result(done)
+}
+
+// query builds a target with parameters, given as pairs.
 func query(path string, pairs ...string) string {
 	q := url.Values{}
 	for i := 0; i+1 < len(pairs); i += 2 {

@@ -12,7 +12,7 @@ import (
 var commitCases = []testCase{
 	{
 		name: "C1_SEC22_visitors_cost_nothing",
-		why:  "Bots and health checks must not fill the store, nor get cookies.",
+		why:  "Bots and health checks must neither fill the store nor get cookies.",
 		run:  visitors,
 	},
 	{
@@ -42,7 +42,7 @@ var commitCases = []testCase{
 	},
 	{
 		name: "C2_setting_the_same_value_is_no_change",
-		why:  "Code that sets what is already there must not write at every request.",
+		why:  "Code that sets what is already there must not cause a write at every request.",
 		run: func(h *harness) {
 			s := h.open(setup{})
 			c := s.client()
@@ -56,7 +56,7 @@ var commitCases = []testCase{
 	},
 	{
 		name: "C1_a_change_is_there_at_the_next_request",
-		why:  "Handlers need not save: set, delete and clear are kept.",
+		why:  "Handlers need not save: what they set, delete and clear is kept.",
 		run: func(h *harness) {
 			c := h.open(setup{}).client()
 			c.set("a", "1")
@@ -72,12 +72,12 @@ var commitCases = []testCase{
 	},
 	{
 		name: "C5_client_hangs_up_in_mid_commit",
-		why:  "What was begun is carried through: half an order is worse than none.",
+		why:  "A commit that has begun is completed: half an order is worse than none.",
 		run:  hangUp,
 	},
 	{
 		name: "C5_commit_has_its_own_deadline",
-		why:  "A store that hangs must not hold requests for ever.",
+		why:  "A store that hangs must not hold up requests for ever.",
 		run: func(h *harness) {
 			s := h.open(setup{core: func(c *core.Config) { c.CommitTimeout = 30 * time.Millisecond }})
 			h.faults.hook(opSave, func(ctx context.Context) error {
@@ -88,12 +88,12 @@ var commitCases = []testCase{
 	},
 	{
 		name: "C7_explicit_commits_any_number",
-		why:  "A handler that needs the answer commits itself; the client still gets one cookie, the last.",
+		why:  "A handler that needs the result calls Commit itself; the client still gets one cookie, the last.",
 		run:  explicitCommits,
 	},
 	{
 		name: "C7_SEC30_one_cookie_whatever_is_done",
-		why:  "Browsers keep one of two cookies of a name, and not always the last.",
+		why:  "Browsers keep one of two cookies with the same name, and not always the last.",
 		run: func(h *harness) {
 			s := h.open(setup{routes: []Route{post("/all", func(r Request) error {
 				s := r.Session()
@@ -124,7 +124,7 @@ func visitors(h *harness) {
 		c.post("/logout").wants(200, "out").setsNothing()
 		s.with(strings.Repeat("x", 64)).get("/get").wants(200, absent).setsNothing()
 		if r := c.get("/blank").wants(200, "blank").setsNothing(); r.header.Get("Vary") != "" {
-			h.Fatalf("Vary %q though the session was not used", r.header.Get("Vary"))
+			h.Fatalf("Vary is %q although the session was not used", r.header.Get("Vary"))
 		}
 	}
 	if n := h.faults.count(opSave) + h.faults.count(opTouch) + h.faults.count(opDelete); n != 0 {
@@ -161,22 +161,22 @@ func hangUp(h *harness) {
 	gone := make(chan struct{})
 	go func() {
 		defer close(gone)
-		s.rawUntil(ctx, "POST /set?value=after HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\nCookie: "+c.cookieHeader()+"\r\n\r\n")
+		s.rawUntil(ctx, "POST /set?value=after HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n"+c.lines()+"\r\n")
 	}()
 	h.await(committing)
 	cancel()
 	<-gone
-	time.Sleep(20 * time.Millisecond) // for the server to notice
+	time.Sleep(20 * time.Millisecond) // time for the server to notice
 	committing.open()
 	select {
 	case err := <-ended:
 		if err != nil {
-			h.Errorf("the commit was cut short by the client: %v", err)
+			h.Errorf("the client cut the commit short: %v", err)
 		}
 	case <-time.After(patience):
-		h.Fatalf("the commit did not go on")
+		h.Fatalf("the commit did not continue")
 	}
-	if !h.clientSide() { // a cookie that nobody received is lost with its session
+	if !h.clientSide() { // a cookie that no client received is lost with its session
 		h.waitFor("the commit", func() bool { return h.events.count(core.EventSaved, "") == 1 })
 		c.has("k", "after")
 	}

@@ -16,19 +16,19 @@ import (
 var concurrencyCases = []testCase{
 	{
 		name:    "K1_SEC39_different_keys_are_all_kept",
-		why:     "Pages load in parallel: what one request sets must not undo what another has set.",
+		why:     "Pages load in parallel: what one request sets must not undo what another set.",
 		run:     func(h *harness) { overlappingSets(h, "a1", "b1") },
 		limited: func(h *harness) { overlappingSets(h, absent, "b1") },
 	},
 	{
 		name:    "K1_same_key_the_last_commit_wins",
-		why:     "Of two plain sets the later one is what the user did last.",
+		why:     "Of two plain sets the later one wins: it is what the user did last.",
 		run:     func(h *harness) { sameKey(h) },
 		limited: func(h *harness) { sameKey(h) },
 	},
 	{
 		name:    "K1_SEC39_fifty_updates_give_fifty_numbers",
-		why:     "Update never loses a count, and Commit tells each request its own.",
+		why:     "Update never loses a count, and after Commit each request knows its own.",
 		run:     fiftyUpdates,
 		limited: lastUpdateWins,
 	},
@@ -45,18 +45,14 @@ var concurrencyCases = []testCase{
 			g := h.newGate()
 			c := h.open(setup{routes: gatedRoutes(g)}).client()
 			c.set("k", "v")
-			slow := c.async("/slow-clear")
-			h.await(g)
-			c.set("added", "meanwhile")
-			g.open()
-			h.result(slow).wants(200, "passed")
+			c.during(g, "/slow-clear", func() { c.set("added", "meanwhile") }).wants(200, "passed")
 			c.has("k", absent)
 			c.has("added", absent)
 		},
 	},
 	{
 		name: "K1_endless_conflicts_end_in_an_error",
-		why:  "After the commit's time the client is told, and nothing is half done.",
+		why:  "When the commit's time is over the client gets an error, and nothing is half done.",
 		run: func(h *harness) {
 			c := h.open(setup{core: func(c *core.Config) { c.CommitTimeout = 250 * time.Millisecond }}).client()
 			c.set("k", "v")
@@ -69,7 +65,7 @@ var concurrencyCases = []testCase{
 	},
 	{
 		name: "K1_lost_answer_is_not_applied_again",
-		why:  "When a save's answer was lost nobody knows whether it took place: counting again could count twice.",
+		why:  "If a save's answer was lost, it is unknown whether the save took place: counting again could count twice.",
 		run:  lostAnswer,
 	},
 	{
@@ -100,14 +96,9 @@ var concurrencyCases = []testCase{
 
 func overlappingSets(h *harness, a, b string) {
 	g := h.newGate()
-	s := h.open(setup{routes: gatedRoutes(g)})
-	c := s.client()
+	c := h.open(setup{routes: gatedRoutes(g)}).client()
 	c.set("k", "v")
-	slow := c.async("/slow-set?key=b&value=b1")
-	h.await(g)
-	c.set("a", "a1")
-	g.open()
-	h.result(slow).wants(200, "passed")
+	c.during(g, "/slow-set?key=b&value=b1", func() { c.set("a", "a1") }).wants(200, "passed")
 	c.has("a", a)
 	c.has("b", b)
 	c.has("k", "v")
@@ -117,11 +108,7 @@ func sameKey(h *harness) {
 	g := h.newGate()
 	c := h.open(setup{routes: gatedRoutes(g)}).client()
 	c.set("k", "v")
-	slow := c.async("/slow-set?key=k&value=last")
-	h.await(g)
-	c.set("k", "first")
-	g.open()
-	h.result(slow).wants(200, "passed")
+	c.during(g, "/slow-set?key=k&value=last", func() { c.set("k", "first") }).wants(200, "passed")
 	c.has("k", "last")
 }
 
@@ -156,7 +143,7 @@ func lastUpdateWins(h *harness) {
 	copied := c.twin()
 	c.post("/incr").wants(200, "1")
 	copied.post("/incr").wants(200, "1")
-	c.post("/incr").wants(200, "2") // one after the other, nothing is lost
+	c.post("/incr").wants(200, "2") // one after the other loses nothing
 	c.has("k", "v")
 }
 
@@ -164,11 +151,7 @@ func flashDuringRead(h *harness, want string) {
 	g := h.newGate()
 	c := h.open(setup{routes: gatedRoutes(g)}).client()
 	c.post("/flash?kind=info&text=first")
-	slow := c.async("/slow-flashes")
-	h.await(g)
-	c.post("/flash?kind=info&text=second")
-	g.open()
-	h.result(slow).wants(200, "passed")
+	c.during(g, "/slow-flashes", func() { c.post("/flash?kind=info&text=second") }).wants(200, "passed")
 	c.get("/flashes").wants(200, want)
 }
 
@@ -177,7 +160,7 @@ func lostAnswer(h *harness) {
 	c.post("/incr").wants(200, "1")
 	h.faults.loseAnswer(opSave, fmt.Errorf("%w: %w", core.ErrUnavailable, errDown))
 	saves := h.faults.count(opSave)
-	c.post("/incr").wantsStatus(500) // the handler returns the error
+	c.post("/incr").wantsStatus(503) // the handler returns the error
 	if n := h.faults.count(opSave) - saves; n != 1 {
 		h.Errorf("%d saves after a lost answer, want 1", n)
 	}

@@ -4,10 +4,10 @@ import (
 	"slices"
 	"testing"
 
-	"github.com/satchel-go/satchel/internal/recorder"
+	"github.com/satchel-go/satchel/internal/testing/recorder"
 )
 
-// Record runs the case called name and returns whether it failed, and what it said.
+// Record runs the case called name and returns whether it failed, and its output.
 func Record(t *testing.T, name string, newApp NewApp, b Backend) (failed bool, said string) {
 	t.Helper()
 	cases := allCases()

@@ -2,13 +2,15 @@ package adaptertest
 
 import (
 	"errors"
+	"slices"
 	"strings"
+	"time"
 
 	"github.com/satchel-go/satchel/core"
 )
 
-// failedCommitCases are about promise C3: a commit that fails replaces the
-// response by an error.
+// failedCommitCases are about promise C3: a failed commit replaces the response
+// with an error.
 var failedCommitCases = append(failedWays(),
 	testCase{
 		name: "C3_OnError_answers",
@@ -32,7 +34,7 @@ var failedCommitCases = append(failedWays(),
 	},
 	testCase{
 		name: "C3_OnError_with_a_status_alone",
-		why:  "An error page without a body has none: the handler's does not take its place.",
+		why:  "An error page without a body has none: the handler's body does not take its place.",
 		run: func(h *harness) {
 			s := h.open(setup{
 				app:    func(c *Config) { c.OnError = func(r Request, _ error) error { return r.Status(507) } },
@@ -46,8 +48,25 @@ var failedCommitCases = append(failedWays(),
 		},
 	},
 	testCase{
+		name: "C3_OnError_answers_JSON_inside_JSON",
+		why:  "A framework that keeps one JSON writer for a request sends the handler's body after the error's.",
+		run: func(h *harness) {
+			r := jsonInsideJSON(h, func(r Request, _ error) error { return r.JSON(507, "full") }).wantsStatus(507)
+			if body := strings.TrimSpace(r.body); body != `"full"` {
+				h.Errorf("the answer is %q", r.body)
+			}
+		},
+	},
+	testCase{
+		name: "C3_framework_error_handler_answers_JSON_inside_JSON",
+		why:  "An error that OnError returns is answered by the framework, inside the handler's own answer.",
+		run: func(h *harness) {
+			jsonInsideJSON(h, func(r Request, _ error) error { return r.Fail(507) }).wantsStatus(507)
+		},
+	},
+	testCase{
 		name: "C3_outer_headers_stay_and_the_handlers_go",
-		why:  "Security headers that an outer middleware set belong to the error as well; the handler's do not.",
+		why:  "Security headers that outer middleware set belong to the error as well; the handler's do not.",
 		run: func(h *harness) {
 			s := h.open(setup{
 				app: func(c *Config) { c.OuterHeader = map[string]string{"X-Outer": "kept"} },
@@ -63,20 +82,20 @@ var failedCommitCases = append(failedWays(),
 			r := s.client().post("/header")
 			r.refusal(503, unavailableBody)
 			if got := r.header.Get("X-Outer"); got != "kept" {
-				h.Errorf("X-Outer is %q, want kept", got)
+				h.Errorf("X-Outer is %q, want it kept", got)
 			}
-			if got := r.header.Values("Set-Cookie"); len(got) != 0 {
-				h.Errorf("Set-Cookie %q in the error response", got)
+			if got := append(r.header.Values("Set-Cookie"), r.ours()...); len(got) != 0 {
+				h.Errorf("cookies and tokens %q in the error response", got)
 			}
 		},
 	},
 	testCase{
 		name: "C3_SEC58_handler_writes_on",
-		why:  "What is written behind the error page is read as part of it.",
+		why:  "Anything written after the error page would be read as part of it.",
 		run: func(h *harness) {
 			s := h.open(setup{routes: []Route{post("/on", setThen(func(r Request) error {
 				for _, text := range []string{"one", "two", "three"} {
-					_ = r.Text(201, text) // it may be told, or not
+					_ = r.Text(201, text) // the answer may return an error, or not
 				}
 				return nil
 			}))}})
@@ -86,30 +105,33 @@ var failedCommitCases = append(failedWays(),
 	},
 	testCase{
 		name: "C3_value_that_cannot_be_encoded",
-		why:  "A programming mistake is an error that is seen, not a value that is missing later.",
+		why:  "A programming mistake must show as an error at once, not as a value that is missing later.",
 		run: func(h *harness) {
+			bad := badValues()
 			s := h.open(setup{routes: []Route{post("/bad", func(r Request) error {
 				s := r.Session()
 				s.Set("k", "changed")
-				s.Set("bad", func() {})
+				s.Set(key(r), bad[key(r)])
 				return r.Text(200, "done")
 			})}})
 			c := s.client()
 			c.set("k", "v")
-			c.post("/bad").refusal(500, internalErrorBody)
-			c.has("k", "v")
-			var failure *core.ValueError
-			for _, e := range h.events.list() {
-				if errors.As(e.Err, &failure) && failure.Key == "bad" {
-					return
+			for name := range bad {
+				c.post(query("/bad", "key", name)).refusal(500, internalErrorBody)
+				c.has("k", "v")
+				told := func(e core.Event) bool {
+					var failure *core.ValueError
+					return errors.As(e.Err, &failure) && failure.Key == name
+				}
+				if !slices.ContainsFunc(h.events.list(), told) {
+					h.Errorf("no event names the key %q: %v", name, h.events.list())
 				}
 			}
-			h.Errorf("no event names the key: %v", h.events.list())
 		},
 	},
 	testCase{
 		name: "C3_explicit_commit_reports_to_the_handler",
-		why:  "A handler that commits itself decides what to answer; the rest of its response goes out.",
+		why:  "A handler that calls Commit itself decides what to answer; the rest of its response is sent.",
 		run: func(h *harness) {
 			s := h.open(setup{routes: []Route{post("/own", func(r Request) error {
 				s := r.Session()
@@ -129,16 +151,32 @@ var failedCommitCases = append(failedWays(),
 	},
 )
 
-// failedWays has a case for each way to answer: none of it may be seen.
+// jsonInsideJSON returns the response if a commit fails at the first byte of a
+// handler's JSON, and onError answers that.
+func jsonInsideJSON(h *harness, onError func(Request, error) error) *reply {
+	s := h.open(setup{
+		app:    func(c *Config) { c.OnError = onError },
+		routes: []Route{post("/json", setThen(func(r Request) error { return r.JSON(201, "handler's") }))},
+	})
+	h.faults.down(opSave)
+	r := s.client().post("/json").setsNothing()
+	if strings.Contains(r.body, "handler's") {
+		h.Errorf("the error has the body %q", r.body)
+	}
+	return r
+}
+
+// failedWays returns a case for each way to answer. The client must see none of
+// the answer.
 func failedWays() []testCase {
 	var cases []testCase
 	for _, w := range ways {
 		if strings.HasPrefix(w.name, "early") {
-			continue // the 103 has gone, with the handler's header
+			continue // the 103 was already sent, with the handler's header
 		}
 		cases = append(cases, testCase{
 			name: "C3_SEC58_save_fails_on_" + w.name,
-			why:  "An error response, no cookie, and nothing of what the handler wrote.",
+			why:  "A failed commit gives an error response without a cookie and without anything that the handler wrote.",
 			run:  func(h *harness) { failsOn(h, w) },
 		})
 	}
@@ -150,7 +188,7 @@ func failsOn(h *harness, w way) {
 		r.SetHeader("X-Handler", "gone")
 		r.SetCookie("app", "gone")
 		r.Session().Set("k", "changed")
-		_ = w.answer(h, r) // it may be told, or not
+		_ = w.answer(h, r) // the answer may return an error, or not
 		return nil
 	}), get("/fail", func(r Request) error {
 		r.Session().Set("k", "changed")
@@ -166,8 +204,8 @@ func failsOn(h *harness, w way) {
 	}
 	r := c.get(target)
 	r.refusal(503, unavailableBody)
-	if got := r.header.Values("Set-Cookie"); len(got) != 0 {
-		h.Errorf("Set-Cookie %q in the error response", got)
+	if got := append(r.header.Values("Set-Cookie"), r.ours()...); len(got) != 0 {
+		h.Errorf("cookies and tokens %q in the error response", got)
 	}
 	h.wantEvents(1, core.EventFailed, "")
 	h.faults.up()
@@ -175,4 +213,18 @@ func failsOn(h *harness, w way) {
 		h.Errorf("the client's cookie changed")
 	}
 	c.has("k", "v")
+}
+
+// badValues returns values that a session could not give back.
+func badValues() map[string]any {
+	type ring struct{ Next *ring }
+	cyclic := &ring{}
+	cyclic.Next = cyclic
+	type dropped struct {
+		ID int `json:"-"`
+	}
+	return map[string]any{
+		"function": func() {}, "cyclic": cyclic, "error": errors.New("hidden"), "interface": struct{ Err error }{},
+		"dropped": dropped{1}, "second": time.Unix(0, 0).In(time.FixedZone("LMT", 17)),
+	}
 }

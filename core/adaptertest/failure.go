@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/satchel-go/satchel/core"
@@ -12,23 +13,28 @@ import (
 // failureCases are about errors, and about records that cannot be read.
 var failureCases = []testCase{
 	{
+		name: "E1_value_of_another_type",
+		why:  "A release that changes the type of a value must neither lose it unasked nor keep those who have an old one out.",
+		run:  anotherType,
+	},
+	{
 		name: "E1_SEC67_no_token_in_errors_and_events",
-		why:  "Logs are read by many; whoever reads a token there has the session.",
+		why:  "Many people read logs, and a token there is enough to take over the session.",
 		run:  canary,
 	},
 	{
 		name: "E1_request_is_known",
-		why:  "An event or a description that names another request misleads whoever reads it.",
+		why:  "An event or a description that names another request is misleading.",
 		run:  requestIsKnown,
 	},
 	{
 		name: "E1_errors_branch_by_sentinel",
-		why:  "Handlers decide by what went wrong, without reading texts.",
+		why:  "Handlers must be able to tell what went wrong without parsing error texts.",
 		run:  sentinels,
 	},
 	{
 		name: "E3_corrupt_record_is_no_session",
-		why:  "Damaged bytes must neither panic nor lock the user out.",
+		why:  "Damaged bytes must neither cause a panic nor lock the user out.",
 		run: func(h *harness) {
 			damageRecords(h, core.ReasonCorrupt, func(data []byte) [][]byte {
 				garbage := [][]byte{nil, {}, {0}, {1}, []byte("garbage"), data[:len(data)-1], data[:len(data)/2], make([]byte, 100)}
@@ -38,7 +44,7 @@ var failureCases = []testCase{
 	},
 	{
 		name: "E3_newer_version_is_no_session_and_stays",
-		why:  "During a rollback old servers must not destroy what new ones wrote.",
+		why:  "During a rollback of a release, old servers must not destroy what new ones wrote.",
 		run: func(h *harness) {
 			damageRecords(h, core.ReasonNewer, func(data []byte) [][]byte {
 				newer := append([]byte(nil), data...)
@@ -49,12 +55,12 @@ var failureCases = []testCase{
 	},
 	{
 		name: "E3_SEC9_another_sessions_record",
-		why:  "A cache that mixes up answers must show nobody else's session, and log nobody out.",
+		why:  "A cache that mixes up answers must neither show another client's session nor log a user out.",
 		run:  mixedUp,
 	},
 	{
 		name: "E3_garbage_in_the_cookie",
-		why:  "Whatever a client sends is no session and no panic.",
+		why:  "Arbitrary bytes from a client must neither pass for a session nor cause a panic.",
 		run: func(h *harness) {
 			s := h.open(setup{})
 			c := s.client()
@@ -78,32 +84,38 @@ func mixedUp(h *harness) {
 	ann.set("k", "ann's")
 	ben.set("k", "ben's")
 	if h.store != nil {
-		var anns core.Entry
-		h.faults.corrupt(func(e core.Entry) core.Entry { anns = e; return e })
-		ann.has("k", "ann's")
-		h.faults.corrupt(func(core.Entry) core.Entry { return anns })
+		h.mixUp(ann)
 		if r := ben.get("/get").setsNothing(); r.status == 200 && r.body != absent {
 			h.Errorf("another client's session: %q", r.body)
 		}
 		h.faults.up()
 	}
 	if n := h.faults.count(opDelete); n != 0 {
-		h.Errorf("%d deletions because of a mix-up", n)
+		h.Errorf("a mix-up caused %d deletions", n)
 	}
 	ann.has("k", "ann's")
 	ben.has("k", "ben's")
 }
 
-// damageRecords makes the store hand out damaged records, and checks that
-// they are no session, that an event tells, and that nothing is overwritten.
+// mixUp makes the store answer every load with ann's entry.
+func (h *harness) mixUp(ann *client) {
+	h.Helper()
+	var anns core.Entry
+	h.faults.corrupt(func(e core.Entry) core.Entry { anns = e; return e })
+	ann.has("k", "ann's")
+	h.faults.corrupt(func(core.Entry) core.Entry { return anns })
+}
+
+// damageRecords makes the store return damaged records. It checks that they are
+// not sessions, that an event reports them, and that nothing is overwritten.
 func damageRecords(h *harness, reason core.Reason, damage func([]byte) [][]byte) {
 	s := h.open(setup{})
 	c := s.client()
 	c.set("k", "v")
 	if h.clientSide() {
-		for _, bad := range damage([]byte(c.token())) { // authenticated: damaged means foreign
-			r := s.rawGet("/get", "Cookie: "+cookieName+"="+string(bad))
-			if r.err == nil && r.status != 400 { // a server may refuse control characters by itself
+		for _, bad := range damage([]byte(c.token())) { // authenticated, so a damaged one counts as foreign
+			r := s.rawGet("/get", h.line(string(bad)))
+			if r.err == nil && r.status != 400 { // the server itself may refuse control characters
 				r.wants(200, absent).setsNothing()
 			}
 		}
@@ -111,7 +123,7 @@ func damageRecords(h *harness, reason core.Reason, damage func([]byte) [][]byte)
 		return
 	}
 	if h.store == nil {
-		c.has("k", "v") // what a record is like is the backend's own business
+		c.has("k", "v") // the backend decides what a record looks like
 		return
 	}
 	var variants [][]byte
@@ -129,23 +141,21 @@ func damageRecords(h *harness, reason core.Reason, damage func([]byte) [][]byte)
 	c.has("k", "v") // as it was
 }
 
-// requestIsKnown keeps what the adapter said of one request and compares it
-// after another: frameworks use their buffers again.
+// requestIsKnown keeps the adapter's description of one request and compares it
+// after another request, because frameworks reuse their buffers.
 func requestIsKnown(h *harness) {
 	type seen struct {
-		method, path, ip, agent, header, absent string
-		secure                                  bool
+		method, path, ip, agent, header, line, absent string
+		secure                                        bool
 	}
 	described := make(chan seen, 1)
 	describe := func(ex core.Exchange) string {
 		d := seen{
-			method: ex.Method(), ip: ex.RemoteIP(), secure: ex.Secure(),
+			method: ex.Method(), path: ex.RequestPath(), ip: ex.RemoteIP(), secure: ex.Secure(),
 			agent: ex.RequestHeader("User-Agent"), header: ex.RequestHeader("x-one"), absent: ex.RequestHeader("X-Absent"),
 		}
-		if p, ok := ex.(core.RequestPather); ok {
-			d.path = p.RequestPath()
-		} else {
-			h.Errorf("the adapter does not tell the path: events need it, see core.RequestPather")
+		if lines := ex.RequestHeaderLines("X-One"); len(lines) == 1 {
+			d.line = lines[0]
 		}
 		described <- d
 		return d.agent
@@ -156,13 +166,15 @@ func requestIsKnown(h *harness) {
 		routes: []Route{post("/first", login), post("/other", login)},
 	})
 	c := s.client() // one connection, and so one buffer, where all that differs is in the same places
+	c.set("k", "v") // or the others would be longer, by the cookie
+	<-described
 	c.post("/first", "User-Agent", "first", "X-One", "1").wants(200, "in")
 	first := <-described
 	for range 5 {
 		c.post("/other", "User-Agent", "other", "X-One", "2").wants(200, "in")
 		<-described
 	}
-	if want := (seen{method: "POST", path: "/first", ip: "127.0.0.1", agent: "first", header: "1"}); first != want {
+	if want := (seen{method: "POST", path: "/first", ip: "127.0.0.1", agent: "first", header: "1", line: "1"}); first != want {
 		h.Errorf("the request is described as\n%+v, want\n%+v", first, want)
 	}
 	paths := map[core.EventKind][]string{}
@@ -180,7 +192,7 @@ func canary(h *harness) {
 		app: func(c *Config) {
 			c.OnError = func(r Request, err error) error {
 				failures = append(failures, err)
-				return r.Text(core.Refuse(err).Status, "error")
+				return r.Text(core.ErrorResponseFor(err).Status, "error")
 			}
 		},
 		routes: []Route{get("/print", func(r Request) error {
@@ -214,7 +226,7 @@ func canary(h *harness) {
 	}
 	for _, secret := range secrets {
 		if strings.Contains(said.String(), secret) {
-			h.Errorf("a token or a value is in what errors and events say")
+			h.Errorf("errors or events contain a token or a value")
 		}
 	}
 }
@@ -223,7 +235,7 @@ func sentinels(h *harness) {
 	s := h.open(setup{routes: []Route{post("/errors", func(r Request) error {
 		s := r.Session()
 		if _, err := core.Lookup[int](s, "absent"); !errors.Is(err, core.ErrNotFound) {
-			return r.Text(200, fmt.Sprintf("Lookup of the absent: %v", err))
+			return r.Text(200, fmt.Sprintf("Lookup of an absent key: %v", err))
 		}
 		var failure *core.ValueError
 		if _, err := core.Lookup[int](s, "k"); !errors.As(err, &failure) || failure.Key != "k" {
@@ -233,7 +245,7 @@ func sentinels(h *harness) {
 		var size *core.SizeError
 		err := s.Commit(r.Context())
 		if !errors.Is(err, core.ErrTooLarge) || !errors.As(err, &size) || size.Key != "big" || size.Total <= size.Limit {
-			return r.Text(200, fmt.Sprintf("Commit of too much: %v", err))
+			return r.Text(200, fmt.Sprintf("Commit of a session that is too large: %v", err))
 		}
 		return r.Text(200, "as promised")
 	})}})
@@ -241,4 +253,51 @@ func sentinels(h *harness) {
 	c.set("k", "a string")
 	c.post("/errors").wants(200, "as promised")
 	c.has("k", "a string")
+}
+
+// anotherType lets handlers meet a text where their key has a number.
+func anotherType(h *harness) {
+	route := func(path string, options ...core.KeyOption) Route {
+		number := core.NewKey[int]("counter", options...)
+		return post(path, func(r Request) error {
+			s := r.Session()
+			if user := r.Param("user"); user != "" {
+				s.Login(user)
+			}
+			number.Update(s, func(n int) int { return n + 1 })
+			if text := r.Param("set"); text != "" {
+				number.Set(s, 100)
+			}
+			if err := s.Commit(r.Context()); err != nil {
+				return err
+			}
+			n, err := number.Lookup(s)
+			if err != nil {
+				return err
+			}
+			return r.Text(200, strconv.Itoa(n))
+		})
+	}
+	s := h.open(setup{routes: []Route{
+		route("/refuse"), route("/replace", core.ReplaceUnreadable), route("/convert", core.ReadOld(strconv.Atoi)),
+	}})
+	withText := func() *client {
+		c := s.client()
+		c.set("counter", "41")
+		return c
+	}
+	c := withText()
+	for _, target := range []string{"/refuse", "/refuse?user=ann"} {
+		c.post(target).wantsStatus(500).setsNothing()
+		c.has("counter", "41")
+	}
+	c.is("user= new=false ended=false")
+	c.post("/refuse?set=1").wants(200, "100")
+	c.post("/refuse").wants(200, "101")
+	withText().post("/replace?user=ann").wants(200, "1")
+	h.wantEvents(1, core.EventReplaced, "")
+	c = withText()
+	c.post("/convert").wants(200, "42")
+	c.post("/refuse").wants(200, "43")
+	h.wantEvents(1, core.EventReplaced, "")
 }

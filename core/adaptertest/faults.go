@@ -10,7 +10,7 @@ import (
 	"github.com/satchel-go/satchel/core"
 )
 
-// op is what a session backend is asked to do.
+// op is an operation of a session backend.
 type op string
 
 const (
@@ -22,7 +22,8 @@ const (
 
 var errDown = errors.New("adaptertest: the backend is down")
 
-// faults counts what a backend is asked, and makes it fail or wait as a case wants.
+// faults counts a backend's operations, and makes them fail or wait as a case
+// wants.
 type faults struct {
 	mu     sync.Mutex
 	counts map[op]int
@@ -54,14 +55,14 @@ func (f *faults) after(o op) error {
 	return f.lost[o]
 }
 
-// count returns how often o was asked for.
+// count returns how often o was called.
 func (f *faults) count(o op) int {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	return f.counts[o]
 }
 
-// hook runs fn before every o; nil ends that.
+// hook runs fn before every o; a nil fn ends that.
 func (f *faults) hook(o op, fn func(context.Context) error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -84,7 +85,7 @@ func (f *faults) up() {
 	f.mangle = nil
 }
 
-// loseAnswer carries o out and reports err all the same; nil ends that.
+// loseAnswer lets o succeed but reports err; nil ends that.
 func (f *faults) loseAnswer(o op, err error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -98,18 +99,24 @@ func (f *faults) corrupt(mangle func(core.Entry) core.Entry) {
 	f.mangle = mangle
 }
 
-// faultyStore is a store that counts and can be told to fail. It waits for a
-// network, as far as the core knows, so that deadlines apply.
+// faultyStore is a store that counts and can be told to fail. To the core it seems
+// to wait for a network, so that deadlines apply.
 type faultyStore struct {
 	core.Store
 	faults *faults
 }
 
-// Unwrap leads the core to the store's optional abilities.
+// Unwrap lets the core find the store's optional abilities.
 func (s *faultyStore) Unwrap() core.Store { return s.Store }
 
-// InProcess implements [core.InProcess].
-func (s *faultyStore) InProcess() bool { return false }
+// Local implements [core.Local].
+func (s *faultyStore) Local() bool { return false }
+
+// WithConfig implements [core.Configurable], for a store that does.
+func (s *faultyStore) WithConfig(c core.Config) (core.Store, error) {
+	inner, err := configured(s.Store, c)
+	return &faultyStore{inner, s.faults}, err
+}
 
 // Load implements [core.Store].
 func (s *faultyStore) Load(ctx context.Context, id core.ID) (core.Entry, error) {
@@ -158,6 +165,12 @@ func (s *faultyStore) Delete(ctx context.Context, id core.ID) error {
 type faultySealer struct {
 	core.Sealer
 	faults *faults
+}
+
+// WithConfig implements [core.Configurable], for a sealer that does.
+func (s *faultySealer) WithConfig(c core.Config) (core.Sealer, error) {
+	inner, err := configured(s.Sealer, c)
+	return &faultySealer{inner, s.faults}, err
 }
 
 // Open implements [core.Sealer].

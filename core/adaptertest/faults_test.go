@@ -2,6 +2,7 @@ package adaptertest_test
 
 import (
 	"net/http"
+	"strings"
 
 	"github.com/satchel-go/satchel/core"
 	"github.com/satchel-go/satchel/core/adaptertest"
@@ -81,6 +82,35 @@ var faults = []fault{
 		},
 	},
 	{
+		name: "joins the lines of a header",
+		wrap: onRequest(func(r *http.Request) {
+			for name, lines := range r.Header {
+				r.Header[name] = []string{strings.Join(lines, ", ")}
+			}
+		}),
+		caughtBy: []string{"AD25_every_line_of_a_header_is_told"},
+	},
+	{
+		name:    "takes the first of two tokens",
+		backend: adaptertest.Bearer,
+		wrap: onRequest(func(r *http.Request) {
+			if lines := r.Header["Authorization"]; len(lines) > 1 {
+				r.Header["Authorization"] = lines[:1]
+			}
+		}),
+		caughtBy: []string{"L2_SEC31_two_tokens_in_the_header"},
+	},
+	{
+		name:    "takes a token from the query",
+		backend: adaptertest.Bearer,
+		wrap: onRequest(func(r *http.Request) {
+			if token := r.URL.Query().Get("access_token"); token != "" {
+				r.Header.Set("Authorization", "Bearer "+token)
+			}
+		}),
+		caughtBy: []string{"L1_SEC5_tokens_come_in_the_header_only"},
+	},
+	{
 		name:     "takes a HEAD for a GET",
 		wrap:     onRequest(func(r *http.Request) { r.Method = http.MethodGet }),
 		caughtBy: []string{"F1_HEAD_shows_nothing"},
@@ -106,7 +136,7 @@ var faults = []fault{
 		serve: func(m *core.Manager, next http.Handler, w http.ResponseWriter, r *http.Request) {
 			var x httpadapter.Exchange
 			if err := x.Load(m, w, r, silent{}); err != nil {
-				httpadapter.WriteRefusal(w, err)
+				httpadapter.WriteErrorResponse(w, err)
 				return
 			}
 			defer x.Close()

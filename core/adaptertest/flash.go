@@ -19,7 +19,7 @@ var formFlash = core.NewFlashKey[form]("form")
 var flashCases = []testCase{
 	{
 		name: "F1_SEC63_shown_once",
-		why:  "The next page shows it, the one after does not.",
+		why:  "The next page shows the flash, the one after does not.",
 		run: func(h *harness) {
 			c := h.open(setup{}).client()
 			c.post("/flash?kind=info&text=hello&to=/flashes").wantsStatus(303)
@@ -30,7 +30,7 @@ var flashCases = []testCase{
 	},
 	{
 		name: "F1_SEC63_kept_by_a_failed_commit",
-		why:  "A page that was replaced by an error has shown nothing.",
+		why:  "A page that an error replaced has shown nothing.",
 		run: func(h *harness) {
 			c := h.open(setup{}).client()
 			c.post("/flash?kind=info&text=hello")
@@ -92,12 +92,12 @@ var flashCases = []testCase{
 	},
 	{
 		name: "F4_typed_flashes_are_apart",
-		why:  "A form's input for the next page is no message, and messages are no forms.",
+		why:  "A form's input for the next page is not a message, and messages are not forms.",
 		run:  typedFlash,
 	},
 	{
 		name: "F5_SEC64_bounded_in_number",
-		why:  "A loop of redirects must not grow the session without end: the oldest go.",
+		why:  "A loop of redirects must not make the session grow without end: the oldest flashes are dropped.",
 		run: func(h *harness) {
 			c := h.open(setup{}).client()
 			for i := range 100 {
@@ -123,7 +123,7 @@ var flashCases = []testCase{
 	},
 	{
 		name: "F5_SEC64_never_the_reason_of_an_error",
-		why:  "A message that does not fit is dropped and told of; the page is more important.",
+		why:  "A message that does not fit is dropped with an event; the page is more important.",
 		run: func(h *harness) {
 			s := h.open(setup{routes: []Route{post("/long", func(r Request) error {
 				r.Session().Flash("info", strings.Repeat("x", 100<<10))
@@ -139,7 +139,7 @@ var flashCases = []testCase{
 	},
 	{
 		name: "F5_SEC64_inert",
-		why:  "A flash is data: what it says comes back as it was, for the template to escape.",
+		why:  "A flash is data: its text comes back unchanged, for the template to escape.",
 		run: func(h *harness) {
 			c := h.open(setup{}).client()
 			text := "<script>alert('1')</script> & \" ; , \\ ü 漢 \U0001f36a"
@@ -149,7 +149,7 @@ var flashCases = []testCase{
 	},
 	{
 		name:    "F6_overlapping_requests_lose_none",
-		why:     "Two requests that add a flash at the same time both mean it.",
+		why:     "If two requests add a flash at the same time, both flashes must be kept.",
 		run:     func(h *harness) { overlappingFlashes(h, "info:first|info:late") },
 		limited: func(h *harness) { overlappingFlashes(h, "info:late") },
 	},
@@ -181,11 +181,7 @@ func overlappingFlashes(h *harness, want string) {
 	g := h.newGate()
 	c := h.open(setup{routes: gatedRoutes(g)}).client()
 	c.set("k", "v")
-	slow := c.async("/slow-flash")
-	h.await(g)
-	c.post("/flash?kind=info&text=first")
-	g.open()
-	h.result(slow).wants(200, "passed")
+	c.during(g, "/slow-flash", func() { c.post("/flash?kind=info&text=first") }).wants(200, "passed")
 	c.get("/flashes").wants(200, want)
 	c.get("/flashes").wants(200, absent)
 }

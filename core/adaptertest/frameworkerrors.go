@@ -1,19 +1,23 @@
 package adaptertest
 
 import (
+	"compress/gzip"
 	"errors"
+	"fmt"
 	"io"
+	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/satchel-go/satchel/core"
 )
 
-// frameworkErrorCases are about the status that the client sees, and about
-// who answers errors and when: AD12 to AD25 of the table in frameworkCases.
+// frameworkErrorCases are about the status that the client sees, and about what
+// answers errors and when: AD12 to AD25 of the table at frameworkCases.
 var frameworkErrorCases = []testCase{
 	{
 		name: "AD12_C4_the_status_that_counts_is_the_clients",
-		why:  "A commit that saw another status keeps what should be rolled back.",
+		why:  "A commit that sees another status than the client keeps what should be rolled back.",
 		run: func(h *harness) {
 			s := h.open(setup{app: func(c *Config) { c.ErrorStatus = 500 }, routes: errorRoutes()})
 			c := s.client()
@@ -24,7 +28,7 @@ var frameworkErrorCases = []testCase{
 	},
 	{
 		name: "AD13_SEC57_answers_without_a_hook",
-		why:  "Hooks before the response do not fire for every way to answer: no body, raw writes, flushes.",
+		why:  "Hooks before the response do not run for every way to answer: no body, raw writes, flushes.",
 		run: func(h *harness) {
 			for _, w := range ways {
 				switch w.name {
@@ -42,7 +46,7 @@ var frameworkErrorCases = []testCase{
 			s := h.open(setup{app: func(c *Config) {
 				c.OnError = func(r Request, err error) error {
 					answered++
-					return r.Text(core.Refuse(err).Status, "once")
+					return r.Text(core.ErrorResponseFor(err).Status, "once")
 				}
 			}})
 			h.faults.down(opSave)
@@ -64,7 +68,7 @@ var frameworkErrorCases = []testCase{
 	},
 	{
 		name: "AD16_error_response_carries_the_cookie",
-		why:  "Whatever stands outside, the commit happens before the error's header is written.",
+		why:  "Whatever middleware is outside, the commit happens before the error's header is written.",
 		run: func(h *harness) {
 			s := h.open(setup{app: func(c *Config) { c.OuterHeader = map[string]string{"X-Outer": "1"} }, routes: errorRoutes()})
 			c := s.client()
@@ -74,6 +78,11 @@ var frameworkErrorCases = []testCase{
 			}
 			c.has("k", "v")
 		},
+	},
+	{
+		name: "AD16_wrappers_stay_in_place",
+		why:  "Who puts the real writer back over another's wrapper sends bodies that do not fit their headers.",
+		run:  wrappersStay,
 	},
 	{
 		name: "AD17_errors_are_answered_once",
@@ -89,8 +98,22 @@ var frameworkErrorCases = []testCase{
 		},
 	},
 	{
+		name: "AD17_failed_commit_is_answered_once",
+		why:  "Writing fails when the commit does; a handler that returns that error must not cause a second answer.",
+		run: func(h *harness) {
+			s := h.open(setup{app: func(c *Config) { c.ErrorStatus = 500 }})
+			h.faults.down(opSave)
+			s.client().post("/set?value=v").refusal(503, unavailableBody)
+		},
+	},
+	{
+		name: "AD17_errors_of_the_core_have_their_status",
+		why:  "A handler that passes on what Commit returned means the same answer as a commit after it.",
+		run:  coreErrors,
+	},
+	{
 		name: "AD17_error_after_the_body_changes_nothing",
-		why:  "A handler that has answered and returns an error all the same has answered.",
+		why:  "A handler that has answered and then returns an error has still answered.",
 		run: func(h *harness) {
 			s := h.open(setup{routes: []Route{get("/both", setThen(func(r Request) error {
 				return r.Stream("text/plain", func(w io.Writer, flush func() error) error {
@@ -105,7 +128,7 @@ var frameworkErrorCases = []testCase{
 	},
 	{
 		name: "AD18_changes_between_status_and_body",
-		why:  "A framework that only records the status must not commit at that moment.",
+		why:  "If the framework only records the status at first, the adapter must not commit at that moment.",
 		run: func(h *harness) {
 			s := h.open(setup{routes: []Route{post("/abort", func(r Request) error {
 				r.Session().Set("k", "v")
@@ -118,7 +141,7 @@ var frameworkErrorCases = []testCase{
 	},
 	{
 		name: "AD19_status_alone_and_unknown_routes",
-		why:  "A bare 204 reaches no writer method, a 404 for an unknown route is written after everybody.",
+		why:  "A bare 204 reaches no writer method, and a 404 for an unknown route is written after all handlers.",
 		run: func(h *harness) {
 			s := h.open(setup{routes: []Route{post("/bare", setThen(func(r Request) error { return r.Status(204) }))}})
 			c := s.client()
@@ -131,7 +154,7 @@ var frameworkErrorCases = []testCase{
 	},
 	{
 		name: "AD20_handlers_that_write_nothing",
-		why:  "The commit comes at the end then.",
+		why:  "If the handler writes nothing, the commit comes at the end.",
 		run: func(h *harness) {
 			s := h.open(setup{routes: []Route{post("/nothing", setThen(func(Request) error { return nil }))}})
 			c := s.client()
@@ -141,7 +164,7 @@ var frameworkErrorCases = []testCase{
 	},
 	{
 		name: "AD21_pending_errors_count_as_500",
-		why:  "An error that somebody outside will turn into a 500 must not leave the handler's changes.",
+		why:  "If middleware outside will turn an error into a 500, the handler's changes must not stay.",
 		run: func(h *harness) {
 			s := h.open(setup{routes: errorRoutes()})
 			c := s.client()
@@ -152,17 +175,17 @@ var frameworkErrorCases = []testCase{
 	},
 	{
 		name: "AD22_SEC61_context_that_outlives_the_request",
-		why:  "A goroutine with a copy of the context must find a session that is over, not another client's.",
+		why:  "A goroutine with a copy of the context must find a finished session, not another client's.",
 		run:  afterwards,
 	},
 	{
 		name: "AD23_no_handler_after_a_failed_load",
-		why:  "A handler that runs without its session would take the user for a stranger.",
+		why:  "A handler that runs without its session would treat the user as a stranger.",
 		run:  downAtLoad,
 	},
 	{
 		name: "AD24_C4_buffered_status_changes_after_the_handler",
-		why:  "The commit must see what the error handler makes of the response, also where responses are buffered.",
+		why:  "The commit must see what the error handler makes of the response, even if responses are buffered.",
 		run: func(h *harness) {
 			for status, want := range map[int]string{500: absent, 400: "v"} {
 				s := h.open(setup{app: func(c *Config) { c.ErrorStatus = status }, routes: errorRoutes()})
@@ -173,19 +196,121 @@ var frameworkErrorCases = []testCase{
 		},
 	},
 	{
-		name: "AD25_SEC31_header_lines_are_read_as_they_came",
-		why:  "A framework that rewrites Cookie lines makes one verdict of several; one that joins Set-Cookie lines loses cookies.",
+		name:   "AD25_SEC31_header_lines_are_read_as_they_came",
+		why:    "A framework that rewrites Cookie lines can hide a duplicate; one that joins Set-Cookie lines loses cookies.",
+		cookie: "it is about the lines of Cookie",
 		run: func(h *harness) {
 			s := h.open(setup{})
 			c := s.client()
 			c.set("k", "v")
 			token := c.token()
 			s.rawGet("/get", `Cookie: `+cookieName+`="`+token+`"; `+cookieName+` =`+token).wants(200, absent).setsNothing()
-			s.rawGet("/get", "Cookie: "+cookieName+"=", "Cookie: "+cookieName+"="+token).wants(200, absent).setsNothing()
+			s.rawGet("/get", "Cookie: "+cookieName+"=", h.line(token)).wants(200, absent).setsNothing()
 			s.rawGet("/get", "Cookie: x=1", "Cookie: y=2; "+cookieName+" = "+token).wants(200, "v").setsNothing()
 			appCookies(h)
 		},
 	},
+	{
+		name: "AD25_every_line_of_a_header_is_told",
+		why:  "Whoever reads one Authorization line of two, or both as one, may take another than the proxy has checked.",
+		run:  headerLines,
+	},
+}
+
+func headerLines(h *harness) {
+	asked := []string{"authorization", "X-Two", "Cookie", "X-Absent"}
+	described := make(chan [][]string, 1)
+	s := h.open(setup{
+		core: func(c *core.Config) {
+			c.Describe = func(ex core.Exchange) string {
+				var told [][]string
+				for _, name := range asked {
+					told = append(told, ex.RequestHeaderLines(name))
+				}
+				described <- told
+				return ""
+			}
+		},
+		routes: []Route{get("/login", func(r Request) error {
+			for _, name := range asked {
+				_ = r.RequestHeader(name) // which may make the framework rewrite it
+			}
+			r.Session().Login("ann")
+			return r.Text(200, "in")
+		})},
+	})
+	s.rawGet("/login", "Authorization: Bearer a, b", "x-two: 1", `Cookie: x="1"; y =2`, "AUTHORIZATION:Basic  c \t", "X-Two:", "X-TWO: 1", "cookie: z").wants(200, "in")
+	want := [][]string{{"Bearer a, b", "Basic  c"}, {"1", "", "1"}, {`x="1"; y =2`, "z"}, nil}
+	if told := <-described; !slices.EqualFunc(told, want, slices.Equal) {
+		h.Errorf("lines are %q, want %q", told, want)
+	}
+}
+
+func coreErrors(h *harness) {
+	failures := map[string]error{}
+	for status, errs := range map[int][]error{
+		503: {core.ErrUnavailable, core.ErrConflict},
+		409: {core.ErrSessionLimit, core.ErrEnded},
+		500: {core.ErrTooLarge, core.ErrReadOnly, errors.New("another")},
+	} {
+		for i, err := range errs {
+			failures[fmt.Sprint(status, "-", i)] = fmt.Errorf("inner detail: %w", err)
+		}
+	}
+	fail := post("/fail", func(r Request) error { return failures[r.Param("with")] })
+	s := h.open(setup{routes: []Route{fail}})
+	own := h.open(setup{routes: []Route{fail}, app: func(c *Config) { c.ErrorStatus = 418 }})
+	for name := range failures {
+		want, _ := strconv.Atoi(name[:3])
+		r := s.client().post(query("/fail", "with", name)).wantsStatus(want)
+		if want != 500 && strings.Contains(r.body, "inner detail") {
+			h.Errorf("the answer tells what failed: %q", r.body)
+		}
+		own.client().post(query("/fail", "with", name)).wants(418, "app error")
+	}
+}
+
+// wrappersStay sends what the framework and outer middleware write after the
+// middleware through the writers that were left in place.
+func wrappersStay(h *harness) {
+	routes := append(errorRoutes(), get("/panics", setThen(func(Request) error { panic("adaptertest: on purpose") })))
+	c := h.open(setup{app: func(c *Config) { c.Compress = true }, routes: routes}).client()
+	zipped := func(method, target string) *reply {
+		r := c.do(method, target, "Accept-Encoding", "gzip")
+		r.unzip()
+		return r
+	}
+	zipped("POST", "/set?value=v").wants(200, "set").sets()
+	zipped("GET", "/get").wants(200, "v")
+	zipped("POST", "/fails-404").wantsStatus(404)
+	for _, r := range []*reply{zipped("GET", "/no/such/route"), zipped("DELETE", "/get")} {
+		if r.status != 404 && r.status != 405 || r.body == "" {
+			h.Errorf("the framework's own page is %d %q", r.status, r.body)
+		}
+	}
+	zipped("POST", "/returns-error").wantsStatus(500).setsNothing()
+	zipped("GET", "/panics").wantsStatus(500).setsNothing()
+	h.faults.down(opSave)
+	zipped("POST", "/set?value=w").refusal(503, unavailableBody)
+	h.faults.up()
+	c.has("k", "v")
+}
+
+// unzip decompresses the body as a browser does.
+func (r *reply) unzip() {
+	r.Helper()
+	if r.header.Get("Content-Encoding") != "gzip" || r.body == "" {
+		return
+	}
+	zip, err := gzip.NewReader(strings.NewReader(r.body))
+	if err == nil {
+		var body []byte
+		body, err = io.ReadAll(zip)
+		r.body = string(body)
+	}
+	if err != nil {
+		r.Errorf("the body of the %d cannot be decoded: %v: %.100q", r.status, err, r.body)
+	}
 }
 
 func errorRoutes() []Route {

@@ -10,8 +10,8 @@ import (
 	"github.com/satchel-go/satchel/core"
 )
 
-// frameworkCases are what frameworks do that has caught session authors out.
-// The numbers stand for
+// frameworkCases are about framework behaviour that has caught session authors
+// out. The numbers stand for
 //
 //	AD1   two cookies of one name: frameworks hand out the first
 //	AD2   frameworks unescape cookie values, or drop bytes from them
@@ -20,12 +20,12 @@ import (
 //	AD5   __Host- with a Domain, which http.Cookie.Valid accepts
 //	AD6   writers that lose what the real one can do: flush, hijack, read from
 //	AD7   cookies that are set after the first byte
-//	AD8   1xx responses, and 101, which is one
+//	AD8   1xx responses, and 101, which is a final one
 //	AD9   connections that are taken over: no cookie can be set
 //	AD10  streaming helpers that ask the writer for more than Flusher
-//	AD11  templates that read flashes after the header has gone
+//	AD11  templates that read flashes after the header was sent
 //	AD12  the status that the client sees is not the first that was set
-//	AD13  answers for which hooks before the response do not fire
+//	AD13  answers for which hooks before the response do not run
 //	AD14  hooks that can neither return an error nor write
 //	AD15  error handlers that run after the middleware
 //	AD16  outer middleware that restores the writer before the error handler runs
@@ -35,10 +35,10 @@ import (
 //	AD20  handlers that write nothing
 //	AD21  pending errors that change the status later
 //	AD22  contexts that outlive the request
-//	AD23  handlers that run though the load failed
+//	AD23  handlers that run although the load failed
 //	AD24  buffered responses whose status changes after the handler
 //	AD25  Set-Cookie and Cookie lines that are joined or rewritten
-//	AD26  strings that are views of buffers that are used again
+//	AD26  strings that are views of reused buffers
 //	AD27  body streams that run after the context was released
 //	AD28  pooled objects that carry one request's session to the next
 //	AD29  request heads that are too large for the server
@@ -48,8 +48,9 @@ import (
 //	AD33  one refusal for all frameworks
 var frameworkCases = []testCase{
 	{
-		name: "AD1_SEC31_two_cookies_after_the_framework_has_parsed",
-		why:  "The framework's own parser, asked first, must not decide which of two cookies we see.",
+		name:   "AD1_SEC31_two_cookies_after_the_framework_has_parsed",
+		why:    "The framework's own parser, if used first, must not decide which of two cookies we see.",
+		cookie: "it is about the lines of Cookie",
 		run: func(h *harness) {
 			s := h.open(setup{})
 			c := s.client()
@@ -62,7 +63,7 @@ var frameworkCases = []testCase{
 	},
 	{
 		name: "AD2_SEC34_values_are_taken_as_they_are",
-		why:  "A value that some frameworks clean into our token is not our token.",
+		why:  "A value that becomes our token only when a framework cleans it is not our token.",
 		run: func(h *harness) {
 			s := h.open(setup{})
 			c := s.client()
@@ -73,19 +74,21 @@ var frameworkCases = []testCase{
 				token[:9] + "%2D" + token[9:], token[:9] + "+" + token[9:], token[:9] + " " + token[9:],
 				fmt.Sprintf("%s%%%02x%s", token[:9], token[9], token[10:]), token + "%00",
 			} {
-				s.rawGet("/get", "Cookie: "+cookieName+"="+sent).wants(200, absent).setsNothing()
+				s.rawGet("/get", h.line(sent)).wants(200, absent).setsNothing()
 			}
 			c.has("k", "v")
 		},
 	},
 	{
-		name: "AD3_SEC32_names_match_octet_for_octet",
-		why:  "A name that some frameworks clean into ours is not ours.",
-		run:  lookAlikeNames,
+		name:   "AD3_SEC32_names_match_octet_for_octet",
+		why:    "A name that becomes ours only when a framework cleans it is not ours.",
+		cookie: "it is about the names of cookies",
+		run:    lookAlikeNames,
 	},
 	{
-		name: "AD4_many_and_large_foreign_cookies",
-		why:  "What other cookies there are decides nothing about ours, unless the server refuses the request.",
+		name:   "AD4_many_and_large_foreign_cookies",
+		why:    "Other cookies do not affect ours, unless the server refuses the request.",
+		cookie: "it is about other cookies",
 		run: func(h *harness) {
 			s := h.open(setup{})
 			c := s.client()
@@ -100,8 +103,9 @@ var frameworkCases = []testCase{
 		},
 	},
 	{
-		name: "AD5_SEC26_SEC27_prefix_rules_are_checked_at_the_start",
-		why:  "Browsers drop such cookies without a word.",
+		name:   "AD5_SEC26_SEC27_prefix_rules_are_checked_at_the_start",
+		why:    "Browsers silently drop such cookies.",
+		cookie: "it is about the names of cookies",
 		run: func(h *harness) {
 			for _, edit := range []func(*core.Config){
 				func(c *core.Config) { c.Cookie = core.Cookie{Name: "__Host-session", Domain: "example.com"} },
@@ -124,11 +128,11 @@ var frameworkCases = []testCase{
 	},
 	{
 		name: "AD7_late_cookies_are_never_lost_in_silence",
-		why:  "A cookie that is set after the first byte reaches nobody.",
+		why:  "A cookie that is set after the first byte does not reach the client.",
 		run: func(h *harness) {
 			c := h.open(setup{routes: lateRoutes()}).client()
 			c.get("/late").wants(200, "begun late").setsNothing()
-			h.waitFor("the event", func() bool { return h.events.count(core.EventTooLate, "") == 1 })
+			h.waitFor("the event", h.toldTooLate)
 		},
 	},
 	{
@@ -147,7 +151,7 @@ var frameworkCases = []testCase{
 	},
 	{
 		name: "AD9_hijacked_connections_cannot_set_a_cookie",
-		why:  "What would need one is refused with an event; nothing is stored that no client can reach.",
+		why:  "A change that needs a cookie is refused with an event; nothing is stored that no client can reach.",
 		run:  hijackNeedsCookie,
 	},
 	{
@@ -157,7 +161,7 @@ var frameworkCases = []testCase{
 	},
 	{
 		name: "AD11_streamed_templates_show_a_flash_once",
-		why:  "A template executed straight into the writer reads flashes when the header has gone.",
+		why:  "A template executed straight into the writer reads flashes after the header was sent.",
 		run: func(h *harness) {
 			c := h.open(setup{routes: lateRoutes()}).client()
 			c.post("/flash?kind=info&text=a")
@@ -215,7 +219,7 @@ func eventStream(h *harness) {
 			if err := flush(); err != nil {
 				return err
 			}
-			g.pass() // the client has to have the first event by now
+			g.pass() // the client must have the first event by now
 			_, err := io.WriteString(w, "data: 2\n\n")
 			return err
 		})

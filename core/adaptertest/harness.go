@@ -10,18 +10,19 @@ import (
 	"github.com/satchel-go/satchel/core"
 )
 
-// patience is how long the suite waits for what should happen at once.
+// patience is how long the suite waits for something that should happen at once.
 const patience = 10 * time.Second
 
-// harness is what a case works with: one backend, a clock that is turned, and
-// a record of what happened.
+// harness is what a case works with: one backend, a clock that the case moves, and
+// a record of events.
 type harness struct {
 	reporter
 
-	t       *testing.T // for what backends need; verdicts go to the reporter
+	t       *testing.T // for what backends need; failures go to the reporter
 	newApp  NewApp
 	backend core.Backend
 	store   core.Store // nil if there is none
+	carrier core.Carrier
 	traits  core.Traits
 	clock   *clock
 	faults  *faults
@@ -32,7 +33,7 @@ func newHarness(t *testing.T, r reporter, newApp NewApp, b Backend) *harness {
 	h := &harness{
 		reporter: r, t: t, newApp: newApp,
 		clock:  &clock{now: time.Date(2030, 1, 2, 3, 4, 5, 0, time.UTC)},
-		faults: newFaults(),
+		faults: newFaults(), carrier: b.Carrier,
 		events: &events{},
 	}
 	h.backend, h.store = b.layered(t, h.clock.Now, h.faults)
@@ -43,10 +44,16 @@ func newHarness(t *testing.T, r reporter, newApp NewApp, b Backend) *harness {
 // clientSide reports whether the session travels in its cookie.
 func (h *harness) clientSide() bool { return h.traits.ClientSide }
 
-// config returns the Config of a case's Managers. Its deadlines are long, so
-// that a slow machine fails nothing.
+// config returns the Config of a case's Managers. Its deadlines are long, so that
+// no case fails because a machine is slow.
 func (h *harness) config() core.Config {
-	return core.Config{Now: h.clock.Now, Observer: h.events.observe, LoadTimeout: patience, CommitTimeout: patience}
+	c := core.Config{Now: h.clock.Now, Observer: h.events.observe, LoadTimeout: patience, CommitTimeout: patience, Carrier: h.carrier}
+	if !h.inHeader() {
+		c.Cookie.MaxParts = 5 // so that most cases meet split cookies
+	} else {
+		c.MaxHeaderToken = 20000 // as much as those hold
+	}
+	return c
 }
 
 // manager makes a Manager; edit may be nil.
@@ -63,18 +70,18 @@ func (h *harness) manager(edit func(*core.Config)) *core.Manager {
 	return m
 }
 
-// site is a server that runs.
+// site is a running server.
 type site struct {
 	*harness
 	addr string
 	m    *core.Manager // the innermost one
 }
 
-// setup says how a case's server differs from the ordinary one.
+// setup says how a case's server differs from the standard one.
 type setup struct {
 	core   func(*core.Config) // edits the Manager's Config
-	app    func(*Config)      // edits the App's
-	routes []Route            // added to the standard ones
+	app    func(*Config)      // edits the App's Config
+	routes []Route            // added to the standard routes
 }
 
 // open starts a server with one Manager and the standard routes.
@@ -88,7 +95,7 @@ func (h *harness) open(s setup) *site {
 	return h.serve(c)
 }
 
-// serve starts a server; the case's end stops it.
+// serve starts a server, which stops when the case ends.
 func (h *harness) serve(c Config) *site {
 	h.Helper()
 	ln, err := (&net.ListenConfig{}).Listen(h.Context(), "tcp", "127.0.0.1:0")
@@ -99,7 +106,7 @@ func (h *harness) serve(c Config) *site {
 	served := make(chan struct{})
 	go func() {
 		defer close(served)
-		_ = app.Serve(ln) // it ends by Shutdown, with an error in some frameworks
+		_ = app.Serve(ln) // Shutdown ends it, in some frameworks with an error
 	}()
 	h.Cleanup(func() {
 		ctx, cancel := context.WithTimeout(context.Background(), patience)
@@ -115,7 +122,7 @@ func (h *harness) serve(c Config) *site {
 	return &site{harness: h, addr: ln.Addr().String(), m: c.Managers[len(c.Managers)-1]}
 }
 
-// waitFor waits until cond holds: for what happens after the response.
+// waitFor waits until cond holds, for things that happen after the response.
 func (h *harness) waitFor(what string, cond func() bool) {
 	h.Helper()
 	for deadline := time.Now().Add(patience); !cond(); time.Sleep(time.Millisecond) {
@@ -125,10 +132,10 @@ func (h *harness) waitFor(what string, cond func() bool) {
 	}
 }
 
-// untilOver waits like a backend that hangs, until the core gives up. Backends
-// in this process get no deadline: they only fail.
+// untilOver waits like a backend that hangs until the core gives up. Backends in
+// this process get no deadline and only fail.
 func (h *harness) untilOver(ctx context.Context) error {
-	if !h.traits.InProcess {
+	if !h.traits.Local {
 		select {
 		case <-ctx.Done():
 		case <-time.After(patience):
@@ -138,7 +145,7 @@ func (h *harness) untilOver(ctx context.Context) error {
 	return core.ErrUnavailable
 }
 
-// clock is turned by the case. It is safe for concurrent use.
+// clock moves only when the case moves it. It is safe for concurrent use.
 type clock struct {
 	mu  sync.Mutex
 	now time.Time
@@ -157,7 +164,7 @@ func (c *clock) advance(d time.Duration) {
 	c.now = c.now.Add(d)
 }
 
-// events is a Config.Observer that keeps what it is told.
+// events is a Config.Observer that keeps all events.
 type events struct {
 	mu  sync.Mutex
 	all []core.Event
@@ -169,15 +176,15 @@ func (e *events) observe(_ context.Context, event core.Event) {
 	e.all = append(e.all, event)
 }
 
-// list returns what was told so far.
+// list returns the events so far.
 func (e *events) list() []core.Event {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	return append([]core.Event(nil), e.all...)
 }
 
-// count returns how many events there were of a kind, with a reason unless
-// that is "".
+// count returns how many events of this kind there were, with this reason unless
+// it is "".
 func (e *events) count(kind core.EventKind, reason core.Reason) int {
 	n := 0
 	for _, event := range e.list() {
@@ -188,13 +195,16 @@ func (e *events) count(kind core.EventKind, reason core.Reason) int {
 	return n
 }
 
-// wantEvents checks how many events there were of a kind.
+// wantEvents checks how many events of this kind there were.
 func (h *harness) wantEvents(n int, kind core.EventKind, reason core.Reason) {
 	h.Helper()
 	if got := h.events.count(kind, reason); got != n {
 		h.Errorf("%d events %q %q, want %d; all: %v", got, kind, reason, n, h.events.list())
 	}
 }
+
+// toldTooLate reports whether one event says that a change came too late.
+func (h *harness) toldTooLate() bool { return h.events.count(core.EventTooLate, "") == 1 }
 
 // gate holds requests until the case lets them go, so that they overlap.
 type gate struct {
@@ -209,7 +219,7 @@ func (h *harness) newGate() *gate {
 	return g
 }
 
-// pass is called by the handler: it waits for open.
+// pass waits for open; the handler calls it.
 func (g *gate) pass() {
 	g.arrived <- struct{}{}
 	select {
@@ -224,7 +234,7 @@ func (h *harness) await(g *gate) {
 	select {
 	case <-g.arrived:
 	case <-time.After(patience):
-		h.Fatalf("no request has come to the gate in %v", patience)
+		h.Fatalf("no request has reached the gate in %v", patience)
 	}
 }
 

@@ -31,8 +31,8 @@ func gatedRoutes(g *gate) []Route {
 // slowTargets are what can be in flight across the end of a session.
 var slowTargets = []string{"/slow-set?value=x", "/slow-renew", "/slow-flash", "/slow-flashes", "/slow-read"}
 
-// duringFlight runs each slow request of a session across end, and checks
-// that the session is gone and that the slow response set no cookie.
+// duringFlight ends a session while each of its slow requests is in flight. It
+// checks that the session is gone and that the slow response set no cookie.
 func duringFlight(h *harness, end func(*site, *client)) {
 	for _, target := range slowTargets {
 		g := h.newGate()
@@ -44,11 +44,7 @@ func duringFlight(h *harness, end func(*site, *client)) {
 			h.clock.advance(10 * 60 * tick) // a touch is due
 		}
 		copied, id := c.twin(), c.id()
-		slow := copied.async(target)
-		h.await(g)
-		end(s, c)
-		g.open()
-		if r := h.result(slow); r.status != 200 || len(r.ours()) != 0 {
+		if r := copied.during(g, target, func() { end(s, c) }); r.status != 200 || len(r.ours()) != 0 {
 			h.Errorf("%s in flight: %d, Set-Cookie %q, want 200 and none", target, r.status, r.ours())
 		}
 		copied.get("/who").wants(200, "user= new=true ended=false")
@@ -56,7 +52,7 @@ func duringFlight(h *harness, end func(*site, *client)) {
 			continue
 		}
 		if e, err := h.store.Load(h.Context(), id); !errors.Is(err, core.ErrNotFound) {
-			h.Errorf("%s in flight: an entry of %d bytes is in the store again, or nobody knows: %v", target, len(e.Data), err)
+			h.Errorf("%s in flight: an entry of %d bytes is in the store again, or the store cannot say: %v", target, len(e.Data), err)
 		}
 	}
 	h.wantEvents(3, core.EventDropped, core.ReasonEnded) // set, renew and flash; reading drops nothing
@@ -78,18 +74,16 @@ func logoutLoses(h *harness) {
 	g := h.newGate()
 	c := h.open(setup{routes: gatedRoutes(g)}).client()
 	c.login("ann")
-	slow := c.async("/slow-set?value=x")
-	h.await(g)
-	c.post("/logout").sets()
-	if c.token() != "" {
-		h.Errorf("the logout left the cookie with the client")
-	}
-	g.open()
-	h.result(slow).wants(200, "passed")
+	c.during(g, "/slow-set?value=x", func() {
+		c.post("/logout").sets()
+		if c.token() != "" {
+			h.Errorf("the logout left the cookie with the client")
+		}
+	}).wants(200, "passed")
 	c.get("/who").wants(200, "user=ann new=false ended=false")
 }
 
-// unsupportedRevoke checks that ending one session is refused in words.
+// unsupportedRevoke checks that ending one session is refused with an error.
 func (h *harness) unsupportedRevoke() {
 	h.Helper()
 	s := h.open(setup{})

@@ -22,7 +22,7 @@ type pageData struct {
 var lateCases = []testCase{
 	{
 		name: "C6_streaming_template_shows_a_flash_once",
-		why:  "Templates read flashes after the header has gone; the next page must not show them again.",
+		why:  "Templates read flashes after the header was sent; the next page must not show them again.",
 		run: func(h *harness) {
 			s := h.open(setup{routes: lateRoutes()})
 			c := s.client()
@@ -35,7 +35,7 @@ var lateCases = []testCase{
 	},
 	{
 		name: "C7_SEC37_Vary_on_streamed_pages",
-		why:  "A page that reads the session after its header is still one client's page: a shared cache must not give it to others.",
+		why:  "A page that reads the session after its header still belongs to one client: a shared cache must not give it to others.",
 		run: func(h *harness) {
 			s := h.open(setup{routes: lateRoutes()})
 			c := s.client()
@@ -44,7 +44,7 @@ var lateCases = []testCase{
 				if what == "without a session" {
 					c = s.client()
 				}
-				if vary := c.get("/page").wantsStatus(200).header.Get("Vary"); vary != "Cookie" {
+				if vary := c.get("/page").wantsStatus(200).header.Get("Vary"); vary != h.vary() {
 					h.Errorf("%s: Vary is %q, want Cookie", what, vary)
 				}
 			}
@@ -52,8 +52,13 @@ var lateCases = []testCase{
 	},
 	{
 		name: "C6_template_that_fills_the_buffer",
-		why:  "Only so much body is held back; a flash that is read too late is shown again rather than lost.",
+		why:  "Only so much of the body is held back; a flash that is read too late is shown again rather than lost.",
 		run:  bigPage,
+	},
+	{
+		name: "AD7_C4_timeout_inside_leaves_no_session_without_its_cookie",
+		why:  "After a timeout, a framework may send what it has copied before the commit.",
+		run:  timeoutInside,
 	},
 	{
 		name: "C6_flush_ends_the_holding_back",
@@ -63,12 +68,11 @@ var lateCases = []testCase{
 			c := s.client()
 			c.post("/flash?kind=info&text=hello")
 			c.get("/flushed").wants(200, "firstinfo:hello")
-			told := func() bool { return h.events.count(core.EventTooLate, "") == 1 }
 			if h.clientSide() {
-				h.waitFor("the event", told)
+				h.waitFor("the event", h.toldTooLate)
 			}
 			again := absent
-			if told() {
+			if h.toldTooLate() {
 				again = "info:hello"
 			}
 			c.get("/flashes").wants(200, again)
@@ -76,12 +80,12 @@ var lateCases = []testCase{
 	},
 	{
 		name: "C6_late_write_is_kept_or_reported",
-		why:  "A change after the header is saved if that needs no cookie, and else told to the developer: never lost in silence.",
+		why:  "A change after the header is saved if it needs no cookie; otherwise an event reports it. It is never lost silently.",
 		run:  lateWrite,
 	},
 	{
 		name: "C6_write_between_body_and_return",
-		why:  "Handlers that count or log after they have answered expect it to be kept.",
+		why:  "Handlers that count or log after answering expect their changes to be kept.",
 		run:  writeAfterBody,
 	},
 	{
@@ -91,7 +95,7 @@ var lateCases = []testCase{
 			s := h.open(setup{routes: lateRoutes()})
 			c := s.client()
 			c.get("/late").wants(200, "begun late").setsNothing()
-			h.waitFor("the event", func() bool { return h.events.count(core.EventTooLate, "") == 1 })
+			h.waitFor("the event", h.toldTooLate)
 			if n := h.events.count(core.EventCreated, ""); n != 0 {
 				h.Errorf("a session was stored that no client can have")
 			}
@@ -105,17 +109,17 @@ var lateCases = []testCase{
 	},
 	{
 		name: "C6_after_the_request_writes_are_reported",
-		why:  "A goroutine that outlives its request cannot change a session whose response is long gone.",
+		why:  "A goroutine that outlives its request cannot change the session, because the response was sent long ago.",
 		run:  afterwards,
 	},
 	{
 		name: "C6_strict_mode_panics",
-		why:  "In tests a late change is a failure that cannot be overlooked.",
+		why:  "In tests, a late change must be a failure that cannot be overlooked.",
 		run:  strictLate,
 	},
 	{
 		name: "C6_strict_mode_finds_changes_in_place",
-		why:  "What Get returned is a snapshot: changing it stores nothing, and the developer should know.",
+		why:  "Get returns a snapshot: changing it stores nothing, and the developer should learn so.",
 		run: func(h *harness) {
 			s := h.open(setup{core: func(c *core.Config) { c.Strict = true }, routes: []Route{
 				post("/list", func(r Request) error { r.Session().Set("list", []int{1, 2}); return r.Text(200, "") }),
@@ -183,7 +187,7 @@ func bigPage(h *harness) {
 	c.post("/flash?kind=info&text=hello")
 	r := c.get("/big").wantsStatus(200)
 	if !strings.Contains(r.body, "info:hello") || len(r.body) < 40<<10 {
-		h.Errorf("the page is not whole: %d bytes", len(r.body))
+		h.Errorf("the page is incomplete: %d bytes", len(r.body))
 	}
 	told := func() int { return h.events.count(core.EventTooLate, core.ReasonLateFlash) }
 	got := c.get("/flashes").wantsStatus(200).body

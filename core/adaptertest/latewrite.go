@@ -1,6 +1,7 @@
 package adaptertest
 
 import (
+	"context"
 	"errors"
 	"io"
 	"strings"
@@ -10,7 +11,7 @@ import (
 	"github.com/satchel-go/satchel/core"
 )
 
-// What the cases in lateCases do after the first byte.
+// This file has what lateCases do after the first byte.
 
 func lateWrite(h *harness) {
 	var inside atomic.Bool
@@ -57,8 +58,49 @@ func writeAfterBody(h *harness) {
 	r := c.get("/body").wants(200, "body")
 	want := "after"
 	if told := h.events.count(core.EventTooLate, core.ReasonNoCookie) == 1; told && h.clientSide() {
-		want = "v" // it needed a cookie, unless the framework still had the header
+		want = "v" // it needed a cookie, unless the framework had not sent the header yet
 		r.setsNothing()
+	}
+	c.has("k", want)
+}
+
+// timeoutInside lets a handler take too long. Some frameworks wait until it sees
+// that its context is done; in others it runs on after the answer.
+func timeoutInside(h *harness) {
+	answered := make(chan struct{}, 2)
+	slow := get("/slow", func(r Request) error {
+		s, ctx := r.Session(), r.Context()
+		s.Set("k", "slow")
+		select {
+		case <-ctx.Done():
+		case <-answered: // some contexts have no deadline
+		case <-time.After(patience):
+			h.Errorf("the App ignores Route.Timeout")
+		}
+		return context.DeadlineExceeded
+	})
+	slow.Timeout = 10 * time.Millisecond
+	s := h.open(setup{routes: []Route{slow}})
+	get := func(c *client) *reply {
+		r := c.get("/slow")
+		answered <- struct{}{}
+		if r.status < 400 {
+			h.Errorf("the answer to a timeout is %d %q", r.status, r.body)
+		}
+		return r
+	}
+	told := func() int { return h.events.count(core.EventRolledBack, "") + h.events.count(core.EventTooLate, "") }
+	r := get(s.client())
+	if created, n := h.events.count(core.EventCreated, ""), len(r.ours()); created != n || created+told() != 1 {
+		h.Errorf("%d sessions were created, %d cookies set, %d events tell why not", created, n, told())
+	}
+	c := s.client()
+	c.set("k", "before")
+	before := h.events.count(core.EventTooLate, "")
+	r = get(c)
+	want := "slow"
+	if r.status >= 500 || h.events.count(core.EventTooLate, "") > before {
+		want = "before"
 	}
 	c.has("k", want)
 }

@@ -1,6 +1,7 @@
 package adaptertest
 
 import (
+	"context"
 	"fmt"
 	"io"
 	"strings"
@@ -9,17 +10,17 @@ import (
 	"github.com/satchel-go/satchel/core"
 )
 
-// lifetimeCases are about what outlives a request and what must not, and
-// about the middleware as such: AD26 to AD33 of the table in frameworkCases.
+// lifetimeCases are about what may outlive a request and what must not, and about
+// the middleware itself: AD26 to AD33 of the table at frameworkCases.
 var lifetimeCases = []testCase{
 	{
 		name: "AD26_SEC60_nothing_kept_is_a_view_of_a_buffer",
-		why:  "Fast frameworks use their buffers again: a session must own what it keeps.",
+		why:  "Fast frameworks reuse their buffers: a session must own what it keeps.",
 		run:  keptValues,
 	},
 	{
 		name: "AD27_streams_have_the_session_to_read",
-		why:  "A body stream may run after the framework's context was released.",
+		why:  "A body stream may run after the framework has released its context.",
 		run: func(h *harness) {
 			s := h.open(setup{routes: []Route{get("/story", func(r Request) error {
 				s := r.Session()
@@ -49,7 +50,7 @@ var lifetimeCases = []testCase{
 	},
 	{
 		name: "AD29_SEC29_heads_too_large_for_the_server",
-		why:  "A server that refuses the request's head loses nothing: without the large value all is well again.",
+		why:  "When the server refuses the request's head, nothing is lost: without the large value, requests work again.",
 		run:  everySize,
 	},
 	{
@@ -75,7 +76,7 @@ var lifetimeCases = []testCase{
 	},
 	{
 		name: "AD30_session_kept_after_the_commit_is_still_its_own",
-		why:  "A handle that is used after the save must not read another client's data.",
+		why:  "A handle used after the save must not read another client's data.",
 		run: func(h *harness) {
 			kept := make(chan *core.Session, 1)
 			s := h.open(setup{routes: []Route{get("/keep", func(r Request) error {
@@ -96,7 +97,7 @@ var lifetimeCases = []testCase{
 	},
 	{
 		name: "AD31_SEC68_middleware_mounted_twice",
-		why:  "Groups and sub-apps mount it again: one load, one commit, one cookie.",
+		why:  "Groups and sub-apps mount the middleware again: there must still be one load, one commit and one cookie.",
 		run: func(h *harness) {
 			m := h.manager(nil)
 			s := h.serve(Config{Managers: []*core.Manager{m, m}, Routes: standardRoutes()})
@@ -121,7 +122,7 @@ var lifetimeCases = []testCase{
 	},
 	{
 		name: "AD33_L3_one_refusal_for_all",
-		why:  "The answer to an outage is the same to the byte in every framework, at load and at commit.",
+		why:  "The answer to an outage is byte for byte the same in every framework, at load and at commit.",
 		run: func(h *harness) {
 			c := h.open(setup{}).client()
 			c.set("k", "v")
@@ -136,14 +137,43 @@ var lifetimeCases = []testCase{
 	},
 }
 
-// keptValues stores what came with requests, sends 2,000 others, and looks.
+// keptValues stores values from requests, sends 2,000 others, and checks the values.
 func keptValues(h *harness) {
-	s := h.open(setup{})
+	var mu sync.Mutex
+	var mistakes []error
+	var asked []string
+	s := h.open(setup{routes: []Route{post("/asked", func(r Request) error {
+		s, k := r.Session(), key(r)
+		s.Set(k, "v")
+		s.Flash(k, "text")
+		mu.Lock()
+		asked = append(s.Keys(), s.Flashes()[0].Kind)
+		mu.Unlock()
+		return r.Text(200, "")
+	}), post("/mistakes", func(r Request) error {
+		s, k := r.Session(), key(r)
+		s.Set(k, "v")
+		_, decode := core.Lookup[int](s, k)
+		s.Set(k, func() {})
+		encode := s.Err()
+		s.Delete(k)
+		core.NewFlashKey[any](k).Add(s, func() {})
+		mu.Lock()
+		mistakes = append(mistakes, decode, encode, s.Err())
+		mu.Unlock()
+		return r.Text(200, "never sent")
+	})}})
 	name := strings.Repeat("ann", 10)
 	c := s.client()
 	c.login(name)
 	c.post(query("/set", "key", "a-key-of-some-length", "value", strings.Repeat("v", 30)))
 	c.post(query("/flash", "kind", "a-kind-of-some-length", "text", strings.Repeat("t", 30)))
+	right := s.client()
+	right.post(query("/asked", "key", "c-key-of-some-length"))
+	right.post(query("/set", "key", "d-key-of-some-length", "value", "v")) // on the same connection
+	wrong := s.client()
+	wrong.post(query("/mistakes", "key", "c-key-of-some-length")).refusal(500, internalErrorBody)
+	wrong.post(query("/set", "key", "d-key-of-some-length", "value", "v")) // on the same connection
 	var wg sync.WaitGroup
 	for worker := range 8 {
 		other := s.client()
@@ -166,6 +196,21 @@ func keptValues(h *harness) {
 	if infos, err := s.m.List(h.Context(), name); err == nil && (len(infos) != 1 || infos[0].User != name) {
 		h.Errorf("the user's sessions are %v", infos)
 	}
+	for _, e := range h.events.list() {
+		if e.Kind == core.EventFailed {
+			mistakes = append(mistakes, e.Err)
+		}
+	}
+	for _, err := range mistakes { // as they are when they are logged later
+		if !strings.Contains(fmt.Sprint(err), `"c-key-of-some-length"`) {
+			h.Errorf("an error has become %v", err)
+		}
+	}
+	for _, name := range asked {
+		if name != "c-key-of-some-length" {
+			h.Errorf("what a session returned has become %q", name)
+		}
+	}
 }
 
 func noLeak(h *harness) {
@@ -183,20 +228,26 @@ func noLeak(h *harness) {
 		poor.get("/flashes").wants(200, absent)
 		poor.is("user= new=false ended=false")
 	}
-	if r := rich.try("POST", "/panic"); r.err == nil { // there is no such route: a 404 by the framework
+	if r := rich.try("POST", "/panic"); r.err == nil { // there is no such route: the framework answers with a 404
 		r.setsNothing()
 	}
 	s.client().is(anonymous)
 }
 
 func everyContext(h *harness) {
-	s := h.open(setup{routes: []Route{
+	m := h.manager(nil)
+	s := h.serve(Config{Managers: []*core.Manager{m}, Routes: []Route{
 		get("/contexts", func(r Request) error {
 			s := r.Session()
 			tried, ok := r.TrySession()
 			inContext, found := core.FromContext(r.Context())
 			of, foundOf := core.FromContext(s.Context())
 			same := ok && found && foundOf && tried == s && inContext == s && of == s
+			if r, ok := r.(interface{ OwnContext() context.Context }); ok {
+				own, _ := core.FromContext(r.OwnContext())
+				ownOf, _ := m.FromContext(r.OwnContext())
+				same = same && own == s && ownOf == s
+			}
 			return r.Text(200, fmt.Sprint(same))
 		}),
 		get("/without", func(r Request) error {

@@ -2,6 +2,7 @@ package adaptertest
 
 import (
 	"bytes"
+	"errors"
 	"net/http"
 	"strings"
 	"time"
@@ -9,11 +10,11 @@ import (
 	"github.com/satchel-go/satchel/core"
 )
 
-// loadCases are about what a request's cookies are taken for.
+// loadCases are about how a request's cookies are interpreted.
 var loadCases = []testCase{
 	{
 		name: "L1_SEC2_unissued_token_is_not_adopted",
-		why:  "A token that the server never issued must not become a session: whoever planted it would share it.",
+		why:  "A token that the server never issued must not become a session, which an attacker who planted it would share.",
 		run:  unissuedToken,
 	},
 	{
@@ -23,17 +24,19 @@ var loadCases = []testCase{
 	},
 	{
 		name: "L1_SEC8_token_of_another_namespace_or_cookie",
-		why:  "One application's token must mean nothing to another on the same store.",
+		why:  "One application's token must mean nothing to another application on the same store.",
 		run:  foreignTokens,
 	},
 	{
-		name: "L2_SEC31_two_cookies_of_our_name",
-		why:  "Of two different cookies of our name one was planted, and nobody can tell which.",
-		run:  twoCookies,
+		name:   "L2_SEC31_two_cookies_of_our_name",
+		why:    "Of two different cookies with our name one was planted, and there is no way to tell which.",
+		cookie: "two lines of a header are a case of their own",
+		run:    twoCookies,
 	},
 	{
-		name: "L2_SEC31_the_same_cookie_twice",
-		why:  "Two equal cookies leave no doubt about the session.",
+		name:   "L2_SEC31_the_same_cookie_twice",
+		why:    "Two equal cookies leave no doubt about the session.",
+		cookie: "a header may come once",
 		run: func(h *harness) {
 			s := h.open(setup{})
 			c := s.client()
@@ -43,9 +46,16 @@ var loadCases = []testCase{
 		},
 	},
 	{
-		name: "L2_SEC32_names_match_octet_for_octet",
-		why:  "A look-alike name is not ours: subdomains can set it without the prefix's protection.",
-		run:  lookAlikeNames,
+		name:   "L2_former_cookies_go_with_ours",
+		why:    "After a change of its Domain, a browser has two cookies of one name, and is locked out until one is deleted.",
+		cookie: "only cookies have a Domain",
+		run:    formerCookies,
+	},
+	{
+		name:   "L2_SEC32_names_match_octet_for_octet",
+		why:    "A look-alike name is not ours: subdomains can set it without the prefix's protection.",
+		cookie: "it is about the names of cookies",
+		run:    lookAlikeNames,
 	},
 	{
 		name: "L4_request_without_session_deletes_nothing",
@@ -62,13 +72,13 @@ var loadCases = []testCase{
 	},
 	{
 		name:    "L4_superseded_token_reads_empty_and_writes_nothing",
-		why:     "A request that is late while another logs in must not overwrite the login's cookie.",
+		why:     "A slow request that overlaps a login must not overwrite the login's cookie.",
 		run:     superseded,
 		limited: supersededClientSide,
 	},
 	{
 		name: "L4_login_with_a_superseded_token",
-		why:  "Somebody who logs in gets a session, whatever cookie they came with.",
+		why:  "A user who logs in gets a session, whatever cookie their browser sent.",
 		run: func(h *harness) {
 			s := h.open(setup{})
 			late := s.client()
@@ -112,7 +122,7 @@ func refusalsLookAlike(h *harness) {
 		"tampered": flip(live.token(), 40), "foreign": elsewhere.token(),
 		"empty": "", "quoted": `"` + live.token() + `"`,
 	} {
-		s.looksLike(want, "GET", what+" token", cookieName+"="+token)
+		s.looksLike(want, "GET", what+" token", h.line(token))
 	}
 	if h.store != nil {
 		for what, damage := range map[string]func([]byte) []byte{
@@ -120,7 +130,7 @@ func refusalsLookAlike(h *harness) {
 			"longer": func(b []byte) []byte { return append(b, 0) }, "of a newer release": func(b []byte) []byte { b[0] = 0x7f; return b },
 		} {
 			h.faults.corrupt(func(e core.Entry) core.Entry { e.Data = damage(bytes.Clone(e.Data)); return e })
-			s.looksLike(want, "GET", "record "+what, cookieName+"="+live.token())
+			s.looksLike(want, "GET", "record "+what, h.line(live.token()))
 			h.faults.up()
 		}
 		h.wantEvents(3, core.EventRejected, core.ReasonCorrupt)
@@ -129,8 +139,8 @@ func refusalsLookAlike(h *harness) {
 	live.has("k", "v")
 }
 
-// sameHeader compares two responses' headers but for what the time and the
-// connection add.
+// sameHeader compares two responses' headers, apart from what depends on the time
+// and the connection.
 func sameHeader(a, b http.Header) bool {
 	a, b = a.Clone(), b.Clone()
 	for _, name := range []string{"Date", "Connection"} {
@@ -148,7 +158,7 @@ func sameHeader(a, b http.Header) bool {
 	return true
 }
 
-// flip returns token with another character at i.
+// flip returns token with a different character at i.
 func flip(token string, i int) string {
 	other := byte('A')
 	if token[i] == other {
@@ -162,8 +172,15 @@ func foreignTokens(h *harness) {
 	c.set("k", "v")
 	namespace := h.open(setup{core: func(c *core.Config) { c.Namespace = "other" }})
 	namespace.with(c.token()).has("k", absent)
-	name := h.open(setup{core: func(c *core.Config) { c.Cookie.Name = "__Host-admin" }})
+	name := h.open(setup{core: func(c *core.Config) { c.Carrier, c.Cookie.Name = core.Carrier{}, "__Host-admin" }})
 	name.rawGet("/get", "Cookie: __Host-admin="+c.token()).wants(200, absent)
+	inHeader := func(c *core.Config) { c.Carrier, c.Cookie = core.Header("X-Session"), core.Cookie{} }
+	config := h.config()
+	inHeader(&config)
+	if _, err := core.New(h.backend, config); !errors.Is(err, core.ErrUnsupported) {
+		header := h.open(setup{core: inHeader})
+		header.rawGet("/get", "X-Session: "+c.token(), h.line(c.token())).wants(200, absent)
+	}
 	c.has("k", "v")
 }
 
@@ -196,7 +213,7 @@ func lookAlikeNames(h *harness) {
 		"\u2009__Host-session", "$__Host-session", "__Host-session[]", "__Host-session.", "_Host-session",
 	} {
 		r := s.rawGet("/get", "Cookie: "+name+"="+c.token())
-		if refused := r.err != nil || r.status == 400; !refused { // as a server may, of bytes outside ASCII
+		if refused := r.err != nil || r.status == 400; !refused { // servers may refuse bytes outside ASCII
 			r.wants(200, absent).setsNothing()
 		}
 	}
@@ -231,4 +248,47 @@ func supersededClientSide(h *harness) {
 	late.has("k", "v")
 	late.get("/who").wants(200, "user= new=false ended=false") // but it is not logged in
 	c.get("/who").wants(200, "user=ann new=false ended=false")
+}
+
+// formerCookies changes the cookie's Domain and checks the lines that browsers get.
+func formerCookies(h *harness) {
+	const name = "app"
+	s := h.open(setup{core: func(c *core.Config) {
+		c.Cookie = core.Cookie{Name: name, Domain: "example.com", Former: []core.Cookie{{Name: name}}}
+	}})
+	wants := func(what string, r *reply, attributes ...string) (value string) {
+		h.Helper()
+		lines := r.header.Values("Set-Cookie")
+		if len(lines) != len(attributes) {
+			h.Errorf("%s: %q, want %d lines", what, lines, len(attributes))
+			return ""
+		}
+		for i, line := range lines {
+			var rest string
+			value, rest, _ = strings.Cut(strings.TrimPrefix(line, name+"="), ";")
+			if !strings.HasPrefix(rest, attributes[i]) || (value == "") != strings.Contains(rest, "Max-Age=0") {
+				h.Errorf("%s: line %d is %q, want %q", what, i+1, line, attributes[i])
+			}
+		}
+		if cache := r.header.Get("Cache-Control"); len(lines) > 0 && cache != "no-store" {
+			h.Errorf("%s: Cache-Control %q", what, cache)
+		}
+		return value
+	}
+	send := func(method, target string, values ...string) *reply {
+		h.Helper()
+		head := []string{method + " " + target + " HTTP/1.1", "Host: " + s.addr, "Connection: close", "Content-Length: 0"}
+		for _, value := range values {
+			head = append(head, "Cookie: "+name+"="+value)
+		}
+		return s.raw(strings.Join(head, "\r\n") + "\r\n\r\n")
+	}
+	const deletesFormer, sets, deletes = " Path=/; Max-Age=0", " Path=/; Domain=example.com; ", " Path=/; Domain=example.com; Max-Age=0"
+	token := wants("a login", send("POST", "/login?user=ann").wants(200, "in"), deletesFormer, sets)
+	wants("a request that only reads", send("GET", "/who", token).wants(200, asAnn))
+	wants("two cookies", send("GET", "/who", token, "x").wants(200, anonymous), deletesFormer)
+	wants("two cookies, and an error", send("POST", "/set?value=v&status=500", token, "x").wants(500, "set"), deletesFormer)
+	wants("two cookies, and a login", send("POST", "/login?user=ben", token, "x").wants(200, "in"), deletesFormer, sets)
+	wants("an unknown cookie", send("GET", "/who", "x").wants(200, anonymous))
+	wants("a logout", send("POST", "/logout", token).wants(200, "out"), deletesFormer, deletes)
 }

@@ -11,8 +11,8 @@ import (
 	"time"
 )
 
-// raw sends bytes as they are on a connection of its own, and reads one
-// response. A server that hangs up without one gives the status 0.
+// raw sends bytes as they are on a separate connection, and reads one response. If
+// the server hangs up without one, the status is 0.
 func (s *site) raw(request string) *reply {
 	s.Helper()
 	r := &reply{harness: s.harness}
@@ -24,16 +24,14 @@ func (s *site) raw(request string) *reply {
 	if err := conn.SetDeadline(time.Now().Add(patience)); err != nil {
 		s.Fatalf("set deadline: %v", err)
 	}
-	_, _ = io.WriteString(conn, request) // a server may refuse before it has read all
+	_, _ = io.WriteString(conn, request) // a server may refuse before it has read everything
 	method, _, _ := strings.Cut(request, " ")
 	resp, err := http.ReadResponse(bufio.NewReader(conn), &http.Request{Method: method})
 	if err != nil {
 		r.err = err
 		return r
 	}
-	defer resp.Body.Close() //nolint:errcheck // read to its end
-	body, err := io.ReadAll(resp.Body)
-	r.status, r.header, r.body, r.err = resp.StatusCode, resp.Header, string(body), err
+	r.read(resp)
 	return r
 }
 
@@ -56,16 +54,16 @@ func (s *site) rawUntil(ctx context.Context, request string) {
 	_ = conn.Close()
 }
 
-// begin sends a GET and returns when the header is there; the caller closes
-// the body.
+// begin sends a GET and returns once the header has arrived; the caller closes the
+// body.
 func (c *client) begin(target string) *http.Response {
 	c.Helper()
 	req, err := http.NewRequestWithContext(c.Context(), http.MethodGet, "http://"+c.addr+target, nil)
 	if err != nil {
 		c.Fatalf("GET %s: %v", target, err)
 	}
-	if cookies := c.cookieHeader(); cookies != "" {
-		req.Header.Set("Cookie", cookies)
+	for name, value := range c.presented() {
+		req.Header.Set(name, value)
 	}
 	resp, err := c.http.Do(req)
 	if err != nil {

@@ -1,6 +1,7 @@
 package adaptertest
 
 import (
+	"io"
 	"net/http"
 	"strings"
 )
@@ -14,6 +15,13 @@ type reply struct {
 	err    error
 }
 
+// read takes over resp, whose body it reads and closes.
+func (r *reply) read(resp *http.Response) {
+	defer resp.Body.Close() //nolint:errcheck // read to its end
+	body, err := io.ReadAll(resp.Body)
+	r.status, r.header, r.body, r.err = resp.StatusCode, resp.Header, string(body), err
+}
+
 // wants checks status and body.
 func (r *reply) wants(status int, body string) *reply {
 	r.Helper()
@@ -23,7 +31,7 @@ func (r *reply) wants(status int, body string) *reply {
 	return r
 }
 
-// wantsStatus checks the status alone.
+// wantsStatus checks only the status.
 func (r *reply) wantsStatus(status int) *reply {
 	r.Helper()
 	if r.status != status {
@@ -32,31 +40,51 @@ func (r *reply) wantsStatus(status int) *reply {
 	return r
 }
 
-// ours returns the Set-Cookie lines of the session, in parts or not.
-func (r *reply) ours() []string {
+// ours returns the session's Set-Cookie lines, including those of parts, or its answer
+// header.
+func (r *reply) ours() []string { return r.setCookies(false) }
+
+// token returns the token that the answer hands out, "" if it is taken away.
+func (r *reply) token() string {
+	line := r.ours()[0]
+	if !r.inHeader() {
+		_, line, _ = parseSetCookie(line)
+	}
+	return line
+}
+
+// touches returns the Set-Cookie lines of touches.
+func (r *reply) touches() []string { return r.setCookies(true) }
+
+func (r *reply) setCookies(touches bool) []string {
+	if r.inHeader() && touches {
+		return r.header.Values(touchAnswer)
+	} else if r.inHeader() {
+		return r.header.Values(answerHeader)
+	}
 	var lines []string
 	for _, line := range r.header.Values("Set-Cookie") {
-		if strings.HasPrefix(line, cookieName) {
+		if strings.HasPrefix(line, cookieName) && strings.HasPrefix(line, touchName+"=") == touches {
 			lines = append(lines, line)
 		}
 	}
 	return lines
 }
 
-// sets checks that the response sets the session cookie, once.
+// sets checks that the response sets the session cookie, or its header, once.
 func (r *reply) sets() *reply {
 	r.Helper()
 	if n := len(r.ours()); n != 1 {
-		r.Errorf("%d Set-Cookie lines of the session, want 1: %q", n, r.header.Values("Set-Cookie"))
+		r.Errorf("%d lines with the session's token, want 1: %q", n, r.ours())
 	}
 	return r
 }
 
-// setsNothing checks that the response leaves the session cookie alone.
+// setsNothing checks that the response leaves the client's tokens alone.
 func (r *reply) setsNothing() *reply {
 	r.Helper()
-	if lines := r.ours(); len(lines) != 0 {
-		r.Errorf("Set-Cookie %q, want none", lines)
+	if lines := append(r.ours(), r.touches()...); len(lines) != 0 {
+		r.Errorf("tokens %q in the response, want none", lines)
 	}
 	return r
 }

@@ -7,12 +7,12 @@ import (
 	"github.com/satchel-go/satchel/core"
 )
 
-// rollbackCases are about promise C4: what failed leaves nothing behind but
-// a logout.
+// rollbackCases are about promise C4: a failed request leaves nothing behind
+// except a logout.
 var rollbackCases = []testCase{
 	{
 		name: "C4_SEC59_server_error_rolls_back",
-		why:  "A handler that ends in a 500 has not done what it meant to: half of it must not stay.",
+		why:  "A handler that ends in a 500 has not done its work: half of it must not stay.",
 		run: func(h *harness) {
 			for _, status := range []string{"500", "502", "503", "599"} {
 				rollsBack(h, func(c *client) { c.post("/fail?status=" + status).setsNothing() })
@@ -21,7 +21,7 @@ var rollbackCases = []testCase{
 	},
 	{
 		name: "C4_SEC59_panic_rolls_back",
-		why:  "A handler that panicked has not done what it meant to.",
+		why:  "A handler that panicked has not done its work: half of it must not stay.",
 		run: func(h *harness) {
 			rollsBack(h, func(c *client) {
 				if r := c.try("POST", "/panic"); r.err == nil {
@@ -32,14 +32,14 @@ var rollbackCases = []testCase{
 	},
 	{
 		name: "C4_returned_error_rolls_back",
-		why:  "An error that the framework turns into a 500 is a 500, though the handler wrote nothing.",
+		why:  "An error that the framework turns into a 500 rolls back, although the handler wrote nothing.",
 		run: func(h *harness) {
 			rollsBack(h, func(c *client) { c.post("/error").wantsStatus(500).setsNothing() })
 		},
 	},
 	{
 		name: "C4_panic_before_any_session",
-		why:  "A panic of a visitor creates nothing.",
+		why:  "A visitor's request that panics creates nothing.",
 		run: func(h *harness) {
 			s := h.open(setup{routes: failingRoutes()})
 			c := s.client()
@@ -69,7 +69,7 @@ var rollbackCases = []testCase{
 	},
 	{
 		name: "C4_logout_is_never_rolled_back",
-		why:  "Whoever pressed logout is logged out, whatever happened to the page.",
+		why:  "A user who pressed logout is logged out, whatever happened to the page.",
 		run:  logoutStays,
 	},
 	{
@@ -102,7 +102,7 @@ var rollbackCases = []testCase{
 	},
 	{
 		name: "C4_client_errors_commit",
-		why:  "A form with mistakes is a 4xx, and its flashes are wanted.",
+		why:  "A form with mistakes is answered with a 4xx, and its flashes are needed.",
 		run: func(h *harness) {
 			for _, status := range []int{400, 403, 404, 409, 422, 499} {
 				c := h.open(setup{}).client()
@@ -154,7 +154,7 @@ func logoutStays(h *harness) {
 		if !h.clientSide() {
 			s.with(old).get("/who").wants(200, "user= new=true ended=false")
 		} else if r.err == nil && target != "/logout-panic" {
-			r.sets() // the deletion is all that a client-side logout has
+			r.sets() // a client-side logout consists only of the deletion
 		}
 		if target != "/logout-panic" && c.token() != "" {
 			h.Errorf("%s: the client still has its cookie", target)

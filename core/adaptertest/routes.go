@@ -10,7 +10,7 @@ import (
 	"github.com/satchel-go/satchel/core"
 )
 
-// absent is what /get and /flashes answer if there is nothing.
+// absent is the answer of /get and /flashes if there is nothing.
 const absent = "-"
 
 var counter = core.NewKey[int]("counter")
@@ -97,7 +97,7 @@ func status(r Request) int {
 	return http.StatusOK
 }
 
-// kinds returns the parameter kind as a list of none or one.
+// kinds returns the parameter kind as a list, empty if there is none.
 func kinds(r Request) []string {
 	if k := r.Param("kind"); k != "" {
 		return []string{k}
@@ -105,7 +105,7 @@ func kinds(r Request) []string {
 	return nil
 }
 
-// answer redirects to the parameter to, or sends text with the status wished for.
+// answer redirects to the parameter to, or sends text with the requested status.
 func answer(r Request, text string) error {
 	if to := r.Param("to"); to != "" {
 		return r.Redirect(http.StatusSeeOther, to)
@@ -124,7 +124,7 @@ func value(s *core.Session, key string) string {
 	return v
 }
 
-// texts writes flashes as kind:text, with bars between them.
+// texts formats flashes as kind:text, with bars between them.
 func texts(flashes []core.Flash) string {
 	if len(flashes) == 0 {
 		return absent
@@ -136,12 +136,12 @@ func texts(flashes []core.Flash) string {
 	return strings.Join(parts, "|")
 }
 
-// who writes what identity a session has.
+// who writes the session's identity.
 func who(s *core.Session) string {
 	return fmt.Sprintf("user=%s new=%v ended=%v", s.UserID(), s.IsNew(), s.Ended())
 }
 
-// set stores a value and checks that the cookie came.
+// set stores a value and checks that the response set the cookie.
 func (c *client) set(key, v string) {
 	c.Helper()
 	c.post(query("/set", "key", key, "value", v)).wants(200, "set")
@@ -155,7 +155,7 @@ func (c *client) has(key, want string) {
 	}
 }
 
-// login logs in and checks that the cookie came.
+// login logs in and checks that the response set the cookie.
 func (c *client) login(user string) {
 	c.Helper()
 	c.post(query("/login", "user", user)).wants(200, "in").sets()
@@ -171,5 +171,5 @@ func (c *client) id() core.ID {
 	return id
 }
 
-// tick is how far past a timeout cases look.
+// tick is how long after a timeout cases look.
 const tick = time.Second

@@ -5,15 +5,16 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"strings"
+	"time"
 
 	"github.com/satchel-go/satchel/core"
 )
 
-// sizeCases are about sessions that are large, and too large.
+// sizeCases are about sessions that are large or too large.
 var sizeCases = []testCase{
 	{
 		name: "E2_SEC24_too_large_is_an_error_and_nothing_is_lost",
-		why:  "A session beyond the limit must not be cut off in silence.",
+		why:  "A session beyond the limit must not be truncated silently.",
 		run: func(h *harness) {
 			s := h.open(setup{routes: sizeRoutes()})
 			c := s.client()
@@ -34,37 +35,45 @@ var sizeCases = []testCase{
 	},
 	{
 		name: "E2_SEC29_every_size_is_kept_or_refused",
-		why:  "Whatever the size, the session is there at the next request or the client is told that it is not.",
+		why:  "Whatever the size, either the next request has the session or this one fails with an error.",
 		run:  everySize,
 	},
 	{
-		name: "E2_SEC36_shrinking_deletes_stale_parts",
-		why:  "A part that is left over would be mixed with the next large session.",
-		run:  shrinking,
+		name:   "E2_SEC36_shrinking_deletes_stale_parts",
+		why:    "A leftover part would be mixed up with the next large session.",
+		cookie: "only cookies are split",
+		run:    shrinking,
 	},
 	{
-		name: "E2_SEC36_parts_are_atomic",
-		why:  "Parts of different sessions, or too few of them, are no session.",
-		run:  mixedParts,
+		name:   "E2_SEC36_parts_are_atomic",
+		why:    "Parts of different sessions, or too few parts, are not a session.",
+		cookie: "only cookies are split",
+		run:    mixedParts,
+	},
+	{
+		name:   "E2_one_cookie_by_default",
+		why:    "Several cookies pass through no proxy and server as these are configured by default; clients may have them all the same.",
+		cookie: "only cookies are split",
+		run:    oneCookie,
 	},
 	{
 		name: "E2_SEC36_logout_deletes_all_parts",
-		why:  "Nothing of a large session stays with the client.",
+		why:  "After a logout, nothing of a large session stays with the client.",
 		run: func(h *harness) {
 			c := h.open(setup{routes: sizeRoutes()}).client()
 			c.post("/fill?key=a&size=7000").wants(200, "filled")
 			c.post("/logout").wants(200, "out")
-			if header := c.cookieHeader(); header != "" {
+			if header := c.lines(); header != "" {
 				h.Errorf("left after the logout: %.100s", header)
 			}
 		},
 	},
 }
 
-// fill returns a string of that size that does not repeat itself.
+// fill returns a string of this size without repetition.
 func fill(size int) string {
 	const alphabet = "abcdefghijklmnopqrstuvwxyz"
-	random := rand.New(rand.NewPCG(1, uint64(size))) //nolint:gosec // the same text each time
+	random := rand.New(rand.NewPCG(1, uint64(size))) //nolint:gosec // the same text every time
 	b := make([]byte, size)
 	for i := range b {
 		b[i] = alphabet[random.IntN(len(alphabet))]
@@ -92,8 +101,8 @@ func sizeRoutes() []Route {
 	}
 }
 
-// headRoom is what servers accept of a request's head by default, at least:
-// beyond it, a refusal by the server itself is no fault of the adapter.
+// headRoom is how large a request's head every server accepts by default. Beyond
+// it, a refusal by the server itself is not the adapter's fault.
 const headRoom = 3500
 
 func everySize(h *harness) {
@@ -103,9 +112,12 @@ func everySize(h *harness) {
 		c.set("k", "v")
 		switch r := c.post(fmt.Sprintf("/fill?key=a&size=%d", size)); r.status {
 		case 200:
-			got := c.get(fmt.Sprintf("/filled?key=a&size=%d", size))
-			if tooMuch := got.status == 431 && len(c.cookieHeader()) > headRoom; !tooMuch {
-				got.wants(200, "whole")
+			for range 3 { // the second one touches, and the third brings that along
+				got := c.get(fmt.Sprintf("/filled?key=a&size=%d", size))
+				if tooMuch := got.status == 431 && len(c.lines()) > headRoom; !tooMuch {
+					got.wants(200, "whole")
+				}
+				h.clock.advance(10 * time.Minute)
 			}
 		case 500:
 			r.refusal(500, internalErrorBody)
@@ -116,6 +128,41 @@ func everySize(h *harness) {
 		default:
 			h.Errorf("%d bytes: status %d", size, r.status)
 		}
+	}
+}
+
+// oneCookie checks the default of Cookie.MaxParts, and what becomes of cookies that
+// were split when it was larger.
+func oneCookie(h *harness) {
+	byDefault := h.open(setup{routes: sizeRoutes(), core: func(c *core.Config) { c.Cookie.MaxParts = 0 }})
+	c := byDefault.client()
+	c.set("k", "v")
+	if r := c.post("/fill?key=a&size=7000"); h.clientSide() {
+		r.refusal(500, internalErrorBody)
+		c.has("k", "v")
+	} else {
+		r.wants(200, "filled")
+	}
+	split := h.open(setup{routes: sizeRoutes()})
+	for _, target := range []string{"/delete?key=a", "/logout"} {
+		c := split.client()
+		c.set("k", "v")
+		c.post("/fill?key=a&size=7000").wants(200, "filled")
+		c = c.on(byDefault)
+		r := c.get("/filled?key=a&size=7000")
+		if r.status == 431 {
+			return // this server does not accept such heads
+		}
+		r.wants(200, "whole")
+		c.post(target).wantsStatus(200)
+		if got := c.cookieHeader(); strings.Contains(got, cookieName+"-") {
+			h.Errorf("%s leaves parts: %.100s", target, got)
+		}
+		c.get("/get").wantsStatus(200)
+	}
+	const told = 1 // for the first cookie of more than 3,000 characters, and not again
+	if n := h.events.count(core.EventLargeCookie, ""); h.clientSide() && n < told {
+		h.Errorf("no event tells that a cookie is large")
 	}
 }
 
@@ -132,7 +179,7 @@ func shrinking(h *harness) {
 		h.Errorf("7,000 bytes take %d cookies, want more", n)
 	}
 	if r = c.post("/delete?key=a"); r.status == 431 {
-		return // this server takes no such heads
+		return // this server does not accept such heads
 	}
 	r.wants(200, "deleted")
 	if got := c.cookieHeader(); strings.Contains(got, cookieName+"-") || len(got) > 1000 {

@@ -5,23 +5,25 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/satchel-go/satchel/core"
 )
 
-// Run runs every case as a subtest of t for each backend, [Memory] and
-// [Cookie] if none is given, over real connections. Subtests are called
-// name/backend/case; the case's name begins with the promise that it checks.
-// Cases are independent of each other and run in parallel.
+// Run runs every case as a subtest of t for each backend, over real connections.
+// Without backends it uses [Memory], [Cookie] and [Bearer]. Subtests are called
+// name/backend/case; a case's name begins with the promise that it checks. Cases
+// are independent of each other and run in parallel.
 //
 //	func TestConformance(t *testing.T) { adaptertest.Run(t, "nethttp", httpapp.New) }
 func Run(t *testing.T, name string, newApp NewApp, backends ...Backend) {
 	t.Helper()
 	if len(backends) == 0 {
-		backends = []Backend{Memory(), Cookie()}
+		backends = []Backend{Memory(), Cookie(), Bearer()}
 	}
 	t.Run(name, func(t *testing.T) {
 		for _, b := range backends {
 			t.Run(b.Name, func(t *testing.T) {
-				for _, c := range allCases() {
+				for _, c := range casesFor(b) {
 					t.Run(c.name, func(t *testing.T) {
 						if !c.alone {
 							t.Parallel()
@@ -36,18 +38,26 @@ func Run(t *testing.T, name string, newApp NewApp, backends ...Backend) {
 
 // testCase is one promise as a client sees it.
 type testCase struct {
-	name string         // ID_words: the promise, the rows of the security checklist, what happens
+	name string         // ID_words: the promise, rows of the security checklist, what happens
 	why  string         // one sentence, printed when the case fails
 	run  func(*harness) // checks it
 
-	// alone is for cases that measure: no other runs meanwhile.
+	// alone is for cases that measure: no other case runs meanwhile.
 	alone bool
 
-	// needs is another promise that the case cannot do without, "" for none.
+	// needs is another promise that the case depends on; "" for none.
 	needs string
 
-	// limited checks, in place of run, what happens with a backend that
-	// declares that it cannot keep the promise. Nil: every backend keeps it.
+	// cookie is why the case is about cookies alone, "" if it is not. Then it is left
+	// out where tokens travel in headers.
+	cookie string
+
+	// header means that the case is about headers that carry tokens, and is left out
+	// where cookies do.
+	header bool
+
+	// limited replaces run for a backend that declares that it cannot keep the
+	// promise: it checks what happens instead. Nil: every backend keeps it.
 	limited func(*harness)
 }
 
@@ -61,12 +71,18 @@ func (c testCase) id() string {
 func allCases() []testCase {
 	return slices.Concat(
 		loadCases, tokenCases, unavailableCases,
-		commitCases, waysCases(), failedCommitCases, rollbackCases, lateCases, headerCases,
-		concurrencyCases, timeoutCases, flashCases, flashStatusCases,
-		identityCases, usersCases, failureCases, sizeCases,
+		commitCases, waysCases(), failedCommitCases, rollbackCases, lateCases, headerCases, insideCases,
+		concurrencyCases, timeoutCases, shorterCases, touchCases, flashCases, flashStatusCases,
+		identityCases, lateTokenCases, usersCases, failureCases, sizeCases,
 		frameworkCases, frameworkErrorCases, lifetimeCases,
-		checklistCases, checklistCookieCases, checklistTokenCases,
+		securityCases, securityCookieCases, securityTokenCases, carrierCases,
 	)
+}
+
+// casesFor returns the cases that apply to b.
+func casesFor(b Backend) []testCase {
+	inHeader := b.Carrier != core.Carrier{}
+	return slices.DeleteFunc(allCases(), func(c testCase) bool { return inHeader && c.cookie != "" || !inHeader && c.header })
 }
 
 // reporter is the part of [testing.TB] that cases use. Tests of the suite
@@ -81,7 +97,7 @@ type reporter interface {
 	Context() context.Context
 }
 
-// runCase runs c and says what it is about if it fails.
+// runCase runs c and, if it fails, logs why it matters.
 func runCase(t *testing.T, r reporter, c testCase, newApp NewApp, b Backend) {
 	r.Helper()
 	defer func() {

@@ -6,16 +6,16 @@ import (
 	"strings"
 )
 
-// tokenCases are about tokens that are not written as we write them.
+// tokenCases are about tokens that are not spelled as we spell them.
 var tokenCases = []testCase{
 	{
 		name: "L1_SEC6_malformed_tokens_ask_nobody",
-		why:  "What cannot be a token must not reach the store, where it might mean something else.",
+		why:  "A value that cannot be a token must not reach the store, where it might mean something else.",
 		run:  malformedTokens,
 	},
 	{
 		name: "L1_SEC33_every_byte_in_a_token",
-		why:  "Base64url is read strictly: any other byte makes the cookie foreign, or the server refuses the request.",
+		why:  "Base64url is parsed strictly: any other byte makes the cookie foreign, or the server refuses the request.",
 		run:  everyByte,
 	},
 	{
@@ -24,14 +24,16 @@ var tokenCases = []testCase{
 		run:  otherSpellings,
 	},
 	{
-		name: "L1_SEC5_tokens_come_in_the_cookie_only",
-		why:  "A token in a URL ends up in logs, histories and Referer headers.",
-		run:  tokenElsewhere,
+		name:   "L1_SEC5_tokens_come_in_the_cookie_only",
+		why:    "A token in a URL ends up in logs, histories and Referer headers.",
+		cookie: "where else tokens of headers are looked for is a case of its own",
+		run:    tokenElsewhere,
 	},
 	{
-		name: "L1_SEC35_many_cookies_are_bounded",
-		why:  "Thousands of cookies cost no more than reading over them.",
-		run:  manyCookies,
+		name:   "L1_SEC35_many_cookies_are_bounded",
+		why:    "Thousands of other cookies cost no more than skipping them.",
+		cookie: "it is about other cookies",
+		run:    manyCookies,
 	},
 }
 
@@ -42,18 +44,18 @@ func malformedTokens(h *harness) {
 		strings.Repeat("A", 63), strings.Repeat("A", 65), strings.Repeat("/", 64), strings.Repeat("=", 64),
 		strings.Repeat("A", 64), // the zero ID
 	} {
-		r := s.rawGet("/get", "Cookie: "+cookieName+"="+token)
-		if r.status != 400 { // a server may refuse control characters by itself
+		r := s.rawGet("/get", h.line(token))
+		if r.status != 400 { // the server itself may refuse control characters
 			r.wants(200, absent).setsNothing()
 		}
 	}
 	for _, long := range []string{strings.Repeat("A", 8<<10), strings.Repeat("~", 8<<10), strings.Repeat("{}", 4<<10)} {
-		if r := s.rawGet("/get", "Cookie: "+cookieName+"="+long); r.status != 431 { // the server's own limit
+		if r := s.rawGet("/get", h.line(long)); r.status != 431 { // the server's own limit
 			r.wants(200, absent).setsNothing()
 		}
 	}
 	if n := h.faults.count(opLoad); n != 0 && h.store != nil {
-		h.Errorf("the store was asked %d times for what cannot be a token", n)
+		h.Errorf("the store was asked %d times for values that cannot be tokens", n)
 	}
 }
 
@@ -79,7 +81,7 @@ func tokenElsewhere(h *harness) {
 		h.Errorf("a token from the query was adopted")
 	}
 	c.has("k", "v")
-	s.with(token).has("k", "v") // in the cookie it is good
+	s.with(token).has("k", "v") // in the cookie it is valid
 }
 
 func everyByte(h *harness) {
@@ -95,7 +97,7 @@ func everyByte(h *harness) {
 			token[:10] + string([]byte{byte(b)}) + token[11:],
 			token[:10] + string([]byte{byte(b)}) + token[10:],
 		} {
-			r := s.rawGet("/get", "Cookie: "+cookieName+"="+sent)
+			r := s.rawGet("/get", h.line(sent))
 			if refused := r.err != nil || r.status == 400; !refused {
 				r.wants(200, absent).setsNothing()
 			}
@@ -112,16 +114,20 @@ func otherSpellings(h *harness) {
 	spellings := respelled(token)
 	for _, other := range spellings {
 		if other != token {
-			s.rawGet("/get", "Cookie: "+cookieName+"="+other).wants(200, absent).setsNothing()
+			s.rawGet("/get", h.line(other)).wants(200, absent).setsNothing()
 		}
 	}
-	// Blanks around it are the header's, not the token's.
-	s.rawGet("/get", "Cookie:  "+cookieName+" = "+token+" ").wants(200, "v")
+	// Blanks around the token belong to the header.
+	blanks := "Cookie:  " + cookieName + " = " + token + " "
+	if h.inHeader() {
+		blanks = "Authorization:  bearer   " + token + " "
+	}
+	s.rawGet("/get", blanks).wants(200, "v")
 	c.has("k", "v")
 }
 
-// respelled returns what somebody may take for other spellings of a token, and
-// the token itself.
+// respelled returns what might pass for other spellings of a token, and the token
+// itself.
 func respelled(token string) (spellings []string) {
 	spellings = []string{
 		token + "=", token + "==", token + "A", token[:len(token)-1], `"` + token + `"`, `"` + token, "'" + token + "'",

@@ -2,12 +2,13 @@ package adaptertest
 
 import (
 	"context"
+	"strconv"
 	"time"
 
 	"github.com/satchel-go/satchel/core"
 )
 
-// The refusal is the same in every adapter, to the byte.
+// The refusal is byte for byte the same in every adapter.
 const (
 	refusalType        = "text/plain; charset=utf-8"
 	unavailableBody    = "Service Unavailable\n"
@@ -15,8 +16,8 @@ const (
 	tooManySessionBody = "Too many sessions\n"
 )
 
-// refusal checks that r is the answer that all adapters give by themselves,
-// and that it says nothing about cookies.
+// refusal checks that r is the default answer of all adapters, and that it sets no
+// cookies.
 func (r *reply) refusal(status int, body string) {
 	r.Helper()
 	r.wants(status, body).setsNothing()
@@ -27,7 +28,7 @@ func (r *reply) refusal(status int, body string) {
 		r.Errorf("X-Content-Type-Options of the refusal is %q, want nosniff", got)
 	}
 	if got := r.header.Get("X-Handler"); got != "" {
-		r.Errorf("the refusal has a header of the handler: %q", got)
+		r.Errorf("the refusal has one of the handler's headers: %q", got)
 	}
 }
 
@@ -35,7 +36,7 @@ func (r *reply) refusal(status int, body string) {
 var unavailableCases = []testCase{
 	{
 		name: "L3_down_at_load",
-		why:  "Nobody knows whether there is a session: an empty one would log the user out, and the next write would make it so.",
+		why:  "It is unknown whether there is a session: an empty one would look logged out, and the next write would make that permanent.",
 		run:  downAtLoad,
 	},
 	{
@@ -60,7 +61,7 @@ var unavailableCases = []testCase{
 			s := h.open(setup{app: func(c *Config) {
 				c.OnError = func(r Request, err error) error {
 					r.SetHeader("X-On-Error", "yes")
-					return r.Text(core.Refuse(err).Status, "my page")
+					return r.Text(core.ErrorResponseFor(err).Status, "my page")
 				}
 			}})
 			c := s.client()
@@ -76,12 +77,17 @@ var unavailableCases = []testCase{
 	},
 	{
 		name: "L3_ServeWhenUnavailable",
-		why:  "A site may prefer pages without sessions to no pages; nothing may be lost by that.",
+		why:  "A site may prefer pages without sessions to no pages, and must lose nothing by it.",
 		run:  serveWhenUnavailable,
 	},
 	{
+		name: "L3_skipped_requests_need_no_store",
+		why:  "Pictures and scripts need no session, and should survive an outage of the store.",
+		run:  skipped,
+	},
+	{
 		name: "L3_recovers_by_itself",
-		why:  "After an outage everybody has the session that they had before.",
+		why:  "After an outage every client has the session that it had before.",
 		run: func(h *harness) {
 			s := h.open(setup{})
 			c := s.client()
@@ -96,6 +102,27 @@ var unavailableCases = []testCase{
 	},
 }
 
+func skipped(h *harness) {
+	s := h.open(setup{
+		app: func(c *Config) { c.Skip = func(r Request) bool { return r.Param("picture") != "" } },
+		routes: []Route{get("/try", func(r Request) error {
+			_, ok := r.TrySession()
+			return r.Text(200, strconv.FormatBool(ok))
+		})},
+	})
+	c := s.client()
+	c.set("k", "v")
+	c.get("/try").wants(200, "true")
+	h.faults.down(opLoad)
+	r := c.get("/try?picture=1").wants(200, "false").setsNothing()
+	if vary := r.header.Get("Vary"); vary != "" {
+		h.Errorf("Vary of an answer without a session is %q", vary)
+	}
+	c.get("/try").refusal(503, unavailableBody)
+	h.faults.up()
+	c.has("k", "v")
+}
+
 func downAtLoad(h *harness) {
 	handled := 0
 	s := h.open(setup{routes: []Route{get("/count", func(r Request) error { handled++; return r.Text(200, "") })}})
@@ -107,15 +134,15 @@ func downAtLoad(h *harness) {
 	c.post("/set?value=x").refusal(503, unavailableBody)
 	c.get("/count").refusal(503, unavailableBody)
 	if handled != 0 {
-		h.Errorf("the handler ran though the session could not be loaded")
+		h.Errorf("the handler ran although the session could not be loaded")
 	}
 	c.get("/plain").wants(200, "plain")
-	s.client().get("/get").wants(200, absent) // without a cookie nobody has to ask
+	s.client().get("/get").wants(200, absent) // without a cookie the store is not needed
 	if n := h.faults.count(opDelete); n != 0 || c.token() != before {
 		h.Errorf("something was deleted: %d deletions, token kept: %v", n, c.token() == before)
 	}
 	if h.events.count(core.EventUnavailable, "") == 0 {
-		h.Errorf("no event tells of the outage")
+		h.Errorf("no event reports the outage")
 	}
 	h.faults.up()
 	c.has("k", "v")

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"time"
 
 	"github.com/satchel-go/satchel/core"
 )
@@ -17,20 +18,32 @@ var usersCases = []testCase{
 		limited: func(h *harness) { h.unsupportedLists() },
 	},
 	{
+		name:    "I2_last_seen_until_the_end",
+		why:     "Users look for a device that they do not know by when it was last used. A session that is only read is in use, until its lifetime ends.",
+		run:     lastSeen,
+		limited: func(h *harness) { h.unsupportedLists() },
+	},
+	{
 		name:    "I2_SEC17_revoke_ones_own_only",
-		why:     "A user ends their other sessions, and learns nothing about anybody else's.",
+		why:     "Users can end their other sessions, and learn nothing about those of other users.",
 		run:     revokeOwn,
 		limited: func(h *harness) { h.unsupportedLists() },
 	},
 	{
 		name:    "I2_SEC17_revoke_a_user",
-		why:     "After a password reset nobody is logged in as that user any more.",
+		why:     "After a password reset no session is logged in as that user.",
 		run:     revokeUser,
 		limited: func(h *harness) { h.unsupportedLists() },
 	},
 	{
+		name:    "I2_SEC17_a_lost_index_hides_no_session",
+		why:     "A list or a revocation that misses a session because the index was lost leaves it to a thief, and reports success.",
+		run:     lostIndex,
+		limited: func(h *harness) { h.unsupportedLists() },
+	},
+	{
 		name: "I2_SEC17_revoke_all",
-		why:  "After a leak everybody logs in again, whatever the backend.",
+		why:  "After a leak every user must log in again, whatever the backend.",
 		run: func(h *harness) {
 			s := h.open(setup{})
 			a, b := s.client(), s.client()
@@ -47,25 +60,37 @@ var usersCases = []testCase{
 	},
 	{
 		name:    "I2_work_on_a_session_from_outside",
-		why:     "A background job tells the user by a flash on their next page.",
+		why:     "A background job informs the user with a flash on their next page.",
 		run:     fromOutside,
 		limited: func(h *harness) { h.unsupportedLists() },
 	},
 	{
+		name:    "I2_SEC24_one_account_has_a_ceiling",
+		why:     "Without a limit of the application's, one account could fill the store and lock others out.",
+		run:     ceiling,
+		limited: func(h *harness) { h.open(setup{core: func(c *core.Config) { c.MaxUserSessions = 3 }}) }, // no error, though nobody counts
+	},
+	{
 		name:    "I2_SEC18_limit_ends_the_oldest",
-		why:     "The limit is exact: nobody has more sessions than it, and the newest works.",
+		why:     "The limit is exact: no user has more sessions, and the newest one works.",
 		run:     limitOldest,
 		limited: func(h *harness) { h.unsupportedLimit() },
 	},
 	{
 		name:    "I2_SEC18_limit_refuses",
-		why:     "A login beyond the limit is answered with 409, or by the application.",
+		why:     "A login beyond the limit is answered with a 409, or by the application.",
 		run:     limitRefuses,
 		limited: func(h *harness) { h.unsupportedLimit() },
 	},
 	{
+		name:    "I2_SEC18_expired_sessions_do_not_count",
+		why:     "A session that has expired must neither keep its user out nor push out one that lives.",
+		run:     limitOfTheLiving,
+		limited: func(h *harness) { h.unsupportedLimit() },
+	},
+	{
 		name:    "I2_SEC18_parallel_logins_never_exceed",
-		why:     "Logins at the same time must not slip past the limit together.",
+		why:     "Simultaneous logins must not exceed the limit together.",
 		run:     parallelLogins,
 		limited: func(h *harness) { h.unsupportedLimit() },
 	},
@@ -141,6 +166,42 @@ func listOwn(h *harness) {
 	ann[2].get("/sessions").wants(200, "ann true")
 }
 
+// lastSeen reads a remembered session until the end of its thirty days. Its idle
+// timeout is fourteen days, and a touch is due after an hour.
+func lastSeen(h *harness) {
+	s := h.open(setup{})
+	c := s.client()
+	c.post("/login?user=ann&remember=1").sets()
+	end := h.clock.Now().Add(30 * 24 * time.Hour)
+	check := func() {
+		h.Helper()
+		c.is(asAnn)
+		infos, err := s.m.List(h.Context(), "ann")
+		if err != nil || len(infos) != 1 {
+			h.Fatalf("List: %v, %v", infos, err)
+		}
+		if ago := h.clock.Now().Sub(infos[0].LastSeen); ago < 0 || ago > time.Hour {
+			h.Errorf("%v before its end, a session in use was last seen %v ago", end.Sub(h.clock.Now()), ago)
+		}
+	}
+	for _, hours := range []time.Duration{13 * 24, 4 * 24, 1, 25, 5 * 24, 6 * 24} {
+		h.clock.advance(hours * time.Hour)
+		check()
+		touched := h.events.count(core.EventTouched, "")
+		for _, d := range []time.Duration{tick, 58 * time.Minute} {
+			h.clock.advance(d)
+			check()
+		}
+		if n := h.events.count(core.EventTouched, "") - touched; n != 0 {
+			h.Errorf("%d touches within an hour", n)
+		}
+	}
+	h.clock.advance(end.Sub(h.clock.Now()) - tick)
+	check()
+	h.clock.advance(tick)
+	c.is(anonymous)
+}
+
 func revokeOwn(h *harness) {
 	s := h.open(setup{routes: userRoutes()})
 	ann := s.loggedIn("ann", 3)
@@ -163,8 +224,11 @@ func revokeUser(h *harness) {
 	s := h.open(setup{routes: userRoutes()})
 	ann := s.loggedIn("ann", 5)
 	ben := s.loggedIn("ben", 1)[0]
-	if err := s.m.RevokeUser(h.Context(), "ann"); err != nil {
-		h.Fatalf("RevokeUser: %v", err)
+	if n, err := s.m.RevokeUser(h.Context(), "an"); err != nil || n != 0 {
+		h.Errorf("RevokeUser of a user without sessions: %d ended, %v", n, err)
+	}
+	if n, err := s.m.RevokeUser(h.Context(), "ann"); err != nil || n != len(ann) {
+		h.Fatalf("RevokeUser: %d ended, %v; want %d", n, err, len(ann))
 	}
 	for _, c := range ann {
 		c.is(anonymous)
@@ -175,7 +239,74 @@ func revokeUser(h *harness) {
 	}
 }
 
-// unsupportedLists checks that what needs a list of sessions says so.
+// lostIndex loses the index of a user's sessions again and again.
+func lostIndex(h *harness) {
+	index, ok := core.StoreAs[core.UserIndex](h.store)
+	if _, mends := index.(core.Mender); !ok || !mends {
+		return // it loses nothing
+	}
+	s := h.open(setup{routes: userRoutes()})
+	lose := func() {
+		h.Helper()
+		ids, err := index.List(h.Context(), "ann")
+		if lost := (*core.IncompleteError)(nil); errors.As(err, &lost) {
+			err = lost.Restored(h.Context())
+		}
+		for _, id := range ids {
+			err = errors.Join(err, index.Release(h.Context(), "ann", id))
+		}
+		if err != nil {
+			h.Fatalf("lose the index: %v", err)
+		}
+	}
+	ben := s.loggedIn("ben", 1)[0]
+	var ann []*client
+	for range 4 {
+		ann = append(ann, s.loggedIn("ann", 1)...)
+		h.clock.advance(tick) // what is found again is in the order of the logins
+	}
+	lose()
+	ann[1].get("/sessions").wants(200, "ann false|ann true|ann false|ann false")
+	ann[2].get("/sessions").wants(200, "ann false|ann false|ann true|ann false")
+	lose()
+	ann[1].post("/revoke?id="+ann[0].id().String()).wants(200, "revoked")
+	ann[0].is(anonymous)
+	lose()
+	ann[1].post("/revoke-others").wants(200, "revoked")
+	ann[2].is(anonymous)
+	ann[3].is(anonymous)
+	ann[1].is(asAnn)
+
+	ann = append(ann, s.loggedIn("ann", 3)...)
+	lose()
+	h.clock.advance(10 * 60 * tick)
+	ann[4].is(asAnn) // its touch puts back this one alone
+	ann[4].get("/sessions").wants(200, "ann true|ann false|ann false|ann false")
+	lose()
+	h.clock.advance(10 * 60 * tick)
+	ann[4].is(asAnn)
+	ann[4].post("/revoke-others").wants(200, "revoked")
+	for _, i := range []int{1, 5, 6} {
+		ann[i].is(anonymous)
+	}
+	ann[1] = ann[4]
+	ben.is("user=ben new=false ended=false")
+
+	more := s.loggedIn("ann", 1)[0]
+	lose()
+	h.clock.advance(10 * 60 * tick)
+	more.is(asAnn) // each touch puts the session back that it touches
+	ann[1].is(asAnn)
+	if n, err := s.m.RevokeUser(h.Context(), "ann"); err != nil || n != 2 {
+		h.Errorf("RevokeUser: %d ended, %v; want 2", n, err)
+	}
+	more.is(anonymous)
+	ann[1].is(anonymous)
+	ben.is("user=ben new=false ended=false")
+}
+
+// unsupportedLists checks that everything that needs a list of sessions returns
+// ErrUnsupported.
 func (h *harness) unsupportedLists() {
 	h.Helper()
 	s := h.open(setup{routes: userRoutes()})
@@ -183,9 +314,10 @@ func (h *harness) unsupportedLists() {
 	c.get("/sessions").wants(501, "unsupported")
 	c.post("/revoke-others").wants(501, "unsupported")
 	c.post("/revoke?id="+c.id().String()).wants(501, "unsupported")
+	_, revokeErr := s.m.RevokeUser(h.Context(), "ann")
 	for what, err := range map[string]error{
 		"Revoke":     s.m.Revoke(h.Context(), c.id()),
-		"RevokeUser": s.m.RevokeUser(h.Context(), "ann"),
+		"RevokeUser": revokeErr,
 		"View":       s.m.View(h.Context(), c.id(), func(*core.Session) error { return nil }),
 	} {
 		if !errors.Is(err, core.ErrUnsupported) {

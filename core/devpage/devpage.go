@@ -1,6 +1,6 @@
-// Package devpage is a page for developers that answers "Why was I logged
-// out?": for recent requests, it shows what the session did and why, and what
-// to do about it. It never shows a token or a value.
+// Package devpage serves a page for developers that answers "Why was I logged
+// out?". For each recent request it shows what the session did, why, and what to
+// do about it. It never shows a token or a value.
 //
 //	sessions, err := core.New(backend, core.Config{Development: true})
 //	...
@@ -8,16 +8,17 @@
 //	...
 //	mux.Handle("GET /debug/sessions", page)
 //
-// A [Page] is an [http.Handler]; Echo, Gin and Fiber mount it with
+// A [Page] is an [http.Handler]. Mount it in Echo, Gin and Fiber with
 // echo.WrapHandler, gin.WrapH and adaptor.HTTPHandler. It may be inside the
-// session middleware or outside: its own requests are not shown.
+// session middleware or outside; it does not show its own requests.
 //
-// It is for development only. [New] is an error unless the Manager has
-// [core.Config.Development], and only the machine on which the server runs may
-// look, under the name localhost, unless [Page.InsecureAllowRemote] is set.
-// Paths, users and session IDs of everybody are on it.
+// The page is for development only, because it shows everybody's paths, users and
+// session IDs. [New] returns an error unless the Manager has
+// [core.Config.Development]. Unless [Page.InsecureAllowRemote] is set, only the
+// machine on which the server runs may look, under the name localhost or a
+// loopback address.
 //
-// In production, [core.Config.Observer] is told the same reasons.
+// In production, [core.Config.Observer] receives the same reasons.
 package devpage
 
 import (
@@ -30,42 +31,43 @@ import (
 	"github.com/satchel-go/satchel/core"
 )
 
-// What a Page remembers at most. The oldest goes first.
+// The most that a Page remembers. It drops the oldest first.
 const (
 	maxEntries  = 200  // requests
 	maxNotes    = 24   // of one request
 	maxText     = 300  // bytes of any one text
-	maxSessions = 2000 // whose end can be explained
-	maxOwn      = 8    // paths at which the page itself is mounted
+	maxSessions = 2000 // sessions whose end can be explained
+	maxOwn      = 8    // paths at which the page itself was requested
 )
 
-// Page shows recent requests. It is safe for concurrent use, and keeps a few
-// hundred of them in memory, no more.
+// Page shows recent requests. It keeps at most 200 of them in memory, and is safe
+// for concurrent use.
 type Page struct {
-	// InsecureAllowRemote shows the page to whoever can reach the server, under
-	// any name: for containers and for testing with a telephone. By default
-	// only loopback addresses may look, and only under localhost or such an
-	// address, which keeps other websites out. A proxy on this machine whose
-	// X-Forwarded-For or X-Real-IP name other addresses is refused; one that says
-	// nothing of its clients, and asks for localhost, passes for the machine itself. Set it
-	// before the first request.
+	// InsecureAllowRemote shows the page to everyone who can reach the server,
+	// under any name: for containers and for testing with a phone. Set it before
+	// the first request.
+	//
+	// By default only loopback addresses may look, and only under localhost or
+	// such an address, which keeps other websites out. A proxy on this machine is
+	// refused if its X-Forwarded-For or X-Real-IP name other addresses. A proxy
+	// that names no client and asks for localhost passes for the machine itself.
 	InsecureAllowRemote bool
 
 	several bool // Managers
 
 	mu       sync.Mutex
 	entries  []*entry           // oldest first
-	requests map[uint64]*entry  // those of entries that are requests, by number
+	requests map[uint64]*entry  // the entries that are requests, by number
 	fates    map[core.ID]*fate  // what became of sessions
 	known    []core.ID          // the keys of fates, oldest first
-	revoked  map[string]revoked // by Manager: the last RevokeAll
-	own      []string           // paths of this page
+	revoked  map[string]revoked // the last RevokeAll, by Manager
+	own      []string           // this page's paths
 }
 
-// revoked says when all sessions were.
+// revoked says when all sessions were revoked.
 type revoked struct{ at time.Time }
 
-// New returns a Page of the requests that managers serve from now on. It is
+// New returns a Page of the requests that managers serve from now on. It returns
 // an error if one of them is not in development mode.
 func New(managers ...*core.Manager) (*Page, error) {
 	if len(managers) == 0 {

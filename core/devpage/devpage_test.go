@@ -21,6 +21,7 @@ import (
 	"github.com/satchel-go/satchel/core/devpage"
 	"github.com/satchel-go/satchel/core/httpadapter"
 	"github.com/satchel-go/satchel/core/memstore"
+	"github.com/satchel-go/satchel/core/sealed"
 )
 
 const mounted = "/debug/sessions"
@@ -34,7 +35,7 @@ type app struct {
 	now  time.Time
 }
 
-// newApp mounts a page beside handler, in the session middleware.
+// newApp mounts a page beside handler, inside the session middleware.
 func newApp(t *testing.T, b core.Backend, handler func(*core.Session, http.ResponseWriter, *http.Request), configure ...func(*core.Config)) *app {
 	t.Helper()
 	a := &app{T: t, now: time.Now()}
@@ -86,7 +87,7 @@ func (a *app) show(query string) string {
 		a.Fatalf("the page answers %d: %s", w.Code, w.Body)
 	}
 	if cookie := w.Header().Get("Set-Cookie"); cookie != "" {
-		a.Errorf("the page sets a cookie: looking is no use of a session")
+		a.Errorf("the page sets a cookie: looking must not use the session")
 	}
 	return w.Body.String()
 }
@@ -94,11 +95,11 @@ func (a *app) show(query string) string {
 func idle(*core.Session, http.ResponseWriter, *http.Request) {}
 
 func TestRefusedOutsideDevelopment(t *testing.T) {
-	m, err := core.New(core.ServerSide(memstore.New()), core.Config{InsecureAllowHTTP: true})
+	m, err := core.New(core.ServerSide(memstore.New(memstore.Config{})), core.Config{InsecureAllowHTTP: true})
 	if err != nil {
 		t.Fatal(err)
 	}
-	dev, err := core.New(core.ServerSide(memstore.New()), core.Config{Development: true})
+	dev, err := core.New(core.ServerSide(memstore.New(memstore.Config{})), core.Config{Development: true})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -115,10 +116,10 @@ func TestRefusedOutsideDevelopment(t *testing.T) {
 	}
 }
 
-// TestForThisMachineOnly: neither other machines nor other websites, which can
-// make their own names point to this machine, get the page.
+// TestForThisMachineOnly shows that neither other machines nor other websites,
+// whose names may point to this machine, get the page.
 func TestForThisMachineOnly(t *testing.T) {
-	a := newApp(t, core.ServerSide(memstore.New()), idle)
+	a := newApp(t, core.ServerSide(memstore.New(memstore.Config{})), idle)
 	for _, c := range []struct {
 		remote, host, forwarded string
 		want                    int
@@ -168,7 +169,7 @@ func TestForThisMachineOnly(t *testing.T) {
 }
 
 func TestHeaders(t *testing.T) {
-	a := newApp(t, core.ServerSide(memstore.New()), idle)
+	a := newApp(t, core.ServerSide(memstore.New(memstore.Config{})), idle)
 	w := httptest.NewRecorder()
 	a.h.ServeHTTP(w, a.request(mounted))
 	for name, want := range map[string]string{
@@ -247,10 +248,10 @@ func TestEveryEventIsExplained(t *testing.T) {
 	}
 }
 
-// TestStrangersTextIsEscaped: paths and users are whatever somebody sent.
+// TestStrangersTextIsEscaped: a client can send any text as a path or user.
 func TestStrangersTextIsEscaped(t *testing.T) {
 	const evil = `"><script>alert(1)</script>`
-	a := newApp(t, core.ServerSide(memstore.New()), func(s *core.Session, _ http.ResponseWriter, _ *http.Request) { s.Login(evil) })
+	a := newApp(t, core.ServerSide(memstore.New(memstore.Config{})), func(s *core.Session, _ http.ResponseWriter, _ *http.Request) { s.Login(evil) })
 	r := a.request("/")
 	r.URL.Path = "/" + evil
 	r.Method = evil
@@ -263,7 +264,7 @@ func TestStrangersTextIsEscaped(t *testing.T) {
 }
 
 func TestFilters(t *testing.T) {
-	a := newApp(t, core.ServerSide(memstore.New()), func(s *core.Session, w http.ResponseWriter, r *http.Request) {
+	a := newApp(t, core.ServerSide(memstore.New(memstore.Config{})), func(s *core.Session, w http.ResponseWriter, r *http.Request) {
 		switch r.URL.Path {
 		case "/login":
 			s.Login(r.URL.Query().Get("user"))
@@ -293,10 +294,10 @@ func TestFilters(t *testing.T) {
 	}
 }
 
-// TestFoundByUser: whoever looks for a user finds the request in which they were
-// no longer logged in, though nobody has proved whose it was.
+// TestFoundByUser: a search for a user finds the request in which they were no
+// longer logged in, although nothing proves that it was theirs.
 func TestFoundByUser(t *testing.T) {
-	a := newApp(t, core.ServerSide(memstore.New()), func(s *core.Session, _ http.ResponseWriter, r *http.Request) {
+	a := newApp(t, core.ServerSide(memstore.New(memstore.Config{})), func(s *core.Session, _ http.ResponseWriter, r *http.Request) {
 		if r.URL.Path == "/login" {
 			s.Login("ann")
 		}
@@ -308,7 +309,7 @@ func TestFoundByUser(t *testing.T) {
 	for _, query := range []string{"ann", id.String()} {
 		body := a.show("?trouble=1&q=" + query)
 		if !strings.Contains(body, "Expired at") || !strings.Contains(body, ">/cart<") {
-			t.Errorf("the request after the end is not found by %s:\n%s", query, body)
+			t.Errorf("a search for %s does not find the request after the end:\n%s", query, body)
 		}
 		if strings.Contains(body, "user <a") {
 			t.Error("a token that was refused is shown as the user's")
@@ -316,18 +317,18 @@ func TestFoundByUser(t *testing.T) {
 	}
 }
 
-// TestMissingPart: a session over several cookies that arrives in part is not
-// taken for another application's only.
+// TestMissingPart: for a session over several cookies that arrives in part, the
+// page names missing cookies too, not only another application.
 func TestMissingPart(t *testing.T) {
-	keys, err := core.ParseKeyring(core.GenerateKey())
+	keys, err := sealed.ParseKeyring(sealed.GenerateKey())
 	if err != nil {
 		t.Fatal(err)
 	}
-	a := newApp(t, core.ClientSide(core.NewCookieSealer(keys)), func(s *core.Session, _ http.ResponseWriter, r *http.Request) {
+	a := newApp(t, core.ClientSide(sealed.Cookie(keys)), func(s *core.Session, _ http.ResponseWriter, r *http.Request) {
 		if r.URL.Path == "/fill" {
 			s.Set("k", strings.Repeat("x", 8000))
 		}
-	})
+	}, func(c *core.Config) { c.Cookie.MaxParts = 5 })
 	first := a.do("/fill") // the first of several
 	if !strings.HasPrefix(first, "session=~") {
 		t.Fatalf("the session is not split: %.20s", first)
@@ -338,10 +339,10 @@ func TestMissingPart(t *testing.T) {
 	}
 }
 
-// TestAnswerOfTheSession: where an error took the place of the handler's
-// response, the page says so, and where to read it.
+// TestAnswerOfTheSession: if an error replaced the handler's response, the page
+// says so, and where to read the error.
 func TestAnswerOfTheSession(t *testing.T) {
-	a := newApp(t, core.ServerSide(memstore.New()), func(s *core.Session, _ http.ResponseWriter, _ *http.Request) {
+	a := newApp(t, core.ServerSide(memstore.New(memstore.Config{})), func(s *core.Session, _ http.ResponseWriter, _ *http.Request) {
 		s.Set("k", make(chan int))
 	})
 	a.do("/")
@@ -352,10 +353,10 @@ func TestAnswerOfTheSession(t *testing.T) {
 	}
 }
 
-// TestMemoryIsBounded: whatever happens, the page keeps a few hundred requests
-// with a few short texts each.
+// TestMemoryIsBounded: whatever happens, the page keeps at most 200 requests with
+// a few short texts each.
 func TestMemoryIsBounded(t *testing.T) {
-	a := newApp(t, core.ServerSide(memstore.New()), func(s *core.Session, _ http.ResponseWriter, r *http.Request) {
+	a := newApp(t, core.ServerSide(memstore.New(memstore.Config{})), func(s *core.Session, _ http.ResponseWriter, r *http.Request) {
 		s.Login(r.URL.Query().Get("user"))
 		if r.URL.Path == "/short" {
 			return
@@ -388,23 +389,23 @@ func TestMemoryIsBounded(t *testing.T) {
 	}
 	body := a.show("")
 	if strings.Contains(body, strings.Repeat("x", 400)) || !strings.Contains(body, "more.</p>") {
-		t.Error("long texts are not cut, or notes are dropped without a word")
+		t.Error("long texts are not cut, or notes are dropped silently")
 	}
 }
 
 // TestNeverATokenOrValue looks for tokens and values on the page after random
 // traffic of all kinds.
 func TestNeverATokenOrValue(t *testing.T) {
-	keys, err := core.ParseKeyring(core.GenerateKey())
+	keys, err := sealed.ParseKeyring(sealed.GenerateKey())
 	if err != nil {
 		t.Fatal(err)
 	}
 	for name, b := range map[string]core.Backend{
-		"memory": core.ServerSide(memstore.New()), "cookie": core.ClientSide(core.NewCookieSealer(keys)),
+		"memory": core.ServerSide(memstore.New(memstore.Config{})), "cookie": core.ClientSide(sealed.Cookie(keys)),
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			rnd := rand.New(rand.NewPCG(1, 2)) // the same traffic every time
+			rnd := rand.New(rand.NewPCG(1, 2)) // the same traffic in every run
 			var values []string
 			a := newApp(t, b, func(s *core.Session, w http.ResponseWriter, r *http.Request) {
 				act(s, w, r, rnd, &values)
@@ -493,10 +494,10 @@ func clean(t *testing.T, backend, body string, cookies, values []string) {
 	}
 }
 
-// TestConcurrentUse has requests and readers of the page at the same time, for
-// the race detector.
+// TestConcurrentUse sends requests and reads the page at the same time, for the
+// race detector.
 func TestConcurrentUse(t *testing.T) {
-	a := newApp(t, core.ServerSide(memstore.New()), func(s *core.Session, _ http.ResponseWriter, _ *http.Request) { s.Login("ann") })
+	a := newApp(t, core.ServerSide(memstore.New(memstore.Config{})), func(s *core.Session, _ http.ResponseWriter, _ *http.Request) { s.Login("ann") })
 	var wg sync.WaitGroup
 	for range 4 {
 		wg.Go(func() {
@@ -516,12 +517,12 @@ func TestConcurrentUse(t *testing.T) {
 	}
 }
 
-// TestSeveralManagers: each entry says whose it is.
+// TestSeveralManagers: each entry names its Manager.
 func TestSeveralManagers(t *testing.T) {
 	var managers []*core.Manager
 	h := http.Handler(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
 	for _, name := range []string{"one", "two"} {
-		m, err := core.New(core.ServerSide(memstore.New()), core.Config{
+		m, err := core.New(core.ServerSide(memstore.New(memstore.Config{})), core.Config{
 			Development: true, Cookie: core.Cookie{Name: name}, Observer: func(context.Context, core.Event) {},
 		})
 		if err != nil {

@@ -6,12 +6,12 @@ import (
 	"github.com/satchel-go/satchel/core"
 )
 
-// level is how much a note deserves attention.
+// level is how much attention a note deserves.
 type level string
 
 const (
 	fine    level = "ok"      // what sessions do every day
-	remark  level = "note"    // may explain why somebody is not logged in
+	remark  level = "note"    // may explain why a user is not logged in
 	warning level = "warning" // a session or a change was lost
 	failure level = "error"   // a mistake, or a server in trouble
 )
@@ -23,12 +23,13 @@ type note struct {
 	Why   string
 	Do    string // "" if there is nothing to do
 
-	// What the event adds, "" if nothing.
+	// What the event adds; "" if nothing.
 	Detail string
 	Err    string
 }
 
-// occasion finds a text. Where a reason has none of its own, its kind's holds.
+// occasion is the key of a text. A reason without a text of its own uses that of
+// its kind.
 type occasion struct {
 	kind   core.EventKind
 	reason core.Reason
@@ -44,7 +45,7 @@ func explain(e core.Event, f fate) (n note, shown bool) {
 	if !ok {
 		n, ok = texts[occasion{e.Kind, ""}]
 	}
-	if !ok { // of a later release
+	if !ok { // from a later release
 		n = note{Level: remark, What: string(e.Kind), Why: string(e.Reason)}
 	}
 	if e.Kind == core.EventRejected {
@@ -52,6 +53,9 @@ func explain(e core.Event, f fate) (n note, shown bool) {
 		case core.ReasonExpired:
 			f.expires = e.Expires
 			n = expired(f)
+			if e.Detail != "" { // client-side, it says when it was written last
+				n.Do += " If it was in use, its touches are missing: does the browser keep and send both of its cookies?"
+			}
 		case core.ReasonUnknown:
 			n = unknown(n, e, f)
 		}
@@ -63,7 +67,7 @@ func explain(e core.Event, f fate) (n note, shown bool) {
 	return n, true
 }
 
-// expired explains a session whose time is over.
+// expired explains a session that has expired.
 func expired(f fate) note {
 	n := note{
 		Level: warning, What: "Expired " + at(f.expires),
@@ -77,25 +81,26 @@ func expired(f fate) note {
 	return n
 }
 
-// unknown explains a token that the backend does not know by what has happened to its session.
+// unknown explains a token that the backend does not know, by what happened to
+// its session.
 func unknown(n note, e core.Event, f fate) note {
 	switch {
 	case !f.ended.IsZero():
 		n.What = "Ended " + at(f.ended)
-		n.Why = "The cookie is of a session that is no more: " + f.how + " " + at(f.ended) + "."
-		n.Do = "Whoever it belongs to has to log in again. If nobody should have ended it, look for that moment in this list."
+		n.Why = "The cookie belongs to a session that has ended: " + f.how + " " + at(f.ended) + "."
+		n.Do = "Its user has to log in again. If it should not have ended, look for that moment in this list."
 	case f.expires.IsZero():
 	case !e.Time.Before(f.expires):
 		return expired(f)
 	case !f.replaced.IsZero():
 		n.What = "Old token"
-		n.Why = "Login or Renew has replaced the session's token " + at(f.replaced) + ", and this request seems to have an older one."
-		n.Do = "The browser did not keep the new cookie, or something plays back an old one: look for Set-Cookie in the response of that moment. " +
+		n.Why = "Login or Renew replaced the session's token " + at(f.replaced) + ", and this request seems to have an older one."
+		n.Do = "The browser did not keep the new cookie, or something replays an old one: look for Set-Cookie in the response of that moment. " +
 			"If the cookie is the new one, the store has lost the session."
 	default:
 		n.What = "Lost, or a wrong token"
 		n.Why = "The session was last seen " + at(f.seen) + " and should last until " + f.expires.Local().Format(stamp) +
-			", but the store does not have it, or the token is not its own."
+			", but the store does not have it, or the token does not belong to it."
 		n.Do = "Was the store emptied or restarted, or does it evict? Does another process end sessions?"
 	}
 	return n
@@ -105,7 +110,7 @@ const stamp = "2006-01-02 15:04:05"
 
 func at(t time.Time) string {
 	if t.IsZero() {
-		return "at a time that nobody has noted"
+		return "at an unknown time"
 	}
 	return "at " + t.Local().Format(stamp)
 }

@@ -16,6 +16,7 @@ import (
 	"github.com/satchel-go/satchel/core"
 	"github.com/satchel-go/satchel/core/httpadapter"
 	"github.com/satchel-go/satchel/core/memstore"
+	"github.com/satchel-go/satchel/core/sealed"
 )
 
 var articles = regexp.MustCompile(`(?s)<article>.*?</article>`)
@@ -47,12 +48,12 @@ func (a *app) idOf(user string) core.ID {
 	return list[0].ID
 }
 
-// clock and in return a time as the page shows it: now and after a while.
+// clock returns the present as the page shows it; in, a later time.
 func (a *app) clock() string { return a.in(0) }
 
 func (a *app) in(d time.Duration) string { return a.now.Add(d).Local().Format("2006-01-02 15:04:05") }
 
-// does is an application whose paths say what it does to the session.
+// does is an application whose paths say what to do to the session.
 func does(s *core.Session, _ http.ResponseWriter, r *http.Request) {
 	switch r.URL.Path {
 	case "/login":
@@ -66,16 +67,16 @@ func does(s *core.Session, _ http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// TestWhatBecameOfTheSession: a cookie that the store does not know is
-// explained by what the page has seen of its session.
+// TestWhatBecameOfTheSession: the page explains a cookie that the store does not
+// know by what it has seen of its session.
 func TestWhatBecameOfTheSession(t *testing.T) {
 	for name, test := range map[string]struct {
 		end  func(a *app, store *memstore.Store, cookie string)
 		want []string // CLOCK stands for the time of end, SEEN for 20 minutes later
 	}{
-		"logout": {func(a *app, _ *memstore.Store, cookie string) { a.do("/logout", cookie) }, []string{">Ended at CLOCK<", "its own request has logged it out"}},
+		"logout": {func(a *app, _ *memstore.Store, cookie string) { a.do("/logout", cookie) }, []string{">Ended at CLOCK<", "its own request logged it out"}},
 		"revoked": {func(a *app, _ *memstore.Store, _ string) {
-			if err := a.m.RevokeUser(a.Context(), "ann"); err != nil {
+			if _, err := a.m.RevokeUser(a.Context(), "ann"); err != nil {
 				a.Fatal(err)
 			}
 		}, []string{">Ended at CLOCK<", ": it was revoked at CLOCK"}},
@@ -83,16 +84,16 @@ func TestWhatBecameOfTheSession(t *testing.T) {
 			if err := a.m.RevokeAll(a.Context()); err != nil {
 				a.Fatal(err)
 			}
-		}, []string{">Ended at CLOCK<", "RevokeAll has ended every session"}},
+		}, []string{">Ended at CLOCK<", "RevokeAll ended every session"}},
 		"logout before all were revoked": {func(a *app, _ *memstore.Store, cookie string) {
 			a.do("/logout", cookie)
 			if err := a.m.RevokeAll(a.Context()); err != nil {
 				a.Fatal(err)
 			}
-		}, []string{"its own request has logged it out"}},
+		}, []string{"its own request logged it out"}},
 		"limit":   {func(a *app, _ *memstore.Store, _ string) { a.do("/login") }, []string{">Ended at CLOCK<", "to make room for a newer login"}},
 		"check":   {func(a *app, _ *memstore.Store, cookie string) { a.do("/check", cookie) }, []string{">Ended at CLOCK<", "it was revoked by Config.Check"}},
-		"renewed": {func(a *app, _ *memstore.Store, cookie string) { a.do("/renew", cookie) }, []string{">Old token<", "has replaced the session's token at CLOCK"}},
+		"renewed": {func(a *app, _ *memstore.Store, cookie string) { a.do("/renew", cookie) }, []string{">Old token<", "replaced the session's token at CLOCK"}},
 		"expired": {func(a *app, _ *memstore.Store, cookie string) {
 			a.now = a.now.Add(10 * time.Minute)
 			a.do("/read", cookie)
@@ -108,10 +109,7 @@ func TestWhatBecameOfTheSession(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			var a *app
-			store, err := memstore.NewWith(memstore.Config{Now: func() time.Time { return a.now }, SweepInterval: -1})
-			if err != nil {
-				t.Fatal(err)
-			}
+			store := memstore.New(memstore.Config{Now: func() time.Time { return a.now }, SweepInterval: -1})
 			checked := ""
 			a = newApp(t, core.ServerSide(store), does, func(c *core.Config) {
 				c.SessionLimit = 1
@@ -142,14 +140,14 @@ func TestWhatBecameOfTheSession(t *testing.T) {
 	}
 }
 
-// TestExpiredByItself: a session whose record is in the cookie says itself when
-// it ended, also to a process that has not seen it before.
+// TestExpiredByItself: a session whose record is in the cookie says when it ended,
+// even to a process that has not seen it before.
 func TestExpiredByItself(t *testing.T) {
-	keys, err := core.ParseKeyring(core.GenerateKey())
+	keys, err := sealed.ParseKeyring(sealed.GenerateKey())
 	if err != nil {
 		t.Fatal(err)
 	}
-	b := core.ClientSide(core.NewCookieSealer(keys))
+	b := core.ClientSide(sealed.Cookie(keys))
 	cookie := newApp(t, b, does).do("/login")
 	a := newApp(t, b, does)
 	ended := a.now.Add(30 * time.Minute).Local().Format("2006-01-02 15:04")
@@ -157,13 +155,14 @@ func TestExpiredByItself(t *testing.T) {
 	a.do("/", cookie)
 	a.wants(">Expired at " + ended)
 	if strings.Contains(a.newest(), "last seen") {
-		t.Error("the page says when it has last seen what it has never seen")
+		t.Error("the page says when it last saw a session that it never saw")
 	}
+	a.wants("no touch came with it, in the cookie session-touch", "its touches are missing")
 }
 
-// TestLoginAfterAllWereRevoked: what began later was not ended by RevokeAll.
+// TestLoginAfterAllWereRevoked: RevokeAll did not end sessions that began later.
 func TestLoginAfterAllWereRevoked(t *testing.T) {
-	store := memstore.New()
+	store := memstore.New(memstore.Config{})
 	defer func() { _ = store.Close() }() // it never fails
 	a := newApp(t, core.ServerSide(store), does)
 	if err := a.m.RevokeAll(t.Context()); err != nil {
@@ -178,9 +177,9 @@ func TestLoginAfterAllWereRevoked(t *testing.T) {
 	a.wants(">Lost, or a wrong token<")
 }
 
-// TestOldTokenOfALogin: a browser that did not keep the cookie of the login.
+// TestOldTokenOfALogin: the browser did not keep the cookie of the login.
 func TestOldTokenOfALogin(t *testing.T) {
-	a := newApp(t, core.ServerSide(memstore.New()), func(s *core.Session, w http.ResponseWriter, r *http.Request) {
+	a := newApp(t, core.ServerSide(memstore.New(memstore.Config{})), func(s *core.Session, w http.ResponseWriter, r *http.Request) {
 		if does(s, w, r); r.URL.Path == "/visit" {
 			s.Set("k", "v")
 		}
@@ -190,13 +189,13 @@ func TestOldTokenOfALogin(t *testing.T) {
 	at := a.clock()
 	a.now = a.now.Add(20 * time.Minute)
 	a.do("/", visitor)
-	a.wants(">Old token<", "Login or Renew has replaced the session's token at "+at)
+	a.wants(">Old token<", "Login or Renew replaced the session's token at "+at)
 }
 
-// TestRequestUnderWay: the page can be asked while a request waits.
+// TestRequestUnderWay: the page can be read while a request waits.
 func TestRequestUnderWay(t *testing.T) {
 	var a *app
-	a = newApp(t, core.ServerSide(memstore.New()), func(s *core.Session, _ http.ResponseWriter, _ *http.Request) {
+	a = newApp(t, core.ServerSide(memstore.New(memstore.Config{})), func(s *core.Session, _ http.ResponseWriter, _ *http.Request) {
 		s.Keys()
 		a.wants("not finished", "No cookie")
 	})
@@ -207,10 +206,10 @@ func TestRequestUnderWay(t *testing.T) {
 	}
 }
 
-// TestOwnRequestsUnderAPrefix: they are not shown either, wherever the page is
-// mounted, and leave nothing behind.
+// TestOwnRequestsUnderAPrefix: wherever the page is mounted, its own requests are
+// not shown and leave nothing behind.
 func TestOwnRequestsUnderAPrefix(t *testing.T) {
-	a := newApp(t, core.ServerSide(memstore.New()), idle)
+	a := newApp(t, core.ServerSide(memstore.New(memstore.Config{})), idle)
 	a.h = httpadapter.Middleware(a.m)(http.StripPrefix("/debug", http.StripPrefix("/sessions", http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		httpadapter.Session(r).Keys()
 		a.page.ServeHTTP(w, r)
@@ -225,10 +224,10 @@ func TestOwnRequestsUnderAPrefix(t *testing.T) {
 	}
 }
 
-// TestEventsOfTwoManagers: their sessions are apart, and so is what happened
-// outside of requests.
+// TestEventsOfTwoManagers: the page keeps the sessions of two Managers apart, and
+// also what happened outside of requests.
 func TestEventsOfTwoManagers(t *testing.T) {
-	a := newApp(t, core.ServerSide(memstore.New()), idle)
+	a := newApp(t, core.ServerSide(memstore.New(memstore.Config{})), idle)
 	id := core.ID{1}
 	a.page.Tell("one", core.Event{Kind: core.EventRevoked, ID: id, Time: a.now, User: "ann"})
 	a.page.Tell("two", core.Event{Kind: core.EventRevoked, ID: core.ID{2}, Time: a.now, User: "bob"})
@@ -239,19 +238,19 @@ func TestEventsOfTwoManagers(t *testing.T) {
 	}
 }
 
-// TestEventsOfLaterReleases: what nobody has words for is shown all the same.
+// TestEventsOfLaterReleases: the page also shows events that it has no words for.
 func TestEventsOfLaterReleases(t *testing.T) {
-	a := newApp(t, core.ServerSide(memstore.New()), idle)
+	a := newApp(t, core.ServerSide(memstore.New(memstore.Config{})), idle)
 	a.page.Tell("m", core.Event{Kind: "teleported", Reason: "why not", Request: core.Request{Number: 1}})
-	a.wants(">teleported<", "why not", "(path not told)")
+	a.wants(">teleported<", "why not", "(path unknown)")
 	a.page.Tell("m", core.Event{Kind: core.EventRejected, Reason: "why not", Detail: "details", Err: errors.New("trouble"), Request: core.Request{Number: 2}})
 	a.wants(">Cookie refused<", ">details<", "Error: trouble")
 }
 
-// TestTextsAreCutAndCopied: nobody's texts fill the memory, end in half a
-// character, or change with the buffers of the framework that lent them.
+// TestTextsAreCutAndCopied: texts do not fill the memory, are not cut within a
+// character, and do not change with the framework's buffers.
 func TestTextsAreCutAndCopied(t *testing.T) {
-	a := newApp(t, core.ServerSide(memstore.New()), idle)
+	a := newApp(t, core.ServerSide(memstore.New(memstore.Config{})), idle)
 	long := "x" + strings.Repeat("ü", 1000)
 	for i := range 100 {
 		user := long[:1+2*i]
@@ -282,10 +281,10 @@ func TestTextsAreCutAndCopied(t *testing.T) {
 	a.wants(">/cart<")
 }
 
-// TestPathsOfItsOwnAreBounded: whoever asks the page under other names does not
-// fill its memory.
+// TestPathsOfItsOwnAreBounded: asking for the page under many paths does not fill
+// its memory.
 func TestPathsOfItsOwnAreBounded(t *testing.T) {
-	a := newApp(t, core.ServerSide(memstore.New()), idle)
+	a := newApp(t, core.ServerSide(memstore.New(memstore.Config{})), idle)
 	for i := range 100 {
 		a.page.ServeHTTP(httptest.NewRecorder(), a.request("/debug/"+strings.Repeat("x", i)))
 	}

@@ -6,15 +6,15 @@ import "github.com/satchel-go/satchel/core"
 func Explained(kind core.EventKind, reason core.Reason) bool {
 	n, ok := texts[occasion{kind, reason}]
 	if kind == core.EventRejected && reason == "" || kind == core.EventDropped && reason == "" || kind == core.EventTooLate && reason == "" {
-		return ok // for reasons of a later release
+		return ok // the text for reasons of a later release
 	}
 	return ok && n.What != "" && n.Why != "" && n.Level != ""
 }
 
-// Tell tells the page of an event, as a Manager of that name does.
+// Tell reports an event to the page, as a Manager of that name does.
 func (p *Page) Tell(manager string, e core.Event) { p.observe(manager, e) }
 
-// Most returns the largest number of users, sessions or notes of one entry, and
+// Most returns the largest number of users, sessions or notes of any entry, and
 // how many paths the page knows as its own.
 func (p *Page) Most() (of, own int) {
 	p.mu.Lock()

@@ -9,7 +9,7 @@ import (
 	"github.com/satchel-go/satchel/core"
 )
 
-// entry is a request, or what happened outside of requests for a while.
+// entry is a request, or what happened outside of requests in between.
 type entry struct {
 	number   uint64 // zero outside of requests
 	manager  string
@@ -18,26 +18,26 @@ type entry struct {
 	path     string
 	finished bool
 	status   int
-	ids      []string // sessions that it had to do with
+	ids      []string // sessions involved
 	users    []string
-	was      []string // users of sessions that are over, or not proven: to be found by
+	was      []string // users of sessions that are over or not proven, for the search
 	notes    []note
-	more     int // notes that had no room
+	more     int // how many notes had no room
 }
 
 // fate is what is known of a session.
 type fate struct {
 	manager  string
-	user     string    // who was logged in, "" if nobody
-	seen     time.Time // when it was used last
+	user     string    // who was logged in; "" if no user was
+	seen     time.Time // when it was last used
 	expires  time.Time
-	replaced time.Time // when its token was; zero if never
-	ended    time.Time // zero as long as nobody has ended it
-	how      string    // it was ended
+	replaced time.Time // when its token was replaced; zero if never
+	ended    time.Time // zero unless it was ended
+	how      string    // how it was ended
 }
 
-// observe takes note of an event. What it keeps are copies, for adapters may
-// use their buffers again.
+// observe records an event. It keeps copies, because adapters may reuse their
+// buffers.
 func (p *Page) observe(manager string, e core.Event) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -105,12 +105,12 @@ func (p *Page) lookUp(manager string, e core.Event) fate {
 	}
 	known := *f
 	if all := p.revoked[manager].at; known.ended.IsZero() && !known.seen.After(all) {
-		known.ended, known.how = all, "RevokeAll has ended every session"
+		known.ended, known.how = all, "RevokeAll ended every session"
 	}
 	return known
 }
 
-// learn takes note of what became of a session.
+// learn records what became of a session.
 func (p *Page) learn(manager string, e core.Event) {
 	if e.Kind == core.EventRevoked && e.ID.IsZero() {
 		p.revoked[manager] = revoked{e.Time}
@@ -130,11 +130,11 @@ func (p *Page) learn(manager string, e core.Event) {
 	}
 	switch e.Kind {
 	case core.EventLogout:
-		f.ended, f.how = e.Time, "its own request has logged it out"
+		f.ended, f.how = e.Time, "its own request logged it out"
 	case core.EventRevoked:
 		f.ended, f.how = e.Time, "it was revoked"+because(e.Reason)
 	case core.EventLogin, core.EventRenewed:
-		if ok { // a session that begins with its login has had no other token
+		if ok { // a session that begins with its login had no other token
 			f.replaced = e.Time
 		}
 	}

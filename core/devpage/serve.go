@@ -22,8 +22,8 @@ var pageCSS string
 
 var pageTemplate = template.Must(template.New("page").Parse(pageHTML))
 
-// ServeHTTP implements [http.Handler]. The query q shows what has to do with
-// one session ID, user or path; trouble=1, only what went wrong.
+// ServeHTTP implements [http.Handler]. The query q selects entries about one
+// session ID, user or path; trouble=1 selects those in which something went wrong.
 func (p *Page) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	h := w.Header()
 	h.Set("Cache-Control", "no-store")
@@ -45,7 +45,7 @@ func (p *Page) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	query := r.URL.Query()
 	if query.Has("css") {
 		h.Set("Content-Type", "text/css; charset=utf-8")
-		_, _ = w.Write([]byte(pageCSS)) // nobody is left to be told
+		_, _ = w.Write([]byte(pageCSS)) // no one is left to report it to
 		return
 	}
 	var body bytes.Buffer
@@ -55,17 +55,17 @@ func (p *Page) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	h.Set("Content-Type", "text/html; charset=utf-8")
 	h.Set("Content-Length", strconv.Itoa(body.Len()))
-	_, _ = w.Write(body.Bytes()) // nobody is left to be told
+	_, _ = w.Write(body.Bytes()) // no one is left to report it to
 }
 
-// local reports whether a request comes from this machine and is meant for
-// it: a website whose name somebody made point here is not.
+// local reports whether a request comes from this machine and is meant for it.
+// One for a website whose name points to this machine is not.
 func local(r *http.Request) bool {
 	client, _, err := net.SplitHostPort(r.RemoteAddr)
 	if err != nil || !loopback(client) {
 		return false
 	}
-	// Through a proxy on this machine: one that tells of its clients.
+	// A proxy on this machine may name its clients.
 	for _, line := range slices.Concat(r.Header.Values("X-Forwarded-For"), r.Header.Values("X-Real-IP")) {
 		for hop := range strings.SplitSeq(line, ",") {
 			if !loopback(strings.TrimSpace(hop)) {
@@ -86,8 +86,8 @@ func loopback(addr string) bool {
 	return err == nil && ip.Unmap().IsLoopback()
 }
 
-// disown notes where the page is mounted, and forgets what it has recorded of
-// itself.
+// disown notes where the page is mounted, and forgets what the page recorded
+// about itself.
 func (p *Page) disown(r *http.Request) {
 	path := r.URL.Path
 	if full, err := url.ParseRequestURI(r.RequestURI); err == nil { // a prefix may have been stripped
@@ -151,7 +151,7 @@ func (p *Page) view(query string, trouble bool) view {
 	return v
 }
 
-// concerns reports whether the entry has to do with a session, user or path.
+// concerns reports whether the entry is about a session, user or path.
 func (e *entry) concerns(query string) bool {
 	return slices.Contains(e.ids, query) || slices.Contains(e.users, query) || slices.Contains(e.was, query) || e.path == query
 }
@@ -168,7 +168,7 @@ func (e *entry) answer() string {
 	case e.status != 0:
 		return strconv.Itoa(e.status)
 	case slices.ContainsFunc(e.notes, func(n note) bool { return n.Level == failure }):
-		return "an error of the session" // such as a 503, and perhaps before the handler
+		return "an error of the session" // such as a 503, perhaps before the handler ran
 	case !e.finished:
 		return "not finished"
 	}

@@ -1,6 +1,5 @@
-// Package form carries a form that was filled in wrongly across the redirect
-// to the page that shows it again: what the visitor entered, and what is wrong
-// with it.
+// Package form carries a wrongly filled-in form across a redirect to the page
+// that shows it again: what the visitor entered, and what is wrong with it.
 //
 //	type Signup struct {
 //		Name     string `form:"name"`
@@ -10,8 +9,8 @@
 //
 //	var signup = form.New[Signup]("signup")
 //
-// The handler of the POST reads the form with the framework's binder, and
-// sends the visitor back:
+// The POST handler reads the form with the framework's binder, and sends the
+// visitor back:
 //
 //	var errs form.Errors
 //	if !strings.Contains(in.Email, "@") {
@@ -22,30 +21,31 @@
 //		return c.Redirect(303, "/signup")
 //	}
 //
-// The handler of the page hands signup.Take(s) to its template:
+// The page's handler passes signup.Take(s) to its template:
 //
 //	<input name="email" value="{{.Form.Value "email"}}">
 //	{{with .Form.Error "email"}}<p>{{.}}</p>{{end}}
 //
-// Input and errors have the life of a typed flash (see [core.FlashKey]): they
+// Input and errors last as long as a typed flash (see [core.FlashKey]): they
 // wait until a page shows them, and are gone after that. If a session has no
 // room for the input, the errors are kept without it.
 //
 // # What is never kept
 //
-// Passwords and the like do not belong into a session. Left out are, however
-// deep inside T, in nested and embedded structs, pointers, slices and maps:
+// Passwords and the like do not belong in a session. The following are left
+// out, however deep inside T, in nested and embedded structs, pointers, slices
+// and maps:
 //
 //   - fields tagged `session:"-"`;
-//   - fields, and keys of maps, whose name says so: password, secret, token,
-//     PIN, one-time code, CVC, card number and their like. Tag such a field
-//     `session:"keep"` if it is none, and one that is called only code
-//     `session:"-"` if it is a secret;
-//   - fields that are no input, tagged `form:"-"`, and uploaded files;
+//   - fields and map keys whose name suggests a secret: password, secret, token,
+//     PIN, one-time code, CVC, card number and the like. Tag such a field
+//     `session:"keep"` if it is not a secret. Tag a field that is only called
+//     code `session:"-"` if it is one;
+//   - fields that are not input, tagged `form:"-"`, and uploaded files;
 //   - unexported fields, and those tagged `json:"-"`.
 //
-// The browser gets what is left: such a field is empty when the page is shown
-// again. The texts of errors are kept as they are.
+// The browser gets the rest: a field that was left out is empty when the page is
+// shown again. Error texts are kept as they are.
 package form
 
 import (
@@ -56,8 +56,8 @@ import (
 	"github.com/satchel-go/satchel/core"
 )
 
-// Form is a form whose input is a T. Make one per form, at package level; it
-// is safe for concurrent use.
+// Form is a form whose input is a T. Make one per form, at package level. It is
+// safe for concurrent use.
 type Form[T any] struct {
 	name   string
 	plan   *typePlan
@@ -65,9 +65,9 @@ type Form[T any] struct {
 	errors core.FlashKey[Errors]
 }
 
-// New returns the form called name, which must differ from those of other
-// forms. It panics if the name is empty, or T is not a struct whose fields can be
-// kept: it then says which field cannot, and what to do.
+// New returns the form called name, which must differ from the names of other
+// forms. It panics if the name is empty, or if T is not a struct whose fields can
+// be kept. The panic says which field cannot, and what to do.
 func New[T any](name string) *Form[T] {
 	if name == "" {
 		panic("satchel: form.New: the name is empty")
@@ -78,15 +78,15 @@ func New[T any](name string) *Form[T] {
 	}
 	return &Form[T]{
 		name: name, plan: p,
-		// Two flashes, the input first: where room is short, the oldest go.
+		// Two flashes, the input first: when room is short, the oldest are dropped.
 		input:  core.NewFlashKey[string]("form:" + name),
 		errors: core.NewFlashKey[Errors]("form errors:" + name),
 	}
 }
 
-// Fail keeps input, without what is never kept, and errs for the next page
-// that takes them. The fields of errs may go by their names in Go as well. Input
-// that cannot be written, such as a time in the year 12000, is left out.
+// Fail keeps input, without what is never kept, and errs for the next page that
+// takes them. errs may also use the fields' names in Go. Input that cannot be
+// encoded, such as a time in the year 12000, is left out.
 func (f *Form[T]) Fail(s *core.Session, input T, errs Errors) {
 	kept := f.kept(input)
 	text, err := json.Marshal(&kept) // by its address, for methods with pointer receivers
@@ -97,9 +97,9 @@ func (f *Form[T]) Fail(s *core.Session, input T, errs Errors) {
 	f.errors.Add(s, f.renamed(errs))
 }
 
-// Take returns the page of what the last Fail has kept, and marks it and what
-// those before it have kept as read. Without any it is the page of an empty form. It is
-// never nil.
+// Take returns the page with what the last Fail kept, and marks that and whatever
+// earlier calls kept as read. If there is nothing, it returns the page of an
+// empty form, never nil.
 func (f *Form[T]) Take(s *core.Session) *Page[T] {
 	p := &Page[T]{form: f}
 	for {
@@ -119,24 +119,24 @@ func (f *Form[T]) Take(s *core.Session) *Page[T] {
 			var none T
 			input = none // written by another version of the application
 		}
-		p.Input = f.kept(input) // a field may be a secret since
+		p.Input = f.kept(input) // a field may have become a secret since
 	}
 	return p
 }
 
-// Page returns the page of a form without a redirect: one that is answered at
-// once, or one to edit what is there already.
+// Page returns the page of a form without a redirect, for an immediate answer or
+// to edit existing data.
 func (f *Form[T]) Page(input T, errs Errors) *Page[T] {
 	return &Page[T]{Input: f.kept(input), form: f, errs: f.renamed(errs), failed: len(errs) > 0}
 }
 
 // kept returns a copy of input without what is never kept.
 func (f *Form[T]) kept(input T) T {
-	f.plan.strip(reflect.ValueOf(&input).Elem(), 0)
+	new(stripper).strip(f.plan, reflect.ValueOf(&input).Elem(), 0)
 	return input
 }
 
-// renamed returns errs with the names that the fields have in the form.
+// renamed returns errs with the fields' names in the form.
 func (f *Form[T]) renamed(errs Errors) Errors {
 	list := make(Errors, len(errs))
 	for i, e := range errs {

@@ -136,7 +136,7 @@ func TestValues(t *testing.T) {
 		}
 	}
 	for name, want := range map[string]string{
-		"nmae": "there is no field \"nmae\"; there are: email, name, age, home.city, home.Note", "home": "has fields of its own",
+		"nmae": "there is no field \"nmae\"; the fields are: email, name, age, home.city, home.Note", "home": "has fields of its own",
 		"items": "has fields of its own", "items.x.name": "there is no field", "hidden": "there is no field", "work.zip": "there is no field",
 		"": "has fields of its own", "name.first": "there is no field", "names": "there is no field",
 		"items[-1].name": "there is no field", "items[1": "there is no field",
@@ -156,7 +156,7 @@ func TestValues(t *testing.T) {
 	if got, err := form.New[tree]("t").Page(tree{secretive: secretive{Open: "o"}}, nil).Value("Open"); got != "o" || err != nil {
 		t.Errorf("Value of a field of an embedded struct is %q, %v", got, err)
 	}
-	if _, err := form.New[tree]("t").Page(tree{Left: &tree{}}, nil).Value("Opne"); err == nil || !strings.Contains(err.Error(), "there are: Open, Closed, Left, Right") {
+	if _, err := form.New[tree]("t").Page(tree{Left: &tree{}}, nil).Value("Opne"); err == nil || !strings.Contains(err.Error(), "the fields are: Open, Closed, Left, Right") {
 		t.Errorf("Value of a field that a type made of itself does not have says %v", err)
 	}
 	if got, err := p.Values("colour"); fmt.Sprint(got) != "[red blue]" || err != nil {
@@ -164,7 +164,7 @@ func TestValues(t *testing.T) {
 	}
 }
 
-// Values come back as a browser would send them again.
+// Values come back as a browser would send them.
 func TestValuesOfOtherTypes(t *testing.T) {
 	type input struct {
 		Bytes  []byte
@@ -191,7 +191,7 @@ func TestValuesOfOtherTypes(t *testing.T) {
 	}
 }
 
-// Of a secret there is no value, but there are errors, and they are its own.
+// A secret has no value on the page, but it has its own errors.
 func TestErrorsOfSecrets(t *testing.T) {
 	type login struct {
 		Password string `form:"password"`
@@ -211,7 +211,7 @@ func TestErrorsOfSecrets(t *testing.T) {
 	}
 }
 
-// Errors go by the names that binders and validators have for a field.
+// Errors may use the names that binders and validators have for a field.
 func TestErrorsByOtherNames(t *testing.T) {
 	for given, asked := range map[string]string{
 		"name": "name", "Name": "name", "person.Name": "name", "person.Base.Email": "email", "city": "home.city", "Home.City": "city",
@@ -230,7 +230,7 @@ func TestErrorsByOtherNames(t *testing.T) {
 		t.Errorf("errors are %s", got)
 	}
 	if p.Error("age") != "" || p.Error("items[1].name") != "" {
-		t.Error("an error of one field is one of another")
+		t.Error("an error of one field is shown for another")
 	}
 }
 
@@ -253,7 +253,7 @@ func TestTemplate(t *testing.T) {
 	}
 }
 
-// What a visitor types is never the reason of an error page.
+// What a visitor types never causes an error page.
 func TestInputThatCannotBeWritten(t *testing.T) {
 	ann := sessiontest.New(t).Visitor()
 	for _, in := range []person{{Name: "old"}, {Name: "new", Born: time.Date(12000, 1, 1, 0, 0, 0, 0, time.UTC)}} {
@@ -265,7 +265,7 @@ func TestInputThatCannotBeWritten(t *testing.T) {
 	}
 }
 
-// The errors are worth more than the input: where there is no room, it goes.
+// The errors matter more than the input, which is dropped if there is no room.
 func TestInputTooLarge(t *testing.T) {
 	ann := sessiontest.New(t, func(c *core.Config) { c.MaxBytes = 2000 }).Login("ann")
 	people.Fail(ann.Session(), person{Name: strings.Repeat("x", 3000)}, form.Errors{{Field: "name", Text: "Too long."}})
@@ -291,11 +291,11 @@ func TestBoundedLikeFlashes(t *testing.T) {
 	st.Advance(25 * time.Minute)
 	ann.Session().Set("alive", true)
 	if !people.Take(ann.Session()).Failed() {
-		t.Error("it is gone before its time")
+		t.Error("it was dropped too early")
 	}
 }
 
-// An application of another version reads what it can.
+// Another version of the application reads what it can.
 func TestOtherVersionOfTheForm(t *testing.T) {
 	ann := sessiontest.New(t).Visitor()
 	type before struct {
@@ -310,7 +310,7 @@ func TestOtherVersionOfTheForm(t *testing.T) {
 	}
 	form.New[before]("v").Fail(ann.Session(), before{City: "Bonn", Name: []string{"ann"}, Word: "geheim"}, form.Errors{{Field: "Name", Text: "No."}})
 	ann.End(303)
-	// Not even the field that fits: half a form would look as if the visitor had left the rest empty.
+	// Not even the field that fits is kept: half a form would look as if the visitor had left the rest empty.
 	if p := form.New[after]("v").Take(ann.Session()); p.Input != (after{}) || p.Error("Name") != "No." {
 		t.Errorf("the page has %+v, %v", p.Input, p.Errors())
 	}
@@ -321,7 +321,7 @@ func TestOtherVersionOfTheForm(t *testing.T) {
 	}
 }
 
-// dump returns all that a store has been given.
+// dump returns everything that a store was given.
 type dump struct {
 	core.Store
 	all strings.Builder
@@ -334,11 +334,11 @@ func (d *dump) Save(ctx context.Context, id core.ID, e core.Entry, base core.Ver
 
 func (d *dump) Unwrap() core.Store { return d.Store }
 
-// stores fails the test unless input, failed by a form, stores keep and not leave.
+// stores fails the test unless Fail stores keep, and not leave, of input.
 func stores[T any](t *testing.T, input T, keep, leave string) {
 	t.Helper()
 	for _, codec := range []core.Codec{core.CBOR(), core.JSON()} {
-		d := &dump{Store: memstore.New()}
+		d := &dump{Store: memstore.New(memstore.Config{})}
 		st := sessiontest.NewOn(t, core.ServerSide(d), func(c *core.Config) { c.Codec = codec })
 		ann, f := st.Visitor(), form.New[T]("f")
 		f.Fail(ann.Session(), input, form.Errors{{Text: "No."}})

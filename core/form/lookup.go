@@ -14,7 +14,7 @@ func (p *typePlan) texts(input any, name string) ([]string, error) {
 	f, ok := p.lookup(v, name)
 	switch {
 	case !ok:
-		return nil, fmt.Errorf("there is no field %q; there are: %s", name, strings.Join(p.names(nil), ", "))
+		return nil, fmt.Errorf("there is no field %q; the fields are: %s", name, strings.Join(p.names(nil), ", "))
 	case !f.plan.valued():
 		return nil, fmt.Errorf("the field %q has fields of its own: name one of them", name)
 	case v.IsZero() || !f.v.IsValid():
@@ -23,8 +23,8 @@ func (p *typePlan) texts(input any, name string) ([]string, error) {
 	return texts(f.v)
 }
 
-// formName returns the name in the form of a field that may be called by its
-// name in Go, with its type's name in front, as validators do. Others stay as they are.
+// formName returns a field's name in the form. name may be its name in Go, with
+// its type's name in front, as validators give it. Other names stay as they are.
 func (p *typePlan) formName(name string) string {
 	if _, ok := p.find(reflect.Value{}, name, search{}); ok {
 		return name
@@ -50,7 +50,7 @@ func (p *typePlan) same(a, b string) bool {
 	return ok && fa.path == fb.path
 }
 
-// lookup finds a field by its name in the form or else in Go.
+// lookup finds a field by its name in the form or, failing that, in Go.
 func (p *typePlan) lookup(v reflect.Value, name string) (found, bool) {
 	f, ok := p.find(v, name, search{})
 	if !ok {
@@ -59,8 +59,8 @@ func (p *typePlan) lookup(v reflect.Value, name string) (found, bool) {
 	return f, ok
 }
 
-// found is a field that was looked for. v is not valid if it is never kept, or
-// is in something that is not there.
+// found is a field that was looked up. v is invalid if the field is never kept,
+// or lies inside something that is not there.
 type found struct {
 	v    reflect.Value
 	plan *typePlan
@@ -71,11 +71,11 @@ type found struct {
 // search is how to look for a field.
 type search struct {
 	inGo bool        // names in Go count
-	into []*typePlan // the structs on the way: none is looked into twice
+	into []*typePlan // the structs on the way, so that none is searched twice
 }
 
-// find looks for the field that name leads to. An invalid v stands for one
-// that is not there.
+// find looks for the field that name leads to. An invalid v means that it is not
+// there.
 func (p *typePlan) find(v reflect.Value, name string, how search) (f found, ok bool) {
 	if name == "" {
 		return found{v: v, plan: p}, true
@@ -102,8 +102,8 @@ func (p *typePlan) find(v reflect.Value, name string, how search) (f found, ok b
 	return f, false
 }
 
-// findField looks among a struct's fields, and then in the structs that they
-// are: echo and gin know those by their own names.
+// findField looks among a struct's fields, and then inside those that are structs
+// themselves: echo and gin find their fields without a path.
 func (p *typePlan) findField(v reflect.Value, name string, how search) (found, bool) {
 	for i := range p.fields {
 		f := &p.fields[i]
@@ -120,7 +120,7 @@ func (p *typePlan) findField(v reflect.Value, name string, how search) (found, b
 		if got, ok := f.plan.find(f.of(v), rest, how); ok {
 			path := got.under(f.goName, f.name)
 			if f.embedded && rest != "" {
-				path.name = got.name // binders do not name what is embedded
+				path.name = got.name // binders have no name for an embedded struct
 			}
 			return path, true
 		}
@@ -143,17 +143,17 @@ func (p *typePlan) findField(v reflect.Value, name string, how search) (found, b
 	return found{}, false
 }
 
-// under returns f with a step in front of its path.
+// under returns f with a step added in front of its path.
 func (f found) under(goName, name string) found {
 	f.path = strings.TrimSuffix(goName+"."+f.path, ".")
 	f.name = strings.TrimSuffix(name+"."+f.name, ".")
 	return f
 }
 
-// secretField stands for the plan of what is never kept, whatever its type.
+// secretField is the plan of anything that is never kept, whatever its type.
 var secretField = &typePlan{t: reflect.TypeFor[string]()}
 
-// of returns the field of the struct v.
+// of returns this field of the struct v.
 func (f *fieldPlan) of(v reflect.Value) reflect.Value {
 	if !v.IsValid() {
 		return v
@@ -161,8 +161,8 @@ func (f *fieldPlan) of(v reflect.Value) reflect.Value {
 	return v.Field(f.index)
 }
 
-// member returns what a slice, array or map has under key. It is invalid if
-// there is none; ok is false if there cannot be.
+// member returns what a slice, array or map has under key. The value is invalid
+// if there is none; ok is false if there cannot be one.
 func (p *typePlan) member(v reflect.Value, key string) (member reflect.Value, ok bool) {
 	if p.t.Kind() != reflect.Map {
 		i, err := strconv.Atoi(key)
@@ -197,7 +197,7 @@ func (p *typePlan) member(v reflect.Value, key string) (member reflect.Value, ok
 	return member, true
 }
 
-// structPlan returns the struct that p is or points to, nil if neither.
+// structPlan returns the plan of the struct that p is or points to, or nil.
 func (p *typePlan) structPlan() *typePlan {
 	for p.t.Kind() == reflect.Pointer {
 		p = p.elem
@@ -208,7 +208,7 @@ func (p *typePlan) structPlan() *typePlan {
 	return nil
 }
 
-// names returns what the fields are called, those of structs by their paths.
+// names returns the fields' names; fields of nested structs have their paths.
 func (p *typePlan) names(into []*typePlan) []string {
 	into = append(into, p)
 	var names []string

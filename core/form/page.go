@@ -18,10 +18,11 @@ type Errors []Error
 // Add adds what is wrong with a field, or with the whole form if field is "".
 func (e *Errors) Add(field, text string) { *e = append(*e, Error{Field: field, Text: text}) }
 
-// Page is a form as a page shows it, empty or filled in. Its methods are for
+// Page is a form as shown on a page, empty or filled in. Its methods are for
 // templates.
 type Page[T any] struct {
-	// Input is what was entered, without what is not kept; the zero T if nothing was.
+	// Input is what was entered, without what is never kept. If nothing was, it is
+	// the zero T.
 	Input T
 
 	form   *Form[T]
@@ -32,11 +33,11 @@ type Page[T any] struct {
 // Failed reports whether the form was filled in wrongly.
 func (p *Page[T]) Failed() bool { return p.failed }
 
-// Errors returns all that is wrong, in the order of adding.
+// Errors returns all errors, in the order in which they were added.
 func (p *Page[T]) Errors() Errors { return p.errs }
 
-// Error returns the first error of a field, by any name that Value takes, and
-// "" if there is none.
+// Error returns the first error of a field, or "" if there is none. It takes any
+// name that Value takes.
 func (p *Page[T]) Error(field string) string {
 	for _, e := range p.errs {
 		if p.form.plan.same(e.Field, field) {
@@ -57,13 +58,13 @@ func (p *Page[T]) General() []string {
 	return texts
 }
 
-// Value returns what was entered in a field, by its name in the form, as text:
-// for the value attribute of an input. Of several values it is the first; the
-// values of an empty form are "".
+// Value returns what was entered in the field with this name in the form, as
+// text for the value attribute of an input. If there are several values, it
+// returns the first; for an empty form, "".
 //
-// Fields of nested structs go by their own name or with a path in front, those
-// of slices and maps by a path: "city", "address.city", "items[0].name". Names
-// that the form does not have are an error, which ends the template.
+// A nested struct's fields can be named alone or with a path, those in slices
+// and maps only with one: "city", "address.city", "items[0].name". A name that
+// the form does not have is an error, which ends the template.
 func (p *Page[T]) Value(field string) (string, error) {
 	texts, err := p.Values(field)
 	if len(texts) == 0 {
@@ -72,7 +73,7 @@ func (p *Page[T]) Value(field string) (string, error) {
 	return texts[0], err
 }
 
-// Values returns all that was entered in a field, as text.
+// Values returns everything that was entered in a field, as text.
 func (p *Page[T]) Values(field string) ([]string, error) {
 	texts, err := p.form.plan.texts(p.Input, field)
 	if err != nil {
@@ -81,8 +82,9 @@ func (p *Page[T]) Values(field string) ([]string, error) {
 	return texts, nil
 }
 
-// Is reports whether value was entered in a field, alone or among others: for
-// the checked and selected of check boxes, radio buttons and options.
+// Is reports whether value was entered in a field, alone or among others. It is
+// for the checked and selected attributes of check boxes, radio buttons and
+// options.
 //
 //	<option {{if .Form.Is "colour" "red"}}selected{{end}}>red</option>
 func (p *Page[T]) Is(field, value string) (bool, error) {

@@ -8,19 +8,22 @@ import (
 	"mime/multipart"
 	"reflect"
 	"strings"
+
+	"github.com/satchel-go/satchel/core/internal/storable"
 )
 
-// typePlan is what New has found out about a type: where its secrets are, and
-// what its fields are called.
+// typePlan is what New found out about a type: where its secrets are, and what
+// its fields are called.
 type typePlan struct {
 	t      reflect.Type
 	fields []fieldPlan // of a struct
 	elem   *typePlan   // of a pointer, slice, array or map
-	named  bool        // of a map: its keys may be names of secrets
-	itself bool        // it writes itself as text or JSON: no one looks into it for values
-	placed bool        // it, or a part, writes itself only where it has an address: not as a map's value
-	busy   bool        // being made: the type contains itself
+	named  bool        // of a map: its keys may name secrets
+	itself bool        // it marshals itself as text or JSON: do not look inside for values
+	placed bool        // it, or a part, marshals itself only if addressable: not as a map's value
+	busy   bool        // being made; met again, the type contains itself
 	clean  bool        // nothing below is ever left out
+	empty  bool        // it holds data, and nothing of it can be kept
 }
 
 // fieldPlan is a field of a struct.
@@ -29,7 +32,7 @@ type fieldPlan struct {
 	goName   string
 	name     string // in the form
 	embedded bool
-	secret   bool // never kept, for whatever reason
+	secret   bool // never kept, whatever the reason
 	plan     *typePlan
 }
 
@@ -46,10 +49,10 @@ var (
 // planOf returns the plan of a form's input type.
 func planOf(t reflect.Type) (*typePlan, error) {
 	if t.Kind() != reflect.Struct {
-		return nil, fmt.Errorf("%s is no struct: use the struct type that the form is bound to", t)
+		return nil, fmt.Errorf("%s is not a struct: use the struct type that the form is bound to", t)
 	}
 	if writesItself(t) {
-		return nil, fmt.Errorf("%s has MarshalJSON or MarshalText, maybe from an embedded field: its fields cannot be kept; use a struct without", t)
+		return nil, fmt.Errorf("%s has MarshalJSON or MarshalText, perhaps from an embedded field, so its fields cannot be kept: use a struct without these methods", t)
 	}
 	p, err := planner{}.plan(t)
 	if err != nil {
@@ -66,7 +69,7 @@ func writesItself(t reflect.Type) bool {
 	return pointer.Implements(jsonMarshaler) || pointer.Implements(textMarshaler)
 }
 
-// writesPlaced reports whether a type that writes itself needs an address for it.
+// writesPlaced reports whether a type that marshals itself must be addressable for it.
 func writesPlaced(t reflect.Type) bool {
 	if reflect.PointerTo(t).Implements(jsonMarshaler) {
 		return !t.Implements(jsonMarshaler)
@@ -74,7 +77,7 @@ func writesPlaced(t reflect.Type) bool {
 	return !t.Implements(textMarshaler)
 }
 
-// readsItself reports whether a type that writes itself can be read again.
+// readsItself reports whether a type that marshals itself can also unmarshal itself.
 func readsItself(t reflect.Type) bool {
 	pointer := reflect.PointerTo(t)
 	if pointer.Implements(jsonMarshaler) {
@@ -103,26 +106,28 @@ func (all planner) fill(p *typePlan) error {
 	t := p.t
 	if t.Kind() != reflect.Pointer && t.Kind() != reflect.Interface && writesItself(t) {
 		if !readsItself(t) {
-			return fmt.Errorf("has the type %s, which writes itself but cannot be read again", t)
+			return fmt.Errorf("has the type %s, which can marshal itself but not unmarshal itself", t)
 		}
 		p.itself = true
 		if t.Kind() == reflect.Struct {
-			_ = all.fillFields(p) // what it makes of the others is its own business
+			_ = all.fillFields(p) // how it marshals the others is up to the type
 		}
 		p.placed = writesPlaced(t)
 		return nil
 	}
 	switch t.Kind() {
 	case reflect.Struct:
-		return all.fillFields(p)
+		err := all.fillFields(p)
+		p.empty = len(p.fields) == 0 && storable.HoldsData(t)
+		return err
 	case reflect.Map:
 		if !isKey(t.Key()) {
-			return fmt.Errorf("has the type %s: keys of maps must be strings or integers", t)
+			return fmt.Errorf("has the type %s: map keys must be strings or integers", t)
 		}
 		p.named = t.Key().Kind() == reflect.String
 		err := all.fillElem(p)
 		if err == nil && p.elem.placed {
-			return fmt.Errorf("has the type %s, whose values cannot be kept, for a method of theirs that writes them has a pointer receiver: use pointers as values", t)
+			return fmt.Errorf("has the type %s, whose values cannot be kept because the method that marshals them has a pointer receiver: use pointers as values", t)
 		}
 		return err
 	case reflect.Array:
@@ -134,7 +139,7 @@ func (all planner) fill(p *typePlan) error {
 	case reflect.Func, reflect.Chan, reflect.UnsafePointer, reflect.Uintptr, reflect.Complex64, reflect.Complex128:
 		return fmt.Errorf("has the type %s, which cannot be kept", t)
 	case reflect.Interface:
-		return fmt.Errorf("has the type %s, which can hold anything: give it a type of its own", t)
+		return fmt.Errorf("has the type %s, which can hold anything: give it a concrete type", t)
 	}
 	return nil
 }
@@ -142,6 +147,9 @@ func (all planner) fill(p *typePlan) error {
 func (all planner) fillElem(p *typePlan) (err error) {
 	if p.elem, err = all.plan(p.t.Elem()); err == nil && p.elem.busy && p.elem.t.Kind() != reflect.Struct {
 		return fmt.Errorf("has the type %s, which contains itself: put a struct in between", p.elem.t)
+	}
+	if err == nil && p.elem.empty {
+		return errEmpty(p.elem.t)
 	}
 	p.clean = p.elem.clean && !p.elem.busy && !p.named
 	return err
@@ -156,14 +164,14 @@ func isKey(t reflect.Type) bool {
 	return false
 }
 
-// fillFields plans the fields of a struct. All that cannot be kept are told, so
-// that they can be mended at once.
+// fillFields plans the fields of a struct. It reports all that cannot be kept,
+// so that they can be fixed together.
 func (all planner) fillFields(p *typePlan) error {
 	var failures []error
 	for i := range p.t.NumField() {
 		field := p.t.Field(i)
 		if !field.IsExported() && (!field.Anonymous || field.Type.Kind() != reflect.Struct && field.Type.Kind() != reflect.Pointer) {
-			continue // nobody can fill it in
+			continue // no form can fill it in
 		}
 		f, err := all.field(field)
 		if err != nil {
@@ -182,37 +190,51 @@ func (all planner) fillFields(p *typePlan) error {
 func (all planner) field(field reflect.StructField) (f fieldPlan, err error) {
 	f.goName, f.embedded = field.Name, field.Anonymous
 	f.name, _, _ = strings.Cut(field.Tag.Get("form"), ",")
-	tag := field.Tag.Get("session")
-	unwritten := field.Tag.Get("json") == "-"
 	noInput := f.name == "-"
 	if noInput || f.name == "" {
 		f.name = field.Name
 	}
-	switch {
-	case tag != "" && tag != "-" && tag != "keep":
-		return f, fmt.Errorf(`field %s: the tag session:%q means nothing: use "-" to leave it out, "keep" to keep it`, field.Name, tag)
-	case tag == "keep" && unwritten:
-		return f, fmt.Errorf(`field %s: json:"-" does not go with session:"keep": remove one`, field.Name)
-	case tag == "-", noInput, unwritten, isFile(field.Type):
-		f.secret = true
-	case tag != "keep" && !field.Anonymous:
-		f.secret = soundsSecret(f.name) || soundsSecret(field.Name)
+	if f.secret, err = isSecret(field, f.name, noInput); err != nil {
+		return f, err
 	}
 	switch {
 	case !field.IsExported() && f.secret:
-		return f, fmt.Errorf("field %s: an embedded struct that is not exported cannot be left out: tag its fields", field.Name)
+		return f, fmt.Errorf("field %s: an unexported embedded struct cannot be left out: tag its fields instead", field.Name)
 	case !field.IsExported() && field.Type.Kind() == reflect.Pointer:
-		return f, fmt.Errorf("field %s: an embedded pointer to a type that is not exported cannot be read again: embed the type itself", field.Name)
+		return f, fmt.Errorf("field %s: an embedded pointer to an unexported type cannot be decoded: embed the type itself", field.Name)
 	case f.secret:
 		return f, nil
 	}
 	if f.plan, err = all.plan(field.Type); err != nil {
 		return f, at(field.Name, err)
 	}
+	if f.plan.empty && field.IsExported() {
+		return f, at(field.Name, errEmpty(field.Type))
+	}
 	return f, nil
 }
 
-// at puts a field's name in front of what is wrong in it.
+// isSecret reports whether the session must not keep the field, whose input has
+// the name formName: by its tags, by its type, or by how its names sound.
+func isSecret(field reflect.StructField, formName string, noInput bool) (bool, error) {
+	tag := field.Tag.Get("session")
+	unwritten := field.Tag.Get("json") == "-"
+	switch {
+	case tag != "" && tag != "-" && tag != "keep":
+		return false, fmt.Errorf(`field %s: the tag session:%q means nothing: use "-" to leave it out, "keep" to keep it`, field.Name, tag)
+	case tag == "keep" && unwritten:
+		return false, fmt.Errorf(`field %s: json:"-" contradicts session:"keep": remove one of them`, field.Name)
+	case tag == "-", noInput, unwritten, isFile(field.Type):
+		return true, nil
+	}
+	return tag != "keep" && !field.Anonymous && (soundsSecret(formName) || soundsSecret(field.Name)), nil
+}
+
+func errEmpty(t reflect.Type) error {
+	return fmt.Errorf("has the type %s, which would come back empty: it has no exported fields, and no methods that marshal and unmarshal it", t)
+}
+
+// at puts a field's name in front of an error in it.
 func at(name string, err error) error {
 	if joined, ok := err.(interface{ Unwrap() []error }); ok {
 		var failures []error
@@ -230,7 +252,7 @@ func at(name string, err error) error {
 
 // isFile reports whether t is an uploaded file, or several.
 func isFile(t reflect.Type) bool {
-	for range 8 { // a type may be made of itself
+	for range 8 { // a type may consist of itself
 		switch t.Kind() {
 		case reflect.Pointer, reflect.Slice, reflect.Array, reflect.Map:
 			t = t.Elem()

@@ -1,14 +1,17 @@
 package form_test
 
 import (
+	"bytes"
 	"fmt"
 	"mime/multipart"
 	"net/netip"
 	"reflect"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
+	"github.com/satchel-go/satchel/core"
 	"github.com/satchel-go/satchel/core/form"
 	"github.com/satchel-go/satchel/core/sessiontest"
 )
@@ -23,14 +26,14 @@ type tree struct {
 	Left, Right *tree
 }
 
-// thread contains itself before anybody has seen that it has a secret.
+// thread contains itself before its plan knows that it has a secret.
 type thread struct {
 	Replies []thread
 	Text    string
 	Key     string `session:"-"`
 }
 
-// forest is a list that contains itself, by a type without a secret of its own.
+// forest is a list that contains itself through a type without a secret of its own.
 type (
 	forest []grown
 	grown  struct {
@@ -41,7 +44,7 @@ type (
 	below struct{ Trees forest }
 )
 
-// written is a type that writes itself, fields and all.
+// written is a type that marshals itself, with all its fields.
 type written struct {
 	Open string
 	Key  string `session:"-"`
@@ -50,7 +53,7 @@ type written struct {
 func (w written) MarshalText() ([]byte, error)     { return []byte(w.Open + "/" + w.Key), nil }
 func (w *written) UnmarshalText(text []byte) error { w.Open = string(text); return nil }
 
-// Secrets are never in the store nor in the page, wherever they are in the input.
+// Secrets reach neither the store nor the page, wherever they are in the input.
 func TestSecretsAreNeverKept(t *testing.T) {
 	s := secretive{"kept", "geheim"}
 	t.Run("field", func(t *testing.T) { stores(t, s, "kept", "geheim") })
@@ -118,14 +121,17 @@ func TestSecretsAreNeverKept(t *testing.T) {
 	}
 }
 
-// A value that contains itself ends somewhere, and is no reason to fail.
+// A value that contains itself is cut off somewhere, and is no reason to fail.
 func TestValueThatContainsItself(t *testing.T) {
 	loop := &tree{secretive: secretive{"kept", "geheim"}}
 	loop.Left = loop
 	stores(t, *loop, "kept", "geheim")
+
+	loop.Right = loop // two ways back double the work with each level
+	sessiontest.New(t).Login("alice", func(s *core.Session) { form.New[tree]("loop").Fail(s, *loop, nil) })
 }
 
-// Fields are left out by common names of secrets, in the form or in Go.
+// Fields with common names of secrets are left out, whether in the form or in Go.
 func TestNamesOfSecrets(t *testing.T) {
 	for _, name := range []string{
 		"Password", "password2", "PasswordConfirm", "new_password", "user[password]", "userPassword", "passwd", "PASSWORD", "pass", "user_pass",
@@ -153,7 +159,7 @@ func TestNamesOfSecrets(t *testing.T) {
 	}
 }
 
-// kept reports whether a form keeps a field that is called so in the form.
+// kept reports whether a form keeps a field with this name in the form.
 func kept(t *testing.T, name string) bool {
 	t.Helper()
 	input := struct {
@@ -179,7 +185,7 @@ func TestNamesOfSecretFields(t *testing.T) {
 	}
 }
 
-// What is left out of the form is not taken from the handler, which may go on with it.
+// What the form leaves out stays in the handler's value, which it may still use.
 func TestInputIsNotChanged(t *testing.T) {
 	type input struct {
 		Secretive secretive
@@ -237,7 +243,7 @@ func TestTypesThatWriteThemselvesByAPointer(t *testing.T) {
 	}
 }
 
-// Types that write and read themselves are kept whole.
+// Types that marshal and unmarshal themselves are kept whole.
 func TestTypesThatWriteThemselves(t *testing.T) {
 	type input struct {
 		At   time.Time
@@ -274,11 +280,11 @@ func TestTypesThatCannotBeKept(t *testing.T) {
 		want []string
 	}{
 		"no name":           {func() { form.New[person]("") }, []string{"form.New: the name is empty"}},
-		"no struct":         {func() { form.New[map[string]string]("f") }, []string{`form.New("f")`, "map[string]string is no struct"}},
-		"pointer":           {func() { form.New[*person]("f") }, []string{"*form_test.person is no struct", "use the struct type"}},
+		"no struct":         {func() { form.New[map[string]string]("f") }, []string{`form.New("f")`, "map[string]string is not a struct"}},
+		"pointer":           {func() { form.New[*person]("f") }, []string{"*form_test.person is not a struct", "use the struct type"}},
 		"no fields":         {func() { form.New[struct{}]("f") }, []string{"no exported fields"}},
 		"none exported":     {func() { form.New[struct{ a, b string }]("f") }, []string{"no exported fields"}},
-		"interface":         {func() { form.New[struct{ A any }]("f") }, []string{"field A has the type interface {}", "give it a type of its own", `session:"-"`}},
+		"interface":         {func() { form.New[struct{ A any }]("f") }, []string{"field A has the type interface {}", "give it a concrete type", `session:"-"`}},
 		"func and channel":  {func() { form.New[struct{ In inner }]("f") }, []string{"field In.F has the type func()", "field In.C has the type chan int"}},
 		"complex":           {func() { form.New[struct{ A []complex128 }]("f") }, []string{"field A has the type complex128"}},
 		"made of itself":    {func() { form.New[struct{ A []list }]("f") }, []string{"field A has the type form_test.list", "contains itself"}},
@@ -286,7 +292,9 @@ func TestTypesThatCannotBeKept(t *testing.T) {
 		"keys":              {func() { form.New[struct{ A map[float64]int }]("f") }, []string{"field A has the type map[float64]int", "strings or integers"}},
 		"values of a map":   {func() { form.New[struct{ A map[string]placed }]("f") }, []string{"field A has the type map[string]form_test.placed", "use pointers as values"}},
 		"inside those":      {func() { form.New[struct{ A map[int]struct{ B [2]placed } }]("f") }, []string{"field A has the type map[int]struct", "use pointers as values"}},
-		"one way":           {func() { form.New[struct{ A oneWay }]("f") }, []string{"field A has the type form_test.oneWay", "cannot be read again"}},
+		"empty":             {func() { form.New[struct{ A atomic.Int64 }]("f") }, []string{"field A has the type atomic.Int64", "come back empty", `session:"-"`}},
+		"empty, inside":     {func() { form.New[struct{ A map[string][]*bytes.Buffer }]("f") }, []string{"field A has the type bytes.Buffer", "come back empty"}},
+		"one way":           {func() { form.New[struct{ A oneWay }]("f") }, []string{"field A has the type form_test.oneWay", "but not unmarshal itself"}},
 		"writes itself":     {func() { form.New[struct{ time.Time }]("f") }, []string{"has MarshalJSON or MarshalText"}},
 		"wrong tag": {func() {
 			form.New[struct {
@@ -297,7 +305,7 @@ func TestTypesThatCannotBeKept(t *testing.T) {
 			form.New[struct {
 				A string `session:"keep" json:"-"`
 			}]("f")
-		}, []string{"field A", "does not go with"}},
+		}, []string{"field A", "contradicts"}},
 		"embedded pointer": {func() { form.New[struct{ *secretive }]("f") }, []string{"field secretive", "embed the type itself"}},
 		"embedded, left out": {func() {
 			form.New[struct {

@@ -7,16 +7,23 @@ import (
 	"unicode"
 )
 
-// maxDepth bounds how deep values are kept. What contains itself ends there.
-const maxDepth = 32
+// maxDepth bounds how deep values are kept, and maxParts how much of them. A value
+// that contains itself is cut off there.
+const (
+	maxDepth = 32
+	maxParts = 1 << 16
+)
 
-// strip empties what is not kept in v, which is settable and nobody else's.
-// What v points to is copied first.
-func (p *typePlan) strip(v reflect.Value, depth int) {
+// stripper empties what is not kept. It counts the parts that it has looked at.
+type stripper struct{ parts int }
+
+// strip empties what is not kept in v, which is settable and belongs to the
+// caller alone. It copies what v points to first.
+func (s *stripper) strip(p *typePlan, v reflect.Value, depth int) {
 	if p.clean {
 		return
 	}
-	if depth == maxDepth {
+	if s.parts++; depth == maxDepth || s.parts > maxParts {
 		v.SetZero()
 		return
 	}
@@ -27,16 +34,16 @@ func (p *typePlan) strip(v reflect.Value, depth int) {
 			if f.secret {
 				v.Field(f.index).SetZero()
 			} else {
-				f.plan.strip(v.Field(f.index), depth+1)
+				s.strip(f.plan, v.Field(f.index), depth+1)
 			}
 		}
 	case reflect.Array:
 		for i := range v.Len() {
-			p.elem.strip(v.Index(i), depth+1)
+			s.strip(p.elem, v.Index(i), depth+1)
 		}
 	case reflect.Pointer:
 		if !v.IsNil() {
-			v.Set(p.elem.copied(v.Elem(), depth).Addr())
+			v.Set(s.copied(p.elem, v.Elem(), depth).Addr())
 		}
 	case reflect.Slice:
 		if v.IsNil() {
@@ -45,15 +52,15 @@ func (p *typePlan) strip(v reflect.Value, depth int) {
 		list := reflect.MakeSlice(v.Type(), v.Len(), v.Len())
 		reflect.Copy(list, v)
 		for i := range list.Len() {
-			p.elem.strip(list.Index(i), depth+1)
+			s.strip(p.elem, list.Index(i), depth+1)
 		}
 		v.Set(list)
 	case reflect.Map:
-		p.stripMap(v, depth)
+		s.stripMap(p, v, depth)
 	}
 }
 
-func (p *typePlan) stripMap(v reflect.Value, depth int) {
+func (s *stripper) stripMap(p *typePlan, v reflect.Value, depth int) {
 	if v.IsNil() {
 		return
 	}
@@ -62,20 +69,20 @@ func (p *typePlan) stripMap(v reflect.Value, depth int) {
 		if p.named && soundsSecret(entries.Key().String()) {
 			continue
 		}
-		m.SetMapIndex(entries.Key(), p.elem.copied(entries.Value(), depth))
+		m.SetMapIndex(entries.Key(), s.copied(p.elem, entries.Value(), depth))
 	}
 	v.Set(m)
 }
 
 // copied returns a stripped copy of v that has an address.
-func (p *typePlan) copied(v reflect.Value, depth int) reflect.Value {
+func (s *stripper) copied(p *typePlan, v reflect.Value, depth int) reflect.Value {
 	c := reflect.New(p.t).Elem()
 	c.Set(v)
-	p.strip(c, depth+1)
+	s.strip(p, c, depth+1)
 	return c
 }
 
-// Words that name a secret: as a part of any name, or as a word of their own.
+// Words that name a secret: as part of any name, or as a whole word.
 var (
 	secretParts = []string{
 		"password", "passwd", "passphrase", "passcode", "passwort", "secret", "token", "credential",
@@ -88,10 +95,10 @@ var (
 		"pass", "passkey", "pwd", "pw", "pin", "puk", "cvv", "cvc", "cvn", "csrf", "xsrf", "ssn",
 		"otp", "totp", "hotp", "otc", "tan", "mfa", "tfa", "twofa",
 	}
-	secretTwos = []string{"fa", "facode", "factor"} // after the word two, or its digit
+	secretTwos = []string{"fa", "facode", "factor"} // after the word two or the digit 2
 )
 
-// soundsSecret reports whether a field of this name had better not be kept.
+// soundsSecret reports whether a field's name suggests a secret.
 func soundsSecret(name string) bool {
 	words := split(strings.ReplaceAll(name, "2", " two ")) // 2FA has two words
 	last, joined := "", ""
@@ -99,7 +106,7 @@ func soundsSecret(name string) bool {
 		if slices.Contains(secretWords, word) || last == "two" && slices.Contains(secretTwos, word) {
 			return true
 		}
-		if word != "two" { // that of cards[2].number
+		if word != "two" { // as in cards[2].number
 			joined += word
 		}
 		last = word
@@ -112,8 +119,8 @@ func soundsSecret(name string) bool {
 	return false
 }
 
-// split returns the words of a name, in lower case: those of "user_PIN2" and
-// "userPin2" are user and pin.
+// split returns the words of a name in lower case: user and pin for both
+// "user_PIN2" and "userPin2".
 func split(name string) []string {
 	var words []string
 	var word []rune
@@ -130,7 +137,7 @@ func split(name string) []string {
 			end()
 			continue
 		case unicode.IsUpper(r) && i > 0:
-			// A new word, or the last letter of CSRFToken's first one.
+			// A new word starts here, as at the T of CSRFToken.
 			after := i+1 < len(runes) && unicode.IsLower(runes[i+1])
 			if !unicode.IsUpper(runes[i-1]) || after {
 				end()

@@ -19,7 +19,7 @@ func (p *typePlan) valued() bool {
 	return p.t.Kind() != reflect.Struct && p.t.Kind() != reflect.Map
 }
 
-// texts returns v as texts: one, or those of a list.
+// texts returns v as texts: one, or one for each element of a list.
 func texts(v reflect.Value) ([]string, error) {
 	if v.Kind() == reflect.Pointer && v.IsNil() {
 		return nil, nil
@@ -49,7 +49,7 @@ func texts(v reflect.Value) ([]string, error) {
 	case reflect.Float32, reflect.Float64:
 		return []string{strconv.FormatFloat(v.Float(), 'f', -1, v.Type().Bits())}, nil
 	}
-	return []string{fmt.Sprint(v.Interface())}, nil // a number, a bool, or what writes itself as JSON
+	return []string{fmt.Sprint(v.Interface())}, nil // a number, a bool, or a type that marshals itself as JSON
 }
 
 func marshaler(v reflect.Value) (encoding.TextMarshaler, bool) {
@@ -70,14 +70,14 @@ func after(path, name string) (rest string, ok bool) {
 		return "", ok
 	case rest[0] == '.':
 		return rest[1:], true
-	case rest[0] == '[': // "[0][name]" is as good as "0.name"
+	case rest[0] == '[': // "[0][name]" means the same as "0.name"
 		key, rest, ok := strings.Cut(rest[1:], "]")
 		return key + rest, ok
 	}
 	return "", false
 }
 
-// cut returns the first step of a path, and the others.
+// cut returns the first step of a path, and the rest.
 func cut(path string) (step, rest string) {
 	i := strings.IndexAny(path, ".[")
 	if i < 0 {

@@ -8,34 +8,36 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-// batch is how many keys one step of DeleteAll looks at: small enough not to
-// keep other commands waiting.
+// batch is how many keys one step of DeleteAll examines: few enough not to keep
+// other commands waiting.
 const batch = 500
 
-// everySession is published when all have ended.
+// everySession is published when all sessions have ended.
 const everySession = "*"
 
-// DeleteAll implements [core.AllDeleter]: it walks through the keys in small
-// steps, on every master of a cluster. A step ends after [Config.Timeout];
-// the whole takes as long as it takes, or until ctx ends.
+// DeleteAll implements [core.AllDeleter]. It walks through the keys in small
+// steps, on every master of a cluster. [Config.Timeout] bounds each step, but
+// only ctx bounds the whole.
 func (s *Store) DeleteAll(ctx context.Context) error {
-	var err error
-	switch c := s.client.(type) {
-	case *redis.ClusterClient:
-		err = c.ForEachMaster(ctx, s.deleteOn)
-	case *redis.Ring:
-		err = c.ForEachShard(ctx, s.deleteOn)
-	default:
-		err = s.deleteFrom(ctx, c)
-	}
-	if err != nil {
+	if err := s.onMasters(ctx, s.deleteFrom); err != nil {
 		return failed("delete all", err)
 	}
 	s.publish(ctx, everySession)
 	return nil
 }
 
-func (s *Store) deleteOn(ctx context.Context, c *redis.Client) error { return s.deleteFrom(ctx, c) }
+// onMasters calls f with every master, several at once, and returns an error of it.
+func (s *Store) onMasters(ctx context.Context, f func(context.Context, redis.Cmdable) error) error {
+	on := func(ctx context.Context, c *redis.Client) error { return f(ctx, c) }
+	switch c := s.client.(type) {
+	case *redis.ClusterClient:
+		return c.ForEachMaster(ctx, on)
+	case *redis.Ring:
+		return c.ForEachShard(ctx, on)
+	default:
+		return f(ctx, c)
+	}
+}
 
 func (s *Store) deleteFrom(ctx context.Context, c redis.Cmdable) error {
 	pattern := globEscaper.Replace(s.config.Prefix) + "*"
@@ -59,7 +61,7 @@ func (s *Store) deleteBatch(ctx context.Context, c redis.Cmdable, cursor uint64,
 		if err != nil || len(keys) == 0 {
 			return err
 		}
-		// One command each: in a cluster they lie in different slots.
+		// One command per key: in a cluster they lie in different slots.
 		cmds, err := c.Pipelined(ctx, func(p redis.Pipeliner) error {
 			for _, key := range keys {
 				p.Unlink(ctx, key)

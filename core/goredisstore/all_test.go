@@ -10,11 +10,11 @@ import (
 
 	"github.com/satchel-go/satchel/core"
 	"github.com/satchel-go/satchel/core/goredisstore"
-	"github.com/satchel-go/satchel/internal/redistest"
+	"github.com/satchel-go/satchel/internal/testing/redistest"
 )
 
-// DeleteAll ends every session, however many steps that takes, and touches
-// nothing that has another prefix, whatever is in it.
+// DeleteAll ends every session, however many steps that takes. It touches nothing
+// with another prefix, whatever characters that contains.
 func TestI2DeleteAllEndsAllAndNoMore(t *testing.T) {
 	t.Parallel()
 	srv := redistest.Start(t)
@@ -46,7 +46,7 @@ func TestI2DeleteAllEndsAllAndNoMore(t *testing.T) {
 	}
 }
 
-// An index is one user's alone: sessions of others in it would be ended with hers.
+// An index belongs to one user: other users' sessions in it would end with hers.
 func TestI2UsersHaveIndexesOfTheirOwn(t *testing.T) {
 	t.Parallel()
 	store, keys := newStore(t, nil), map[string]bool{}
@@ -58,7 +58,7 @@ func TestI2UsersHaveIndexesOfTheirOwn(t *testing.T) {
 	}
 }
 
-// A store closes the client that it has made, and no other.
+// A store closes only a client that it made itself.
 func TestCloseEndsTheClientOfOpen(t *testing.T) {
 	t.Parallel()
 	opened, err := goredisstore.Open("redis://"+redistest.Shared(t).Addr(), goredisstore.Config{})
@@ -76,8 +76,8 @@ func TestCloseEndsTheClientOfOpen(t *testing.T) {
 	}
 }
 
-// A session lasts as long by the application's clock as it says, wherever
-// Redis's clock is: it neither ends at once nor stays for hours.
+// A session lasts as long as intended by the application's clock, whatever
+// Redis's clock says: it neither ends at once nor stays for hours.
 func TestT1LifetimeIsTheApplications(t *testing.T) {
 	t.Parallel()
 	for _, off := range []time.Duration{-3 * time.Hour, 3 * time.Hour} {

@@ -7,14 +7,14 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-// moved is what a node of a cluster says instead of running a command.
+// moved is what a cluster node answers instead of running a command.
 type moved string
 
 func (m moved) Error() string { return string(m) }
 func (moved) RedisError()     {}
 
-// An attempt that was answered has not run, one without an answer may have: a
-// cluster client sends a command again after either.
+// A cluster client sends a command again after an attempt that was answered with
+// an error, which did not run, or one without an answer, which may have run.
 func TestK1AttemptsWithoutAnAnswerCount(t *testing.T) {
 	refused, broken := error(moved("MOVED 1 :7000")), errors.New("EOF")
 	for name, test := range map[string]struct {

@@ -6,6 +6,7 @@ import (
 	_ "embed"
 	"errors"
 	"fmt"
+	"net"
 	"strings"
 	"time"
 
@@ -29,11 +30,17 @@ var reserveSource string
 //go:embed lua/confirm.lua
 var confirmSource string
 
+//go:embed lua/mend.lua
+var mendSource string
+
 //go:embed lua/list.lua
 var listSource string
 
 //go:embed lua/release.lua
 var releaseSource string
+
+//go:embed lua/foreign.lua
+var foreignSource string
 
 var (
 	saveScript    = NewScript(saveSource)
@@ -41,18 +48,20 @@ var (
 	deleteScript  = NewScript(deleteSource)
 	reserveScript = NewScript(reserveSource)
 	confirmScript = NewScript(confirmSource)
+	mendScript    = NewScript(mendSource)
 	listScript    = NewScript(listSource)
 	releaseScript = NewScript(releaseSource)
+	foreignScript = NewScript(foreignSource)
 )
 
-// patience is how many calls may be waiting for a client that does not obey
-// its context: more would be a pile of goroutines without a purpose.
+// patience is how many calls may wait for a client that does not obey its
+// context. More would only pile up goroutines.
 const patience = 512
 
-// Within runs f, which sends commands with the context that it is given, and
-// returns its error, or an earlier one when that context ends: after
-// [Config.Timeout] at the latest. Without the client's ContextTimeoutEnabled,
-// f may still be running then, and nothing that it writes may be looked at.
+// Within runs f, which sends commands with the context that it is given. It
+// returns f's error, or the context's once that ends, after [Config.Timeout] at
+// the latest. Without the client's ContextTimeoutEnabled, f may still be running
+// then, and callers must not read anything that it writes.
 func (s *Store) Within(ctx context.Context, f func(context.Context) error) error {
 	if t, ok := ctx.Deadline(); !ok || time.Until(t) > s.config.Timeout {
 		var cancel context.CancelFunc
@@ -81,7 +90,7 @@ func (s *Store) Within(ctx context.Context, f func(context.Context) error) error
 }
 
 // obeys reports whether client's calls end with their context. By default
-// go-redis goes on for the sum of its timeouts and retries.
+// go-redis continues for the sum of its timeouts and retries.
 func obeys(client redis.UniversalClient) bool {
 	switch c := client.(type) {
 	case *redis.Client:
@@ -97,16 +106,16 @@ func obeys(client redis.UniversalClient) bool {
 // Script is a Lua script for [Store.Run].
 type Script struct{ text, hash string }
 
-// NewScript returns the script with this text.
+// NewScript returns a script with this text.
 func NewScript(text string) *Script {
 	script := &Script{text: text}
-	if !fips140.Enabled() { // Redis calls scripts by their SHA-1, which FIPS 140 forbids us to compute
+	if !fips140.Enabled() { // Redis identifies scripts by their SHA-1, which FIPS 140 forbids us to compute
 		script.hash = redis.NewScript(text).Hash()
 	}
 	return script
 }
 
-// command returns what runs the script, by its hash if we have it.
+// command returns the command that runs the script, by its hash if we have it.
 func (script *Script) command() (name, which string) {
 	if script.hash == "" {
 		return "eval", script.text
@@ -114,10 +123,10 @@ func (script *Script) command() (name, which string) {
 	return "evalsha", script.hash
 }
 
-// Get reads a key from a master only. A server that has become a replica, while
-// connections to it are still open, may lack a session, and an absent session
-// logs somebody out. So it sends GETEX, which changes nothing without options,
-// but which replicas refuse as a write; go-redis then connects anew.
+// Get reads a key from a master only. A server that became a replica while
+// connections to it are open may lack a session, and an absent session logs a
+// user out. So Get sends GETEX, which changes nothing without options, but which
+// replicas refuse as a write. go-redis then connects anew.
 func Get(ctx context.Context, c Processor, key string) *redis.StringCmd {
 	cmd := redis.NewStringCmd(ctx, "getex", key)
 	_ = c.Process(ctx, cmd) // the error is cmd's
@@ -136,21 +145,27 @@ type Processor interface {
 	Process(ctx context.Context, cmd redis.Cmder) error
 }
 
-// Run runs a script on one key, within [Config.Timeout]: by its hash, or by its
-// text where the server has forgotten it, after SCRIPT FLUSH, a restart or a
-// failover. In FIPS 140 mode it is always sent by its text. It is for stores that keep more in the same Redis. The answer is
-// what go-redis makes of it: int64, string or []any.
+// Run runs a script on one key, within [Config.Timeout]. It sends the script's
+// hash, or its text if the server has lost the script after SCRIPT FLUSH, a
+// restart or a failover. In FIPS 140 mode it always sends the text. The answer
+// has go-redis's type: int64, string or []any. Run is for stores that keep more
+// in the same Redis.
 func (s *Store) Run(ctx context.Context, script *Script, key string, args ...any) (any, error) {
+	return s.run(ctx, script, []string{key}, args)
+}
+
+// run is Run for several keys, which are in one slot.
+func (s *Store) run(ctx context.Context, script *Script, keys []string, args []any) (any, error) {
 	var answer any
 	err := s.Within(ctx, func(ctx context.Context) (err error) {
 		name, which := script.command()
-		cmd := s.send(ctx, name, which, key, args)
+		cmd := s.send(ctx, name, which, keys, args)
 		if refusedByReplica(cmd.Err()) {
-			s.leaveReplica(ctx, key)
-			cmd = s.send(ctx, name, which, key, args)
+			s.leaveReplica(ctx, keys[0])
+			cmd = s.send(ctx, name, which, keys, args)
 		}
 		if err := cmd.Err(); err != nil && redis.HasErrorPrefix(err, "NOSCRIPT") {
-			cmd = s.send(ctx, "eval", script.text, key, args)
+			cmd = s.send(ctx, "eval", script.text, keys, args)
 		}
 		answer, err = cmd.Result()
 		return err
@@ -161,39 +176,62 @@ func (s *Store) Run(ctx context.Context, script *Script, key string, args ...any
 	return answer, nil
 }
 
-func (s *Store) send(ctx context.Context, command, script, key string, args []any) *redis.Cmd {
-	all := make([]any, 0, 4+len(args))
-	all = append(append(all, command, script, 1, key), args...)
-	cmd := redis.NewCmd(ctx, all...)
-	if a, ok := all[len(all)-1].(*Attempts); ok {
-		a.cmd, a.sent = cmd, false // an earlier command was refused
+// enter is run for a script that enters a member into the index keys[0]. What another
+// application has put there makes way: otherwise its user could never log in.
+func (s *Store) enter(ctx context.Context, script *Script, keys []string, args []any) (any, error) {
+	answer, err := s.run(ctx, script, keys, args)
+	if !wrongType(err) {
+		return answer, err
+	}
+	if _, err := s.Run(ctx, foreignScript, keys[0]); err != nil {
+		return nil, err
+	}
+	return s.run(ctx, script, keys, args)
+}
+
+func (s *Store) send(ctx context.Context, command, script string, keys []string, args []any) *redis.Cmd {
+	cmd := newCommand(ctx, command, script, keys, args)
+	if n := len(args); n > 0 {
+		if a, ok := args[n-1].(*Attempts); ok {
+			a.cmd, a.sent = cmd, false // an earlier command was refused
+		}
 	}
 	_ = s.client.Process(ctx, cmd) // the error is cmd's
 	return cmd
 }
 
-// refusedByReplica recognises what Redis before version 7 answers on a former
-// master: "ERR Error running script (…): @user_script: 1: -READONLY …". Later
-// ones say READONLY first, and go-redis does by itself what leaveReplica does.
+func newCommand(ctx context.Context, command, script string, keys []string, args []any) *redis.Cmd {
+	all := make([]any, 0, 3+len(keys)+len(args))
+	all = append(all, command, script, len(keys))
+	for _, key := range keys {
+		all = append(all, key)
+	}
+	return redis.NewCmd(ctx, append(all, args...)...)
+}
+
+// refusedByReplica recognises the answer of a former master with Redis before
+// version 7: "ERR Error running script (…): @user_script: 1: -READONLY …". Later
+// versions begin with READONLY, and go-redis itself then does what leaveReplica
+// does.
 func refusedByReplica(err error) bool {
 	return err != nil && strings.Contains(err.Error(), "-READONLY ") && isAnswer(err)
 }
 
-// leaveReplica makes go-redis give up its connections to a replica, by a write
-// that has no effect on a master. Else it would keep them for half an hour.
+// leaveReplica makes go-redis drop its connections to a replica, with a write
+// that has no effect on a master. Otherwise it would keep them for half an hour.
 func (s *Store) leaveReplica(ctx context.Context, key string) {
 	_ = s.client.HDel(ctx, key, "-").Err()
 }
 
-// Attempts is an argument of a script, the last one, that says whether the
-// command may have run before: "1", else "0". A new one is needed for each call.
+// Attempts is the last argument of a script. It is "1" if the command may have
+// run before, otherwise "0". Each call needs a new one.
 //
-// go-redis sends a command again when the connection breaks, and does not say
-// so; but it asks the arguments for their bytes each time.
+// When the connection breaks, go-redis sends a command again without saying so.
+// But it marshals the arguments anew each time.
 type Attempts struct {
 	cmd  *redis.Cmd
 	sent bool // cmd has been sent
-	lost bool // an earlier attempt has got no answer
+	lost bool // an earlier attempt got no answer
 }
 
 // MarshalBinary implements [encoding.BinaryMarshaler].
@@ -209,9 +247,9 @@ func (a *Attempts) MarshalBinary() ([]byte, error) {
 	return noLostAttempt, nil
 }
 
-// isAnswer reports whether err is what the server has said instead of running
-// a command, such as where its slot has moved to. A client of one server keeps
-// such errors to itself while it retries; then it is false too.
+// isAnswer reports whether err is the server's answer instead of running a
+// command, such as where its slot has moved. A client of a single server does not
+// show such errors while it retries, so isAnswer is then false too.
 func isAnswer(err error) bool {
 	var answer redis.Error
 	return errors.As(err, &answer)
@@ -219,23 +257,29 @@ func isAnswer(err error) bool {
 
 var noLostAttempt, lostAttempt = []byte("0"), []byte("1")
 
-// failed says what could not be done. The error matches none of the core's
-// sentinels but ErrUnavailable: absent and unavailable are different things.
+// failed returns an error that says what could not be done. Of the core's
+// sentinels it matches only ErrUnavailable: unavailable must not look absent.
 func failed(what string, err error) error {
-	if errors.Is(err, redis.Nil) { // nobody may take this for an answer
+	switch {
+	case errors.Is(err, redis.Nil): // must not pass for an absent session
 		err = errors.New("no answer")
+	case errors.Is(err, redis.ErrPoolTimeout), strings.HasPrefix(err.Error(), noSentinel):
+		err = &net.OpError{Op: "dial", Net: "tcp", Err: err} // go-redis does not say that it is one
 	}
 	return fmt.Errorf("goredisstore: %s: %w: %w", what, core.ErrUnavailable, err)
 }
 
-// wrongType reports whether something that is no session lies under the key.
+// noSentinel begins go-redis's error if no Sentinel has named the master.
+const noSentinel = "redis: all sentinels specified in configuration are unreachable"
+
+// wrongType reports whether the key holds something that is not a session.
 func wrongType(err error) bool {
 	return err != nil && strings.Contains(err.Error(), "WRONGTYPE")
 }
 
-// timeToLive returns how long Redis is to keep a key that expires at t: by the
-// clock of the application, which is the one that t was made with. Never zero,
-// which would be an error, or worse, for ever.
+// timeToLive returns how long Redis is to keep a key that expires at t. It uses
+// the application's clock, with which t was made. It never returns zero, which
+// would be an error or, worse, mean for ever.
 func (s *Store) timeToLive(t time.Time) int64 {
 	return max(t.Sub(s.config.Now()).Milliseconds(), 1)
 }

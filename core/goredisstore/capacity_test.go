@@ -13,16 +13,17 @@ import (
 	"github.com/satchel-go/satchel/core"
 	"github.com/satchel-go/satchel/core/goredisstore"
 	"github.com/satchel-go/satchel/core/httpadapter"
-	"github.com/satchel-go/satchel/internal/redistest"
+	"github.com/satchel-go/satchel/core/sealed"
+	"github.com/satchel-go/satchel/internal/testing/redistest"
 )
 
-// capacityEnv is how many sessions TestCapacity stores, when the default is too
-// few: the guide on operations was written with 100000.
+// capacityEnv names the variable that sets how many sessions TestCapacity stores.
+// The figures in the guide on operations come from 100000.
 const capacityEnv = "SATCHEL_CAPACITY_SESSIONS"
 
-// TestCapacity measures what a session takes of Redis, and that it is no more
-// than what the guide on operations says. Every session has the four values
-// of fill; those that are logged in have a user each, the most expensive case.
+// TestCapacity measures how much memory a session takes in Redis, and checks that
+// it is no more than the guide on operations says. Every session has the four
+// values of fill. Each logged-in one has its own user, the most expensive case.
 func TestCapacity(t *testing.T) {
 	n := 5_000
 	if text := os.Getenv(capacityEnv); text != "" {
@@ -31,12 +32,12 @@ func TestCapacity(t *testing.T) {
 			t.Fatalf("%s=%q: want a number from 1000", capacityEnv, text)
 		}
 	}
-	ring, err := core.ParseKeyring(core.GenerateKey())
+	ring, err := sealed.ParseKeyring(sealed.GenerateKey())
 	if err != nil {
 		t.Fatal(err)
 	}
 	plain := func(s core.Store) core.Store { return s }
-	encrypted := func(s core.Store) core.Store { return core.Encrypted(s, ring) }
+	encrypted := func(s core.Store) core.Store { return sealed.Store(s, ring) }
 	for _, row := range []struct {
 		name  string
 		wrap  func(core.Store) core.Store
@@ -66,7 +67,7 @@ func TestCapacity(t *testing.T) {
 	}
 }
 
-// store stores n new sessions, as requests do, and leaves no connection open.
+// store stores n new sessions through requests, and leaves no connection open.
 func store(t *testing.T, server *redistest.Server, wrap func(core.Store) core.Store, login bool, n int) {
 	t.Helper()
 	const patience = 30 * time.Second // the machine may have other things to do
@@ -114,8 +115,8 @@ func usedMemory(t *testing.T, server *redistest.Server) int64 {
 	return used
 }
 
-// usageOfKeys sums up MEMORY USAGE of all keys, on the server, in steps: there
-// may be millions.
+// usageOfKeys sums up MEMORY USAGE of all keys on the server, in steps, because
+// there may be millions.
 func usageOfKeys(t *testing.T, server *redistest.Server) int64 {
 	t.Helper()
 	const step = `

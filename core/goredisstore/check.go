@@ -11,22 +11,25 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-// The oldest Redis that this package is meant for: what came before gets no
-// security fixes any more.
+// The oldest supported Redis. Older versions no longer get security fixes.
 const (
 	oldestMajor = 6
 	oldestMinor = 2
 )
 
-// checkAttempts is how often a server gets the chance to answer: the first
-// connection can take longer than a command may.
+// checkAttempts is how often the check asks a server: the first connection can
+// take longer than a command may.
 const checkAttempts = 4
 
-// Validate implements [core.Validator]: [core.New] calls it. It reports a client
-// that cannot work, or is of the wrong kind, a server that does not answer or refuses the password, one
-// that is too old or a replica, scripts that may not run, and a memory policy
-// that throws sessions away. What the server does not let its user see is not
-// checked.
+// Validate implements [core.Validator]; [core.New] calls it. It reports
+//
+//   - a client that cannot work, or is of the wrong kind;
+//   - a server that does not answer, refuses the password, is too old, or is a
+//     replica;
+//   - scripts that the user may not run;
+//   - a memory policy that evicts sessions.
+//
+// It does not check what the server does not let its user see.
 func (s *Store) Validate() error {
 	if s.err != nil || s.config.SkipChecks {
 		return s.err
@@ -40,7 +43,8 @@ func (s *Store) Validate() error {
 		err = s.Within(ctx, s.ping)
 	}
 	if err != nil {
-		return fmt.Errorf("goredisstore: %s: %w", diagnose(err), err)
+		err = s.cause(ctx, err)
+		return fmt.Errorf("goredisstore: %s: %w", diagnose(err, s.address()), err)
 	}
 	var info string
 	err = s.Within(ctx, func(ctx context.Context) (err error) {
@@ -55,11 +59,11 @@ func (s *Store) Validate() error {
 	err = s.Within(ctx, func(ctx context.Context) error {
 		return s.client.Eval(ctx, "return redis.call('EXISTS', KEYS[1])", []string{s.config.Prefix + "check"}).Err()
 	})
-	if err != nil && redis.HasErrorPrefix(err, "MOVED") { // a user that may not see INFO
+	if err != nil && redis.HasErrorPrefix(err, "MOVED") { // the user may not run INFO
 		return fmt.Errorf("goredisstore: %s: %w", isClusterNode, err)
 	}
 	if err != nil {
-		return fmt.Errorf("goredisstore: the user may not run scripts on the keys %s*, which every save needs; the guide on operations has the rules of an ACL that suffices: %w",
+		return fmt.Errorf("goredisstore: the user may not run scripts on the keys %s*, which every save needs; the guide on operations lists sufficient ACL rules: %w",
 			s.config.Prefix, err)
 	}
 	return nil
@@ -67,8 +71,8 @@ func (s *Store) Validate() error {
 
 func (s *Store) ping(ctx context.Context) error { return s.client.Ping(ctx).Err() }
 
-// isClusterNode is for clients that know one node alone. With luck, that node has the
-// key that is looked at here; it never has all sessions.
+// isClusterNode is for clients that know only one node. That node may happen to
+// have the key used here, but it never has all sessions.
 const isClusterNode = "the server is a node of a cluster: connect with redis.NewClusterClient, or redis-cluster:// in a URL"
 
 func (s *Store) checkInfo(info map[string]string) error {
@@ -93,7 +97,7 @@ func (s *Store) checkInfo(info map[string]string) error {
 		"CONFIG SET maxmemory-policy noeviction, or accept it with Config.AllowEviction", short(policy))
 }
 
-// short bounds what a server says of itself, for an error.
+// short bounds text from the server, for an error.
 func short(text string) string {
 	const most = 40
 	if len(text) > most {
@@ -102,33 +106,71 @@ func short(text string) string {
 	return text
 }
 
-// diagnose says what to change about an error of the first command.
-func diagnose(err error) string {
+// address returns where s.client connects to, as " at …", or "" if it does not tell.
+func (s *Store) address() string {
+	switch c := s.client.(type) {
+	case *redis.Client:
+		if addr := c.Options().Addr; addr != "FailoverClient" { // go-redis's name for one that asks Sentinels
+			return " at " + addr
+		}
+	case *redis.ClusterClient:
+		return " at " + strings.Join(c.Options().Addrs, ", ")
+	}
+	return ""
+}
+
+// cause returns why nothing has come back in time. go-redis tries to connect again
+// and again until then, and does not say why it failed.
+func (s *Store) cause(ctx context.Context, err error) error {
+	c, ok := s.client.(*redis.Client)
+	if !ok || !errors.Is(err, context.DeadlineExceeded) {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(ctx, checkAttempts*s.config.Timeout)
+	defer cancel()
+	conn, dialErr := c.Options().Dialer(ctx, c.Options().Network, c.Options().Addr)
+	if dialErr != nil {
+		return dialErr
+	}
+	_ = conn.Close() // something is there, and does not answer
+	return err
+}
+
+// diagnose returns what to change, given an error of the first command to the server
+// at an address.
+func diagnose(err error, at string) string {
 	text := err.Error()
 	var network net.Error
+	sentinel := strings.HasPrefix(text, noSentinel)
 	switch {
+	case sentinel && strings.Contains(text, redis.Nil.Error()):
+		return "the Sentinels know no master of this name: correct the client's MasterName, or the path of the URL"
+	case sentinel && (strings.Contains(text, "NOAUTH") || strings.Contains(text, "WRONGPASS") || strings.Contains(text, "invalid password")):
+		return "the Sentinels want another password: set the client's SentinelPassword, or sentinel_password in the URL"
 	case strings.Contains(text, "WRONGPASS"), strings.Contains(text, "invalid password"), strings.Contains(text, "invalid username-password"):
 		return "the server refuses the user name or the password: correct the client's Username and Password"
 	case strings.Contains(text, "NOAUTH"):
 		return "the server wants a password: set the client's Password"
 	case strings.Contains(text, "NOPERM"):
-		return "the user may not even send PING: the guide on operations has the rules of an ACL that suffices"
+		return "the user may not even send PING: the guide on operations lists sufficient ACL rules"
 	case strings.Contains(text, "DB index"):
-		return "the server has no database of this number: choose another, or raise databases in its configuration"
+		return "the server has no database with this number: choose another, or raise databases in its configuration"
 	case strings.Contains(text, "SELECT is not allowed"):
 		return isClusterNode
 	case strings.Contains(text, "cluster support disabled"):
-		return "the server is no cluster: connect with redis.NewClient, or redis:// in a URL"
+		return "the server is not a cluster: connect with redis.NewClient, or redis:// in a URL"
 	case strings.Contains(text, "LOADING"):
 		return "the server is still loading its data: start when it has finished"
 	case strings.Contains(text, "CLUSTERDOWN"):
 		return "the cluster is down or not complete"
 	case strings.Contains(text, "tls:"), strings.Contains(text, "x509:"):
 		return "no secure connection: correct the client's TLSConfig"
+	case sentinel:
+		return "no Sentinel can be reached: check that they run, and their addresses"
 	case errors.As(err, &network), errors.Is(err, context.DeadlineExceeded), errors.Is(err, redis.ErrClosed):
-		return "the server cannot be reached: is it running, and are the address, TLS or not, and with Sentinel the name of the master right?"
+		return "the server" + at + " cannot be reached: check that it runs, its address, whether it uses TLS, and for Sentinel the name of the master"
 	}
-	return "the server does not answer as Redis does"
+	return "the server does not answer like Redis"
 }
 
 func parseInfo(text string) map[string]string {

@@ -10,16 +10,16 @@ import (
 
 	"github.com/satchel-go/satchel/core"
 	"github.com/satchel-go/satchel/core/goredisstore"
-	"github.com/satchel-go/satchel/internal/redistest"
+	"github.com/satchel-go/satchel/internal/testing/redistest"
 )
 
-// start makes a Manager, as an application does when it starts.
+// start makes a Manager, as an application does at its start.
 func start(client redis.UniversalClient, c goredisstore.Config) error {
 	_, err := core.New(core.ServerSide(goredisstore.New(client, c)), core.Config{})
 	return err
 }
 
-// wantAdvice checks that err says what to change, and no password.
+// wantAdvice checks that err says what to change, and shows no password.
 func wantAdvice(t *testing.T, err error, advice string) {
 	t.Helper()
 	if err == nil || !strings.Contains(err.Error(), advice) || strings.Contains(err.Error(), "hunter2") {
@@ -48,7 +48,9 @@ func TestStartWithoutServer(t *testing.T) {
 	client := newClient(t, proxy.Addr())
 	began := time.Now()
 	wantAdvice(t, start(client, goredisstore.Config{}), "does not answer")
-	wantAdvice(t, start(newClient(t, "127.0.0.1:1"), goredisstore.Config{}), "cannot be reached")
+	unreachable := start(newClient(t, "127.0.0.1:1"), goredisstore.Config{})
+	wantAdvice(t, unreachable, "the server at 127.0.0.1:1 cannot be reached")
+	wantAdvice(t, unreachable, "connection refused")
 	if d := time.Since(began); d > 8*time.Second {
 		t.Errorf("it took %v to say so", d)
 	}
@@ -69,7 +71,7 @@ func TestStartWithEvictingServer(t *testing.T) {
 	if err := start(client, goredisstore.Config{AllowEviction: true}); err != nil {
 		t.Errorf("with AllowEviction: %v", err)
 	}
-	for _, policy := range []string{"allkeys-random", "volatile-lru", "volatile-ttl"} { // all of ours expire
+	for _, policy := range []string{"allkeys-random", "volatile-lru", "volatile-ttl"} { // all our keys expire
 		server.MustDo("CONFIG", "SET", "maxmemory-policy", policy)
 		wantAdvice(t, start(client, goredisstore.Config{}), policy)
 	}
@@ -100,7 +102,7 @@ func TestStartWithOldServer(t *testing.T) {
 	}
 }
 
-// oldServer makes a server say that it is old: no such server is at hand.
+// oldServer makes a server report an old version, for want of a real old server.
 type oldServer struct {
 	redis.Hook
 
@@ -148,7 +150,7 @@ func TestStartWithWrongClient(t *testing.T) {
 	}
 }
 
-// exercise calls everything that a store can do.
+// exercise calls every operation of a store.
 func exercise(t *testing.T, store *goredisstore.Store) {
 	t.Helper()
 	ctx, id, e := t.Context(), core.ID{7}, core.Entry{Data: []byte("x"), User: "ann", Expires: time.Now().Add(time.Hour)}
@@ -166,6 +168,15 @@ func exercise(t *testing.T, store *goredisstore.Store) {
 	v, err = store.Save(ctx, id, e, v)
 	do("Save again", err)
 	do("Touch", store.Touch(ctx, id, v, e.Expires.Add(time.Minute)))
+	do("TouchAndMend", store.TouchAndMend(ctx, "ann", id, v, e.Expires.Add(2*time.Minute)))
+	do("Mend", store.Mend(ctx, "ann", id, e.Expires.Add(3*time.Minute)))
+	if ids, err := store.Search(ctx, "ann"); err != nil || len(ids) != 1 {
+		t.Errorf("Search: %v, %v", ids, err)
+	}
+	for i := range 70 { // more than a login reads
+		_, err := store.Reserve(ctx, "bob", core.ID{9, byte(i)}, 0, core.EndOldest)
+		do("Reserve one of many", err)
+	}
 	_, err = store.Load(ctx, id)
 	do("Load", err)
 	if ids, err := store.List(ctx, "ann"); err != nil || len(ids) != 1 {
@@ -178,7 +189,7 @@ func exercise(t *testing.T, store *goredisstore.Store) {
 	do("DeleteAll", store.DeleteAll(ctx))
 }
 
-// watch checks that the store may listen for the ends of sessions.
+// watch checks that the store may subscribe to the ends of sessions.
 func watch(t *testing.T, store *goredisstore.Store) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
@@ -202,11 +213,11 @@ func startAt(t *testing.T, url string) error {
 
 func TestStartWithWrongKindOfServer(t *testing.T) {
 	single := redistest.Shared(t).Addr()
-	wantAdvice(t, startAt(t, "redis://"+single+"/99"), "no database of this number")
-	wantAdvice(t, startAt(t, "redis-cluster://"+single), "is no cluster")
+	wantAdvice(t, startAt(t, "redis://"+single+"/99"), "no database with this number")
+	wantAdvice(t, startAt(t, "redis-cluster://"+single), "is not a cluster")
 
-	// Each node would have a third of the sessions, and one of them the key
-	// that the checks look at.
+	// Each node would have a third of the sessions, and one node has the key that
+	// the checks use.
 	for _, node := range redistest.StartCluster(t, 3).Addrs() {
 		wantAdvice(t, startAt(t, "redis://"+node), "redis-cluster://")
 		wantAdvice(t, startAt(t, "redis://"+node+"/1"), "redis-cluster://")
@@ -214,5 +225,19 @@ func TestStartWithWrongKindOfServer(t *testing.T) {
 
 	sentinel := redistest.StartSentinel(t)
 	wantAdvice(t, startAt(t, "redis://"+sentinel.Addrs()[0]), "redis-sentinel://")
-	wantAdvice(t, startAt(t, "redis-sentinel://"+sentinel.Addrs()[0]+"/nope"), "the name of the master")
+	wantAdvice(t, startAt(t, "redis-sentinel://"+sentinel.Addrs()[0]+"/nope"), "know no master of this name")
+}
+
+func TestStartWithWrongSentinels(t *testing.T) {
+	closed := redistest.Start(t, redistest.Password("right"))
+	for advice, o := range map[string]*redis.FailoverOptions{
+		"know no master of this name":  {MasterName: "other", SentinelAddrs: redistest.StartSentinel(t).Addrs()},
+		"sentinel_password in the URL": {MasterName: "m", SentinelAddrs: []string{closed.Addr()}, SentinelPassword: "hunter2"},
+		"no Sentinel can be reached":   {MasterName: "m", SentinelAddrs: []string{"127.0.0.1:1"}},
+	} {
+		o.ContextTimeoutEnabled = true
+		client := redis.NewFailoverClient(o)
+		wantAdvice(t, start(client, goredisstore.Config{}), advice)
+		_ = client.Close()
+	}
 }

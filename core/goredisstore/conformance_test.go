@@ -10,12 +10,12 @@ import (
 	"github.com/satchel-go/satchel/core"
 	"github.com/satchel-go/satchel/core/goredisstore"
 	"github.com/satchel-go/satchel/core/storetest"
-	"github.com/satchel-go/satchel/internal/redistest"
+	"github.com/satchel-go/satchel/internal/testing/redistest"
 )
 
 func TestMain(m *testing.M) { os.Exit(redistest.Main(m)) }
 
-// patience is longer than a busy machine takes, where a timeout is not the matter.
+// patience is a timeout that even a busy machine keeps, for tests of other things.
 const patience = time.Minute
 
 // newClient returns a client of the server at addr, closed after the test.
@@ -26,8 +26,8 @@ func newClient(tb testing.TB, addr string) *redis.Client {
 	return client
 }
 
-// newStore returns an empty store on the shared server. Its clock is now, or
-// the real one.
+// newStore returns an empty store on the shared server. Its clock is now, or the
+// real one if that is nil.
 func newStore(tb testing.TB, now func() time.Time) *goredisstore.Store {
 	tb.Helper()
 	client := newClient(tb, redistest.Shared(tb).Addr())
@@ -36,6 +36,17 @@ func newStore(tb testing.TB, now func() time.Time) *goredisstore.Store {
 
 func TestStore(t *testing.T) {
 	storetest.Run(t, func(t *testing.T) core.Store { return newStore(t, nil) })
+}
+
+func TestStoreThatLosesItsIndex(t *testing.T) {
+	storetest.RunLosing(t, func(t *testing.T) (core.Store, func(string)) {
+		store := newStore(t, nil)
+		return store, func(user string) {
+			if err := store.Client().Del(t.Context(), store.UserKey(user)).Err(); err != nil {
+				t.Error(err)
+			}
+		}
+	})
 }
 
 // TestStoreWithFakeClock also uses a client that obeys its context.

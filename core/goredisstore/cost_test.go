@@ -12,7 +12,7 @@ import (
 	"github.com/satchel-go/satchel/core"
 	"github.com/satchel-go/satchel/core/goredisstore"
 	"github.com/satchel-go/satchel/core/httpadapter"
-	"github.com/satchel-go/satchel/internal/redistest"
+	"github.com/satchel-go/satchel/internal/testing/redistest"
 )
 
 // visitor sends requests to a handler as one browser.
@@ -37,7 +37,7 @@ func (v *visitor) get(t *testing.T) *http.Response {
 	return response
 }
 
-// fill stores what the peers were measured with.
+// fill stores the values with which other libraries were measured.
 func fill(s *core.Session) {
 	s.Set("id", int64(1234567))
 	s.Set("name", "Ann Example")
@@ -47,7 +47,7 @@ func fill(s *core.Session) {
 
 func read(s *core.Session) { _, _ = core.Get[int64](s, "id") }
 
-// site is an application behind a proxy that counts. Its handler is changeable.
+// site is an application behind a proxy that counts. Tests change its handler.
 type site struct {
 	server  *redistest.Server
 	proxy   *redistest.Proxy
@@ -70,12 +70,17 @@ func newSiteOn(t *testing.T, server *redistest.Server, prefix string, config cor
 	if s.manager, err = core.New(core.ServerSide(store), config); err != nil {
 		t.Fatal(err)
 	}
-	s.visitor = &visitor{handler: httpadapter.Middleware(s.manager)(http.HandlerFunc(
-		func(_ http.ResponseWriter, r *http.Request) { s.handle(httpadapter.Session(r)) }))}
+	s.visit()
 	return s
 }
 
-// roundTrips counts those of one request.
+// visit makes the site's first visitor.
+func (s *site) visit() {
+	s.visitor = &visitor{handler: httpadapter.Middleware(s.manager)(http.HandlerFunc(
+		func(_ http.ResponseWriter, r *http.Request) { s.handle(httpadapter.Session(r)) }))}
+}
+
+// roundTrips counts the round trips of one request.
 func (s *site) roundTrips(t *testing.T, handle func(*core.Session)) int {
 	t.Helper()
 	s.handle = handle
@@ -200,6 +205,6 @@ func TestSEC7NothingAtRestIsAToken(t *testing.T) {
 		}
 	}
 	if !strings.Contains(all, "Ann Example") {
-		t.Error("not even the values were found: this shows nothing")
+		t.Error("not even the values were found, so the test shows nothing")
 	}
 }

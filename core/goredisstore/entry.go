@@ -9,9 +9,9 @@ import (
 	"github.com/satchel-go/satchel/core"
 )
 
-// What lies under a session's key: a format byte, the version, the expiry in
-// milliseconds, with formatUser the user and its length, and the entry's data.
-// The scripts know both formats and the places of version and expiry.
+// A session's key holds a format byte, the version, the expiry in milliseconds,
+// with formatUser the length of the user and the user, and the entry's data. The
+// scripts know both formats and the positions of version and expiry.
 const (
 	format     = 1
 	formatUser = 2
@@ -24,9 +24,9 @@ const (
 	maxExpiry    = 1<<(8*expiryLength) - 1
 )
 
-// newVersion returns a version that no entry has had before. Being random and
-// chosen before the command is sent, it lets a save that is sent twice
-// recognise itself, and never repeats when an ID is used again.
+// newVersion returns a version that no entry has had before. It is random, so it
+// does not repeat when an ID is used again. It is chosen before the command is
+// sent, so a save that is sent twice recognises itself.
 func newVersion() core.Version {
 	var b [8]byte
 	for {
@@ -65,13 +65,13 @@ func expiry(b []byte) time.Time {
 	return time.UnixMilli(int64(b[0])<<40 | int64(b[1])<<32 | int64(b[2])<<24 | int64(b[3])<<16 | int64(b[4])<<8 | int64(b[5]))
 }
 
-// parseEntry reads what appendEntry wrote. It keeps value.
+// parseEntry reads what appendEntry wrote. The entry shares value's bytes.
 func parseEntry(value []byte) (core.Entry, error) {
 	switch {
 	case len(value) > 0 && value[0] > formatUser && value[0] < firstText:
 		return core.Entry{}, fmt.Errorf("goredisstore: %w: format %d", core.ErrNewerVersion, value[0])
 	case len(value) < headLength || value[0] != format && value[0] != formatUser:
-		return core.Entry{}, fmt.Errorf("goredisstore: %w: %d bytes that are no session", core.ErrCorrupt, len(value))
+		return core.Entry{}, fmt.Errorf("goredisstore: %w: %d bytes that are not a session", core.ErrCorrupt, len(value))
 	}
 	e := core.Entry{
 		Data:    value[headLength:],
@@ -89,6 +89,6 @@ func parseEntry(value []byte) (core.Entry, error) {
 	return e, nil
 }
 
-// firstText is the first byte that begins a text: such values were written by
-// something else, and are not of a newer format.
+// firstText is the lowest byte that begins a text. Such values come from another
+// program, not from a newer format.
 const firstText = 0x20

@@ -9,7 +9,7 @@ import (
 	"github.com/satchel-go/satchel/core/goredisstore"
 )
 
-// An operator's program that ends all sessions of an application.
+// This operator's program ends all sessions of an application.
 func Example_endEverySession() {
 	store, err := goredisstore.Open(os.Getenv("REDIS_URL"), goredisstore.Config{}) // the application's prefix
 	if err != nil {

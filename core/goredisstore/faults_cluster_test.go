@@ -13,14 +13,14 @@ import (
 	"github.com/satchel-go/satchel/core"
 	"github.com/satchel-go/satchel/core/goredisstore"
 	"github.com/satchel-go/satchel/core/storetest"
-	"github.com/satchel-go/satchel/internal/redistest"
+	"github.com/satchel-go/satchel/internal/testing/redistest"
 )
 
 func clusterClient(c *redistest.Cluster) *redis.ClusterClient {
 	return redis.NewClusterClient(&redis.ClusterOptions{Addrs: c.Addrs(), ContextTimeoutEnabled: true})
 }
 
-// The whole suite on three masters.
+// The whole suite runs on three masters.
 func TestStoreOnCluster(t *testing.T) {
 	t.Parallel()
 	cluster := redistest.StartCluster(t, 3)
@@ -29,10 +29,16 @@ func TestStoreOnCluster(t *testing.T) {
 		t.Cleanup(func() { _ = client.Close() })
 		return goredisstore.New(client, goredisstore.Config{Prefix: redistest.UniquePrefix(t)})
 	})
+	storetest.RunLosing(t, func(t *testing.T) (core.Store, func(string)) {
+		client := clusterClient(cluster)
+		t.Cleanup(func() { _ = client.Close() })
+		store := goredisstore.New(client, goredisstore.Config{Prefix: redistest.UniquePrefix(t)})
+		return store, func(user string) { client.Del(t.Context(), store.UserKey(user)) }
+	})
 }
 
-// onCluster returns an application on a cluster, and one session of a user on
-// each master. Each user's index lies on another master than the session.
+// onCluster returns an application on a cluster, with a session of a different
+// user on each master. A user's index lies on another master than the session.
 func onCluster(t *testing.T, c *redistest.Cluster) (*rig, map[*redistest.Server]*browser) {
 	t.Helper()
 	r := newRig(t, clusterClient(c), goredisstore.Config{}, core.Config{CommitTimeout: 5 * time.Second})
@@ -53,8 +59,8 @@ func onCluster(t *testing.T, c *redistest.Cluster) (*rig, map[*redistest.Server]
 	return r, users
 }
 
-// Session and index lie on different nodes. With one node gone, those of the
-// others are served, and nobody is logged out who cannot be asked about.
+// Session and index lie on different nodes. With one node down, sessions on the
+// others are served, and users whose session cannot be loaded stay logged in.
 func TestL3ClusterNodeKilled(t *testing.T) {
 	t.Parallel()
 	c := redistest.StartCluster(t, 3)
@@ -68,32 +74,26 @@ func TestL3ClusterNodeKilled(t *testing.T) {
 			b.refused("/set", "key", "k", "value", "lost")
 			continue
 		}
-		if got := b.ok("/get", "key", "k"); got != "v" {
-			t.Errorf("on a node that lives, the value is %q", got)
-		}
+		b.shows("on a live node", "v", "/get", "key", "k")
 		b.ok("/set", "key", "k", "value", "w")
 		user = b.ok("/user")
 		if c.Owner(r.store.UserKey(user)) != dead {
 			continue
 		}
-		// The index cannot be reached; but the session has ended, and the
-		// index heals.
+		// The index cannot be reached, but the session has ended, and the index heals
+		// later.
 		stolen := b.copied()
 		b.ok("/logout")
-		if got := stolen.ok("/user"); got != "" {
-			t.Errorf("after a logout without the index the user is %q", got)
-		}
+		stolen.shows("after a logout without the index", "", "/user")
 	}
 	var some, refused int
-	for i := range 30 { // logins end in success or in a refusal, on whatever nodes they need
+	for i := range 30 { // logins succeed or are refused, whichever nodes they need
 		b := r.browser()
 		a := b.do("/login", "user", fmt.Sprint("new-", i))
 		switch {
 		case a.err == nil && a.status == http.StatusOK:
 			some++
-			if got := b.ok("/user"); got != fmt.Sprint("new-", i) {
-				t.Errorf("after a login the user is %q", got)
-			}
+			b.shows("after a login", fmt.Sprint("new-", i), "/user")
 		case a.err == nil && a.status == http.StatusServiceUnavailable && !a.set:
 			refused++
 		default:
@@ -106,7 +106,7 @@ func TestL3ClusterNodeKilled(t *testing.T) {
 	}
 }
 
-// A node that is replaced by its replica comes back with its sessions.
+// When a replica replaces a node, the node's sessions are there again.
 func TestL3ClusterFailover(t *testing.T) {
 	t.Parallel()
 	c := redistest.StartCluster(t, 3, redistest.Replicas(1))
@@ -127,8 +127,8 @@ func TestL3ClusterFailover(t *testing.T) {
 	}
 }
 
-// Slots that move under load, to nodes that do not know the scripts, cost
-// neither a request nor a count.
+// Moving slots under load, to nodes that do not know the scripts, costs neither a
+// request nor a count.
 func TestK1SlotsMoveUnderLoad(t *testing.T) {
 	t.Parallel()
 	c := redistest.StartCluster(t, 3)
@@ -162,7 +162,7 @@ func TestK1SlotsMoveUnderLoad(t *testing.T) {
 			next := (at[slot] + 1) % len(c.Masters)
 			from, to := c.Masters[at[slot]], c.Masters[next]
 			c.BeginMigration(slot, from, to)
-			time.Sleep(2 * time.Millisecond) // requests meet the slot half moved
+			time.Sleep(2 * time.Millisecond) // requests find the slot half moved
 			c.MoveKeys(slot, from, to)
 			time.Sleep(2 * time.Millisecond)
 			c.EndMigration(slot, to)
@@ -177,21 +177,19 @@ func TestK1SlotsMoveUnderLoad(t *testing.T) {
 		}
 	}
 	for _, b := range users {
-		if got := b.ok("/visits"); got != fmt.Sprint(clients*requests) {
-			t.Errorf("%d requests have counted %s", clients*requests, got)
-		}
+		b.shows("after all requests", fmt.Sprint(clients*requests), "/visits")
 	}
 	if moves < len(slots) {
 		t.Errorf("%d moves, want every slot moved", moves)
 	}
 }
 
-// ownerOf is the master that slot belonged to at the start.
+// ownerOf returns the master to which slot belonged at the start.
 func ownerOf(c *redistest.Cluster, slot int) *redistest.Server {
 	return c.Masters[min(slot*len(c.Masters)/16384, len(c.Masters)-1)]
 }
 
-// The clients that would ask replicas are refused.
+// Clients that would read from replicas are refused.
 func TestClusterClientsThatCannotWork(t *testing.T) {
 	t.Parallel()
 	for name, o := range map[string]*redis.ClusterOptions{

@@ -14,11 +14,11 @@ import (
 	"github.com/satchel-go/satchel/core"
 	"github.com/satchel-go/satchel/core/goredisstore"
 	"github.com/satchel-go/satchel/core/storetest"
-	"github.com/satchel-go/satchel/internal/redistest"
+	"github.com/satchel-go/satchel/internal/testing/redistest"
 )
 
-// sharedRig is an application on the shared server, with what its browser's
-// session is called there.
+// sharedRig returns an application on the shared server, and the key of its
+// browser's session there.
 func sharedRig(t *testing.T, mc core.Config) (r *rig, b *browser, key string) {
 	t.Helper()
 	r = newRig(t, redis.NewClient(&redis.Options{Addr: redistest.Shared(t).Addr()}), goredisstore.Config{}, mc)
@@ -26,8 +26,8 @@ func sharedRig(t *testing.T, mc core.Config) (r *rig, b *browser, key string) {
 	return r, b, r.store.Key(r.sessions("ann")[0])
 }
 
-// anonymous checks that b is served as if it had no session, and that nothing
-// is written for it.
+// anonymous checks that b is served as if it had no session, and that nothing is
+// written for it.
 func (b *browser) anonymous() {
 	b.r.t.Helper()
 	a := b.do("/get", "key", "k")
@@ -36,8 +36,8 @@ func (b *browser) anonymous() {
 	}
 }
 
-// Whatever lies under a session's key, a request is at worst anonymous, an
-// event tells, and a login works.
+// Whatever a session's key holds, a request is at worst anonymous, an event
+// reports it, and a login works.
 func TestE3GarbageUnderASessionsKey(t *testing.T) {
 	t.Parallel()
 	srv := redistest.Shared(t)
@@ -78,13 +78,13 @@ func TestE3GarbageUnderASessionsKey(t *testing.T) {
 			t.Errorf("%s: a new session has %q", name, got)
 		}
 		if left := srv.MustDo("EXISTS", key); left != int64(1) {
-			t.Errorf("%s: a request has removed what it cannot read", name)
+			t.Errorf("%s: a request removed what it could not read", name)
 		}
 	}
 }
 
-// Flipping any byte of a stored session makes nobody somebody else, and
-// panics nowhere.
+// Flipping any byte of a stored session neither turns one user into another nor
+// causes a panic.
 func TestE3EveryByteFlipped(t *testing.T) {
 	t.Parallel()
 	srv := redistest.Shared(t)
@@ -102,9 +102,9 @@ func TestE3EveryByteFlipped(t *testing.T) {
 	}
 }
 
-// A newer release has written the record. This one treats the client as
-// anonymous, and leaves the record alone in every way: loading, saving,
-// touching, creating, logging in.
+// A newer release has written the record. This one treats the client as anonymous
+// and leaves the record alone, whether it loads, saves, touches, creates or logs
+// in.
 func TestE3NewerVersionIsNeverOverwritten(t *testing.T) {
 	t.Parallel()
 	srv := redistest.Shared(t)
@@ -135,7 +135,7 @@ func TestE3NewerVersionIsNeverOverwritten(t *testing.T) {
 		}
 		for _, base := range []core.Version{1, core.Version(binary.BigEndian.Uint64([]byte(good[1:9])))} {
 			if name == "entry" && base != 1 {
-				continue // the store keeps what it is given; the core refuses to load it
+				continue // the store can save over it; the core refuses to load it
 			}
 			if _, err := r.store.Save(t.Context(), id, e, base); err == nil {
 				t.Errorf("%s: saved over", name)
@@ -151,8 +151,8 @@ func TestE3NewerVersionIsNeverOverwritten(t *testing.T) {
 	}
 }
 
-// A session that was upgraded by a newer release while a request of this one
-// was under way: the request fails or is dropped, and the record stays.
+// A newer release upgrades a session while a request of this one is under way.
+// The request fails or its changes are dropped, and the record stays.
 func TestE3UpgradedBetweenLoadAndSave(t *testing.T) {
 	t.Parallel()
 	srv := redistest.Shared(t)
@@ -171,13 +171,11 @@ func TestE3UpgradedBetweenLoadAndSave(t *testing.T) {
 		t.Errorf("now there is %q, was %q", got, newer)
 	}
 	srv.MustDo("SET", key, good, "PX", "600000")
-	if got := b.ok("/get", "key", "k"); got != "v" {
-		t.Errorf("rolled back, the value is %q", got)
-	}
+	b.shows("rolled back", "v", "/get", "key", "k")
 }
 
-// What lies under the key of a user's index may be anything: reading sessions
-// does not need it, and logouts end the session all the same.
+// The key of a user's index may hold anything: reading sessions does not need it,
+// and logouts still end the session.
 func TestE3GarbageUnderTheIndexsKey(t *testing.T) {
 	t.Parallel()
 	srv := redistest.Shared(t)
@@ -196,17 +194,13 @@ func TestE3GarbageUnderTheIndexsKey(t *testing.T) {
 			command := append([]string(nil), command...)
 			command[1] = index
 			srv.MustDo(command...)
-			if got := b.ok("/get", "key", "k"); got != "v" {
-				t.Errorf("reading: %q", got)
-			}
+			b.shows("reading", "v", "/get", "key", "k")
 			b.ok("/set", "key", "k", "value", "w")
-			for range 2 { // a login works, or is refused cleanly
+			for range 2 { // a login either works or is refused cleanly
 				visitor := r.browser()
 				switch a := visitor.do("/login", "user", "ann"); {
 				case a.err == nil && a.status == http.StatusOK:
-					if got := visitor.ok("/user"); got != "ann" {
-						t.Errorf("after a login the user is %q", got)
-					}
+					visitor.shows("after a login", "ann", "/user")
 				case a.status != http.StatusServiceUnavailable || a.set:
 					t.Errorf("login: status %d (%v), cookie set: %v", a.status, a.err, a.set)
 				}
@@ -224,8 +218,8 @@ func TestE3GarbageUnderTheIndexsKey(t *testing.T) {
 	}
 }
 
-// A session that expires while a request has it in hand is gone: the request's
-// changes do not bring it back.
+// A session that expires during a request is gone: the request's changes do not
+// bring it back.
 func TestK2ExpiredBetweenLoadAndSave(t *testing.T) {
 	t.Parallel()
 	srv := redistest.Shared(t)
@@ -256,8 +250,8 @@ func TestK2ExpiredBetweenLoadAndSave(t *testing.T) {
 }
 
 // Application servers whose clocks are ten minutes apart share their sessions.
-// Deadlines are points in time: a session's idle timeout may seem that much
-// longer or shorter to another server, and never lasts for ever.
+// Deadlines are points in time: to another server, a session's idle timeout may
+// seem that much longer or shorter, but never endless.
 func TestT1ClockSkew(t *testing.T) {
 	t.Parallel()
 	srv := redistest.Shared(t)
@@ -280,7 +274,7 @@ func TestT1ClockSkew(t *testing.T) {
 			if got := visitor.ok("/incr"); got != fmt.Sprint(i+1) {
 				t.Errorf("%s: request %d counts %s", name, i, got)
 			}
-			turn.advance(15 * time.Minute) // within 30 minutes less the skew
+			turn.advance(15 * time.Minute) // within 30 minutes minus the skew
 		}
 		if ids := pair[1].sessions("ann"); len(ids) != 1 {
 			t.Errorf("%s: listed %v", name, ids)
@@ -297,12 +291,12 @@ func TestT1ClockSkew(t *testing.T) {
 		if n := len(pair[0].sessions("ann")); n != 3 {
 			t.Errorf("%s: %d sessions, want the limit of 3", name, n)
 		}
-		if err := pair[0].manager.RevokeUser(t.Context(), "ann"); err != nil {
+		if _, err := pair[0].manager.RevokeUser(t.Context(), "ann"); err != nil {
 			t.Error(err)
 		}
 		last.anonymous()
 
-		// Unused, it ends on both after the idle timeout and the skew.
+		// If unused, it ends on both after the idle timeout plus the skew.
 		idle := pair[0].loggedIn("ann")
 		turn.advance(41 * time.Minute)
 		idle.anonymous()
@@ -317,8 +311,8 @@ func TestT1ClockSkew(t *testing.T) {
 	}
 }
 
-// At the very millisecond of its expiry a session is over for each operation
-// alike: none brings back what another has called gone.
+// At the very millisecond of its expiry a session is over for every operation:
+// none brings back what another has called gone.
 func TestT1ExpiryIsTheSameForAll(t *testing.T) {
 	t.Parallel()
 	clock := storetest.NewFakeClock()

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"net/http"
 	"runtime"
-	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -15,10 +14,10 @@ import (
 
 	"github.com/satchel-go/satchel/core"
 	"github.com/satchel-go/satchel/core/goredisstore"
-	"github.com/satchel-go/satchel/internal/redistest"
+	"github.com/satchel-go/satchel/internal/testing/redistest"
 )
 
-// outage makes a server that cannot answer, and undoes it.
+// outage makes a server unable to answer, and undoes that.
 type outage struct {
 	name  string
 	begin func(*redistest.Server, *redistest.Proxy)
@@ -39,8 +38,8 @@ func outages() []outage {
 	}
 }
 
-// Nobody knows whether the session exists: no request is served as if it did
-// not, nothing is deleted, and the session is there when Redis is.
+// It is unknown whether the session exists. No request is served as if it did
+// not, nothing is deleted, and the session is there when Redis is back.
 func TestL3RedisDownAtLoad(t *testing.T) {
 	for _, o := range outages() {
 		t.Run(o.name, func(t *testing.T) {
@@ -82,18 +81,12 @@ func testDownAtLoad(t *testing.T, o outage, srv *redistest.Server, r *rig, proxy
 	}
 	proxy.Heal()
 	until(t, "Redis serves again", func() bool { return b.do("/get", "key", "k").status == http.StatusOK })
-	if got := b.ok("/get", "key", "k"); got != "v" {
-		t.Errorf("afterwards the value is %q", got)
-	}
-	if got := b.ok("/user"); got != "ann" {
-		t.Errorf("afterwards the user is %q", got)
-	}
-	if after := r.keys(srv); !slices.Equal(after, before) {
-		t.Errorf("keys %q, were %q", after, before)
-	}
+	b.shows("afterwards", "v", "/get", "key", "k")
+	b.shows("afterwards", "ann", "/user")
+	r.hasKeys(srv, before)
 }
 
-// Killed for good, the server is missed in the same way.
+// A server killed for good has the same effect.
 func TestL3RedisKilled(t *testing.T) {
 	t.Parallel()
 	srv := redistest.Start(t)
@@ -104,13 +97,12 @@ func TestL3RedisKilled(t *testing.T) {
 	r.browser().refused("/set", "key", "k", "value", "v")
 }
 
-// failWrites makes the proxy fail all scripts, which do the writing.
+// failWrites makes the proxy fail all scripts, which do all the writing.
 func failWrites(p *redistest.Proxy) {
 	p.CutBefore(redistest.Always, redistest.Command("EVALSHA", "EVAL"))
 }
 
-// A commit that fails is an error response without a cookie, and nothing of it
-// is stored.
+// A failed commit gives an error response without a cookie, and stores nothing.
 func TestC3RedisDownAtSave(t *testing.T) {
 	t.Parallel()
 	srv := redistest.Start(t)
@@ -124,20 +116,14 @@ func TestC3RedisDownAtSave(t *testing.T) {
 	b.refused("/login", "user", "ann")
 	r.browser().refused("/set", "key", "k", "value", "lost")
 	r.browser().refused("/login", "user", "bob")
-	if got := b.ok("/get", "key", "k"); got != "v" {
-		t.Errorf("reading: %q", got)
-	}
+	b.shows("reading", "v", "/get", "key", "k")
 	proxy.Heal()
-	if got := b.ok("/get", "key", "k"); got != "v" {
-		t.Errorf("afterwards the value is %q", got)
-	}
-	if after := r.keys(srv); !slices.Equal(after, before) {
-		t.Errorf("keys %q, were %q", after, before)
-	}
+	b.shows("afterwards", "v", "/get", "key", "k")
+	r.hasKeys(srv, before)
 }
 
-// A logout or revocation that could not be carried out says so; one more try
-// when Redis is back ends the session.
+// A logout or revocation that could not be carried out says so. Another try ends
+// the session once Redis is back.
 func TestL3LogoutAndRevokeReportFailure(t *testing.T) {
 	t.Parallel()
 	srv := redistest.Start(t)
@@ -149,7 +135,7 @@ func TestL3LogoutAndRevokeReportFailure(t *testing.T) {
 	b.refused("/logout")
 	for name, revoke := range map[string]func(context.Context) error{
 		"Revoke":     func(ctx context.Context) error { return r.manager.Revoke(ctx, id) },
-		"RevokeUser": func(ctx context.Context) error { return r.manager.RevokeUser(ctx, "ann") },
+		"RevokeUser": func(ctx context.Context) error { _, err := r.manager.RevokeUser(ctx, "ann"); return err },
 	} {
 		if err := revoke(t.Context()); !errors.Is(err, core.ErrUnavailable) {
 			t.Errorf("%s: %v, want it to match ErrUnavailable", name, err)
@@ -161,23 +147,19 @@ func TestL3LogoutAndRevokeReportFailure(t *testing.T) {
 		t.Errorf("RevokeAll: %v, want it to match ErrUnavailable", err)
 	}
 	proxy.Heal()
-	if got := b.ok("/user"); got != "ann" {
-		t.Errorf("after failed logouts the user is %q", got)
-	}
+	b.shows("after failed logouts", "ann", "/user")
 	if ids := r.sessions("ann"); len(ids) != 1 {
 		t.Errorf("after failed logouts the index has %v", ids)
 	}
 	b.ok("/logout")
-	if got := stolen.ok("/user"); got != "" {
-		t.Errorf("after the logout the user is %q", got)
-	}
+	stolen.shows("after the logout", "", "/user")
 	if keys := r.keys(srv); len(keys) != 0 {
 		t.Errorf("after the logout there is %q", keys)
 	}
 }
 
-// The end of a logout may be cut off at either of its commands. Whatever is
-// left of it, the next logout finishes.
+// Either command of a logout may be cut off. The next logout finishes whatever is
+// left.
 func TestL3LogoutThatHalfFails(t *testing.T) {
 	t.Parallel()
 	for _, name := range []string{"release", "delete"} {
@@ -194,10 +176,8 @@ func TestL3LogoutThatHalfFails(t *testing.T) {
 					proxy.CutAfter(redistest.Always, script(name))
 				}
 				if name == "release" {
-					b.ok("/logout") // it has ended; the index names what is gone, and heals
-					if got := stolen.ok("/user"); got != "" {
-						t.Errorf("after the logout the user is %q", got)
-					}
+					b.ok("/logout") // it has ended; the index still names it, and heals later
+					stolen.shows("after the logout", "", "/user")
 					return
 				}
 				b.refused("/logout")
@@ -206,9 +186,7 @@ func TestL3LogoutThatHalfFails(t *testing.T) {
 					t.Error("the session lives, and the user's index does not name it")
 				}
 				b.ok("/logout")
-				if got := stolen.ok("/user"); got != "" {
-					t.Errorf("after the second logout the user is %q", got)
-				}
+				stolen.shows("after the second logout", "", "/user")
 				if ids := r.sessions("ann"); len(ids) != 0 {
 					t.Errorf("after the second logout the index has %v", ids)
 				}
@@ -217,8 +195,8 @@ func TestL3LogoutThatHalfFails(t *testing.T) {
 	}
 }
 
-// More requests than connections: those that get none are refused at once, and
-// do not pile up.
+// With more requests than connections, those that get none are refused at once
+// and do not pile up.
 func TestL3PoolExhausted(t *testing.T) { // not parallel: it counts goroutines
 	for _, obedient := range []bool{true, false} {
 		t.Run(fmt.Sprint("ContextTimeoutEnabled ", obedient), func(t *testing.T) {
@@ -257,7 +235,7 @@ func TestL3PoolExhausted(t *testing.T) { // not parallel: it counts goroutines
 	}
 }
 
-// A client that hangs up cuts no save short.
+// A client that hangs up does not cut a save short.
 func TestC5ClientHangsUpDuringSave(t *testing.T) {
 	t.Parallel()
 	srv := redistest.Start(t)
@@ -284,7 +262,7 @@ func TestC5ClientHangsUpDuringSave(t *testing.T) {
 	}
 }
 
-// A client that hangs up while its session is being loaded says nothing about
+// A client that hangs up while its session is being loaded is not an outage of
 // Redis, and gets no session that is not its own.
 func TestL3ClientHangsUpDuringLoad(t *testing.T) {
 	t.Parallel()
@@ -299,13 +277,11 @@ func TestL3ClientHangsUpDuringLoad(t *testing.T) {
 	}
 	until(t, "the server has noticed", func() bool { return r.count(core.EventAborted) == 1 })
 	proxy.Heal()
-	if got := b.ok("/get", "key", "k"); got != "v" {
-		t.Errorf("afterwards the value is %q", got)
-	}
+	b.shows("afterwards", "v", "/get", "key", "k")
 }
 
-// A replica may lack what its master has. It is asked for nothing: a session that
-// is missing there logs nobody out, and a revocation does not go by its index.
+// A replica may lack what its master has, so the store never asks one. A session
+// that is missing there logs no user out, and no revocation relies on its index.
 func TestL3ReplicaIsNotAsked(t *testing.T) {
 	t.Parallel()
 	master, replica := redistest.Start(t, redistest.Args("--repl-diskless-sync-delay", "0")), redistest.Start(t)
@@ -323,7 +299,7 @@ func TestL3ReplicaIsNotAsked(t *testing.T) {
 	}
 }
 
-// A call ends with the store's timeout, also when its caller would wait for longer.
+// A call ends with the store's timeout, even if its caller would wait longer.
 func TestC5EveryCallEndsWithTheTimeout(t *testing.T) {
 	t.Parallel()
 	for _, obedient := range []bool{true, false} {

@@ -11,19 +11,19 @@ import (
 
 	"github.com/satchel-go/satchel/core"
 	"github.com/satchel-go/satchel/core/goredisstore"
-	"github.com/satchel-go/satchel/internal/redistest"
+	"github.com/satchel-go/satchel/internal/testing/redistest"
 )
 
-// write is something that a request does to Redis, and how to tell whether it
-// was done.
+// write is something that a request does to Redis, and how to tell whether it was
+// done.
 type write struct {
 	name    string
-	scripts []string // what it runs
+	scripts []string // the commands that it runs
 	path    string
 	pairs   []string
 	fresh   bool // from a browser without a session
-	// done reports whether it has happened, seen by somebody who has the
-	// cookie that the browser had before.
+	// done reports whether it has happened, as seen with the cookie that the
+	// browser had before.
 	done func(before, after *browser) bool
 }
 
@@ -92,7 +92,7 @@ type cutter func(p *redistest.Proxy, times int, m redistest.Match) *redistest.Ru
 
 var cuts = map[string]cutter{"before": (*redistest.Proxy).CutBefore, "after": (*redistest.Proxy).CutAfter}
 
-// cutCase is a write whose connection breaks.
+// cutCase is a write during which the connection breaks.
 type cutCase struct {
 	*rig
 
@@ -104,15 +104,14 @@ type cutCase struct {
 	cut    func(times int) *redistest.Rule
 }
 
-// eachCut runs f for every write and every command of it, cut before it ran
-// and after.
+// eachCut runs f for every command of every write, cut before and after it ran.
 func eachCut(t *testing.T, f func(t *testing.T, c cutCase)) {
 	t.Helper()
 	srv := redistest.Start(t)
 	for _, w := range writes() {
 		for _, command := range w.scripts {
 			if w.name == "logout" && command == "release" {
-				continue // the session has ended without it: TestL3LogoutThatHalfFails
+				continue // the session has ended without it; see TestL3LogoutThatHalfFails
 			}
 			for when, cut := range cuts {
 				t.Run(w.name+"/"+when+" "+command, func(t *testing.T) {
@@ -132,7 +131,7 @@ func eachCut(t *testing.T, f func(t *testing.T, c cutCase)) {
 }
 
 // A connection that breaks before or after a command ran costs nothing: the
-// command is sent again, and does its work once.
+// command is sent again and takes effect once.
 func TestK1ConnectionLostOnce(t *testing.T) {
 	t.Parallel()
 	eachCut(t, func(t *testing.T, c cutCase) {
@@ -153,8 +152,8 @@ func TestK1ConnectionLostOnce(t *testing.T) {
 	})
 }
 
-// checkWhole checks that the index and the sessions fit, with one session at
-// most for the browser.
+// checkWhole checks that the index and the sessions agree, with at most one
+// session for the browser.
 func (r *rig) checkWhole(srv *redistest.Server, b *browser, live int) {
 	r.t.Helper()
 	user := b.ok("/user")
@@ -174,8 +173,8 @@ func (r *rig) checkWhole(srv *redistest.Server, b *browser, live int) {
 	}
 }
 
-// Where the connection breaks each time, the request fails, and what it would
-// have done is done as a whole or not at all.
+// If the connection breaks every time, the request fails, and its work is done
+// completely or not at all.
 func TestC3ConnectionLostEachTime(t *testing.T) {
 	t.Parallel()
 	eachCut(t, func(t *testing.T, c cutCase) {
@@ -197,7 +196,7 @@ func TestC3ConnectionLostEachTime(t *testing.T) {
 			t.Errorf("the session has the value %q", value)
 		}
 		c.checkIndex(c.srv, "ann", "bea")
-		// What follows works.
+		// Later requests work.
 		next := c.browser()
 		next.ok("/login", "user", "bea")
 		next.ok("/logout")
@@ -228,7 +227,7 @@ func (r *rig) checkIndex(srv *redistest.Server, users ...string) {
 	}
 }
 
-// A touch whose answer is lost is not an error page, and moves the expiry once.
+// A touch whose answer is lost causes no error page, and moves the expiry once.
 func TestT2ConnectionLostAtTouch(t *testing.T) {
 	t.Parallel()
 	srv := redistest.Start(t)
@@ -259,7 +258,7 @@ func TestT2ConnectionLostAtTouch(t *testing.T) {
 	}
 }
 
-// A load is sent again.
+// A cut load is sent again.
 func TestL3ConnectionLostAtLoad(t *testing.T) {
 	t.Parallel()
 	srv := redistest.Start(t)
@@ -273,9 +272,9 @@ func TestL3ConnectionLostAtLoad(t *testing.T) {
 	}
 }
 
-// When the answer to a save is lost and another request changes the session
-// before it is sent again, nobody can tell whether it was part of that change.
-// It is not applied twice.
+// If the answer to a save is lost and another request changes the session before
+// the save is sent again, it is unknown whether that change includes the save.
+// The save is not applied twice.
 func TestK1LostAnswerAndAnotherChange(t *testing.T) {
 	t.Parallel()
 	srv := redistest.Start(t)
@@ -288,20 +287,16 @@ func TestK1LostAnswerAndAnotherChange(t *testing.T) {
 	isSave := script("save")
 	proxy.CutAfter(1, isSave)
 	retried := false
-	proxy.CutBefore(redistest.Always, func(args []string) bool { // sees what the first rule leaves
+	proxy.CutBefore(redistest.Always, func(args []string) bool { // applies to commands that the first rule lets through
 		if isSave(args) && !retried {
 			retried = true
-			if got := other.ok("/incr"); got != "2" {
-				t.Errorf("the other request counts %s, want 2", got)
-			}
+			other.shows("from the other request", "2", "/incr")
 		}
 		return false
 	})
 	a := b.do("/incr")
-	if got := b.ok("/visits"); got != "2" {
-		t.Errorf("two requests have counted %s", got)
-	}
+	b.shows("after two requests", "2", "/visits")
 	if a.status != http.StatusServiceUnavailable {
-		t.Errorf("status %d, want 503: nobody knows", a.status)
+		t.Errorf("status %d, want 503: the outcome is unknown", a.status)
 	}
 }

@@ -13,14 +13,14 @@ import (
 	"github.com/satchel-go/satchel/core"
 	"github.com/satchel-go/satchel/core/goredisstore"
 	"github.com/satchel-go/satchel/core/storetest"
-	"github.com/satchel-go/satchel/internal/redistest"
+	"github.com/satchel-go/satchel/internal/testing/redistest"
 )
 
 func sentinelClient(s *redistest.Sentinel) *redis.Client {
 	return redis.NewFailoverClient(&redis.FailoverOptions{MasterName: s.MasterName(), SentinelAddrs: s.Addrs()})
 }
 
-// The whole suite through sentinels.
+// The whole suite runs through sentinels.
 func TestStoreOnSentinel(t *testing.T) {
 	t.Parallel()
 	s := redistest.StartSentinel(t)
@@ -31,9 +31,9 @@ func TestStoreOnSentinel(t *testing.T) {
 	})
 }
 
-// The master dies under load, or hangs and comes back as what it was. Requests
-// fail with 503 for as long as nobody has taken over, never as if there were no
-// session; then the sessions that had reached the replica are there.
+// The master dies under load, or hangs and comes back still believing that it is
+// the master. Until a replica takes over, requests fail with 503, never as if
+// there were no session. Then the sessions that had reached the replica are there.
 func TestL3SentinelFailoverUnderLoad(t *testing.T) {
 	for name, fail := range map[string]func(*redistest.Sentinel) func(){
 		"killed": func(s *redistest.Sentinel) func() {
@@ -61,37 +61,31 @@ func TestL3SentinelFailoverUnderLoad(t *testing.T) {
 			end := fail(s)
 			until(t, "all are served again", func() bool { return load.wellSince(500 * time.Millisecond) })
 			end()
-			time.Sleep(300 * time.Millisecond) // the old master is back, and may be asked by mistake
+			time.Sleep(300 * time.Millisecond) // the old master is back, and a client may ask it by mistake
 			until(t, "all are served again", func() bool { return load.wellSince(500 * time.Millisecond) })
 			load.end()
 			if load.failed.Load() == 0 {
-				t.Error("the failover went unnoticed, so this test shows nothing")
+				t.Error("the failover went unnoticed, so the test shows nothing")
 			}
 			for _, wrong := range load.wrongs {
 				t.Error(wrong)
 			}
 			for i, b := range browsers {
-				if got := b.ok("/user"); got != fmt.Sprint("user-", i) {
-					t.Errorf("after the failover the user is %q", got)
-				}
+				b.shows("after the failover", fmt.Sprint("user-", i), "/user")
 				if n := len(r.sessions(fmt.Sprint("user-", i))); n != 1 {
 					t.Errorf("after the failover the index has %d sessions", n)
 				}
 				b.ok("/set", "key", "k", "value", "w")
 				b.ok("/renew")
-				if got := b.ok("/get", "key", "k"); got != "w" {
-					t.Errorf("after the failover the value is %q", got)
-				}
+				b.shows("after the failover", "w", "/get", "key", "k")
 			}
 			fresh := r.loggedIn("fresh")
-			if got := fresh.ok("/user"); got != "fresh" {
-				t.Errorf("a new login after the failover is %q", got)
-			}
+			fresh.shows("after the failover", "fresh", "/user")
 		})
 	}
 }
 
-// load is browsers that read and write without pause.
+// load is a set of browsers that read and write continuously.
 type load struct {
 	stop   chan struct{}
 	wg     sync.WaitGroup
@@ -142,7 +136,7 @@ func (l *load) run(b *browser, user, path string) {
 	}
 }
 
-// wellSince reports whether nothing has failed for d, after something has.
+// wellSince reports whether something failed, but nothing for the last d.
 func (l *load) wellSince(d time.Duration) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()

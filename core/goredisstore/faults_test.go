@@ -22,10 +22,10 @@ import (
 	"github.com/satchel-go/satchel/core"
 	"github.com/satchel-go/satchel/core/goredisstore"
 	"github.com/satchel-go/satchel/core/httpadapter"
-	"github.com/satchel-go/satchel/internal/redistest"
+	"github.com/satchel-go/satchel/internal/testing/redistest"
 )
 
-// rig is an application on a real HTTP server, whose sessions lie in Redis.
+// rig is an application on a real HTTP server, with its sessions in Redis.
 type rig struct {
 	t       *testing.T
 	store   *goredisstore.Store
@@ -37,8 +37,8 @@ type rig struct {
 	events []core.Event
 }
 
-// newRig builds the application on client. Zero fields of the configurations
-// get what suits tests.
+// newRig builds the application on client. Zero fields of the configurations get
+// values that suit tests.
 func newRig(t *testing.T, client redis.UniversalClient, sc goredisstore.Config, mc core.Config) *rig {
 	t.Helper()
 	t.Cleanup(func() { _ = client.Close() })
@@ -77,8 +77,8 @@ func newProxied(t *testing.T, srv *redistest.Server, mc core.Config) (*rig, *red
 	return newTaught(t, proxy, client, mc), proxy
 }
 
-// newTaught builds the application on a client of proxy, and makes Redis learn
-// the scripts.
+// newTaught builds the application on a client of proxy, and loads the scripts
+// into Redis.
 func newTaught(t *testing.T, proxy *redistest.Proxy, client redis.UniversalClient, mc core.Config) *rig {
 	t.Helper()
 	r := newRig(t, client, goredisstore.Config{}, mc)
@@ -95,7 +95,7 @@ func (r *rig) routes() http.Handler {
 		inside.HandleFunc(pattern, func(w http.ResponseWriter, q *http.Request) {
 			text, err := f(httpadapter.Session(q), q)
 			if err != nil {
-				httpadapter.WriteRefusal(w, err)
+				httpadapter.WriteErrorResponse(w, err)
 				return
 			}
 			_, _ = io.WriteString(w, text)
@@ -130,7 +130,7 @@ func (r *rig) routes() http.Handler {
 	return mux
 }
 
-// teach makes Redis learn the scripts, so that each is one command from now on.
+// teach loads the scripts into Redis, so that from now on each is one command.
 func (r *rig) teach() {
 	r.t.Helper()
 	b := r.browser()
@@ -149,7 +149,7 @@ func isGone(err error) bool {
 	return err != nil && strings.Contains(err.Error(), core.ErrNotFound.Error())
 }
 
-// count says how many events of a kind have been told.
+// count returns how many events of a kind were reported.
 func (r *rig) count(kind core.EventKind, reasons ...core.Reason) int {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -190,7 +190,7 @@ func (b *browser) current() string {
 	return b.cookie
 }
 
-// answer is what a request came to. Its error is one of the transport.
+// answer is the result of a request. Its error is a transport error.
 type answer struct {
 	status int
 	body   string
@@ -199,7 +199,7 @@ type answer struct {
 	err    error
 }
 
-// do sends one request, with pairs of parameters.
+// do sends one request with parameters, given as pairs.
 func (b *browser) do(path string, pairs ...string) answer {
 	return b.doCtx(b.r.t.Context(), path, pairs...)
 }
@@ -235,7 +235,7 @@ func (b *browser) doCtx(ctx context.Context, path string, pairs ...string) answe
 	return a
 }
 
-// ok is do for a request that has to succeed. It returns the body.
+// ok is do for a request that must succeed. It returns the body.
 func (b *browser) ok(path string, pairs ...string) string {
 	b.r.t.Helper()
 	a := b.do(path, pairs...)
@@ -245,8 +245,16 @@ func (b *browser) ok(path string, pairs ...string) string {
 	return a.body
 }
 
-// refused is do for a request that has to fail for want of Redis: 503, soon,
-// and the cookie as it was.
+// shows is ok for a request whose body must be want. when is for the failure.
+func (b *browser) shows(when, want, path string, pairs ...string) {
+	b.r.t.Helper()
+	if got := b.ok(path, pairs...); got != want {
+		b.r.t.Errorf("%s: %s %v is %q, want %q", when, path, pairs, got, want)
+	}
+}
+
+// refused is do for a request that must fail without Redis: soon, with a 503, and
+// leaving the cookie as it was.
 func (b *browser) refused(path string, pairs ...string) {
 	b.r.t.Helper()
 	before := b.current()
@@ -262,9 +270,9 @@ func (b *browser) refused(path string, pairs ...string) {
 	b.r.soon(a.took, path)
 }
 
-// soon checks that a request came to its end near the store's deadline. A
-// commit may make several calls, each with that deadline, within its own two
-// seconds; alone, go-redis would go on for many seconds.
+// soon checks that a request ended near the store's deadline. A commit may make
+// several calls, each with that deadline, within its own two seconds. go-redis
+// alone would continue for many seconds.
 func (r *rig) soon(took time.Duration, what string) {
 	r.t.Helper()
 	if took > 6*time.Second { // a busy machine takes longer than the deadlines
@@ -282,7 +290,7 @@ func (r *rig) loggedIn(user string) *browser {
 	return b
 }
 
-// sessions are the IDs of user's sessions.
+// sessions returns the IDs of user's sessions.
 func (r *rig) sessions(user string) []core.ID {
 	r.t.Helper()
 	infos, err := r.manager.List(r.t.Context(), user)
@@ -296,7 +304,7 @@ func (r *rig) sessions(user string) []core.ID {
 	return ids
 }
 
-// keys are the keys of the rig that srv has.
+// keys returns the rig's keys on srv.
 func (r *rig) keys(srv *redistest.Server) []string {
 	r.t.Helper()
 	keys := srv.Strings("KEYS", r.prefix+"*")
@@ -304,7 +312,15 @@ func (r *rig) keys(srv *redistest.Server) []string {
 	return keys
 }
 
-// scripts are the store's, as they are built in: "make mutate" changes them.
+// hasKeys fails the test unless the rig's keys on srv are want.
+func (r *rig) hasKeys(srv *redistest.Server, want []string) {
+	r.t.Helper()
+	if got := r.keys(srv); !slices.Equal(got, want) {
+		r.t.Errorf("keys %q, want %q", got, want)
+	}
+}
+
+// scripts are the store's scripts as built in: "make mutate" changes them.
 //
 //go:embed lua/*.lua
 var scripts embed.FS
@@ -326,7 +342,7 @@ func script(names ...string) redistest.Match {
 	return func(args []string) bool { return len(args) > 1 && slices.Contains(texts, args[1]) }
 }
 
-// until polls until ok holds.
+// until polls until ok returns true.
 func until(t *testing.T, what string, ok func() bool) {
 	t.Helper()
 	for deadline := time.Now().Add(20 * time.Second); !ok(); time.Sleep(10 * time.Millisecond) {

@@ -12,10 +12,10 @@ import (
 
 	"github.com/satchel-go/satchel/core"
 	"github.com/satchel-go/satchel/core/goredisstore"
-	"github.com/satchel-go/satchel/internal/redistest"
+	"github.com/satchel-go/satchel/internal/testing/redistest"
 )
 
-// What a Redis answers that starts, fails over or moves its slots.
+// What Redis answers while it starts, fails over or moves its slots.
 var transients = []string{
 	"LOADING Redis is loading the dataset in memory",
 	"CLUSTERDOWN The cluster is down",
@@ -24,7 +24,7 @@ var transients = []string{
 	"READONLY You can't write against a read only replica.",
 }
 
-// Errors that pass are tried again for a while, and then answered with 503.
+// Transient errors are retried for a while, and then answered with 503.
 func TestL3TransientErrors(t *testing.T) {
 	t.Parallel()
 	srv := redistest.Start(t)
@@ -51,12 +51,10 @@ func TestL3TransientErrors(t *testing.T) {
 					b = visitor
 				}
 			}
-			if message != transients[4] { // reads are for replicas as well
+			if message != transients[4] { // replicas also accept reads
 				proxy.Answer(2, redistest.Command("GETEX"), message)
 			}
-			if got := b.ok("/visits"); got != "1" {
-				t.Errorf("a retried count came to %s", got)
-			}
+			b.shows("after a retried count", "1", "/visits")
 			before := r.keys(srv)
 			proxy.Answer(redistest.Always, redistest.Any, message)
 			b.refused("/get", "key", "k")
@@ -64,18 +62,14 @@ func TestL3TransientErrors(t *testing.T) {
 			r.browser().refused("/set", "key", "k", "value", "lost")
 			b.refused("/logout")
 			proxy.Heal()
-			if got := b.ok("/user"); got != "ann" {
-				t.Errorf("afterwards the user is %q", got)
-			}
-			if after := r.keys(srv); !slices.Equal(after, before) {
-				t.Errorf("keys %q, were %q", after, before)
-			}
+			b.shows("afterwards", "ann", "/user")
+			r.hasKeys(srv, before)
 		})
 	}
 }
 
-// The name of the master moves to another machine, and the old one goes on as
-// its replica: connections to it are given up at the first write that it refuses.
+// The master's name moves to another machine, and the old master continues as a
+// replica. Connections to it are dropped at the first write that it refuses.
 func TestL3MasterMovesElsewhere(t *testing.T) {
 	t.Parallel()
 	atOnce := redistest.Args("--repl-diskless-sync-delay", "0")
@@ -93,13 +87,11 @@ func TestL3MasterMovesElsewhere(t *testing.T) {
 		t.Error("the new master has not got the change")
 	}
 	b.ok("/renew")
-	if got := b.ok("/get", "key", "k"); got != "w" {
-		t.Errorf("the value is %q", got)
-	}
+	b.shows("on the new master", "w", "/get", "key", "k")
 }
 
-// Redis before 7 wraps what a script's first write is refused with into an
-// error that go-redis does not recognise, and would keep the connection for.
+// Redis before 7 wraps the refusal of a script's first write in an error that
+// go-redis does not recognise, so it would keep the connection.
 func TestL3MasterMovesElsewhereBeforeRedis7(t *testing.T) {
 	t.Parallel()
 	srv := redistest.Start(t)
@@ -118,13 +110,13 @@ func TestL3MasterMovesElsewhereBeforeRedis7(t *testing.T) {
 			t.Errorf("%s: met %d errors, want 1", w.name, wrapped.Fired())
 		}
 		if _, opened := proxy.Conns(); opened == 0 {
-			t.Errorf("%s: no connection was made anew", w.name)
+			t.Errorf("%s: no new connection was made", w.name)
 		}
 	}
 }
 
-// A server that forgets its scripts costs no request, and no count is lost or
-// done twice.
+// A server that loses its scripts costs no request, and no count is lost or
+// applied twice.
 func TestK1ScriptFlushUnderLoad(t *testing.T) {
 	t.Parallel()
 	srv := redistest.Start(t)
@@ -160,16 +152,14 @@ func TestK1ScriptFlushUnderLoad(t *testing.T) {
 	wg.Wait()
 	close(stop)
 	flushed.Wait()
-	if got := b.ok("/visits"); got != fmt.Sprint(clients*requests) {
-		t.Errorf("%d requests have counted %s", clients*requests, got)
-	}
+	b.shows("after all requests", fmt.Sprint(clients*requests), "/visits")
 	if ids := r.sessions("bea"); len(ids) != 0 {
 		t.Errorf("the index still has %v", ids)
 	}
 }
 
-// Redis comes back empty: everyone is anonymous, once. Nobody is sent in
-// circles, and nothing is written for those who only read.
+// Redis comes back empty, so everyone is anonymous. No client is redirected in
+// circles, and nothing is written for clients that only read.
 func TestL1RestartWithEmptyRedis(t *testing.T) {
 	t.Parallel()
 	srv := redistest.Start(t)
@@ -194,19 +184,17 @@ func TestL1RestartWithEmptyRedis(t *testing.T) {
 	if keys := r.keys(srv); len(keys) != 0 {
 		t.Errorf("reading has stored %q", keys)
 	}
-	for _, b := range visitors { // the scripts are forgotten as well
+	for _, b := range visitors { // the scripts are gone as well
 		b.ok("/login", "user", "ann")
-		if got := b.ok("/user"); got != "ann" {
-			t.Errorf("after a new login the user is %q", got)
-		}
+		b.shows("after a new login", "ann", "/user")
 	}
 	if n := len(r.sessions("ann")); n != len(visitors) {
 		t.Errorf("%d sessions, want %d", n, len(visitors))
 	}
 }
 
-// Full memory: what is there can be read, kept alive and ended. What is new
-// fails, as a whole.
+// With a full memory, existing sessions can be read, kept alive and ended. New
+// writes fail completely.
 func TestE2OutOfMemory(t *testing.T) {
 	t.Parallel()
 	srv := redistest.Start(t, redistest.Args("--maxmemory-policy", "noeviction"))
@@ -217,20 +205,14 @@ func TestE2OutOfMemory(t *testing.T) {
 	before := r.keys(srv)
 	srv.MustDo("CONFIG", "SET", "maxmemory", "1")
 
-	if got := ann.ok("/get", "key", "k"); got != "v" {
-		t.Errorf("reading: %q", got)
-	}
+	ann.shows("reading", "v", "/get", "key", "k")
 	ann.refused("/set", "key", "k", "value", "lost")
 	ann.refused("/renew")
 	ann.refused("/login", "user", "ann")
 	r.browser().refused("/set", "key", "k", "value", "lost")
 	r.browser().refused("/login", "user", "dan")
-	if after := r.keys(srv); !slices.Equal(after, before) {
-		t.Errorf("what failed has changed the keys from %q to %q", before, after)
-	}
-	if got := ann.ok("/get", "key", "k"); got != "v" {
-		t.Errorf("after failed writes the value is %q", got)
-	}
+	r.hasKeys(srv, before)
+	ann.shows("after failed writes", "v", "/get", "key", "k")
 	for _, user := range []string{"ann", "dan"} {
 		if ids := r.sessions(user); len(ids) != map[string]int{"ann": 1, "dan": 0}[user] {
 			t.Errorf("after failed writes %s has the sessions %v", user, ids)
@@ -243,17 +225,13 @@ func TestE2OutOfMemory(t *testing.T) {
 	}
 	clock.advance(20 * time.Minute)
 	for _, b := range []*browser{ann, bob, cyd} {
-		if got := b.ok("/get", "key", "k"); got != "v" {
-			t.Error("a session that is in use has ended because the memory is full")
-		}
+		b.shows("although the memory is full", "v", "/get", "key", "k")
 	}
 
 	stolen := ann.copied()
 	ann.ok("/logout")
-	if got := stolen.ok("/user"); got != "" {
-		t.Errorf("after the logout the user is %q", got)
-	}
-	if err := r.manager.RevokeUser(t.Context(), "bob"); err != nil {
+	stolen.shows("after the logout", "", "/user")
+	if _, err := r.manager.RevokeUser(t.Context(), "bob"); err != nil {
 		t.Errorf("RevokeUser: %v", err)
 	}
 	if err := r.manager.RevokeAll(t.Context()); err != nil {
@@ -264,7 +242,7 @@ func TestE2OutOfMemory(t *testing.T) {
 	}
 }
 
-// shiftedClock is the real clock, set forward.
+// shiftedClock is the real clock, set ahead.
 type shiftedClock struct {
 	mu    sync.Mutex
 	shift time.Duration

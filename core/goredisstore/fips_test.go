@@ -7,8 +7,8 @@ import (
 	"testing"
 )
 
-// TestFIPSStarts: where FIPS 140 is enforced, a program must not end because it
-// imports this package. What else works there, "make test-fips" shows.
+// TestFIPSStarts: under enforced FIPS 140, a program must not exit because it
+// imports this package. "make test-fips" shows what else works there.
 func TestFIPSStarts(t *testing.T) {
 	self, err := os.Executable()
 	if err != nil {

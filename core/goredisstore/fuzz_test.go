@@ -11,15 +11,15 @@ import (
 	"time"
 
 	"github.com/satchel-go/satchel/core"
-	"github.com/satchel-go/satchel/internal/alloctest"
+	"github.com/satchel-go/satchel/internal/testing/alloctest"
 )
 
-// slack is what a bounded parser may allocate whatever its input: its result,
-// an error.
+// slack is what a bounded parser may allocate for any input: its result and an
+// error.
 const slack = 2 << 10
 
-// FuzzSEC46Entry: what is read is what was written, and nothing but the user's
-// name is copied.
+// FuzzSEC46Entry: reading returns what was written, and copies only the user's
+// name.
 func FuzzSEC46Entry(f *testing.F) {
 	expires := time.UnixMilli(1_900_000_000_123)
 	for _, e := range []core.Entry{
@@ -59,8 +59,8 @@ func FuzzSEC46Entry(f *testing.F) {
 	})
 }
 
-// FuzzSEC46Members: of what a script has answered, members are left that say
-// just what their text says.
+// FuzzSEC46Members: parsing a script's answer keeps only members that mean exactly
+// what their text says.
 func FuzzSEC46Members(f *testing.F) {
 	id := core.ID{1, 2, 3}.String()
 	for _, flat := range []string{
@@ -98,8 +98,8 @@ func FuzzSEC46Members(f *testing.F) {
 	})
 }
 
-// FuzzSEC46SEC67URL: options that make sense, or an error that shows no
-// part of what is before the host.
+// FuzzSEC46SEC67URL: a URL gives options that make sense, or an error that shows
+// nothing that precedes the host.
 func FuzzSEC46SEC67URL(f *testing.F) {
 	for _, url := range []string{
 		"redis://localhost", "redis://:p%40ss%2Fw%3A@host:1/3", "redis-cluster://a,b:7001,[::1]", "rediss-sentinel://u:p@a,b:1/main/2?sentinel_password=x%26",
@@ -131,7 +131,7 @@ func FuzzSEC46SEC67URL(f *testing.F) {
 	})
 }
 
-// wantNoSecret looks in an error for words that stand before the last @, where
+// wantNoSecret checks that an error shows no words from before the last @, where
 // passwords are.
 func wantNoSecret(t *testing.T, url string, err error) {
 	_, rest, _ := strings.Cut(url, "://")
@@ -142,16 +142,16 @@ func wantNoSecret(t *testing.T, url string, err error) {
 	words := strings.FieldsFunc(rest[:at], func(r rune) bool { return strings.ContainsRune(":/?#@&=,;", r) })
 	for _, word := range words {
 		known := "redis-cluster:// redis-sentinel://host:26379/mymaster rediss a user name without a password; special characters are written as %XX :password@host " +
-			"sentinel_username sentinel_password there are and in a password a ? is written %3F malformed or missing parameters path unexpected unknown parameter several hosts need want URL that begins with for TLS " +
-			"after the sentinels comes of master: is number database cluster has no databases but 0 port from 1 to 65535 in it %23"
+			"sentinel_username sentinel_password use or write in a password ? as %3F malformed or missing parameters path unexpected unknown parameter several hosts need want URL that begins with for TLS " +
+			"must follow the sentinels name of master: is be number database cluster has only database 0 port from 1 to 65535 in it %23 alone"
 		if len(word) >= 4 && strings.Contains(err.Error(), word) && !strings.Contains(known, word) {
 			t.Errorf("%q: the error shows %q: %v", url, word, err)
 		}
 	}
 }
 
-// FuzzSEC46Info: whatever the server says of itself, the check at the start is
-// bounded and refuses no more than it has to.
+// FuzzSEC46Info: whatever INFO contains, the check at the start is bounded and
+// refuses no more than necessary.
 func FuzzSEC46Info(f *testing.F) {
 	for _, text := range []string{
 		"# Server\r\nredis_version:7.2.4\r\nrole:master\r\nmaxmemory:0\r\nmaxmemory_policy:noeviction\r\n", "redis_version:5.0.14", "redis_version:6", "redis_version:",

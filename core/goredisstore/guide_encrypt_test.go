@@ -10,15 +10,16 @@ import (
 	"github.com/satchel-go/satchel/core"
 	"github.com/satchel-go/satchel/core/goredisstore"
 	"github.com/satchel-go/satchel/core/httpadapter"
-	"github.com/satchel-go/satchel/internal/redistest"
+	"github.com/satchel-go/satchel/core/sealed"
+	"github.com/satchel-go/satchel/internal/testing/redistest"
 )
 
-// TestGuideSwitchEncryptionOn moves sessions from a store that is not encrypted to one that is,
-// under another prefix of the same Redis, while users are logged in; and without
-// moving, nothing that is not encrypted opens.
+// TestGuideSwitchEncryptionOn moves sessions from an unencrypted store to an
+// encrypted one, under another prefix of the same Redis, while users are logged
+// in. Without the move, unencrypted entries do not open.
 func TestGuideSwitchEncryptionOn(t *testing.T) {
 	server, prefix, next := redistest.Shared(t), redistest.UniquePrefix(t), redistest.UniquePrefix(t)
-	keys, err := core.ParseKeyring(core.GenerateKey())
+	keys, err := sealed.ParseKeyring(sealed.GenerateKey())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -45,7 +46,7 @@ func TestGuideSwitchEncryptionOn(t *testing.T) {
 	ann := visitor{handler: app(plain)}
 	ann.get(t)
 
-	ann.handler = app(core.Migrating(plain, core.ServerSide(core.Encrypted(at(next), keys))))
+	ann.handler = app(core.Migrating(plain, core.ServerSide(sealed.Store(at(next), keys))))
 	for range 2 {
 		if user := ann.get(t).Header.Get("User"); user != "ann" {
 			t.Fatalf("after the switch the user is %q", user)
@@ -57,7 +58,7 @@ func TestGuideSwitchEncryptionOn(t *testing.T) {
 	}
 	for _, name := range names {
 		if strings.HasPrefix(name, next+"u:") {
-			continue // named by a hash, and holding IDs
+			continue // its name is a hash, and it holds IDs
 		}
 		if value, _ := server.MustDo("GET", name).(string); strings.Contains(value, "Example") || strings.Contains(value, "ann") {
 			t.Errorf("%s shows %q", name, value)
@@ -66,7 +67,7 @@ func TestGuideSwitchEncryptionOn(t *testing.T) {
 
 	bob := visitor{handler: app(plain)}
 	bob.get(t)
-	bob.handler = app(core.ServerSide(core.Encrypted(at(prefix), keys)))
+	bob.handler = app(core.ServerSide(sealed.Store(at(prefix), keys)))
 	events = nil
 	if user := bob.get(t).Header.Get("User"); user != "" {
 		t.Errorf("an entry that is not encrypted opened for %q", user)

@@ -12,10 +12,10 @@ import (
 
 	"github.com/satchel-go/satchel/core"
 	"github.com/satchel-go/satchel/core/goredisstore"
-	"github.com/satchel-go/satchel/internal/redistest"
+	"github.com/satchel-go/satchel/internal/testing/redistest"
 )
 
-// endEverySession runs the command of the guide and returns what it has printed.
+// endEverySession runs the guide's command and returns what it printed.
 func endEverySession(t *testing.T, env ...string) string {
 	t.Helper()
 	for _, program := range []string{"redis-cli", "sh", "sed"} {
@@ -32,8 +32,8 @@ func endEverySession(t *testing.T, env ...string) string {
 	return string(out)
 }
 
-// TestGuideEndEverySession runs the guide's command while the application runs,
-// which notices and goes on. What else lies in the same Redis stays.
+// TestGuideEndEverySession runs the guide's command while the application runs.
+// The application notices and continues. Other keys in the same Redis stay.
 func TestGuideEndEverySession(t *testing.T) {
 	t.Parallel()
 	operator := strings.Fields("ACL SETUSER operator on >hunter2 ~satchel:* -@all +scan +unlink +echo")
@@ -57,7 +57,7 @@ func TestGuideEndEverySession(t *testing.T) {
 			server.MustDo("SET", "other:satchel:1", "stays")
 			ann := r.loggedIn("ann")
 			r.browser().ok("/set", "key", "k", "value", "anonymous")
-			for i := range 1500 { // several steps of SCAN
+			for i := range 1500 { // takes several steps of SCAN
 				s := r.manager.NewSession(t.Context())
 				s.Login(fmt.Sprint("user-", i))
 				if err := s.Commit(t.Context()); err != nil {
@@ -67,8 +67,10 @@ func TestGuideEndEverySession(t *testing.T) {
 			before := len(r.keys(server))
 
 			out := endEverySession(t, append(test.env, "REDIS_URL=redis://"+test.user+server.Addr())...)
-			if want := fmt.Sprintf("errors: 0, replies: %d", before); !strings.Contains(out, want) {
-				t.Errorf("printed %q, want %q", out, want)
+			var replies int // SCAN may name a key more than once
+			_, counts, _ := strings.Cut(out, "errors: 0, replies: ")
+			if _, err := fmt.Sscan(counts, &replies); err != nil || replies < before {
+				t.Errorf("printed %q, want no errors and at least %d replies", out, before)
 			}
 			if keys := server.Strings("KEYS", "*"); !slices.Equal(keys, []string{"other:satchel:1"}) {
 				t.Errorf("left: %d keys, such as %q", len(keys), keys[:min(len(keys), 3)])
@@ -106,7 +108,7 @@ func TestGuideEndEverySessionOnCluster(t *testing.T) {
 	}
 }
 
-// The program that the guide gives is the one that compiles here.
+// The program in the guide is the one that compiles here.
 func TestGuideRevokeAll(t *testing.T) {
 	t.Parallel()
 	example, err := os.ReadFile("example_test.go")
@@ -120,7 +122,7 @@ func TestGuideRevokeAll(t *testing.T) {
 	}
 }
 
-// rules are those that the guide gives, for the user app with this password.
+// rules returns the guide's rules, for the user app with this password.
 func rules(t *testing.T, block, password string) []string {
 	t.Helper()
 	line := guideBlock(t, block)
@@ -130,18 +132,25 @@ func rules(t *testing.T, block, password string) []string {
 	return strings.Fields(strings.ReplaceAll(line, "PASSWORD", password))
 }
 
-// TestACL uses the rules that the guide on operations gives.
-func TestACL(t *testing.T) {
-	server := redistest.Start(t)
-	server.MustDo(rules(t, "acl", "right")...)
-	client := redis.NewClient(&redis.Options{Addr: server.Addr(), Username: "app", Password: "right"})
-	defer func() { _ = client.Close() }()
+// allowed returns a store on client, whose rules must allow everything it does.
+func allowed(t *testing.T, client redis.UniversalClient) *goredisstore.Store {
+	t.Helper()
 	store := goredisstore.New(client, goredisstore.Config{})
 	if err := store.Validate(); err != nil {
 		t.Fatal(err)
 	}
 	exercise(t, store)
 	watch(t, store)
+	return store
+}
+
+// TestACL uses the rules from the guide on operations.
+func TestACL(t *testing.T) {
+	server := redistest.Start(t)
+	server.MustDo(rules(t, "acl", "right")...)
+	client := redis.NewClient(&redis.Options{Addr: server.Addr(), Username: "app", Password: "right"})
+	defer func() { _ = client.Close() }()
+	store := allowed(t, client)
 	if err := client.Set(t.Context(), "elsewhere", "x", 0).Err(); err == nil {
 		t.Error("the rules let the application write other keys")
 	}
@@ -154,23 +163,18 @@ func TestACL(t *testing.T) {
 	exercise(t, store) // without publishing
 }
 
-// TestACLOnCluster adds what the guide says that a cluster needs.
+// TestACLOnCluster adds what a cluster needs according to the guide.
 func TestACLOnCluster(t *testing.T) {
 	t.Parallel()
 	cluster := redistest.StartCluster(t, 3)
 	for _, node := range cluster.Masters {
 		node.MustDo(rules(t, "acl", "right")...)
 		node.MustDo(strings.Fields(guideBlock(t, "acl on a cluster"))...)
-		node.MustDo("ACL", "SETUSER", "default", "off") // nobody gets around the rules
+		node.MustDo("ACL", "SETUSER", "default", "off") // no user gets around the rules
 	}
 	client := redis.NewClusterClient(&redis.ClusterOptions{
 		Addrs: cluster.Addrs(), Username: "app", Password: "right", ContextTimeoutEnabled: true,
 	})
 	defer func() { _ = client.Close() }()
-	store := goredisstore.New(client, goredisstore.Config{})
-	if err := store.Validate(); err != nil {
-		t.Fatal(err)
-	}
-	exercise(t, store)
-	watch(t, store)
+	allowed(t, client)
 }

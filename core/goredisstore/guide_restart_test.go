@@ -10,13 +10,13 @@ import (
 
 	"github.com/satchel-go/satchel/core"
 	"github.com/satchel-go/satchel/core/goredisstore"
-	"github.com/satchel-go/satchel/internal/redistest"
+	"github.com/satchel-go/satchel/internal/testing/redistest"
 )
 
-// What the guide on operations says about servers that keep their data on disk
-// or elsewhere, run.
+// These tests run what the guide on operations says about servers that keep their
+// data on disk or elsewhere.
 
-// killed ends server as a crash does and waits until it serves b again.
+// killed ends server like a crash and waits until it serves b again.
 func killed(t *testing.T, server *redistest.Server, b *browser) {
 	t.Helper()
 	server.Restart()
@@ -37,8 +37,8 @@ func TestGuideRestartWithAppendOnlyFile(t *testing.T) {
 	stolen.anonymous()
 }
 
-// A snapshot brings back what it has, ended sessions too, and Config.NotBefore
-// ends them.
+// A snapshot brings back everything in it, even ended sessions, and
+// Config.NotBefore ends them.
 func TestGuideRestartFromSnapshot(t *testing.T) {
 	t.Parallel()
 	server := redistest.Start(t)
@@ -73,8 +73,8 @@ func TestGuideRestartFromSnapshot(t *testing.T) {
 	}
 }
 
-// Loads are writes to Redis, so that replicas refuse them: so does a master
-// that takes no writes.
+// For Redis, loads are writes, so that replicas refuse them. A master that takes
+// no writes refuses them too.
 func TestGuideMasterThatTakesNoWrites(t *testing.T) {
 	t.Parallel()
 	t.Run("too few replicas", func(t *testing.T) {
@@ -99,7 +99,7 @@ func TestGuideMasterThatTakesNoWrites(t *testing.T) {
 		server := redistest.Start(t, redistest.Args("--dir", dir, "--save", "3600 1"))
 		r := newRig(t, redis.NewClient(&redis.Options{Addr: server.Addr()}), goredisstore.Config{}, core.Config{})
 		ann := r.loggedIn("ann")
-		if err := os.RemoveAll(dir); err != nil { // as good as a full disk
+		if err := os.RemoveAll(dir); err != nil { // has the same effect as a full disk
 			t.Fatal(err)
 		}
 		server.MustDo("BGSAVE")

@@ -10,8 +10,8 @@ import (
 	"testing"
 )
 
-// guide returns the guide on operations. What it says about commands, rules and
-// numbers is read by the tests, so that it cannot be wrong for long.
+// guide returns the guide on operations. The tests read its commands, rules and
+// numbers, so that it cannot be wrong for long.
 func guide(t *testing.T) string {
 	t.Helper()
 	text, err := os.ReadFile("../../docs/operations.md")
@@ -26,7 +26,7 @@ func guide(t *testing.T) string {
 	return string(text)
 }
 
-// guideBlock returns the fenced block that the comment <!-- name --> precedes.
+// guideBlock returns the fenced block that follows the comment <!-- name -->.
 func guideBlock(t *testing.T, name string) string {
 	t.Helper()
 	_, rest, found := strings.Cut(guide(t), "<!-- "+name+" -->\n\n```")
@@ -41,7 +41,7 @@ func guideBlock(t *testing.T, name string) string {
 	return block
 }
 
-// guideNumbers returns the numbers in the line of a table that begins so.
+// guideNumbers returns the numbers in the table row that begins with start.
 func guideNumbers(t *testing.T, begin string) []int {
 	t.Helper()
 	_, rest, found := strings.Cut(guide(t), "\n"+begin)

@@ -16,57 +16,70 @@ import (
 	"github.com/satchel-go/satchel/core"
 )
 
-// A user's index is a hash: session ID to member. A member is three numbers:
-// its place in the order of entering, when its reservation lapses (0: none),
-// and until when it is confirmed:
+// A user's index is a hash from session ID to member. A member is three numbers:
+// its place in the order of entry, when its reservation lapses (0: none), and
+// until when it is confirmed:
 //
-//	-2  taken out to be deleted, but nobody has reported that it is done
+//	-2  taken out to be deleted, but the deletion has not been reported
 //	-1  not confirmed
 //	 0  for as long as its session lives
-//	 t  for as long as its session lives, at most until t
+//	 t  for as long as its session lives, at most until t, which touches and saves move
 //
-// The member "" counts the entries. The sessions lie in other slots of a
-// cluster than the index, so no script can look whether they live: Go does,
-// and hands what has vanished to the script, which takes out those members
-// that have not been changed meanwhile.
+// The member "" holds the number of the last entry. The member "!" marks an index that
+// has lost some; it says which session was put back first, and when. In a cluster, the sessions
+// lie in other slots than the index, so no script can check whether they live. Go
+// checks, and passes vanished members to the script, which removes those that
+// have not changed meanwhile.
 const (
 	notConfirmed = -1
 	takenOut     = -2
+
+	markMember = "!"
 )
 
 const (
 	reservationTime = time.Minute
 
-	// unboundedTime is how long the index outlives the last login of a user
-	// whose sessions have no absolute deadline. Browsers keep no cookie longer.
+	// memberGrace is how much longer a session is a member than its expiry, as far as
+	// the index was told.
+	memberGrace = 5 * time.Minute
+
+	// unboundedTime is how long the index lasts after a login of which it was not told
+	// how long it lasts. Browsers keep no cookie longer.
 	unboundedTime = 400 * 24 * time.Hour
 
-	// healAbove is how many members List returns without looking whether they live.
+	// healAbove is how many members List returns without checking whether they live.
 	healAbove = 32
 
-	// lookAtOnce is how many sessions one call looks for, and releaseAtOnce how many
-	// it takes out: the timeout is that of a call, however many sessions a user has.
+	// lookAtOnce is how many sessions one call looks up, and releaseAtOnce how
+	// many it takes out. They keep each call within its timeout, however many
+	// sessions a user has.
 	lookAtOnce    = 1000
 	releaseAtOnce = 1000
 )
 
 // UserKey returns the key of user's index. It does not show the user's name,
-// which may be long or personal; it is no secret, though.
+// which may be long or personal, but it is not secret.
 func (s *Store) UserKey(user string) string {
 	sum := sha256.Sum256([]byte(user))
 	return s.config.Prefix + "u:" + base64.RawURLEncoding.EncodeToString(sum[:16])
 }
 
-// Reserve implements [core.UserIndex]: one round trip, or three if members
-// may have to go. A reservation lapses after one minute.
+// Reserve implements [core.UserIndex], in one round trip, or at least three if it
+// may have to remove members. It reads more than 64 of them only for an exact limit,
+// or at a ceiling. A reservation lapses after one minute.
 func (s *Store) Reserve(ctx context.Context, user string, id core.ID, limit int, policy core.LimitPolicy) ([]core.ID, error) {
 	now := s.config.Now()
 	excess := "end"
-	if policy == core.RefuseLogin {
+	switch policy {
+	case core.RefuseLogin:
 		excess = "refuse"
+	case core.Ceiling:
+		excess = "ceiling"
 	}
 	args := []any{id.String(), now.UnixMilli(), now.Add(reservationTime).UnixMilli(), strconv.Itoa(max(limit, 0)), excess, "0"}
-	answer, err := s.texts(ctx, reserveScript, s.UserKey(user), args...)
+	keys := []string{s.UserKey(user)}
+	answer, err := texts(s.enter(ctx, reserveScript, keys, args))
 	if err == nil && len(answer) > 0 && answer[0] == "look" {
 		var vanished []member
 		if vanished, err = s.vanished(ctx, parseMembers(answer[1:])); err != nil {
@@ -76,13 +89,13 @@ func (s *Store) Reserve(ctx context.Context, user string, id core.ID, limit int,
 		for _, m := range vanished {
 			args = append(args, m.id.String(), m.text)
 		}
-		answer, err = s.texts(ctx, reserveScript, s.UserKey(user), args...)
+		answer, err = texts(s.enter(ctx, reserveScript, keys, args))
 	}
 	switch {
 	case err != nil:
 		return nil, failed("reserve", err)
 	case len(answer) == 0 || answer[0] == "look":
-		return nil, failed("reserve", errors.New("the script does not answer as it should"))
+		return nil, failed("reserve", errors.New("unexpected answer from the script"))
 	case answer[0] == "limit":
 		return nil, fmt.Errorf("goredisstore: reserve: %w", core.ErrSessionLimit)
 	}
@@ -95,18 +108,17 @@ func (s *Store) Reserve(ctx context.Context, user string, id core.ID, limit int,
 	return end, nil
 }
 
-// texts runs a script that answers with a list.
-func (s *Store) texts(ctx context.Context, script *Script, key string, args ...any) ([]string, error) {
-	answer, err := s.Run(ctx, script, key, args...)
+// texts returns the answer of a script that answers with a list.
+func texts(answer any, err error) ([]string, error) {
 	if err != nil {
 		return nil, err
 	}
 	list, _ := answer.([]any)
-	texts := make([]string, len(list))
+	all := make([]string, len(list))
 	for i := range list {
-		texts[i], _ = list[i].(string)
+		all[i], _ = list[i].(string)
 	}
-	return texts, nil
+	return all, nil
 }
 
 // Confirm implements [core.UserIndex], in one round trip.
@@ -114,7 +126,8 @@ func (s *Store) Confirm(ctx context.Context, user string, id core.ID, until time
 	now := s.config.Now()
 	bound, lasts := int64(0), now.Add(unboundedTime)
 	if !until.IsZero() {
-		bound, lasts = until.UnixMilli(), until
+		lasts = until.Add(memberGrace)
+		bound = lasts.UnixMilli()
 	}
 	there, err := s.Run(ctx, confirmScript, s.UserKey(user), id.String(), now.UnixMilli(), bound, s.timeToLive(lasts))
 	if err != nil {
@@ -128,16 +141,16 @@ func (s *Store) Confirm(ctx context.Context, user string, id core.ID, until time
 
 // Release implements [core.UserIndex], in one round trip.
 func (s *Store) Release(ctx context.Context, user string, id core.ID) error {
-	if _, err := s.Run(ctx, releaseScript, s.UserKey(user), id.String(), ""); err != nil {
+	if _, err := s.Run(ctx, releaseScript, s.UserKey(user), s.config.Now().UnixMilli(), id.String(), ""); err != nil {
 		return failed("release", err)
 	}
 	return nil
 }
 
 // List implements [core.UserIndex], in one round trip unless there are many
-// members, or some that were to be deleted.
+// members, or some are waiting to be deleted.
 func (s *Store) List(ctx context.Context, user string) ([]core.ID, error) {
-	answer, err := s.texts(ctx, listScript, s.UserKey(user))
+	answer, err := texts(s.Run(ctx, listScript, s.UserKey(user)))
 	if err != nil {
 		return nil, failed("list", err)
 	}
@@ -165,7 +178,8 @@ func (s *Store) List(ctx context.Context, user string) ([]core.ID, error) {
 		there = slices.DeleteFunc(there, func(m member) bool { return gone[m.id] })
 	}
 	for part := range slices.Chunk(over, releaseAtOnce) {
-		args := make([]any, 0, 2*len(part))
+		args := make([]any, 0, 1+2*len(part))
+		args = append(args, now.UnixMilli())
 		for _, m := range part {
 			args = append(args, m.id.String(), m.text)
 		}
@@ -178,11 +192,19 @@ func (s *Store) List(ctx context.Context, user string) ([]core.ID, error) {
 	for i, m := range there {
 		ids[i] = m.id
 	}
+	if mark := markIn(answer); mark != "" {
+		return ids, &core.IncompleteError{Restored: func(ctx context.Context) error {
+			if _, err := s.Run(ctx, releaseScript, s.UserKey(user), s.config.Now().UnixMilli(), markMember, mark); err != nil {
+				return failed("mend", err)
+			}
+			return nil
+		}}
+	}
 	return ids, nil
 }
 
-// vanished returns those of members whose sessions are gone. One whose
-// reservation is open need not have a session yet.
+// vanished returns the members whose sessions are gone. A member with an open
+// reservation need not have a session yet.
 func (s *Store) vanished(ctx context.Context, members []member) ([]member, error) {
 	now := s.config.Now()
 	looked := make([]member, 0, len(members))
@@ -224,7 +246,7 @@ func (s *Store) vanishedOf(ctx context.Context, members []member) ([]member, err
 			gone = append(gone, m)
 		case errors.Is(err, core.ErrUnavailable):
 			return nil, err
-		} // else something is there, be it readable or not
+		} // otherwise something is there, readable or not
 	}
 	return gone, nil
 }

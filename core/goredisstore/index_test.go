@@ -4,6 +4,8 @@ import (
 	"context"
 	"crypto/rand"
 	"fmt"
+	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -11,7 +13,7 @@ import (
 
 	"github.com/satchel-go/satchel/core"
 	"github.com/satchel-go/satchel/core/goredisstore"
-	"github.com/satchel-go/satchel/internal/redistest"
+	"github.com/satchel-go/satchel/internal/testing/redistest"
 )
 
 func newID() (id core.ID) {
@@ -19,7 +21,7 @@ func newID() (id core.ID) {
 	return id
 }
 
-// longest notes the longest pipeline.
+// longest records the longest pipeline.
 type longest struct{ commands int }
 
 func (l *longest) DialHook(next redis.DialHook) redis.DialHook { return next }
@@ -33,7 +35,7 @@ func (l *longest) ProcessPipelineHook(next redis.ProcessPipelineHook) redis.Proc
 	}
 }
 
-// enter puts n sessions into ann's index, and into the store if they are alive.
+// enter puts n sessions into ann's index and, if alive, into the store.
 func enter(t *testing.T, store *goredisstore.Store, client *redis.Client, n int, alive bool) {
 	t.Helper()
 	expires := time.Now().Add(time.Hour)
@@ -54,8 +56,8 @@ func enter(t *testing.T, store *goredisstore.Store, client *redis.Client, n int,
 	}
 }
 
-// A login looks for a part of many sessions, and listing for all in several
-// calls: neither grows until it fails.
+// With many sessions, a login looks up a part of them, and a list looks up all in
+// several calls. Neither grows until it fails.
 func TestI2ManySessionsOfOneUser(t *testing.T) {
 	t.Parallel()
 	const many = 2500
@@ -84,8 +86,8 @@ func TestI2ManySessionsOfOneUser(t *testing.T) {
 	}
 }
 
-// Sessions that have expired leave the index even if nobody lists it, and
-// although many others live.
+// Expired sessions leave the index even if it is never listed and many others
+// live.
 func TestI2LoginsHealTheIndex(t *testing.T) {
 	t.Parallel()
 	const alive, many = 200, 1000
@@ -102,5 +104,85 @@ func TestI2LoginsHealTheIndex(t *testing.T) {
 	}
 	if n := client.HLen(t.Context(), store.UserKey("ann")).Val() - alive - logins - 1; n > many/4 || n < 0 {
 		t.Errorf("after %d logins, %d of %d dead sessions are left in the index", logins, n, many)
+	}
+}
+
+// Without a limit, and below a ceiling, a login reads a few members, however many
+// there are. Beyond the ceiling it ends the oldest.
+func TestI1LoginsOfManySessionsCostTheSame(t *testing.T) {
+	const many = 5000
+	server := redistest.Start(t)
+	client := newClient(t, server.Addr())
+	seen := new(longest)
+	client.AddHook(seen)
+	store := goredisstore.New(client, goredisstore.Config{Prefix: redistest.UniquePrefix(t), Timeout: patience})
+	index, ids := []any{"", many}, make([]core.ID, many)
+	for i := range ids {
+		ids[i] = newID()
+		index = append(index, ids[i].String(), fmt.Sprintf("%d 0 %d", i+1, time.Now().Add(time.Hour).UnixMilli()))
+	}
+	if err := client.HSet(t.Context(), store.UserKey("ann"), index...).Err(); err != nil {
+		t.Fatal(err)
+	}
+	for limit, policy := range map[int]core.LimitPolicy{0: core.EndOldest, -1: core.RefuseLogin, 2 * many: core.Ceiling} {
+		server.MustDo("CONFIG", "RESETSTAT")
+		end, err := store.Reserve(t.Context(), "ann", newID(), limit, policy)
+		if err != nil || len(end) != 0 {
+			t.Errorf("limit %d: %v to end, %v", limit, end, err)
+		}
+		if info, _ := server.MustDo("INFO", "commandstats").(string); strings.Contains(info, "cmdstat_hgetall") {
+			t.Errorf("limit %d: a login reads all members", limit)
+		}
+	}
+	if seen.commands > 64 {
+		t.Errorf("a login looked for %d sessions", seen.commands)
+	}
+	for i := range 3 {
+		end, err := store.Reserve(t.Context(), "ann", newID(), 1000, core.Ceiling)
+		slices.SortFunc(end, func(a, b core.ID) int { return slices.Index(ids, a) - slices.Index(ids, b) })
+		if want := ids[32*i : 32*i+32]; err != nil || !slices.Equal(end, want) {
+			t.Errorf("at the ceiling %d are to end, %v; want the %d oldest", len(end), err, len(want))
+		}
+		for _, id := range end {
+			if err := store.Release(t.Context(), "ann", id); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+}
+
+// What another application has put under the key of a user's index keeps nobody from
+// logging in, and is not taken for an index without sessions.
+func TestI1ForeignValueInPlaceOfTheIndex(t *testing.T) {
+	t.Parallel()
+	srv := redistest.Start(t)
+	r := newRig(t, newClient(t, srv.Addr()), goredisstore.Config{}, core.Config{})
+	r.loggedIn("ann")
+	foreign := func() {
+		t.Helper()
+		srv.MustDo("DEL", r.store.UserKey("ann"))
+		srv.MustDo("SET", r.store.UserKey("ann"), "foreign")
+	}
+	foreign()
+	if n, err := r.manager.RevokeUser(t.Context(), "ann"); err == nil || n != 0 {
+		t.Errorf("RevokeUser: %d, %v; want an error: a session lives", n, err)
+	}
+	other := r.loggedIn("ann")
+	other.shows("after a login", "ann", "/user")
+	ids := r.sessions("ann")
+	if len(ids) != 1 {
+		t.Fatalf("after a login, ann has %v", ids)
+	}
+	id := ids[0]
+	foreign()
+	e, err := r.store.Load(t.Context(), id)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := r.store.TouchAndMend(t.Context(), "ann", id, e.Version, e.Expires); err != nil {
+		t.Errorf("touch: %v", err)
+	}
+	if ids := r.sessions("ann"); len(ids) != 2 { // the touch tells of the loss
+		t.Errorf("after a touch, ann has %v", ids)
 	}
 }

@@ -18,8 +18,8 @@ type member struct {
 	till   int64
 }
 
-// over reports whether m ended by the clock: its reservation has lapsed
-// without having been confirmed, or its time is over.
+// over reports whether m has ended by the clock: its reservation lapsed
+// unconfirmed, or its time is over.
 func (m *member) over(now time.Time) bool {
 	if now.Before(m.lapses) || m.till == 0 || m.till == takenOut {
 		return false
@@ -27,13 +27,24 @@ func (m *member) over(now time.Time) bool {
 	return m.till == notConfirmed || m.till <= now.UnixMilli()
 }
 
-// parseMembers reads what HGETALL has answered; what is no member is left out.
+// markIn returns the mark in the answer of HGETALL, "" if there is none.
+func markIn(flat []string) string {
+	for i := 0; i+1 < len(flat); i += 2 {
+		if flat[i] == markMember {
+			return flat[i+1]
+		}
+	}
+	return ""
+}
+
+// parseMembers reads the answer of HGETALL. It leaves out anything that is not a
+// member.
 func parseMembers(flat []string) []member {
 	members := make([]member, 0, len(flat)/2)
 	for i := 0; i+1 < len(flat); i += 2 {
 		id, err := core.ParseID(flat[i])
 		if err != nil {
-			continue // the counter
+			continue // the counter, or the mark
 		}
 		m := member{id: id, text: flat[i+1]}
 		var bad [3]error

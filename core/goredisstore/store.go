@@ -15,45 +15,47 @@ import (
 // DefaultPrefix begins the keys of a [Store] unless its [Config] says otherwise.
 const DefaultPrefix = "satchel:"
 
-// Config is how a [Store] uses Redis. The zero value is good.
+// Config says how a [Store] uses Redis. The zero value works.
 type Config struct {
-	// Prefix begins every key. Applications that share a Redis have different
-	// ones, none of which begins with another. Default [DefaultPrefix].
+	// Prefix begins every key. Applications that share a Redis need different
+	// prefixes, none of which begins with another. Default [DefaultPrefix].
 	Prefix string
 
-	// Timeout ends every call, whatever the client's own timeouts and retries
-	// are. Default 500 milliseconds.
+	// Timeout ends every call, whatever the client's own timeouts and retries.
+	// Default 500 milliseconds.
 	Timeout time.Duration
 
-	// AllowEviction accepts a server that throws sessions away when its memory
-	// is full. Users are then logged out at random, and what was revoked stays revoked.
+	// AllowEviction accepts a server that evicts sessions when its memory is
+	// full. Users are then logged out at random; revoked sessions stay revoked.
+	// RevokeUser looks at every session, because the server may have evicted the
+	// index of the user's.
 	AllowEviction bool
 
-	// SkipChecks leaves out the look at the server when a Manager is made:
-	// [core.New] then succeeds also when Redis cannot be reached.
+	// SkipChecks skips the checks of the server when a Manager is made:
+	// [core.New] then succeeds even if Redis cannot be reached.
 	SkipChecks bool
 
 	// Now is the clock. Default [time.Now].
 	Now func() time.Time
 }
 
-// Store is a [core.Store] in Redis, with [core.UserIndex], [core.AllDeleter]
-// and [core.Watcher]. It is safe for concurrent use.
+// Store is a [core.Store] in Redis, with [core.UserIndex], [core.Mender],
+// [core.AllDeleter] and [core.PulseWatcher]. It is safe for concurrent use.
 type Store struct {
 	client   redis.UniversalClient
 	obedient bool          // its calls end with their context
-	waiting  chan struct{} // has room for the calls of a client that is not
+	waiting  chan struct{} // limits the calls of a client that is not obedient
 	config   Config
-	err      error // what Validate has to say
+	err      error // what Validate reports
 	close    func() error
 }
 
-// New returns a Store that uses client, which stays the caller's to close.
+// New returns a Store that uses client, which the caller closes.
 //
 // Set the client's option ContextTimeoutEnabled, as [NewClient] does: go-redis
-// then gives up when Config.Timeout is over. Without it, its connections stay
-// busy with what nobody waits for any more, and each call needs a goroutine.
-// What is wrong with client or c is an error of [core.New].
+// then gives up when Config.Timeout is over. Without it, connections stay busy
+// with abandoned calls, and each call needs a goroutine. [core.New] reports what
+// is wrong with client or c.
 func New(client redis.UniversalClient, c Config) *Store {
 	s := &Store{client: client, config: c, close: func() error { return nil }}
 	if s.config.Prefix == "" {
@@ -102,10 +104,10 @@ func usable(client redis.UniversalClient) error {
 	return nil
 }
 
-// Client returns the client that New was given, nil if it cannot be used.
+// Client returns the client that was passed to New, or nil if it cannot be used.
 func (s *Store) Client() redis.UniversalClient { return s.client }
 
-// Close closes the client if [Open] has made it.
+// Close closes the client if [Open] made it.
 func (s *Store) Close() error { return s.close() }
 
 // Key returns the key under which Redis keeps the session id.
@@ -125,8 +127,8 @@ func (s *Store) Load(ctx context.Context, id core.ID) (core.Entry, error) {
 	return s.Loaded(value, nil)
 }
 
-// Loaded makes an entry of what GET or GETEX has answered: for stores that
-// load in a way of their own what this one saves. It keeps value.
+// Loaded makes an entry from the answer of GET or GETEX. The entry shares value's
+// bytes. Loaded is for stores that have their own way to load what this one saves.
 func (s *Store) Loaded(value []byte, err error) (core.Entry, error) {
 	switch {
 	case errors.Is(err, redis.Nil):
@@ -147,9 +149,9 @@ func (s *Store) Loaded(value []byte, err error) (core.Entry, error) {
 }
 
 // Save implements [core.Store], in one round trip. If the answer to an earlier
-// attempt was lost and the session has been changed since, it cannot be known
-// whether this save was part of what was changed: then the error matches
-// [core.ErrUnavailable], so that nothing is applied twice.
+// attempt was lost and the session has changed since, it is unknown whether that
+// attempt was stored. The error then matches [core.ErrUnavailable], so that
+// nothing is applied twice.
 func (s *Store) Save(ctx context.Context, id core.ID, e core.Entry, base core.Version) (core.Version, error) {
 	v := newVersion()
 	value := appendEntry(make([]byte, 0, entrySize(&e)), &e, v)
@@ -174,8 +176,7 @@ func (s *Store) Save(ctx context.Context, id core.ID, e core.Entry, base core.Ve
 
 // Touch implements [core.Store], in one round trip.
 func (s *Store) Touch(ctx context.Context, id core.ID, base core.Version, expires time.Time) error {
-	result, err := s.Run(ctx, touchScript, s.Key(id), versionText(base), s.config.Now().UnixMilli(),
-		s.timeToLive(expires), appendExpiry(nil, expires))
+	result, err := s.Run(ctx, touchScript, s.Key(id), s.touching(base, expires)...)
 	switch {
 	case wrongType(err):
 		return nil // not at base
@@ -187,6 +188,11 @@ func (s *Store) Touch(ctx context.Context, id core.ID, base core.Version, expire
 	return nil
 }
 
+// touching returns the arguments of touchScript.
+func (s *Store) touching(base core.Version, expires time.Time) []any {
+	return []any{versionText(base), s.config.Now().UnixMilli(), s.timeToLive(expires), appendExpiry(nil, expires)}
+}
+
 // Delete implements [core.Store], in one round trip.
 func (s *Store) Delete(ctx context.Context, id core.ID) error {
 	if _, err := s.Run(ctx, deleteScript, s.Key(id), s.channel(), id.String()); err != nil {
@@ -195,8 +201,8 @@ func (s *Store) Delete(ctx context.Context, id core.ID) error {
 	return nil
 }
 
-// Deleted tells those who wait for the end of id, unless err says that it was
-// not deleted: for stores that delete in a way of their own what this one saves.
+// Deleted publishes the end of id to watchers, unless err says that it was not
+// deleted. It is for stores that have their own way to delete what this one saves.
 func (s *Store) Deleted(ctx context.Context, id core.ID, err error) error {
 	if err != nil {
 		return failed("delete", err)
@@ -205,12 +211,12 @@ func (s *Store) Deleted(ctx context.Context, id core.ID, err error) error {
 	return nil
 }
 
-// publish tells those who watch. Not every user may publish; then they look.
+// publish informs the watchers. If the user may not publish, they poll instead.
 func (s *Store) publish(ctx context.Context, message string) {
 	_ = s.Within(ctx, func(ctx context.Context) error { return s.client.Publish(ctx, s.channel(), message).Err() })
 }
 
-// versionText is a version as the scripts compare it; zero is empty.
+// versionText returns a version as the scripts compare it; zero gives "".
 func versionText(v core.Version) []byte {
 	if v == 0 {
 		return []byte{}
@@ -219,9 +225,11 @@ func versionText(v core.Version) []byte {
 }
 
 var (
-	_ core.Store      = (*Store)(nil)
-	_ core.UserIndex  = (*Store)(nil)
-	_ core.AllDeleter = (*Store)(nil)
-	_ core.Watcher    = (*Store)(nil)
-	_ core.Validator  = (*Store)(nil)
+	_ core.Store       = (*Store)(nil)
+	_ core.UserIndex   = (*Store)(nil)
+	_ core.Mender      = (*Store)(nil)
+	_ core.TouchMender = (*Store)(nil)
+	_ core.AllDeleter  = (*Store)(nil)
+	_ core.Watcher     = (*Store)(nil)
+	_ core.Validator   = (*Store)(nil)
 )

@@ -13,8 +13,8 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-// Open returns a [Store] with a client of its own for url; Close closes it. See
-// [NewClient].
+// Open returns a [Store] with its own client for url; see [NewClient]. Close
+// closes the client.
 func Open(url string, c Config) (*Store, error) {
 	client, err := NewClient(url)
 	if err != nil {
@@ -25,17 +25,18 @@ func Open(url string, c Config) (*Store, error) {
 	return s, nil
 }
 
-// NewClient returns a client that suits sessions: it obeys deadlines and gives
-// up connecting after a second. It does not connect yet.
+// NewClient returns a client that suits sessions: it obeys deadlines and gives up
+// connecting after a second. NewClient itself does not connect.
 //
 //	redis://[user:password@]host[:port][/db]
 //	redis-cluster://[user:password@]host[:port][,host[:port]…]
 //	redis-sentinel://[user:password@]sentinel[:port][,sentinel[:port]…]/master[/db][?sentinel_username=…&sentinel_password=…]
+//	unix://[user:password@]/path/to/redis.sock[?db=…]
 //
-// With rediss, rediss-cluster and rediss-sentinel instead, the connections are
-// TLS 1.2 or later, and the server's certificate must be valid for its name. For
-// anything else make a client and call [New]. Errors do not repeat the URL,
-// which may have a password in it.
+// With rediss, rediss-cluster and rediss-sentinel, connections use TLS 1.2 or
+// later, and the server's certificate must be valid for its name. Blanks and line
+// ends around the URL are ignored. For anything else make a client and call [New]. Errors do not repeat the URL, which may
+// contain a password.
 func NewClient(url string) (redis.UniversalClient, error) {
 	options, kind, err := parseURL(url)
 	if err != nil {
@@ -55,11 +56,18 @@ func NewClient(url string) (redis.UniversalClient, error) {
 
 // parseURL reads a URL for NewClient. kind is "", "-cluster" or "-sentinel".
 func parseURL(raw string) (options *redis.UniversalOptions, kind string, err error) {
+	raw = strings.TrimSpace(raw)
+	if strings.Trim(raw, `"'`) != raw {
+		return nil, "", errors.New("the URL has quotation marks around it: remove them; in a password, write them as %22 and %27")
+	}
 	scheme, rest, found := strings.Cut(raw, "://")
-	secure := strings.HasPrefix(scheme, "rediss")
-	kind = strings.TrimPrefix(strings.TrimPrefix(scheme, "redis"), "s")
-	if !found || !strings.HasPrefix(scheme, "redis") || kind != "" && kind != "-cluster" && kind != "-sentinel" {
-		return nil, "", errors.New("want a URL that begins with redis://, redis-cluster:// or redis-sentinel://, with rediss for TLS")
+	if found && scheme == "unix" {
+		options, err = parseSocket(rest)
+		return options, "", err
+	}
+	kind, secure, known := parseScheme(scheme)
+	if !found || !known {
+		return nil, "", errors.New("want a URL that begins with redis://, redis-cluster://, redis-sentinel:// or unix://, with rediss for TLS")
 	}
 	authority, path, query, err := split(rest)
 	if err != nil {
@@ -83,18 +91,15 @@ func parseURL(raw string) (options *redis.UniversalOptions, kind string, err err
 		return nil, "", errors.New("several hosts need redis-cluster:// or redis-sentinel://")
 	}
 	if kind == "-sentinel" {
-		if options.MasterName, path, _ = strings.Cut(path, "/"); options.MasterName == "" {
-			return nil, "", errors.New("after the sentinels comes the name of the master: redis-sentinel://host:26379/mymaster")
+		if path, err = master(options, path, query); err != nil {
+			return nil, "", err
 		}
-		options.SentinelUsername, options.SentinelPassword = query.Get("sentinel_username"), query.Get("sentinel_password")
-		query.Del("sentinel_username")
-		query.Del("sentinel_password")
 	}
 	if options.DB, err = database(path, kind); err != nil {
 		return nil, "", err
 	}
-	if len(query) > 0 { // its name may be half of a password
-		return nil, "", errors.New("unknown parameter; there are sentinel_username and sentinel_password, and in a password a ? is written %3F")
+	if len(query) > 0 { // its name may be part of a password
+		return nil, "", errors.New("unknown parameter; use sentinel_username or sentinel_password; in a password, write ? as %3F")
 	}
 	if secure {
 		options.TLSConfig = &tls.Config{MinVersion: tls.VersionTLS12}
@@ -105,15 +110,57 @@ func parseURL(raw string) (options *redis.UniversalOptions, kind string, err err
 	return options, kind, nil
 }
 
-// split takes what follows the scheme apart. It is not left to package url,
-// which knows no lists of hosts.
+// parseSocket reads what follows unix://.
+func parseSocket(rest string) (*redis.UniversalOptions, error) {
+	authority, path, query, err := split(rest)
+	if err != nil {
+		return nil, err
+	}
+	options := &redis.UniversalOptions{Addrs: []string{"/" + path}} // go-redis knows a socket by the slash
+	userinfo, empty, found := strings.Cut(authority, "@")
+	if path == "" || empty != "" || !found && authority != "" {
+		return nil, errors.New("want the absolute path of a socket: unix:///run/redis.sock")
+	}
+	if options.Username, options.Password, err = credentials(userinfo); err != nil {
+		return nil, err
+	}
+	if options.DB, err = database(query.Get("db"), ""); err != nil {
+		return nil, err
+	}
+	if query.Del("db"); len(query) > 0 {
+		return nil, errors.New("unknown parameter; use db")
+	}
+	return options, nil
+}
+
+// parseScheme returns the kind of server that a scheme names, and whether
+// connections to it are encrypted.
+func parseScheme(scheme string) (kind string, secure, known bool) {
+	kind, known = strings.CutPrefix(scheme, "redis")
+	kind, secure = strings.CutPrefix(kind, "s")
+	return kind, secure, known && (kind == "" || kind == "-cluster" || kind == "-sentinel")
+}
+
+// master takes the master's name out of path, and what is for the sentinels out of query.
+func master(options *redis.UniversalOptions, path string, query url.Values) (rest string, err error) {
+	if options.MasterName, rest, _ = strings.Cut(path, "/"); options.MasterName == "" {
+		return "", errors.New("the name of the master must follow the sentinels: redis-sentinel://host:26379/mymaster")
+	}
+	options.SentinelUsername, options.SentinelPassword = query.Get("sentinel_username"), query.Get("sentinel_password")
+	query.Del("sentinel_username")
+	query.Del("sentinel_password")
+	return rest, nil
+}
+
+// split takes apart what follows the scheme. Package url cannot do that, because
+// it does not know lists of hosts.
 func split(rest string) (authority, path string, query url.Values, err error) {
 	rest, parameters, _ := strings.Cut(rest, "?")
 	if query, err = url.ParseQuery(parameters); err != nil {
 		return "", "", nil, errors.New("malformed parameters")
 	}
 	if strings.Contains(rest, "#") {
-		return "", "", nil, errors.New("unexpected #; in a password it is written %23")
+		return "", "", nil, errors.New("unexpected #; in a password, write it as %23")
 	}
 	authority, path, _ = strings.Cut(rest, "/")
 	if path, err = url.PathUnescape(path); err != nil {
@@ -127,10 +174,10 @@ func credentials(userinfo string) (user, password string, err error) {
 	u, errUser := url.PathUnescape(user)
 	p, errPassword := url.PathUnescape(password)
 	if errUser != nil || errPassword != nil {
-		return "", "", errors.New("malformed user name or password; special characters are written as %XX")
+		return "", "", errors.New("malformed user name or password; write special characters as %XX")
 	}
 	if p == "" && u != "" {
-		return "", "", errors.New("a user name without a password; a password alone is written :password@host")
+		return "", "", errors.New("a user name without a password; write a password alone as :password@host")
 	}
 	return u, p, nil
 }
@@ -139,15 +186,15 @@ func addresses(authority, port string) ([]string, error) {
 	var list []string
 	for host := range strings.SplitSeq(authority, ",") {
 		u, err := url.Parse("redis://" + host)
-		if err != nil || u.Hostname() == "" || u.User != nil || strings.ContainsAny(u.Hostname(), "[]") {
-			return nil, errors.New("malformed or missing host; special characters in a password are written as %XX")
+		if err != nil || u.Hostname() == "" || u.User != nil || strings.ContainsAny(u.Hostname(), "[]") || strings.Count(host, ":") > 1 && host[0] != '[' {
+			return nil, errors.New("malformed or missing host; write special characters in a password as %XX")
 		}
 		p := u.Port()
 		if p == "" {
 			p = port
 		}
 		if n, err := strconv.ParseUint(p, 10, 16); err != nil || n == 0 {
-			return nil, errors.New("a port is a number from 1 to 65535")
+			return nil, errors.New("a port must be a number from 1 to 65535")
 		}
 		list = append(list, net.JoinHostPort(u.Hostname(), p))
 	}
@@ -161,9 +208,9 @@ func database(path, kind string) (int, error) {
 	db, err := strconv.Atoi(path)
 	switch {
 	case err != nil || db < 0:
-		return 0, errors.New("the path is the number of a database")
+		return 0, errors.New("the path must be the number of a database")
 	case kind == "-cluster" && db != 0:
-		return 0, errors.New("a cluster has no databases but 0")
+		return 0, errors.New("a cluster has only database 0")
 	}
 	return db, nil
 }

@@ -2,6 +2,7 @@ package goredisstore
 
 import (
 	"crypto/tls"
+	"errors"
 	"strings"
 	"testing"
 	"time"
@@ -24,6 +25,7 @@ func TestURL(t *testing.T) {
 		"redis-sentinel://a/m?sentinel_password=x%26":                  {Addrs: []string{"a:26379"}, MasterName: "m", SentinelPassword: "x&"},
 		"redis-sentinel://a/m?sentinel_username=s&sentinel_password=x": {Addrs: []string{"a:26379"}, MasterName: "m", SentinelUsername: "s", SentinelPassword: "x"},
 		"redis://app:p@ss@host":                                        {Addrs: []string{"host:6379"}, Username: "app", Password: "p@ss"},
+		" redis://host\n":                                              {Addrs: []string{"host:6379"}},
 	} {
 		got, _, err := parseURL(url)
 		if err != nil {
@@ -42,6 +44,25 @@ func TestURL(t *testing.T) {
 	}
 }
 
+func TestURLOfASocket(t *testing.T) {
+	for url, want := range map[string]redis.Options{
+		"unix:///run/redis.sock":              {Addr: "/run/redis.sock"},
+		"unix://:p%40ss@/run/redis.sock?db=2": {Addr: "/run/redis.sock", Password: "p@ss", DB: 2},
+		"unix://app:pw@/run/redis.sock":       {Addr: "/run/redis.sock", Username: "app", Password: "pw"},
+	} {
+		client, err := NewClient(url)
+		if err != nil {
+			t.Errorf("%s: %v", url, err)
+			continue
+		}
+		got := client.(*redis.Client).Options()
+		if got.Network != "unix" || got.Addr != want.Addr || got.Username != want.Username || got.Password != want.Password || got.DB != want.DB || !got.ContextTimeoutEnabled {
+			t.Errorf("%s: %+v", url, got)
+		}
+		_ = client.Close()
+	}
+}
+
 func TestURLThatMakesNoSense(t *testing.T) {
 	for url, want := range map[string]string{
 		"":                          "want a URL that begins with",
@@ -52,8 +73,8 @@ func TestURLThatMakesNoSense(t *testing.T) {
 		"redis://":                  "missing host",
 		"redis://u:hunter2@":        "missing host",
 		"redis://u:hunter2/x@host":  "missing host",
-		"redis://host:0":            "a port is a number from 1 to 65535",
-		"redis://host:99999":        "a port is a number from 1 to 65535",
+		"redis://host:0":            "a port must be a number from 1 to 65535",
+		"redis://host:99999":        "a port must be a number from 1 to 65535",
 		"redis://host:hunter2":      "missing host",
 		"redis://a,b":               "several hosts need redis-cluster://",
 		"redis://host/-1":           "number of a database",
@@ -63,9 +84,19 @@ func TestURLThatMakesNoSense(t *testing.T) {
 		"redis://host?%zz":          "malformed parameters",
 		"redis://u%zz:hunter2@host": "malformed user name or password",
 		"redis://user@host":         "a user name without a password",
-		"redis://:a#hunter2@host":   "in a password it is written %23",
+		"redis://:a#hunter2@host":   "in a password, write it as %23",
+		"\"redis://host\"":          "quotation marks",
+		"'redis://u:hunter2@host'":  "quotation marks",
+		"redis://u:hunter2@host\"":  "quotation marks",
+		"redis-sentinel://a/m'":     "quotation marks",
+		"redis://::1":               "missing host",
+		"unix://":                   "absolute path of a socket",
+		"unix://run/redis.sock":     "absolute path of a socket",
+		"unix://u:hunter2@x/r.sock": "absolute path of a socket",
+		"unix:///r.sock?db=x":       "number of a database",
+		"unix:///r.sock?hunter2=1":  "unknown parameter",
 		"redis-cluster://a,,b":      "missing host",
-		"redis-cluster://a/1":       "a cluster has no databases but 0",
+		"redis-cluster://a/1":       "a cluster has only database 0",
 		"redis-sentinel://a":        "the name of the master",
 		"redis-sentinel://a/":       "the name of the master",
 	} {
@@ -108,5 +139,12 @@ func TestURLMakesClient(t *testing.T) {
 		default:
 			t.Errorf("%s: %T", url, client)
 		}
+	}
+}
+
+// As a Sentinel with requirepass answers a client without a password.
+func TestStartWithoutThePasswordOfTheSentinels(t *testing.T) {
+	if advice := diagnose(errors.New(noSentinel+": NOAUTH Authentication required."), ""); !strings.Contains(advice, "sentinel_password") {
+		t.Error(advice)
 	}
 }

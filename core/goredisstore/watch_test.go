@@ -2,16 +2,17 @@ package goredisstore_test
 
 import (
 	"context"
+	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/satchel-go/satchel/core"
 	"github.com/satchel-go/satchel/core/goredisstore"
-	"github.com/satchel-go/satchel/internal/redistest"
+	"github.com/satchel-go/satchel/internal/testing/redistest"
 )
 
-// While the connection was broken an end may have been missed: all look again.
-// A Watch that is over leaves no subscription behind.
+// While the connection was broken, Watch may have missed an end, so all callers
+// look again. When Watch returns, it leaves no subscription behind.
 func TestI2WatchLooksAgainAfterABreak(t *testing.T) {
 	t.Parallel()
 	srv := redistest.Start(t)
@@ -48,4 +49,28 @@ func TestI2WatchLooksAgainAfterABreak(t *testing.T) {
 		n, ok := srv.MustDo("PUBSUB", "NUMSUB", goredisstore.DefaultPrefix+"ended").([]any)
 		return ok && len(n) == 2 && n[1] == int64(0)
 	})
+}
+
+// A connection that breaks without notice shows no sign of life, and ends the Watch.
+func TestI2WatchNoticesASilentBreak(t *testing.T) {
+	t.Parallel()
+	proxy := redistest.StartProxy(t, redistest.Shared(t).Addr())
+	store := goredisstore.New(newClient(t, proxy.Addr()), goredisstore.Config{Prefix: redistest.UniquePrefix(t)})
+	var pulses atomic.Int64
+	done := make(chan error, 1)
+	go func() { done <- store.WatchPulse(t.Context(), func(core.ID) {}, func() { pulses.Add(1) }) }()
+	until(t, "the Watch hears", func() bool { return pulses.Load() > 0 })
+	proxy.Blackhole()
+	heard, began := pulses.Load(), time.Now()
+	select {
+	case err := <-done:
+		if err == nil {
+			t.Error("Watch has returned without an error")
+		}
+	case <-time.After(20 * time.Second):
+		t.Error("Watch goes on")
+	}
+	if n := pulses.Load() - heard; n > 1 {
+		t.Errorf("%d signs of life in %v without a connection", n, time.Since(began))
+	}
 }

@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"github.com/satchel-go/satchel/core"
+	"github.com/satchel-go/satchel/core/sealed"
 )
 
 // fourValues is the session that the project measures everything with.
@@ -31,11 +32,11 @@ func fourValues(b *testing.B) *core.Record {
 }
 
 func BenchmarkCookie(b *testing.B) {
-	ring, err := core.ParseKeyring(core.GenerateKey())
+	ring, err := sealed.ParseKeyring(sealed.GenerateKey())
 	if err != nil {
 		b.Fatal(err)
 	}
-	for name, s := range map[string]core.Sealer{"gorilla": testSealer(b, "a"), "native": core.NewCookieSealer(ring)} {
+	for name, s := range map[string]core.Sealer{"gorilla": testSealer(b, "a"), "native": sealed.Cookie(ring)} {
 		r := fourValues(b)
 		token := seal(b, s, r)
 		b.Run(name+"/open", func(b *testing.B) {

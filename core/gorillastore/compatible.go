@@ -16,9 +16,8 @@ import (
 	"github.com/satchel-go/satchel/core/goredisstore"
 )
 
-// CompatibleConfig is how [RedisCompatible] uses Redis: with what the programs
-// that share its sessions gave to redisstore. The zero value stands for
-// redisstore's defaults.
+// CompatibleConfig configures [RedisCompatible]. Use the settings that the programs
+// sharing its sessions gave to redisstore. The zero value has redisstore's defaults.
 type CompatibleConfig struct {
 	// KeyPrefix is redisstore's. Default [RedisPrefix].
 	KeyPrefix string
@@ -26,15 +25,15 @@ type CompatibleConfig struct {
 	// Serializer is redisstore's. Default its GobSerializer.
 	Serializer redisstore.SessionSerializer
 
-	// KeyGen is redisstore's. Default: 64 random bytes in base32, as there.
+	// KeyGen is redisstore's. Default 64 random bytes in base32, like redisstore's.
 	KeyGen redisstore.KeyGenFunc
 
-	// Token reports whether a cookie's value can be one of KeyGen's: Redis is
-	// asked nothing else. Default: those of the default KeyGen, and with
-	// another one, what [FromConfig] says of its Token.
+	// Token reports whether KeyGen can have made a cookie's value; no other value
+	// is looked up in Redis. The default accepts keys of the default KeyGen. With
+	// another KeyGen it is the default of [FromConfig].Token.
 	Token func(token string) bool
 
-	// Timeout ends every call. Default 500 milliseconds.
+	// Timeout bounds every call. Default 500 milliseconds.
 	Timeout time.Duration
 
 	// AllowEviction and SkipChecks are as in [goredisstore.Config].
@@ -43,15 +42,15 @@ type CompatibleConfig struct {
 }
 
 // RedisCompatible returns a backend that keeps sessions in Redis as
-// rbcervilla/redisstore does, under the same keys, in the same bytes, with the
-// same cookies: programs that use redisstore read and change Satchel's
-// sessions, and Satchel theirs.
+// rbcervilla/redisstore does: with the same keys, bytes and cookies. Programs that
+// use redisstore read and change Satchel's sessions, and Satchel reads and changes
+// theirs.
 //
-// Among Satchel's processes no update is lost and nothing that is gone comes
-// back, for they compare and set. What redisstore does not promise is in
-// [CompatibleLimits]; programs that use it directly overwrite blindly, as ever.
+// Satchel's processes compare and set: they lose no update and revive no ended
+// session. Programs that use redisstore directly still overwrite blindly; the
+// package doc lists the limits.
 //
-// The demands on client are those of [goredisstore.New].
+// client must meet the requirements of [goredisstore.New].
 func RedisCompatible(client redis.UniversalClient, c CompatibleConfig) core.Backend {
 	if c.KeyPrefix == "" {
 		c.KeyPrefix = RedisPrefix
@@ -68,46 +67,40 @@ func RedisCompatible(client redis.UniversalClient, c CompatibleConfig) core.Back
 	native := goredisstore.New(client, goredisstore.Config{
 		Prefix: c.KeyPrefix, Timeout: c.Timeout, AllowEviction: c.AllowEviction, SkipChecks: c.SkipChecks,
 	})
-	b := &compatible{mapping: mapping{core.CBOR(), keepsText(c.Serializer)}, arrivals: newArrivals(), config: c, native: native, random: rand.Reader}
+	b := &compatible{mapping: mapping{core.CBOR(), keepsText(c.Serializer)}, adopter: newAdopter(), config: c, native: native, random: rand.Reader}
 	if native.Client() != nil {
-		b.redisstore = newRedisStore(native.Client(), c)
+		b.redisstore = newRedisStore(timedClient{native.Client()}, c.KeyPrefix, c.Serializer)
 	}
 	return b
-}
-
-// CompatibleLimits returns the promises that sessions of [RedisCompatible]
-// cannot keep, as [Limits] does.
-func CompatibleLimits() map[string]string { return maps.Clone(compatibleLimits) }
-
-var compatibleLimits = map[string]string{
-	"I2":   "redisstore finds sessions by their cookies alone: they cannot be listed, counted or ended one by one",
-	"SEC7": "redisstore has the tokens themselves: who reads Redis can take sessions over",
 }
 
 // compatible is a core.Backend on the keys of redisstore.
 type compatible struct {
 	mapping
-	arrivals
+	adopter
 
 	config     CompatibleConfig
-	redisstore *redisstore.RedisStore // loads
-	native     *goredisstore.Store    // lends the client, the checks and the deadlines
+	redisstore *redisstore.RedisStore // loads sessions
+	native     *goredisstore.Store    // provides the client, the checks and the deadlines
 	random     io.Reader
 }
 
 var (
-	_ core.ConfigurableBackend = (*compatible)(nil)
-	_ core.Watcher             = (*compatible)(nil)
+	_ core.Configurable[core.Backend] = (*compatible)(nil)
+	_ core.Watcher                    = (*compatible)(nil)
 )
 
-// Format implements [fmt.Formatter]: whatever the verb, nothing of the client is printed.
+// Format implements [fmt.Formatter]: no verb prints anything of the client.
 func (b *compatible) Format(f fmt.State, _ rune) {
 	_, _ = io.WriteString(f, "gorillastore.RedisCompatible")
 }
 
-// WithConfig implements [core.ConfigurableBackend].
+// WithConfig implements [core.Configurable].
 func (b *compatible) WithConfig(c core.Config) (core.Backend, error) {
 	if err := b.native.Validate(); err != nil {
+		return nil, err
+	}
+	if err := cookiesOnly("RedisCompatible", c); err != nil {
 		return nil, err
 	}
 	clone := *b
@@ -119,55 +112,61 @@ func (b *compatible) WithConfig(c core.Config) (core.Backend, error) {
 // Traits implements [core.Backend].
 func (b *compatible) Traits() core.Traits { return core.Traits{} }
 
-// compatibleHandle notes which state of a session was loaded, and by which token.
+// compatibleHandle records the loaded state of a session and its token.
 type compatibleHandle struct {
 	name   string
 	token  string
 	id     core.ID
 	sum    string      // of the bytes in Redis
-	others map[any]any // what a Record has no place for
+	others map[any]any // values that a Record cannot hold
 }
 
-// Format implements [fmt.Formatter]: whatever the verb, no token is printed.
+// Format implements [fmt.Formatter]: no verb prints the token.
 func (*compatibleHandle) Format(f fmt.State, _ rune) {
 	_, _ = io.WriteString(f, "gorillastore.handle")
 }
 
 // Load implements [core.Backend], in one round trip.
-func (b *compatible) Load(ctx context.Context, scope core.Scope, token string) (core.Loaded, error) {
-	k, err := b.fetch(ctx, scope.Name, token)
+func (b *compatible) Load(ctx context.Context, scope core.Scope, presented core.Tokens) (core.LoadResult, error) {
+	k, err := b.fetch(ctx, scope.Name, presented.Session)
 	if err != nil {
-		return core.Loaded{}, err
+		return core.LoadResult{}, err
 	}
 	if k.next != "" && b.now().Sub(k.renewed) < lateFor {
-		return core.Loaded{Superseded: true}, nil
+		return b.superseded(ctx, scope, k.next)
 	}
-	return b.loaded(scope, token, k)
+	return b.loaded(scope, presented.Session, k)
 }
 
-func (b *compatible) loaded(scope core.Scope, token string, k kept) (core.Loaded, error) {
-	if k.next != "" {
-		return core.Loaded{}, fmt.Errorf("gorillastore: load: %w", core.ErrNotFound)
-	}
-	head, adopted, err := b.head(scope, k.values, arrival{id: token, left: k.left})
+// superseded returns what a late request may have of the session that token has the
+// right to by now: enough to end it, unless that token was replaced in its turn.
+func (b *compatible) superseded(ctx context.Context, scope core.Scope, token string) (core.LoadResult, error) {
+	k, err := b.fetch(ctx, scope.Name, token)
 	if err != nil {
-		return core.Loaded{}, err
+		return late(nil, nil, err)
 	}
-	h := &compatibleHandle{name: scope.Name, token: token, id: head.ID, sum: k.sum, others: b.homeless(k.values)}
-	return core.Loaded{Record: *b.fromGorilla(head, k.values), Handle: h, Refresh: adopted}, nil
+	l, err := b.loaded(scope, token, k)
+	return late(&l.Record, l.Handle, err)
+}
+
+func (b *compatible) loaded(scope core.Scope, token string, k keptSession) (core.LoadResult, error) {
+	if k.next != "" {
+		return core.LoadResult{}, errAbsent
+	}
+	head, adopted, err := b.head(scope, k.values, origin{id: token, left: k.left})
+	if err != nil {
+		return core.LoadResult{}, err
+	}
+	h := &compatibleHandle{name: scope.Name, token: token, id: head.ID, sum: k.sum, others: b.unmapped(k.values)}
+	return core.LoadResult{Record: *b.fromGorilla(head, k.values), Handle: h, Refresh: adopted}, nil
 }
 
 // Reload implements [core.Backend], in one round trip.
-func (b *compatible) Reload(ctx context.Context, scope core.Scope, handle core.Handle) (core.Loaded, error) {
-	token := handle.(*compatibleHandle).token
-	k, err := b.fetch(ctx, scope.Name, token)
-	if err != nil {
-		return core.Loaded{}, err
-	}
-	return b.loaded(scope, token, k)
+func (b *compatible) Reload(ctx context.Context, scope core.Scope, handle core.Handle) (core.LoadResult, error) {
+	return b.Load(ctx, scope, core.Tokens{Session: handle.(*compatibleHandle).token})
 }
 
-// Save implements [core.Backend], in one round trip, or three with renew.
+// Save implements [core.Backend], in one round trip, or in three with renew.
 func (b *compatible) Save(ctx context.Context, scope core.Scope, r *core.Record, base core.Handle, renew bool) (core.Handle, string, error) {
 	if base == nil {
 		return b.create(ctx, scope, r, nil)
@@ -183,19 +182,6 @@ func (b *compatible) Save(ctx context.Context, scope core.Scope, r *core.Record,
 	return next, "", nil
 }
 
-// Vacant returns a handle with which Save stores a session under token, which
-// is drawn if it is empty. Save answers with [core.ErrConflict] if there is one.
-// Migrations need it: they move a session of other tokens to one place only.
-func (b *compatible) Vacant(scope core.Scope, token string, id core.ID) (core.Handle, string, error) {
-	if token == "" {
-		var err error
-		if token, err = b.newToken(); err != nil {
-			return nil, "", err
-		}
-	}
-	return &compatibleHandle{name: scope.Name, token: token, id: id}, token, nil
-}
-
 // create stores r under a new key.
 func (b *compatible) create(ctx context.Context, scope core.Scope, r *core.Record, others map[any]any) (*compatibleHandle, string, error) {
 	token, err := b.newToken()
@@ -209,14 +195,14 @@ func (b *compatible) create(ctx context.Context, scope core.Scope, r *core.Recor
 	return h, token, nil
 }
 
-// overwrite stores r in the place of base, which must be unchanged since.
+// overwrite replaces base with r. base must be unchanged since it was loaded.
 func (b *compatible) overwrite(ctx context.Context, scope core.Scope, r *core.Record, base *compatibleHandle) (*compatibleHandle, error) {
-	values, err := b.toGorilla(named(scope), r)
+	values, err := b.toGorilla(withName(scope), r)
 	if err != nil {
 		return nil, err
 	}
 	maps.Copy(values, base.others)
-	sum, err := b.replace(ctx, base, values, r.Expires.Sub(b.now()))
+	sum, err := b.replace(ctx, base, values, r.KeepUntil().Sub(b.now()))
 	if err != nil {
 		return nil, err
 	}
@@ -225,35 +211,35 @@ func (b *compatible) overwrite(ctx context.Context, scope core.Scope, r *core.Re
 	return &h, nil
 }
 
-// renew stores r under a new key, and then puts a note into the old one that
-// says so. That is the one step that counts: until then nobody has the new
-// token, and whoever ends or renews the old session first has won.
+// renew stores r under a new key, then replaces the old session with a note of the
+// renewal. The note decides: until it is there, no client has the new token, and
+// the first request to end or renew the old session wins.
 func (b *compatible) renew(ctx context.Context, scope core.Scope, r *core.Record, base *compatibleHandle) (core.Handle, string, error) {
 	h, token, err := b.create(ctx, scope, r, base.others)
 	if err != nil {
 		return nil, "", err
 	}
-	if _, err := b.replace(ctx, base, b.note(token), lateFor); err != nil {
-		_, _ = b.remove(context.WithoutCancel(ctx), h) // if that fails too, it expires, and nobody has its token
+	if _, err := b.replace(ctx, base, b.note(token), followedFor); err != nil {
+		_, _ = b.remove(context.WithoutCancel(ctx), h) // if this fails too, the session expires; no client has its token
 		return nil, "", err
 	}
 	return h, token, nil
 }
 
 // Touch implements [core.Backend], in one round trip.
-func (b *compatible) Touch(ctx context.Context, scope core.Scope, r *core.Record, base core.Handle) (core.Handle, string, error) {
+func (b *compatible) Touch(ctx context.Context, scope core.Scope, r *core.Record, base core.Handle) (core.Handle, core.Tokens, error) {
 	h, err := b.overwrite(ctx, scope, r, base.(*compatibleHandle))
 	if errors.Is(err, core.ErrConflict) {
-		return base, "", nil
+		return base, core.Tokens{}, nil
 	}
 	if err != nil {
-		return nil, "", err
+		return nil, core.Tokens{}, err
 	}
-	return h, "", nil
+	return h, core.Tokens{}, nil
 }
 
-// Delete implements [core.Backend]: in one round trip, unless the session has
-// been changed or renewed since, and one more to tell those who wait for its end.
+// Delete implements [core.Backend]. It takes one round trip, more if the session
+// was changed or renewed, and another one to notify watchers.
 func (b *compatible) Delete(ctx context.Context, handle core.Handle) error {
 	h := *handle.(*compatibleHandle)
 	for {
@@ -266,7 +252,7 @@ func (b *compatible) Delete(ctx context.Context, handle core.Handle) error {
 		}
 		k, err := b.fetch(ctx, h.name, h.token)
 		if err != nil && !errors.Is(err, core.ErrCorrupt) {
-			return absentIsFine(err)
+			return ignoreAbsent(err)
 		}
 		h.sum = k.sum
 		if k.next != "" {

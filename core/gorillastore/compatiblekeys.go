@@ -35,8 +35,8 @@ var (
 )
 
 const (
-	keyBytes = 64  // that redisstore's default KeyGen draws
-	keyChars = 103 // as which it writes them
+	keyBytes = 64  // random bytes in a key of redisstore's default KeyGen
+	keyChars = 103 // their length in base32
 )
 
 // newToken returns a new key without its prefix.
@@ -44,7 +44,7 @@ func (b *compatible) newToken() (string, error) {
 	if b.config.KeyGen != nil {
 		token, err := b.config.KeyGen()
 		if err == nil && !b.config.Token(token) {
-			err = errors.New("KeyGen has made a key of unexpected characters: say in CompatibleConfig.Token what its keys look like")
+			err = errors.New("KeyGen returned a key that Token refuses: set CompatibleConfig.Token to a function that accepts KeyGen's keys")
 		}
 		if err != nil {
 			return "", fail("draw a session ID", err, token)
@@ -58,37 +58,37 @@ func (b *compatible) newToken() (string, error) {
 	return base32.StdEncoding.WithPadding(base32.NoPadding).EncodeToString(raw), nil
 }
 
-// isKey reports whether redisstore's default KeyGen can have made token.
+// isKey reports whether token has the form of a key from redisstore's default KeyGen.
 func isKey(token string) bool {
 	return len(token) == keyChars && !strings.ContainsFunc(token, func(r rune) bool {
 		return (r < 'A' || r > 'Z') && (r < '2' || r > '7')
 	})
 }
 
-// kept is what Redis has under a key.
-type kept struct {
+// keptSession is a session as Redis holds it.
+type keptSession struct {
 	values  map[any]any
 	sum     string        // of the bytes
 	left    time.Duration // until Redis drops it; zero if it never does
-	next    string        // the token that has taken its place
-	renewed time.Time     // when
+	next    string        // the token that replaced this one
+	renewed time.Time     // when it was replaced
 }
 
-// fetch asks redisstore for the session of a token. What cannot be read comes
-// with its sum.
-func (b *compatible) fetch(ctx context.Context, name, token string) (kept, error) {
+// fetch asks redisstore for the session of a token. For an unreadable session it
+// returns the sum along with the error.
+func (b *compatible) fetch(ctx context.Context, name, token string) (keptSession, error) {
 	if !b.config.Token(token) {
-		return kept{}, fmt.Errorf("gorillastore: load: %w", core.ErrNotFound)
+		return keptSession{}, errAbsent
 	}
 	if c, err := newRequest(ctx, name, token).Cookie(name); err != nil || c.Value != token {
-		return kept{}, fmt.Errorf("gorillastore: load: %w", core.ErrNotFound)
+		return keptSession{}, errAbsent
 	}
 	type found struct {
 		answer
 		session *sessions.Session
 		err     error
 	}
-	answers := make(chan found, 1) // what comes when nobody waits any more stays there
+	answers := make(chan found, 1) // buffered for an answer that comes too late
 	err := b.native.Within(ctx, func(ctx context.Context) error {
 		var f found
 		f.session, f.err = b.redisstore.New(newRequest(context.WithValue(ctx, answerKey{}, &f.answer), name, token), name)
@@ -96,25 +96,25 @@ func (b *compatible) fetch(ctx context.Context, name, token string) (kept, error
 		return nil
 	})
 	if err != nil {
-		return kept{}, fail("load", err, token)
+		return keptSession{}, fail("load", err, token)
 	}
 	a := <-answers
 	session, err := a.session, a.err
 	switch {
-	case err != nil && (a.sum != "" || redis.HasErrorPrefix(err, "WRONGTYPE")): // Redis has answered
-		return kept{sum: a.sum}, fmt.Errorf("gorillastore: load: %w: %w", core.ErrCorrupt, hide(err, token))
+	case err != nil && (a.sum != "" || redis.HasErrorPrefix(err, "WRONGTYPE")): // Redis answered
+		return keptSession{sum: a.sum}, fmt.Errorf("gorillastore: load: %w: %w", core.ErrCorrupt, hide(err, token))
 	case err != nil:
-		return kept{}, fail("load", err, token)
+		return keptSession{}, fail("load", err, token)
 	case session.IsNew:
-		return kept{}, fmt.Errorf("gorillastore: load: %w", core.ErrNotFound)
+		return keptSession{}, errAbsent
 	}
-	k := kept{values: session.Values, sum: a.sum, left: a.left}
+	k := keptSession{values: session.Values, sum: a.sum, left: a.left}
 	k.next, k.renewed = readNote(session.Values)
 	return k, nil
 }
 
-// replace stores values in the place of what base has loaded, or anew if it
-// has loaded nothing.
+// replace stores values in place of the state that base loaded. If base loaded
+// nothing, it creates the session.
 func (b *compatible) replace(ctx context.Context, base *compatibleHandle, values map[any]any, left time.Duration) (sum string, err error) {
 	session := sessions.NewSession(b.redisstore, base.name)
 	session.ID, session.Values = base.token, values
@@ -134,11 +134,11 @@ func (b *compatible) replace(ctx context.Context, base *compatibleHandle, values
 	case int64(-1):
 		return "", fmt.Errorf("gorillastore: save: %w", core.ErrNotFound)
 	}
-	return "", fail("save", errors.New("the answer was lost, and the session has been changed since"))
+	return "", fail("save", errors.New("the answer was lost and the session has changed since"))
 }
 
-// remove deletes what h has loaded, unless it has been changed since. It is
-// done also if there is nothing to delete.
+// remove deletes the session that h loaded, unless it has changed since. done is
+// also true if there is nothing to delete.
 func (b *compatible) remove(ctx context.Context, h *compatibleHandle) (done bool, err error) {
 	result, err := b.run(ctx, removeScript, h.token, h.sum)
 	if err != nil {
@@ -151,9 +151,8 @@ func (b *compatible) run(ctx context.Context, script *goredisstore.Script, token
 	return b.native.Run(ctx, script, b.config.KeyPrefix+token, args...)
 }
 
-// noteFormat begins, in the place of a header, the note that a session was
-// renewed: when, and the token that has taken its place. To redisstore it is
-// an empty session.
+// noteFormat starts a note of a renewal, which replaces a session's header. The
+// note holds the time and the new token. redisstore sees it as an empty session.
 const noteFormat = 0
 
 func (b *compatible) note(token string) map[any]any {
@@ -165,7 +164,7 @@ func (b *compatible) note(token string) map[any]any {
 	return map[any]any{headerKey: data}
 }
 
-// readNote reads what note has written, if it is that.
+// readNote reads a note. It returns "" if values hold none.
 func readNote(values map[any]any) (token string, at time.Time) {
 	data := headerBytes(values[headerKey])
 	if len(data) <= 9 || data[0] != noteFormat {
@@ -174,8 +173,8 @@ func readNote(values map[any]any) (token string, at time.Time) {
 	return string(data[9:]), time.UnixMilli(int64(binary.BigEndian.Uint64(data[1:])))
 }
 
-// sumOf returns what the scripts compare a session with: the SHA-1 of it, or
-// all of it, after "=", where FIPS 140 forbids that.
+// sumOf returns the sum by which the scripts compare sessions. It is the SHA-1 of
+// data, or "=" and data itself where FIPS 140 forbids SHA-1.
 func sumOf(data []byte) string {
 	if fips140.Enabled() {
 		return "=" + string(data)
@@ -184,24 +183,13 @@ func sumOf(data []byte) string {
 	return hex.EncodeToString(sum[:])
 }
 
-// newRedisStore returns a redisstore that loads as c says.
-func newRedisStore(client redis.UniversalClient, c CompatibleConfig) *redisstore.RedisStore {
-	// It sends a PING, which would take seconds without a server; Validate explains more.
-	ctx, cancel := context.WithCancel(context.Background())
-	cancel()
-	s, _ := redisstore.NewRedisStore(ctx, timedClient{client})
-	s.KeyPrefix(c.KeyPrefix)
-	s.Serializer(c.Serializer)
-	return s
-}
-
-// timedClient asks for a key's time to live whenever it is asked for the key,
-// in the same round trip. What it finds is left in the context's answer.
+// timedClient extends Get: in the same round trip, it asks for the key's time to
+// live. It stores the result in the context's answer.
 type timedClient struct{ redis.UniversalClient }
 
-// answer is what redisstore does not tell of what it loads.
+// answer holds what redisstore does not report about a session that it loads.
 type answer struct {
-	sum  string // of the bytes, "" if there were none
+	sum  string // of the bytes; "" if there were none
 	left time.Duration
 }
 
@@ -211,8 +199,8 @@ type answerKey struct{}
 func (c timedClient) Get(ctx context.Context, key string) *redis.StringCmd {
 	pipe := c.Pipeline()
 	get, left := goredisstore.Get(ctx, pipe, key), pipe.PTTL(ctx, key)
-	// Commands have errors of their own, except after connections that failed
-	// time and again: then they look as if Redis had answered with nothing.
+	// Commands have their own errors, except after connections that failed time
+	// and again. Then a command looks as if Redis had answered with nothing.
 	var answered redis.Error
 	if _, err := pipe.Exec(ctx); err != nil && !errors.As(err, &answered) {
 		get.SetErr(err)
@@ -226,8 +214,8 @@ func (c timedClient) Get(ctx context.Context, key string) *redis.StringCmd {
 	return get
 }
 
-// keepsText reports whether a serializer has no place for a []byte, as JSON
-// has none.
+// keepsText reports whether a serializer cannot keep a []byte, as is the case with
+// JSON.
 func keepsText(serializer redisstore.SessionSerializer) bool {
 	before, after := sessions.NewSession(nil, ""), sessions.NewSession(nil, "")
 	before.Values[headerKey] = []byte{0xff}

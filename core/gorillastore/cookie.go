@@ -1,63 +1,29 @@
 package gorillastore
 
 import (
-	"maps"
-
 	"github.com/gorilla/sessions"
 
 	"github.com/satchel-go/satchel/core"
 )
 
-// Cookie returns a backend that keeps sessions in the client's cookie, signed
-// and encrypted as gorilla's CookieStore does it. The keys come in pairs as in
-// sessions.NewCookieStore, newest pair first: a hash key of at least 32 bytes,
-// and a block key of 16, 24 or 32 bytes. The newest pair needs its block key;
-// older pairs may have nil in its place.
+// CookieConfig configures [Cookie]. The zero value is ready to use.
+type CookieConfig struct {
+	// InsecureAllowReadable accepts a newest key pair without a block key. It signs
+	// sessions but does not encrypt them. Clients, and anyone who sees their cookies,
+	// can read every value, flash and user ID.
+	InsecureAllowReadable bool
+}
+
+// Cookie returns a backend that keeps sessions in the client's cookie. It signs and
+// encrypts them with the keys of store, as gorilla's CookieStore does. The keys
+// come in pairs, newest first: a hash key of at least 32 bytes, and a block key of
+// 16, 24 or 32 bytes. The newest pair needs its block key; older pairs may have nil.
 //
-// core.New refuses weak keys and says which.
-func Cookie(keyPairs ...[]byte) core.Backend {
-	return CookieStore(sessions.NewCookieStore(keyPairs...))
-}
-
-// CookieSigned is [Cookie] without the need for a block key. Sessions sealed
-// without one are signed and not encrypted: clients, and whoever sees their
-// cookies, can read every value, flash and user ID.
-func CookieSigned(keyPairs ...[]byte) core.Backend {
-	return CookieStoreSigned(sessions.NewCookieStore(keyPairs...))
-}
-
-// CookieStore is [Cookie] with the codecs of store, whose keys have to meet
-// the same demands. The store is copied: changing it later changes nothing,
-// and it can be used with gorilla/sessions as before.
+// core.New refuses weak keys and says which. Cookie copies the store: later changes
+// to it have no effect, and gorilla/sessions can use it as before.
 //
-// Of its Options, MaxAge alone counts, for cookies that gorilla wrote; the
-// attributes of cookies are those in core.Config.
-func CookieStore(store *sessions.CookieStore) core.Backend {
-	return core.ClientSide(newSealer(store, false))
-}
-
-// CookieStoreSigned is [CookieStore] without the need for a block key: see
-// [CookieSigned].
-func CookieStoreSigned(store *sessions.CookieStore) core.Backend {
-	return core.ClientSide(newSealer(store, true))
-}
-
-// NewSealer returns the sealer behind [Cookie], for hybrids and tests.
-func NewSealer(keyPairs ...[]byte) core.Sealer {
-	return newSealer(sessions.NewCookieStore(keyPairs...), false)
-}
-
-// Limits returns the promises that sessions in gorilla's cookies cannot keep,
-// each with the reason: promise ID to reason, as the conformance suite of
-// package adaptertest expects it.
-func Limits() map[string]string { return maps.Clone(limits) }
-
-var limits = map[string]string{
-	"K1": "the last response wins: each carries the whole session",
-	"K2": "nothing on the server knows of the logout: a response in flight, or a copied cookie, brings the session back until it expires",
-	"K3": "every token that was handed out opens until it expires",
-	"I1": "the token before a login opens until it expires",
-	"I2": "the server does not know which sessions there are: they cannot be listed, counted or ended one by one",
-	"L4": "nothing on the server knows that a token was superseded",
-	"F6": "the last response wins: a flash that an overlapping request added can be lost",
+// Of the store's Options, only MaxAge counts, and only for cookies that gorilla
+// wrote. core.Config has the attributes of cookies.
+func Cookie(store *sessions.CookieStore, c CookieConfig) core.Backend {
+	return core.ClientSide(newSealer(store, c))
 }

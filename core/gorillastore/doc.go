@@ -1,133 +1,99 @@
-// Package gorillastore keeps Satchel's sessions where gorilla/sessions keeps
-// its own, for applications that have gorilla's keys and cookies already.
+// Package gorillastore keeps Satchel's sessions where gorilla/sessions keeps its
+// own. It is for applications that already have gorilla's keys, cookies or stores.
 //
-//	backend := gorillastore.Cookie(hashKey, blockKey)
-//	sessions, err := core.New(backend, core.Config{})
+//	cookieStore := sessions.NewCookieStore(hashKey, blockKey)
+//	backend := gorillastore.Cookie(cookieStore, gorillastore.CookieConfig{})
+//	manager, err := core.New(backend, core.Config{})
 //
-// [Cookie] takes the key pairs of sessions.NewCookieStore: hash key, block key,
-// then older pairs. The newest pair seals, all of them open, and what an older
-// one sealed is sealed anew. [CookieStore] takes a store that is configured
-// already. Weak keys, and a missing block key, are errors of core.New; with
-// [CookieSigned] the block key may be missing, and clients can read everything.
+// Choose a constructor by the place:
 //
-// The other way round, [NewStore] makes a gorilla sessions.Store of any Manager,
-// for libraries that ask for one: see below.
+//   - [Cookie] seals sessions into cookies with the keys of a CookieStore.
+//   - [From] keeps them in any other gorilla store.
+//   - [RedisCompatible] shares the Redis keys of rbcervilla/redisstore, for any
+//     number of processes.
+//   - [RedisStore] uses redisstore for sessions of Satchel alone, with every
+//     promise. Choose it unless other programs share the sessions.
+//
+// For the other direction, package gorillasessions turns any Manager into a gorilla
+// sessions.Store, for libraries that need one.
 //
 // # A genuine gorilla session
 //
-// The cookie holds what gorilla's CookieStore would have written: the same
-// codecs, the same map of values. So a program that uses gorilla/sessions with
-// the same keys and cookie name reads and changes the session, and needs no
-// part of Satchel for it:
+// Except with RedisStore, sessions are what gorilla would write: a map of values in
+// gorilla's encoding. A program that uses gorilla/sessions with the same keys and
+// cookie name reads and changes them without any part of Satchel:
 //
-//   - Values are under their own keys. Strings, bools, []byte and float64 are
-//     what they are; integers are int64. Whatever else Satchel stored is a
-//     []byte: its encoding behind the three bytes D9 D9 F7, CBOR's mark.
-//   - A value that gorilla wrote keeps its Go type until it is changed, and an
-//     integer keeps it even then.
-//   - Flashes of kind "" are gorilla's flashes. Other kinds, and typed flashes,
-//     stay out of gorilla's sight. Flashes under a key of gorilla's own are a
-//     value under this key.
-//   - The key "_satchel" holds everything else: identity, times, what the
-//     session is for. Leave it alone: without it, the session is nobody's.
+//   - Values are under their own keys. Strings, bools, []byte and float64 keep
+//     their type; integers become int64. Any other value becomes a []byte: its
+//     encoding after the three bytes D9 D9 F7, CBOR's mark.
+//   - A value that gorilla wrote keeps its Go type until it changes. An integer
+//     keeps it even then.
+//   - Flashes of kind "" are gorilla's flashes. gorilla does not see other kinds or
+//     typed flashes. Flashes that gorilla keeps under another key are a value under
+//     that key.
+//   - The key "_satchel" holds everything else: identity, times, and the session's
+//     scope. Leave it alone: without it, the session belongs to no user.
 //
-// A session that fits one cookie can be exchanged in this way; gorilla does not
-// know how to put a split one together.
+// Sessions that gorilla created keep their values and flashes. At its first use (in a
+// cookie, at its first write), such a session becomes Satchel's and gets its idle
+// timeout. It carries no namespace, so it is read only where Config.Namespace is empty.
+// No user is logged in until Login.
 //
-// Cookies that gorilla wrote before there was a Satchel are sessions with their
-// values. They carry no namespace, so they are read only where Config.Namespace
-// is empty. They end when gorilla's MaxAge after their writing is over (30 days
-// if it has none), and at the first use become Satchel's, with its idle timeout.
-// Keys that are not strings, and values that Config.Codec cannot encode, are
-// left behind. The cookie with which gorilla ended a session holds all of it,
-// and opens like any other.
+// # Cookies
 //
-// # Sessions in any other store
+// The newest pair of keys seals and every pair opens. The next write reseals a session
+// that an older pair sealed. Requests that only read leave the session's cookie alone:
+// their touches travel in a cookie called NAME-touch, of some 280 bytes. Expiry,
+// absolute lifetime, namespace and purpose are inside the authenticated content and
+// checked on every request. gorilla's own timestamp and its limit of 4096 bytes do not
+// apply. A token has one spelling. No gob decoder sees a byte that was not
+// authenticated with one of the keys.
 //
-// [From] makes a backend of any gorilla store: FilesystemStore, redisstore,
-// those of gin-contrib/sessions, one's own. Sessions are the store's in its own
-// format, under its own IDs, with its own cookie values; a value of each session
-// is Satchel's, as above. So applications that use the store through
-// gorilla/sessions, echo-contrib or gin-contrib, and applications on Satchel, can
-// take turns with one session, given that the cookies have the same name.
+// gorilla cannot read a session that is split over several cookies. Keys that are not
+// strings, and values that Config.Codec cannot encode, are dropped. A session that
+// gorilla created ends when its MaxAge is over (30 days if it has none), whatever the
+// idle timeout, until Satchel writes to it. A save by gorilla counts as use. The cookie
+// with which gorilla ends a session still holds its content and opens like any other.
 //
-//   - What the old applications began goes on with its values and flashes. At
-//     the first use it becomes Satchel's, with its idle timeout and lifetime from
-//     then on; nobody is logged in until Login. Where the store does not tell
-//     when it began, that is when this process did, for RevokeAll and NotBefore.
-//   - Keys that are not strings, and values that Config.Codec cannot encode, are
-//     out of Satchel's sight and stay in the store as they are until the session
-//     ends, Clear or not. Flashes that are no text are shown as fmt.Sprint has them.
-//   - An unknown ID is never adopted. A store that cannot answer is
-//     unavailable, and does not give an empty session. A store that ignores
-//     deadlines is not waited for, but what was asked of it goes on.
-//   - Requests that only the old applications see are no activity: a session that
-//     is theirs alone for longer than Satchel's idle timeout is over for Satchel.
-//   - Whoever reads the store may find all it takes to take sessions over. It
-//     finds sessions by their tokens alone: what needs a list of them, or their IDs, is
-//     [core.ErrUnsupported]. See [FromLimits] and [CompatibleLimits].
+// As in all client-side sessions, the last of overlapping writes wins, a copied
+// cookie opens until it expires, and the server cannot list or end sessions. Sessions
+// of sealed.Cookie have half the size and take a tenth of the time. Choose Cookie
+// only for gorilla's format.
+//
+// # Any other store
+//
+// With From, sessions keep the store's own format, IDs and cookie values. Applications
+// on Satchel can therefore take turns on one session with applications on
+// gorilla/sessions, echo-contrib or gin-contrib. The cookies must have the same name.
+//
+//   - A session that gorilla created gets Satchel's timeouts at its first use. If
+//     the store does not say when it was created, RevokeAll and NotBefore use the
+//     start of this process instead.
+//   - Satchel does not see keys that are not strings, or values that Config.Codec
+//     cannot encode. They stay in the store until the session ends; Clear does not
+//     remove them. Flashes that are not strings are shown as fmt.Sprint formats them.
+//   - An unknown ID is never adopted. A store that cannot answer is unavailable; it
+//     does not yield an empty session. Satchel does not wait for a store that ignores
+//     deadlines, but calls that have started continue.
+//   - Requests to the old applications do not count as activity. If only they use a
+//     session for longer than Satchel's idle timeout, it has ended for Satchel.
+//   - Anyone who reads the store may find enough to take sessions over. The store
+//     finds sessions only by their tokens. Operations that need a list of sessions,
+//     or their IDs, return [core.ErrUnsupported].
 //   - Within a process, and for all Managers on one From, no update is lost, a
 //     logout is final, and a login leaves one token. gorilla's stores cannot compare
-//     and set: when two processes save one session in the same moment, the last
-//     wins, and a save can bring back what another process ends in that moment.
+//     and set: if two processes save a session at the same moment, the last save
+//     wins. A save can also bring back a session that another process ends at that
+//     moment.
 //
-// A FilesystemStore removes a file when its session is logged out of, and at no
-// other time. Delete those that are older than the longest idle timeout in use:
+// RedisCompatible lifts the limit of one process. Satchel's processes compare and set,
+// and a login leaves a note under the old key for the others. redisstore's own saves
+// still overwrite blindly. The other limits are those of From.
+//
+// A FilesystemStore writes files in place; another process that reads at that moment
+// can find a file damaged. For more than one process, use another store. It removes
+// a file only when its session is logged out. Delete files that are older than the
+// longest idle timeout in use:
 //
 //	find DIR -name 'session_*' -mmin +20160 -delete
-//
-// It writes files in place, which a process that reads at that moment can take
-// for damaged: for more than one process, use another store.
-//
-// # redisstore's sessions
-//
-// [RedisCompatible] shares the sessions of rbcervilla/redisstore, as From would,
-// and lifts the limit to one process: Satchel's processes compare and set, and a
-// login leaves a note under the old key that the others see. A save of redisstore
-// itself stays blind, and is no activity: a session that only other programs go on
-// using ends after Satchel's idle timeout. [Redis] uses redisstore for sessions that are Satchel's
-// alone, with every promise: choose it unless other programs share the sessions.
-//
-// # What cookies can promise
-//
-// Expiry, absolute lifetime, namespace and purpose are inside the authenticated
-// content and checked on every request; gorilla's own timestamp and its limit
-// of 4096 bytes cut nothing short. A token has one spelling. No gob decoder
-// sees a byte that was not authenticated with one of the keys.
-//
-// What no client-side session can promise is in [Limits]. The native
-// core.CookieSealer has the same limits, with cookies of half the size and in a
-// tenth of the time: choose this package for gorilla's format, not for its own sake.
-//
-// # A store for libraries
-//
-// [NewStore] is for libraries that want a gorilla sessions.Store: their sessions
-// are then parts of Satchel's, on its backend and under its one cookie.
-//
-//	gothic.Store = gorillastore.NewStore(sessions)
-//
-// Put Satchel's middleware with the same Manager outside the library's. Each value of a
-// gorilla session is a value of Satchel's session, under [ValueKey] if its own key is
-// a string. So requests that overlap keep each other's values, and both what gorilla's
-// AddFlash added and what Flashes took; for one and the same key, the last Save wins.
-//
-// A string, bool, int, float64 or []byte under a string key is stored as what it
-// is, and integers that handlers store are an int to gorilla. Everything else is
-// what gob makes of it, so that its type has to be registered with gob.Register as
-// ever; handlers read it with [Value].
-//
-// Save commits the Satchel session at once, with everything that has been changed in it so
-// far: an error of Save means that it is not stored, and a later status of 500 does not take it
-// back. Without Save, nothing is stored. Options.MaxAge = -1 deletes the values of this gorilla
-// session alone. A Login keeps gorilla's sessions, a Logout ends them with Satchel's.
-// Session.ID is Satchel's public ID, which proves nothing; IsNew means
-// that there are no values.
-//
-// Timeouts and the cookie are those of core.Config. Options other than a negative MaxAge do
-// nothing, unless [Store].Options says so.
-//
-// Without Satchel's middleware, the store loads the session itself, and Save writes
-// the cookie into the response. Then only a Save counts as activity, and who copies
-// a request does not see in one copy what was saved through another; nothing is
-// lost for that.
 package gorillastore

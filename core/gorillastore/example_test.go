@@ -31,7 +31,7 @@ func Example() {
 	}
 
 	// … and a request to it as it is now.
-	m, err := core.New(gorillastore.Cookie(hashKey, blockKey), core.Config{Cookie: core.Cookie{Name: "app"}})
+	m, err := core.New(gorillastore.Cookie(before, gorillastore.CookieConfig{}), core.Config{Cookie: core.Cookie{Name: "app"}})
 	if err != nil {
 		fmt.Println(err)
 		return
@@ -52,7 +52,8 @@ func Example() {
 
 // Weak keys are found before the first request.
 func ExampleCookie() {
-	_, err := core.New(gorillastore.Cookie([]byte("secret")), core.Config{})
+	store := sessions.NewCookieStore([]byte("secret"))
+	_, err := core.New(gorillastore.Cookie(store, gorillastore.CookieConfig{}), core.Config{})
 	fmt.Println(err != nil)
 	// Output: true
 }
@@ -61,7 +62,7 @@ func ExampleCookie() {
 // what is built on it.
 func ExampleFrom() {
 	store := sessions.NewFilesystemStore("/var/lib/app/sessions", hashKey, blockKey)
-	_, err := core.New(gorillastore.From(store), core.Config{Cookie: core.Cookie{Name: "app"}})
+	_, err := core.New(gorillastore.From(store, gorillastore.FromConfig{}), core.Config{Cookie: core.Cookie{Name: "app"}})
 	fmt.Println(err)
 	// Output: <nil>
 }
@@ -80,10 +81,10 @@ func ExampleRedisCompatible() {
 }
 
 // A store with settings of its own: here, the life of sessions that gorilla began.
-func ExampleCookieStore() {
+func ExampleCookie_maxAge() {
 	store := sessions.NewCookieStore(hashKey, blockKey)
 	store.MaxAge(7 * 24 * 60 * 60)
-	_, err := core.New(gorillastore.CookieStore(store), core.Config{})
+	_, err := core.New(gorillastore.Cookie(store, gorillastore.CookieConfig{}), core.Config{})
 	fmt.Println(err)
 	// Output: <nil>
 }

@@ -4,7 +4,7 @@ import (
 	"testing"
 
 	"github.com/satchel-go/satchel/core/goredisstore"
-	"github.com/satchel-go/satchel/internal/redistest"
+	"github.com/satchel-go/satchel/internal/testing/redistest"
 )
 
 // TestK1CompatibleComparesWithoutSHA1 runs the scripts as they are run where

@@ -9,12 +9,12 @@ import (
 	"github.com/satchel-go/satchel/core"
 )
 
-// isGorillas reports whether f is what gorilla's Flashes would return.
+// isGorillas reports whether gorilla's Flashes would return f.
 func isGorillas(f core.StoredFlash) bool { return !f.Typed && f.Kind == "" }
 
-// splitFlashes returns the texts of those flashes that gorilla knows too, as
-// its AddFlash keeps them, and all flashes for the header: of the former, a
-// checksum in place of the text holds number and expiry.
+// splitFlashes returns the texts of gorilla's flashes, as its AddFlash keeps them.
+// It also returns all flashes for the header, which keeps number and expiry; in
+// gorilla's flashes, a checksum replaces the text.
 func splitFlashes(r *core.Record) (texts []any, rest []core.StoredFlash) {
 	for f := range r.StoredFlashes() {
 		if isGorillas(f) {
@@ -27,8 +27,8 @@ func splitFlashes(r *core.Record) (texts []any, rest []core.StoredFlash) {
 	return texts, rest
 }
 
-// joinFlashes is the reverse. Gorilla may have read flashes, which are gone
-// then, and added others, which are the newest.
+// joinFlashes is the reverse of splitFlashes. Flashes that gorilla has read are
+// gone; flashes that it has added are the newest.
 func joinFlashes(head *core.Record, v any) []core.StoredFlash {
 	list, _ := v.([]any)
 	texts := make([]string, len(list))
@@ -53,9 +53,9 @@ func joinFlashes(head *core.Record, v any) []core.StoredFlash {
 	return joined
 }
 
-// likeTexts returns texts with what gorilla had in the place of each, if that
-// was no text: its programs expect their own types back.
-func likeTexts(texts []any, before any) []any {
+// restoreTypes replaces texts that gorilla held as other types with its original
+// values: gorilla's programs expect their own types back.
+func restoreTypes(texts []any, before any) []any {
 	list, _ := before.([]any)
 	rest := slices.Clone(list)
 	for i, text := range texts {
@@ -76,8 +76,8 @@ func indexOf(texts []string, sum []byte) int {
 	return -1
 }
 
-// checksum recognises a text, nothing more: both are inside the same
-// authenticated token.
+// checksum identifies a text. It needs no more strength, because the same token
+// authenticates both.
 func checksum(text string) []byte {
 	return binary.BigEndian.AppendUint32(nil, crc32.ChecksumIEEE([]byte(text)))
 }

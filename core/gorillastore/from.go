@@ -4,54 +4,48 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"maps"
 
 	"github.com/gorilla/sessions"
 
 	"github.com/satchel-go/satchel/core"
 )
 
-// FromConfig is what [FromWith] may have to know about a store. The zero value
-// suits the stores that are in use.
+// FromConfig tells [From] about a store. The zero value suits the common stores.
 type FromConfig struct {
-	// Token reports whether a cookie's value can be one of the store's: it is
-	// asked nothing else. By default these are up to 4,096 letters, digits and
-	// characters of "-_=.+:", and none of them begins with ".".
+	// Token reports whether the store can have made a cookie's value; the store is
+	// asked for no other. The default accepts up to 4,096 letters, digits and
+	// characters of "-_=.+:", not starting with ".".
 	Token func(token string) bool
 
-	// Absent reports whether an error of the store's New means that there is
-	// no such session. Missing files (fs.ErrNotExist), missing rows
-	// (sql.ErrNoRows) and what securecookie does not accept are known; every
-	// other error means that the store is unavailable.
+	// Absent reports whether an error of the store's New means that there is no
+	// such session. From already knows missing files (fs.ErrNotExist), missing rows
+	// (sql.ErrNoRows) and values that securecookie refuses. Any other error means
+	// that the store is unavailable.
 	Absent func(err error) bool
 
-	// Text says that the store keeps values as JSON or the like instead of as
-	// gob, so that what it returns is text, truth values and float64.
+	// Text means that the store keeps values as JSON or similar instead of gob, so
+	// that it returns only strings, bools and float64.
 	Text bool
 }
 
-// From returns a backend that keeps sessions in store, whichever it is, as
-// gorilla/sessions would: programs that use the store directly read and change
-// Satchel's sessions, and Satchel theirs. A CookieStore is given to
-// [CookieStore].
+// From returns a backend that keeps sessions in store as gorilla/sessions would.
+// Programs that use the store directly read and change Satchel's sessions, and
+// Satchel reads and changes theirs. From passes a CookieStore to [Cookie].
 //
-// What the store promises less than package core is in [FromLimits]; what
-// holds within one process only is in the package's documentation. Processes
-// that share sessions through Redis have [RedisCompatible].
-func From(store sessions.Store) core.Backend { return FromWith(store, FromConfig{}) }
-
-// FromWith is [From] for stores that are out of the ordinary.
-func FromWith(store sessions.Store, c FromConfig) core.Backend {
+// The package documentation lists the promises that the store cannot keep, and those
+// that hold only within one process. For processes that share sessions through
+// Redis, use [RedisCompatible].
+func From(store sessions.Store, c FromConfig) core.Backend {
 	if cookies := storeIn[*sessions.CookieStore](store); cookies != nil {
-		return CookieStore(cookies)
+		return Cookie(cookies, CookieConfig{})
 	}
 	b := &fromBackend{
-		mapping: mapping{core.CBOR(), c.Text}, arrivals: newArrivals(),
-		store: store, config: c, asking: make(chan struct{}, patience),
+		mapping: mapping{core.CBOR(), c.Text}, adopter: newAdopter(),
+		store: store, config: c, calls: make(chan struct{}, maxCalls),
 		sessions: newSessionLocks(), late: newLateTokens(),
 	}
 	if files := storeIn[*sessions.FilesystemStore](store); files != nil {
-		b.store, b.maxAge, b.err = patientFiles(files)
+		b.store, b.maxAge, b.err = withoutMaxAge(files)
 	}
 	if b.config.Token == nil {
 		b.config.Token = isPlain
@@ -59,39 +53,33 @@ func FromWith(store sessions.Store, c FromConfig) core.Backend {
 	return b
 }
 
-// FromLimits returns the promises that sessions in a gorilla store cannot
-// keep even within one process, as [Limits] does.
-func FromLimits() map[string]string { return maps.Clone(fromLimits) }
-
-var fromLimits = map[string]string{
-	"I2":   "a gorilla store finds sessions by their cookies alone: they cannot be listed, counted or ended one by one",
-	"SEC7": "a gorilla store has the tokens themselves: who reads it can take sessions over, unless the store signs its cookies",
-}
-
-// fromBackend is a core.Backend on a gorilla store. It knows sessions by what
-// the store calls its own ID.
+// fromBackend is a core.Backend on a gorilla store. It identifies sessions by the
+// store's own IDs.
 type fromBackend struct {
 	mapping
-	arrivals
+	adopter
 
 	store  sessions.Store
 	config FromConfig
 	err    error // why the store cannot be used
 
-	asking   chan struct{} // has an element for each question that is not answered yet
+	calls    chan struct{} // holds an element for each unanswered call
 	sessions *sessionLocks
 	late     *lateTokens
 }
 
-var _ core.ConfigurableBackend = (*fromBackend)(nil)
+var _ core.Configurable[core.Backend] = (*fromBackend)(nil)
 
-// Format implements [fmt.Formatter]: whatever the verb, nothing of the store is printed.
+// Format implements [fmt.Formatter]: no verb prints anything of the store.
 func (b *fromBackend) Format(f fmt.State, _ rune) { _, _ = f.Write([]byte("gorillastore.From")) }
 
-// WithConfig implements [core.ConfigurableBackend].
+// WithConfig implements [core.Configurable].
 func (b *fromBackend) WithConfig(c core.Config) (core.Backend, error) {
 	if b.err == nil && isNil(b.store) {
 		return nil, errors.New("gorillastore: From(nil): give it a store")
+	}
+	if err := cookiesOnly("From", c); err != nil {
+		return nil, err
 	}
 	clone := *b
 	clone.codec = c.Codec
@@ -99,50 +87,68 @@ func (b *fromBackend) WithConfig(c core.Config) (core.Backend, error) {
 	return &clone, b.err
 }
 
+// cookiesOnly returns an error for sessions that travel in a header: gorilla's stores
+// read and write cookies.
+func cookiesOnly(what string, c core.Config) error {
+	if c.Carrier == (core.Carrier{}) {
+		return nil
+	}
+	return fmt.Errorf("gorillastore: %s keeps sessions in gorilla's way, which is a cookie, and Config.Carrier is %s: use core.ServerSide with another store: %w", what, c.Carrier, core.ErrUnsupported)
+}
+
 // Traits implements [core.Backend].
 func (b *fromBackend) Traits() core.Traits { return core.Traits{} }
 
-// fromHandle notes which state of a session was loaded, and by which token.
+// fromHandle records the loaded state of a session and its token.
 type fromHandle struct {
 	name    string
 	token   string
 	id      string // the store's
 	state   fingerprint
-	refresh bool // the token is about to become too old for the store
+	refresh bool // the token will soon be too old for the store
 }
 
-// Format implements [fmt.Formatter]: whatever the verb, no token is printed.
+// Format implements [fmt.Formatter]: no verb prints the token.
 func (*fromHandle) Format(f fmt.State, _ rune) { _, _ = f.Write([]byte("gorillastore.handle")) }
 
 // Load implements [core.Backend].
-func (b *fromBackend) Load(ctx context.Context, scope core.Scope, token string) (core.Loaded, error) {
-	e, err := b.read(ctx, scope, token)
-	if errors.Is(err, core.ErrNotFound) && b.late.successor(e.id, b.now()) != "" {
-		return core.Loaded{Superseded: true}, nil
+func (b *fromBackend) Load(ctx context.Context, scope core.Scope, presented core.Tokens) (core.LoadResult, error) {
+	e, err := b.read(ctx, scope, presented.Session)
+	if errors.Is(err, core.ErrNotFound) {
+		if next := b.late.successor(e.id, lateFor, b.now()); next != "" {
+			return b.superseded(ctx, scope, next)
+		}
 	}
 	if err != nil {
-		return core.Loaded{}, err
+		return core.LoadResult{}, err
 	}
 	return e.loaded(scope), nil
 }
 
-// loaded returns e for the core.
-func (e *entry) loaded(scope core.Scope) core.Loaded {
-	h := &fromHandle{name: scope.Name, token: e.token, id: e.id, state: e.state, refresh: agesIn(e.token, e.session)}
-	return core.Loaded{Record: *e.record, Handle: h, Refresh: e.adopted || h.refresh}
+// superseded returns what a late request may have of the session that token has the
+// right to by now: enough to end it, unless that token was replaced in its turn.
+func (b *fromBackend) superseded(ctx context.Context, scope core.Scope, token string) (core.LoadResult, error) {
+	e, err := b.read(ctx, scope, token)
+	if err != nil {
+		return late(nil, nil, err)
+	}
+	l := e.loaded(scope)
+	return late(&l.Record, l.Handle, nil)
+}
+
+// loaded turns e into the core's result.
+func (e *entry) loaded(scope core.Scope) core.LoadResult {
+	h := &fromHandle{name: scope.Name, token: e.token, id: e.id, state: e.state, refresh: isAging(e.token, e.session)}
+	return core.LoadResult{Record: *e.record, Handle: h, Refresh: e.adopted || h.refresh}
 }
 
 // Reload implements [core.Backend].
-func (b *fromBackend) Reload(ctx context.Context, scope core.Scope, handle core.Handle) (core.Loaded, error) {
-	e, err := b.read(ctx, scope, handle.(*fromHandle).token)
-	if err != nil {
-		return core.Loaded{}, err
-	}
-	return e.loaded(scope), nil
+func (b *fromBackend) Reload(ctx context.Context, scope core.Scope, handle core.Handle) (core.LoadResult, error) {
+	return b.Load(ctx, scope, core.Tokens{Session: handle.(*fromHandle).token})
 }
 
-// Save implements [core.Backend]. Nothing else in this process changes the
-// session between the look at it and the store's Save.
+// Save implements [core.Backend]. It holds the session's turn from reading it to the
+// store's Save, so no other request of this process changes it in between.
 func (b *fromBackend) Save(ctx context.Context, scope core.Scope, r *core.Record, base core.Handle, renew bool) (core.Handle, string, error) {
 	if base == nil {
 		return b.create(ctx, scope, r, nil)
@@ -165,9 +171,9 @@ func (b *fromBackend) Save(ctx context.Context, scope core.Scope, r *core.Record
 	return b.overwrite(ctx, scope, e, r, h)
 }
 
-// create stores r as a session of its own, under an ID of the store's choice.
+// create stores r as a new session, under an ID that the store chooses.
 func (b *fromBackend) create(ctx context.Context, scope core.Scope, r *core.Record, others map[any]any) (*fromHandle, string, error) {
-	e, err := b.fresh(ctx, scope)
+	e, err := b.newEntry(ctx, scope)
 	if err != nil {
 		return nil, "", err
 	}
@@ -179,7 +185,7 @@ func (b *fromBackend) create(ctx context.Context, scope core.Scope, r *core.Reco
 	return &fromHandle{name: scope.Name, token: e.token, id: e.id, state: state}, e.token, nil
 }
 
-// overwrite stores r in place of what e was when it was read for base.
+// overwrite replaces the content of e with r. base is the handle of e.
 func (b *fromBackend) overwrite(ctx context.Context, scope core.Scope, e *entry, r *core.Record, base *fromHandle) (core.Handle, string, error) {
 	state, err := b.write(ctx, scope, e, r)
 	if err != nil {
@@ -188,15 +194,14 @@ func (b *fromBackend) overwrite(ctx context.Context, scope core.Scope, e *entry,
 	h := *base
 	h.state = state
 	if !base.refresh {
-		return &h, "", nil // clients keep the token that they have
+		return &h, "", nil // the client keeps its token
 	}
 	h.token, h.refresh = e.token, false
 	return &h, e.token, nil
 }
 
-// renew stores r under a new ID of the store's, and then ends the old one. If
-// the process dies in between, nobody has the new token, and the old session
-// is what it was before.
+// renew stores r under a new ID, then ends the old session. If the process dies in
+// between, no client has the new token, and the old session is unchanged.
 func (b *fromBackend) renew(ctx context.Context, scope core.Scope, old *entry, r *core.Record) (core.Handle, string, error) {
 	h, token, err := b.create(ctx, scope, r, old.others)
 	if err != nil {
@@ -204,7 +209,7 @@ func (b *fromBackend) renew(ctx context.Context, scope core.Scope, old *entry, r
 	}
 	if err := b.remove(ctx, scope.Name, old); err != nil {
 		if e, err := b.fetch(ctx, scope.Name, token); err == nil {
-			_ = b.remove(ctx, scope.Name, e) // nobody has its token
+			_ = b.remove(ctx, scope.Name, e) // no client has its token
 		}
 		return nil, "", err
 	}
@@ -213,25 +218,26 @@ func (b *fromBackend) renew(ctx context.Context, scope core.Scope, old *entry, r
 }
 
 // Touch implements [core.Backend].
-func (b *fromBackend) Touch(ctx context.Context, scope core.Scope, r *core.Record, base core.Handle) (core.Handle, string, error) {
+func (b *fromBackend) Touch(ctx context.Context, scope core.Scope, r *core.Record, base core.Handle) (core.Handle, core.Tokens, error) {
 	h := base.(*fromHandle)
 	ctx, turn, err := b.turn(ctx, h.id)
 	if err != nil {
-		return nil, "", fail("touch", err)
+		return nil, core.Tokens{}, fail("touch", err)
 	}
 	defer turn.end()
 	e, err := b.read(ctx, scope, h.token)
 	if err != nil {
-		return nil, "", err
+		return nil, core.Tokens{}, err
 	}
 	if e.state != h.state {
-		return h, "", nil
+		return h, core.Tokens{}, nil
 	}
-	return b.overwrite(ctx, scope, e, r, h)
+	next, token, err := b.overwrite(ctx, scope, e, r, h)
+	return next, core.Tokens{Session: token}, err
 }
 
-// Delete implements [core.Backend]. It follows a session that another request
-// of this process has renewed.
+// Delete implements [core.Backend]. If another request of this process has renewed
+// the session, Delete ends the renewed one.
 func (b *fromBackend) Delete(ctx context.Context, handle core.Handle) error {
 	h := handle.(*fromHandle)
 	id, token := h.id, h.token
@@ -242,30 +248,30 @@ func (b *fromBackend) Delete(ctx context.Context, handle core.Handle) error {
 		}
 		e, err := b.fetch(ctx, h.name, next)
 		if e == nil {
-			return absentIsFine(err)
+			return ignoreAbsent(err)
 		}
 		id, token = e.id, next
 	}
 }
 
-// deleteOne deletes a session, or returns the token that has taken its place.
+// deleteOne deletes a session, or returns the token that replaced it.
 func (b *fromBackend) deleteOne(ctx context.Context, name, id, token string) (next string, err error) {
 	ctx, turn, err := b.turn(ctx, id)
 	if err != nil {
 		return "", fail("delete", err)
 	}
 	defer turn.end()
-	if next := b.late.successor(id, b.now()); next != "" {
+	if next := b.late.successor(id, followedFor, b.now()); next != "" {
 		return next, nil
 	}
 	e, err := b.fetch(ctx, name, token)
 	if err != nil && !errors.Is(err, core.ErrCorrupt) {
-		return "", absentIsFine(err)
+		return "", ignoreAbsent(err)
 	}
 	return "", b.remove(ctx, name, e)
 }
 
-func absentIsFine(err error) error {
+func ignoreAbsent(err error) error {
 	if errors.Is(err, core.ErrNotFound) {
 		return nil
 	}

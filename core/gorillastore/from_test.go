@@ -85,7 +85,7 @@ func TestL3FromTellsAbsentFromUnavailable(t *testing.T) {
 		{"a type that is not registered", errors.New(`gob: name not registered for interface: "main.T"`), "rejected corrupt"},
 	} {
 		store := newMemory(t)
-		s := began(t, FromWith(store, FromConfig{Absent: func(err error) bool { return errors.Is(err, errOwn) }}))
+		s := began(t, From(store, FromConfig{Absent: func(err error) bool { return errors.Is(err, errOwn) }}))
 		s.events = nil
 		store.fail = func(op, id string) error {
 			if op == "new" && id != "" {
@@ -116,7 +116,7 @@ var errOwn = errors.New("the store's own way to say no")
 func TestL3FromWhenTheStoreFailsToSave(t *testing.T) {
 	for _, op := range []string{"save", "delete"} {
 		store := newMemory(t)
-		s := began(t, From(store))
+		s := began(t, From(store, FromConfig{}))
 		before := maps.Clone(s.cookies)
 		store.fail = func(did, id string) error {
 			if did == op && (op == "save" || id == "memory-00000001") {
@@ -161,7 +161,7 @@ func TestL3FromWhenTheStoreFailsToSave(t *testing.T) {
 // A store that does not delete would leave a user logged in who reads "signed out".
 func TestK2FromNoticesAStoreThatDoesNotDelete(t *testing.T) {
 	store := newMemory(t)
-	s := began(t, From(keeping{store}))
+	s := began(t, From(keeping{store}, FromConfig{}))
 	if w := s.do(func(x *core.Session) { x.Logout() }); w.Code != 503 {
 		t.Errorf("status %d", w.Code)
 	}
@@ -180,7 +180,7 @@ func (k keeping) Save(r *http.Request, w http.ResponseWriter, s *sessions.Sessio
 
 func TestSEC6FromAsksTheStoreForNothingOdd(t *testing.T) {
 	store := newMemory(t)
-	s := newSite(t, From(store), nil)
+	s := newSite(t, From(store, FromConfig{}), nil)
 	for _, token := range []string{
 		"../../etc/passwd", "..", ".hidden", "a/b", `a\b`, "a b", `"quoted"`, "a,b", "{}", "%2e%2e", "ü", "a\x00b", strings.Repeat("A", 4097), "a*", "a'b", "a(b)",
 	} {
@@ -194,9 +194,9 @@ func TestSEC6FromAsksTheStoreForNothingOdd(t *testing.T) {
 	if len(store.asked) != 0 {
 		t.Errorf("the store was asked for %q", store.asked)
 	}
-	b := FromWith(store, FromConfig{Token: func(token string) bool { return strings.Contains(token, "a/b") }})
+	b := From(store, FromConfig{Token: func(token string) bool { return strings.Contains(token, "a/b") }})
 	for _, token := range []string{"a/b", `"a/b"`} { // of the quoted one, the store would see what is inside
-		if _, err := b.Load(t.Context(), scope, token); !errors.Is(err, core.ErrNotFound) {
+		if _, err := b.Load(t.Context(), scope, core.Tokens{Session: token}); !errors.Is(err, core.ErrNotFound) {
 			t.Errorf("%q: %v", token, err)
 		}
 	}
@@ -209,7 +209,7 @@ func TestSEC6FromAsksTheStoreForNothingOdd(t *testing.T) {
 func TestSEC6FromTakesNoPathFromACookie(t *testing.T) {
 	dir := t.TempDir()
 	outside := filepath.Join(dir, "session_outside")
-	s := began(t, From(newFiles(t, filepath.Join(dir, "in"))))
+	s := began(t, From(newFiles(t, filepath.Join(dir, "in")), FromConfig{}))
 	if s.m != nil && len(s.cookies) != 0 {
 		t.Fatal("a store without its directory has saved")
 	}
@@ -240,7 +240,7 @@ func TestSEC6FromTakesNoPathFromACookie(t *testing.T) {
 }
 
 func TestSEC34FromOneSpellingPerToken(t *testing.T) {
-	s := began(t, From(newFiles(t, t.TempDir())))
+	s := began(t, From(newFiles(t, t.TempDir()), FromConfig{}))
 	token := s.cookies["session"]
 	const alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
 	end := strings.TrimRight(token, "=")
@@ -255,11 +255,11 @@ func TestSEC34FromOneSpellingPerToken(t *testing.T) {
 	s.has("v")
 }
 
-func TestFromOptionsOfTheStoreDoNotLeak(t *testing.T) {
+func TestC7I1FromOptionsOfTheStoreDoNotLeak(t *testing.T) {
 	store := newMemory(t)
 	shared := *store.options
 	store.options.Domain, store.options.SameSite = "example.org", http.SameSiteNoneMode
-	s := began(t, From(store))
+	s := began(t, From(store, FromConfig{}))
 	if len(s.last) != 1 {
 		t.Fatalf("cookies: %v", s.last)
 	}
@@ -273,7 +273,7 @@ func TestFromOptionsOfTheStoreDoNotLeak(t *testing.T) {
 	for _, o := range store.saved {
 		ages = append(ages, o.MaxAge)
 	}
-	want := []int{1800, 14 * 24 * 3600, -1, 2, -1}
+	want := []int{1860, 14*24*3600 + 60, -1, 62, -1}
 	if !slices.Equal(ages, want) {
 		t.Errorf("the store was told to keep sessions for %v seconds, want %v", ages, want)
 	}
@@ -282,12 +282,12 @@ func TestFromOptionsOfTheStoreDoNotLeak(t *testing.T) {
 	}
 }
 
-func TestFromFollowsTheIdleTimeout(t *testing.T) {
+func TestT1T2FromFollowsTheIdleTimeout(t *testing.T) {
 	store := newMemory(t)
-	s := began(t, From(store))
+	s := began(t, From(store, FromConfig{}))
 	s.now = s.now.Add(20 * time.Minute)
 	s.has("v") // a touch
-	if n := len(store.saved); n != 2 || store.saved[1].MaxAge != 1800 {
+	if n := len(store.saved); n != 2 || store.saved[1].MaxAge != 1860 {
 		t.Errorf("saves: %+v", store.saved)
 	}
 	s.has("v")
@@ -387,12 +387,12 @@ func TestLateTokensAreBounded(t *testing.T) {
 	for i := range maxLate + 100 {
 		l.add(fmt.Sprint(i), "next", now)
 	}
-	if len(l.next) != maxLate || l.successor("0", now) != "" || l.successor(fmt.Sprint(maxLate), now) != "next" {
+	if len(l.next) != maxLate || l.successor("0", lateFor, now) != "" || l.successor(fmt.Sprint(maxLate), lateFor, now) != "next" {
 		t.Errorf("%d are remembered", len(l.next))
 	}
-	l.add("new", "next", now.Add(lateFor))
+	l.add("new", "next", now.Add(followedFor))
 	if len(l.next) != 1 {
-		t.Errorf("%d are remembered after %v", len(l.next), lateFor)
+		t.Errorf("%d are remembered after %v", len(l.next), followedFor)
 	}
 }
 
@@ -438,7 +438,7 @@ func TestL3FromWaitsNoLongerThanTheConfigSays(t *testing.T) {
 			<-release
 		}
 	}}
-	s := newSite(t, From(slow), func(c *core.Config) { c.LoadTimeout, c.CommitTimeout = 50*time.Millisecond, 50*time.Millisecond })
+	s := newSite(t, From(slow, FromConfig{}), func(c *core.Config) { c.LoadTimeout, c.CommitTimeout = 50*time.Millisecond, 50*time.Millisecond })
 	s.do(func(x *core.Session) { x.Set("k", "v") })
 	hang.Store("new")
 	if w := s.do(func(*core.Session) { t.Error("the handler runs") }); w.Code != 503 {
@@ -488,7 +488,7 @@ func (h hanging) Save(r *http.Request, w http.ResponseWriter, s *sessions.Sessio
 
 func TestL3FromStoreThatPanics(t *testing.T) {
 	store := newMemory(t)
-	s := began(t, From(store))
+	s := began(t, From(store, FromConfig{}))
 	store.fail = func(string, string) error { panic("nil map") }
 	if w := s.do(func(*core.Session) {}); w.Code != 503 || !strings.Contains(s.said(), "panicked: nil map") {
 		t.Errorf("status %d, %s", w.Code, s.said())
@@ -504,10 +504,10 @@ func TestL3FromAsksABoundedNumberOfTimes(t *testing.T) {
 		asked.Add(1)
 		<-release
 	}}
-	s := newSite(t, From(store), func(c *core.Config) { c.LoadTimeout = 300 * time.Millisecond })
+	s := newSite(t, From(store, FromConfig{}), func(c *core.Config) { c.LoadTimeout = 300 * time.Millisecond })
 	site := httpadapter.Middleware(s.m)(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { t.Error("the handler runs") }))
 	var wg sync.WaitGroup
-	for i := range patience + 100 {
+	for i := range maxCalls + 100 {
 		wg.Go(func() {
 			r := httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/", nil)
 			r.Header.Set("Cookie", fmt.Sprint("session=token", i))
@@ -519,12 +519,20 @@ func TestL3FromAsksABoundedNumberOfTimes(t *testing.T) {
 		})
 	}
 	wg.Wait()
-	if n := asked.Load(); n == 0 || n > patience {
-		t.Errorf("the store was asked %d times, want at most %d", n, patience)
+	if n := asked.Load(); n == 0 || n > maxCalls {
+		t.Errorf("the store was asked %d times, want at most %d", n, maxCalls)
 	}
 	close(release)
 	s.cookies["session"] = "token"
 	if w := s.do(func(*core.Session) {}); w.Code != 200 {
 		t.Errorf("afterwards: status %d", w.Code)
+	}
+}
+
+// A header is no cookie: gorilla's stores could neither read nor write it.
+func TestFromRefusesHeaders(t *testing.T) {
+	_, err := core.New(From(sessions.NewFilesystemStore(t.TempDir(), []byte("k")), FromConfig{}), core.Config{Carrier: core.Bearer})
+	if !errors.Is(err, core.ErrUnsupported) || !strings.Contains(err.Error(), "Config.Carrier is Authorization") {
+		t.Errorf("New says %v", err)
 	}
 }

@@ -3,14 +3,11 @@ package gorillastore
 import (
 	"errors"
 	"maps"
-	"net/http"
 	"testing"
 	"time"
 
-	"github.com/gorilla/sessions"
-
 	"github.com/satchel-go/satchel/core"
-	"github.com/satchel-go/satchel/internal/redistest"
+	"github.com/satchel-go/satchel/internal/testing/redistest"
 )
 
 // What has ended between a conflict and the second attempt has ended.
@@ -21,7 +18,7 @@ func TestK2ReloadOfWhatHasEnded(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		l, err := backend.Load(t.Context(), scope, token)
+		l, err := backend.Load(t.Context(), scope, core.Tokens{Session: token})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -43,7 +40,7 @@ func TestK2FromLogoutWaitsForARenewal(t *testing.T) {
 		if op == "save" {
 			hold()
 		}
-	}}).(*fromBackend)
+	}}, FromConfig{}).(*fromBackend)
 	s := began(t, b)
 	slow := &site{t: t, m: s.m, cookies: maps.Clone(s.cookies)}
 	hold = func() {
@@ -118,13 +115,13 @@ func TestK1K2SeveralCommitsUnderAnotherName(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, err := backend.Load(t.Context(), other, token); !errors.Is(err, core.ErrNotFound) {
+		if _, err := backend.Load(t.Context(), other, core.Tokens{Session: token}); !errors.Is(err, core.ErrNotFound) {
 			t.Errorf("%s: after its end: %v", p.name, err)
 		}
 	}
 }
 
-// Redis must keep a session as long as the core does.
+// Redis must keep a session as long as the core does, and for requests that end late.
 func TestT3CompatibleKeepsWhoAskedToBeRemembered(t *testing.T) {
 	server := redistest.Shared(t)
 	backend, _, prefix := compatibleOn(t, server)
@@ -136,8 +133,8 @@ func TestT3CompatibleKeepsWhoAskedToBeRemembered(t *testing.T) {
 	} {
 		s.do(handle)
 		left, _ := server.MustDo("PTTL", prefix+s.cookies["session"]).(int64)
-		if got := time.Duration(left) * time.Millisecond; got > want || got < want-10*time.Second {
-			t.Errorf("Redis keeps it for %v, want %v", got, want)
+		if got := time.Duration(left) * time.Millisecond; got > want+time.Minute || got < want+50*time.Second {
+			t.Errorf("Redis keeps it for %v, want %v and a minute", got, want)
 		}
 	}
 }
@@ -154,25 +151,5 @@ func TestI2NotBeforeEndsGorillasCookies(t *testing.T) {
 			s.cookies["session"] = aged(t, key, s.cookies["session"], age)
 			s.has(want)
 		}
-	}
-}
-
-// Two Managers have two sessions, also for a library that asks for one name.
-func TestSEC8StoresOfTwoManagersInOneRequest(t *testing.T) {
-	a := newVisitor(t, backends()["memory"](), false, func(c *core.Config) { c.Cookie.Name = "a" })
-	b := newVisitor(t, backends()["memory"](), false, func(c *core.Config) { c.Cookie.Name = "b" })
-	w := a.serve(func(w http.ResponseWriter, r *http.Request) {
-		for name, v := range map[string]*visitor{"a": a, "b": b} {
-			s := v.get(r, "app")
-			s.Values["k"] = name
-			if err := s.Save(r, w); err != nil {
-				t.Error(err)
-			}
-		}
-	})
-	b.keep(w)
-	for name, v := range map[string]*visitor{"a": a, "b": b} {
-		delete(v.cookies, map[string]string{"a": "b", "b": "a"}[name])
-		v.look("app", func(s *sessions.Session) { want(t, s, "k", name) })
 	}
 }

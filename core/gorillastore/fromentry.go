@@ -16,26 +16,25 @@ import (
 	"github.com/satchel-go/satchel/core"
 )
 
-// entry is a session as the store had it.
+// entry is a session as the store returned it.
 type entry struct {
-	request *http.Request // that the store was asked with, for it may remember it
+	request *http.Request // of the load; the store may remember it
 	session *sessions.Session
 	token   string
 	id      string // the store's own, or the token if the store has none
 	record  *core.Record
-	others  map[any]any // what a Record has no place for
-	adopted bool        // gorilla wrote it by itself
+	others  map[any]any // values that a Record cannot hold
+	adopted bool        // gorilla created it
 	state   fingerprint
 }
 
-// fetch asks the store for the session of a token. An entry that comes with an
-// error has what is known all the same.
+// fetch asks the store for the session of a token. Along with an error, it returns
+// an entry with what is known of the session.
 func (b *fromBackend) fetch(ctx context.Context, name, token string) (*entry, error) {
-	absent := fmt.Errorf("gorillastore: load: %w", core.ErrNotFound)
 	e := &entry{request: newRequest(ctx, name, token), token: token, id: token}
-	// What the store would see must be the token, to the letter.
+	// The store must see exactly the token.
 	if c, err := e.request.Cookie(name); err != nil || c.Value != token || !b.config.Token(token) || !isSpelledAsWritten(token) {
-		return e, absent
+		return e, errAbsent
 	}
 	session, err := b.load(ctx, e.request, name)
 	if session != nil {
@@ -46,35 +45,35 @@ func (b *fromBackend) fetch(ctx context.Context, name, token string) (*entry, er
 	}
 	switch {
 	case err != nil:
-		return e, b.explain(err, e)
+		return e, b.classify(err, e)
 	case session == nil:
 		return e, fail("load", errNoSession)
 	case session.IsNew:
-		return e, absent
+		return e, errAbsent
 	}
 	return e, nil
 }
 
-// read returns the session of a token with its record.
+// read fetches the session of a token and its record.
 func (b *fromBackend) read(ctx context.Context, scope core.Scope, token string) (*entry, error) {
 	e, err := b.fetch(ctx, scope.Name, token)
 	if err != nil {
 		return e, err
 	}
 	values := e.session.Values
-	head, adopted, err := b.head(scope, values, arrival{id: e.id, token: token})
+	head, adopted, err := b.head(scope, values, origin{id: e.id, token: token})
 	if err != nil {
 		return e, err
 	}
 	e.adopted = adopted
-	e.record, e.others = b.fromGorilla(head, values), b.homeless(values)
+	e.record, e.others = b.fromGorilla(head, values), b.unmapped(values)
 	e.state = b.fingerprintOf(values, e.record)
 	return e, nil
 }
 
-// fresh returns an empty session that has no ID yet, or one that the store has
-// just drawn: it was asked without a cookie.
-func (b *fromBackend) fresh(ctx context.Context, scope core.Scope) (*entry, error) {
+// newEntry returns an empty session: it asks the store without a cookie. The session
+// has no ID yet, or one that the store has just generated.
+func (b *fromBackend) newEntry(ctx context.Context, scope core.Scope) (*entry, error) {
 	request := newRequest(ctx, scope.Name, "")
 	session, err := b.load(ctx, request, scope.Name)
 	if err == nil && session == nil {
@@ -86,17 +85,17 @@ func (b *fromBackend) fresh(ctx context.Context, scope core.Scope) (*entry, erro
 	return &entry{request: request, session: session}, nil
 }
 
-// write makes the store save r as the session e, which gets the token that
-// the store has made for it.
+// write makes the store save r as the session e. It sets the token and ID that the
+// store returns in e.
 func (b *fromBackend) write(ctx context.Context, scope core.Scope, e *entry, r *core.Record) (fingerprint, error) {
-	values, err := b.toGorilla(named(scope), r)
+	values, err := b.toGorilla(withName(scope), r)
 	if err != nil {
 		return fingerprint{}, err
 	}
 	state := b.fingerprintOf(values, r)
 	maps.Copy(values, e.others)
-	e.session.Values = values // a new map: the store may hand out the old one to others
-	left := max(r.Expires.Sub(b.now()), time.Second)
+	e.session.Values = values // a new map: the store may share the old one
+	left := max(r.KeepUntil().Sub(b.now()), time.Second)
 	token, err := b.save(ctx, e, scope.Name, int((left+time.Second-1)/time.Second))
 	switch {
 	case errors.Is(err, errTooLong):
@@ -106,15 +105,15 @@ func (b *fromBackend) write(ctx context.Context, scope core.Scope, e *entry, r *
 	case token == "":
 		return fingerprint{}, fail("save", errors.New("the store has set no cookie"))
 	case e.session.ID == "":
-		return fingerprint{}, fail("save", errors.New("the store has given the session no ID, so it seems to keep sessions in their cookies: use gorillastore.CookieStore"))
+		return fingerprint{}, fail("save", errors.New("the store has given the session no ID and seems to keep sessions in their cookies: use gorillastore.Cookie"))
 	case !b.config.Token(token) || !isSpelledAsWritten(token):
-		return fingerprint{}, fail("save", errors.New("the store has made a cookie value of unexpected characters: say in FromConfig.Token what its values look like"))
+		return fingerprint{}, fail("save", errors.New("the store has set a cookie value that Token refuses: set FromConfig.Token to a function that accepts the store's values"))
 	}
 	e.token, e.id = token, e.session.ID
 	return state, nil
 }
 
-// remove ends e in the store, and looks whether it has.
+// remove ends e in the store and verifies that it is gone.
 func (b *fromBackend) remove(ctx context.Context, name string, e *entry) error {
 	if e.session == nil {
 		return fail("delete", errNoSession)
@@ -124,15 +123,15 @@ func (b *fromBackend) remove(ctx context.Context, name string, e *entry) error {
 	}
 	switch _, err := b.fetch(ctx, name, e.token); {
 	case err == nil, errors.Is(err, core.ErrCorrupt):
-		return fail("delete", errors.New("the store has kept a session that it was told to delete"))
+		return fail("delete", errors.New("the store kept a session that it was told to delete"))
 	default:
-		return absentIsFine(err)
+		return ignoreAbsent(err)
 	}
 }
 
-// homeless returns what a Record has no place for: keys that are not strings,
-// and values that the codec cannot encode. They stay what they are.
-func (m mapping) homeless(values map[any]any) map[any]any {
+// unmapped returns the values that a Record cannot hold: those whose keys are not
+// strings, and those that the codec cannot encode. Saves write them back unchanged.
+func (m mapping) unmapped(values map[any]any) map[any]any {
 	var others map[any]any
 	for k, v := range values {
 		key, ok := k.(string)
@@ -152,10 +151,10 @@ func (m mapping) homeless(values map[any]any) map[any]any {
 	return others
 }
 
-// fingerprint tells one state of a session from another, whoever wrote it.
+// fingerprint identifies one state of a session, whether Satchel or gorilla wrote it.
 type fingerprint [sha256.Size]byte
 
-// fingerprintOf sums up a gorilla session and the record that it is.
+// fingerprintOf hashes a gorilla session and its record.
 func (m mapping) fingerprintOf(values map[any]any, r *core.Record) (f fingerprint) {
 	sum := sha256.New()
 	add := func(b []byte) {
@@ -166,7 +165,7 @@ func (m mapping) fingerprintOf(values map[any]any, r *core.Record) (f fingerprin
 	flashes, _ := values[flashKey].([]any)
 	for _, flash := range flashes {
 		raw, ok := m.fromNative(flash)
-		if !ok { // fmt prints pointers as addresses, which no two loads have in common
+		if !ok { // fmt prints pointers as addresses, which differ from load to load
 			raw = fmt.Append(nil, flash)
 		}
 		add(raw)

@@ -1,19 +1,19 @@
 package gorillastore
 
 import (
+	"crypto/rand"
 	"fmt"
 	"maps"
 	"net/http"
 	"os"
 	"path/filepath"
-	"slices"
 	"testing"
 	"time"
 
 	"github.com/gorilla/sessions"
 
 	"github.com/satchel-go/satchel/core"
-	"github.com/satchel-go/satchel/internal/redistest"
+	"github.com/satchel-go/satchel/internal/testing/redistest"
 )
 
 // A save must not undo what gorilla's programs, or other requests, have changed
@@ -76,7 +76,9 @@ func TestK1FromTouchesAlone(t *testing.T) {
 		if op == "save" {
 			touching()
 		}
-	}}), func(c *core.Config) { c.CommitTimeout = 50 * time.Millisecond })
+	}}, FromConfig{}),
+
+		func(c *core.Config) { c.CommitTimeout = 50 * time.Millisecond })
 	s.do(func(x *core.Session) { x.Set("k", "v") })
 	s.now = s.now.Add(20 * time.Minute)
 	other := &site{t: t, m: s.m, cookies: maps.Clone(s.cookies)}
@@ -123,11 +125,16 @@ func TestK1SessionLocksHaveOneOwner(t *testing.T) {
 func TestK2LogoutByWhoBeganWhatWasRenewed(t *testing.T) {
 	for _, p := range pairings[:4] {
 		backend, _ := p.make(t)
+		now := time.Now()
+		backend, err := backend.(core.Configurable[core.Backend]).WithConfig(core.Config{Codec: core.CBOR(), Rand: rand.Reader, Now: func() time.Time { return now }})
+		if err != nil {
+			t.Fatal(err)
+		}
 		began, token, err := backend.Save(t.Context(), scope, testRecord(t), nil, false)
 		if err != nil {
 			t.Fatal(err)
 		}
-		again, err := backend.Load(t.Context(), scope, token)
+		again, err := backend.Load(t.Context(), scope, core.Tokens{Session: token})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -135,10 +142,11 @@ func TestK2LogoutByWhoBeganWhatWasRenewed(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
+		now = now.Add(lateFor) // a slow request
 		if err := backend.Delete(t.Context(), began); err != nil {
 			t.Fatal(err)
 		}
-		if _, err := backend.Load(t.Context(), scope, renewed); err == nil {
+		if _, err := backend.Load(t.Context(), scope, core.Tokens{Session: renewed}); err == nil {
 			t.Errorf("%s: the logout has left the renewed session alive", p.name)
 		}
 	}
@@ -148,7 +156,7 @@ func TestK2LogoutByWhoBeganWhatWasRenewed(t *testing.T) {
 func TestK2L3FromLogoutDuringAnOutage(t *testing.T) {
 	for after, what := range map[int]string{0: "before", 1: "behind"} {
 		store := newMemory(t)
-		s := began(t, From(store))
+		s := began(t, From(store, FromConfig{}))
 		w := s.do(func(x *core.Session) {
 			core.Get[string](x, "k")
 			asked := 0
@@ -173,7 +181,7 @@ func TestK2L3FromLogoutDuringAnOutage(t *testing.T) {
 // A session that cannot be read any more can be ended all the same.
 func TestK2LogoutOfWhatWasDamagedMeanwhile(t *testing.T) {
 	dir := t.TempDir()
-	s := began(t, From(newFiles(t, dir)))
+	s := began(t, From(newFiles(t, dir), FromConfig{}))
 	w := s.do(func(x *core.Session) {
 		core.Get[string](x, "k")
 		files, err := filepath.Glob(filepath.Join(dir, "session_*"))
@@ -216,7 +224,7 @@ func (s sharing) New(r *http.Request, name string) (*sessions.Session, error) {
 
 func TestL3FromFailedSaveChangesNothingInAStoreThatSharesItsMaps(t *testing.T) {
 	store := newMemory(t)
-	s := began(t, From(sharing{store}))
+	s := began(t, From(sharing{store}, FromConfig{}))
 	store.fail = func(op, _ string) error {
 		if op == "save" {
 			return errOwn
@@ -240,7 +248,7 @@ func (c chatty) Save(r *http.Request, w http.ResponseWriter, s *sessions.Session
 }
 
 func TestL1FromTakesTheTokenFromItsOwnCookie(t *testing.T) {
-	s := began(t, From(chatty{newMemory(t)}))
+	s := began(t, From(chatty{newMemory(t)}, FromConfig{}))
 	if s.cookies["session"] != "memory-00000001" {
 		t.Errorf("the token is %q", s.cookies["session"])
 	}
@@ -249,11 +257,11 @@ func TestL1FromTakesTheTokenFromItsOwnCookie(t *testing.T) {
 
 // Gorilla accepts a file's cookie for as long as MaxAge says: it must be
 // replaced before that is over.
-func TestFromReplacesCookiesBeforeGorillaRefusesThem(t *testing.T) {
+func TestT1FromReplacesCookiesBeforeGorillaRefusesThem(t *testing.T) {
 	for age, want := range map[time.Duration]int{20 * time.Minute: 0, 40 * time.Minute: 1} {
 		files := newFiles(t, t.TempDir())
 		files.MaxAge(3600)
-		s := began(t, From(files))
+		s := began(t, From(files, FromConfig{}))
 		s.cookies["session"] = aged(t, pair("files")[0], s.cookies["session"], age)
 		old := s.cookies["session"]
 		s.has("v")
@@ -268,7 +276,7 @@ func TestFromReplacesCookiesBeforeGorillaRefusesThem(t *testing.T) {
 // The application goes on to use the store that it has given away.
 func TestSEC14FromLeavesTheStoresOwnLimits(t *testing.T) {
 	files := newFiles(t, t.TempDir())
-	s := newSite(t, From(files), nil)
+	s := newSite(t, From(files, FromConfig{}), nil)
 	s.gorilla(files, func(g *sessions.Session) { g.Values["k"] = "v" })
 	s.has("v")
 	old := aged(t, pair("files")[0], s.cookies["session"], 31*day)
@@ -276,18 +284,5 @@ func TestSEC14FromLeavesTheStoresOwnLimits(t *testing.T) {
 	r.Header.Set("Cookie", "session="+old)
 	if g, err := files.New(r, "session"); err == nil || !g.IsNew {
 		t.Error("gorilla accepts a cookie of last month")
-	}
-}
-
-func TestFromLimitsAreSaid(t *testing.T) {
-	for what, limits := range map[string]map[string]string{"From": FromLimits(), "RedisCompatible": CompatibleLimits()} {
-		ids := slices.Sorted(maps.Keys(limits))
-		if !slices.Equal(ids, []string{"I2", "SEC7"}) || limits["I2"] == "" || limits["SEC7"] == "" {
-			t.Errorf("%s: %v", what, limits)
-		}
-		clear(limits)
-	}
-	if len(FromLimits()) == 0 || len(CompatibleLimits()) == 0 {
-		t.Error("whoever asks for the limits can change them")
 	}
 }

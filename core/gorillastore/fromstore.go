@@ -22,10 +22,15 @@ import (
 	"github.com/satchel-go/satchel/core"
 )
 
-var errNoSession = errors.New("the store has returned no session")
+var (
+	errNoSession = errors.New("the store returned no session")
 
-// newRequest returns a request as the store expects it: it has ctx and, unless
-// the token is empty, one cookie.
+	// errAbsent means that the token has no session.
+	errAbsent = fmt.Errorf("gorillastore: load: %w", core.ErrNotFound)
+)
+
+// newRequest returns a request for the store. It has ctx and, unless the token is
+// empty, one cookie.
 func newRequest(ctx context.Context, name, token string) *http.Request {
 	r := &http.Request{
 		Method: http.MethodGet, URL: &url.URL{Path: "/"}, Header: http.Header{},
@@ -37,12 +42,12 @@ func newRequest(ctx context.Context, name, token string) *http.Request {
 	return r.WithContext(ctx)
 }
 
-// capture is a response of which only the cookies matter.
-type capture struct{ header http.Header }
+// cookieCapture is a response that keeps only the header, for its cookies.
+type cookieCapture struct{ header http.Header }
 
-func (c capture) Header() http.Header         { return c.header }
-func (c capture) Write(b []byte) (int, error) { return len(b), nil }
-func (c capture) WriteHeader(int)             {}
+func (c cookieCapture) Header() http.Header         { return c.header }
+func (c cookieCapture) Write(b []byte) (int, error) { return len(b), nil }
+func (c cookieCapture) WriteHeader(int)             {}
 
 // load asks the store for the session of a request.
 func (b *fromBackend) load(ctx context.Context, request *http.Request, name string) (*sessions.Session, error) {
@@ -50,8 +55,8 @@ func (b *fromBackend) load(ctx context.Context, request *http.Request, name stri
 		session *sessions.Session
 		err     error
 	}
-	answer := make(chan loaded, 1) // stays there if nobody waits any more
-	if err := b.ask(ctx, func() error {
+	answer := make(chan loaded, 1) // buffered for an answer that comes too late
+	if err := b.call(ctx, func() error {
 		session, err := b.store.New(request, name)
 		answer <- loaded{session, err}
 		return nil
@@ -62,18 +67,18 @@ func (b *fromBackend) load(ctx context.Context, request *http.Request, name stri
 	return l.session, l.err
 }
 
-// save makes the store save e for so many seconds, or delete it if they are
-// below zero, and returns the cookie's value. Of the store's options, nothing
-// else matters: the attributes of cookies are those in core.Config.
+// save makes the store save e for this many seconds, or delete it if seconds is
+// negative. It returns the cookie's value. The store's other options do not matter,
+// because core.Config has the attributes of cookies.
 func (b *fromBackend) save(ctx context.Context, e *entry, name string, seconds int) (token string, err error) {
 	var options sessions.Options
 	if e.session.Options != nil {
 		options = *e.session.Options
 	}
 	options.MaxAge = seconds
-	e.session.Options = &options // not to be shared with the store's own
-	c := capture{http.Header{}}
-	if err := b.ask(ctx, func() error {
+	e.session.Options = &options // a copy, not shared with the store
+	c := cookieCapture{http.Header{}}
+	if err := b.call(ctx, func() error {
 		err := b.store.Save(e.request, c, e.session)
 		if isTooLong(err) {
 			return errTooLong
@@ -101,8 +106,8 @@ func isPlain(token string) bool {
 	})
 }
 
-// isSpelledAsWritten refuses the other spellings of what securecookie has
-// written, which its decoder accepts.
+// isSpelledAsWritten refuses alternative spellings of a securecookie value, which
+// its decoder accepts.
 func isSpelledAsWritten(token string) bool {
 	raw, err := base64.URLEncoding.DecodeString(token)
 	if err != nil || strings.TrimLeft(string(raw), "0123456789") == string(raw) {
@@ -111,9 +116,9 @@ func isSpelledAsWritten(token string) bool {
 	return base64.URLEncoding.EncodeToString(raw) == token
 }
 
-// agesIn reports whether the cookie that carries token is half as old as the
-// store lets it become, if securecookie has made it.
-func agesIn(token string, session *sessions.Session) bool {
+// isAging reports whether token is a securecookie value older than half its maximum
+// age, at which the store would refuse it.
+func isAging(token string, session *sessions.Session) bool {
 	written, err := writtenAt(token)
 	if err != nil || session.Options == nil || session.Options.MaxAge <= 0 {
 		return false
@@ -121,17 +126,17 @@ func agesIn(token string, session *sessions.Session) bool {
 	return time.Since(written) > time.Duration(session.Options.MaxAge)*time.Second/2
 }
 
-// explain tells what an error of the store's New means.
-func (b *fromBackend) explain(err error, e *entry) error {
+// classify turns an error of the store's New into one of the core's.
+func (b *fromBackend) classify(err error, e *entry) error {
 	var known securecookie.Error
 	var syntax *json.SyntaxError
 	var mismatch *json.UnmarshalTypeError
 	switch {
 	case b.config.Absent != nil && b.config.Absent(err), errors.Is(err, sql.ErrNoRows), fileIsMissing(err):
-		return fmt.Errorf("gorillastore: load: %w", core.ErrNotFound)
+		return errAbsent
 	case errors.As(err, &known) && known.IsDecode() && !known.IsUsage() && !known.IsInternal():
 		if e.session == nil || e.session.ID == "" {
-			return fmt.Errorf("gorillastore: load: %w", core.ErrNotFound) // it was the cookie
+			return errAbsent // the cookie failed to decode, not the session
 		}
 		return fmt.Errorf("gorillastore: load: %w: %w", core.ErrCorrupt, hide(err, e.token, e.id))
 	case errors.As(err, &syntax), errors.As(err, &mismatch), strings.HasPrefix(err.Error(), "gob: "):
@@ -140,7 +145,7 @@ func (b *fromBackend) explain(err error, e *entry) error {
 	return fail("load", err, e.token, e.id)
 }
 
-// fileIsMissing reports whether a file is missing from a directory that is there.
+// fileIsMissing reports whether a file is missing from a directory that exists.
 func fileIsMissing(err error) bool {
 	if !errors.Is(err, fs.ErrNotExist) {
 		return false
@@ -154,30 +159,30 @@ func fileIsMissing(err error) bool {
 	return true
 }
 
-// errTooLong is securecookie's complaint about more than its MaxLength.
-var errTooLong = errors.New("more than the store's MaxLength")
+// errTooLong replaces securecookie's error for a value above its MaxLength.
+var errTooLong = errors.New("longer than the store's MaxLength")
 
 func isTooLong(err error) bool {
 	var known securecookie.Error
 	return errors.As(err, &known) && strings.Contains(err.Error(), "too long")
 }
 
-// sizeError is errTooLong as the core can explain it.
+// sizeError turns errTooLong into an error that the core can explain.
 func sizeError(r *core.Record) error {
 	record, _ := r.MarshalBinary() // its error is always nil
-	// Twice base64 of an envelope: about half of the 4,096 bytes that are
-	// securecookie's default are the session's.
+	// The envelope is encoded in base64 twice, so about half of securecookie's
+	// default limit of 4,096 bytes is left for the session.
 	limit := min(2048, len(record)-1)
 	return fmt.Errorf("gorillastore: save: %w: %w", errTooLong, &core.SizeError{Total: len(record), Limit: limit})
 }
 
-// fail says what the store could not do.
+// fail returns the error of a store that could not load, save or delete a session.
 func fail(doing string, err error, secrets ...string) error {
 	return fmt.Errorf("gorillastore: %s: %w: %w", doing, core.ErrUnavailable, hide(err, secrets...))
 }
 
-// storeError is an error of the store's without what it may have told of
-// tokens: names of files and keys contain them.
+// storeError is an error of the store without the tokens in its text: the names of
+// files and keys contain them.
 type storeError struct {
 	text string
 	is   func(target error) bool
@@ -199,12 +204,12 @@ func hide(err error, secrets ...string) error {
 // Error implements error.
 func (e *storeError) Error() string { return e.text }
 
-// Is makes errors.Is go on to work. There is no Unwrap, for that would give the text away.
+// Is keeps errors.Is working. There is no Unwrap, because it would reveal the text.
 func (e *storeError) Is(target error) bool { return e.is(target) }
 
-// patientFiles returns a copy of files that leaves the age of sessions to the
-// core, and how long gorilla's own sessions last.
-func patientFiles(files *sessions.FilesystemStore) (sessions.Store, time.Duration, error) {
+// withoutMaxAge returns a copy of files that leaves the age of sessions to the core.
+// It also returns how long gorilla's own sessions last.
+func withoutMaxAge(files *sessions.FilesystemStore) (sessions.Store, time.Duration, error) {
 	if len(files.Codecs) == 0 {
 		return nil, 0, errors.New("gorillastore: the FilesystemStore has no keys")
 	}
@@ -225,9 +230,8 @@ func patientFiles(files *sessions.FilesystemStore) (sessions.Store, time.Duratio
 	return &clone, maxAge, nil
 }
 
-// storeIn returns the S that store is, or that gin-contrib has wrapped to set
-// its options. Other programs' wrappers may change what the store does: of
-// them, nothing is known, and the answer is nil.
+// storeIn returns store as an S, or the S that gin-contrib wraps to set its options.
+// It returns nil for any other wrapper, which may change what the store does.
 func storeIn[S sessions.Store](store sessions.Store) (found S) {
 	if found, ok := store.(S); ok {
 		return found

@@ -9,7 +9,7 @@ import (
 	"time"
 
 	"github.com/satchel-go/satchel/core"
-	"github.com/satchel-go/satchel/internal/alloctest"
+	"github.com/satchel-go/satchel/internal/testing/alloctest"
 )
 
 // slack is what a bounded parser may allocate whatever its input: its result,
@@ -76,7 +76,7 @@ func FuzzSEC46Content(f *testing.F) {
 	}
 	for _, head := range [][]byte{
 		append(appendScope(nil, scope), record...), append(appendScope(nil, core.Scope{Purpose: "other"}), record...),
-		append(appendScope(nil, named(scope)), record...), appendScope(nil, scope), nil,
+		append(appendScope(nil, withName(scope)), record...), appendScope(nil, scope), nil,
 		{0},
 		{headerFormat},
 		{headerFormat + 1},

@@ -9,27 +9,27 @@ import (
 )
 
 const (
-	// headerKey is the one key of gorilla's map that is Satchel's. Below it is
-	// what gorilla has no place for:
+	// headerKey is Satchel's only key in gorilla's map. It holds what gorilla's map
+	// cannot:
 	//
 	//	format, 1 byte
-	//	purpose and namespace, each behind its length (uvarint)
-	//	a core.Record of identity and times, with those flashes and values that
+	//	purpose and namespace, each after its length (uvarint)
+	//	a core.Record of identity and times, with the flashes and values that
 	//	are not in the map itself
 	headerKey = "_satchel"
 
-	// flashKey is where gorilla's AddFlash and Flashes keep theirs.
+	// flashKey is the key of gorilla's AddFlash and Flashes.
 	flashKey = "_flash"
 
 	headerFormat = 1
 )
 
-// isReserved reports whether a value of this key cannot lie in gorilla's map
-// under its own name, and lies in the header.
+// isReserved reports whether a value with this key must be in the header, because
+// gorilla's map uses the key otherwise.
 func isReserved(key string) bool { return key == headerKey || key == flashKey }
 
-// appendScope appends what the header binds. The cookie's name needs no place:
-// securecookie's HMAC covers it.
+// appendScope appends the scope that the header is bound to. It omits the cookie's
+// name, which securecookie's HMAC covers.
 func appendScope(dst []byte, scope core.Scope) []byte {
 	dst = append(dst, headerFormat)
 	for _, s := range [...]string{scope.Purpose, scope.Namespace} {
@@ -38,7 +38,7 @@ func appendScope(dst []byte, scope core.Scope) []byte {
 	return dst
 }
 
-// header returns r, which has no more than the header may have, for scope.
+// header returns the header of a session of scope. r holds only what belongs there.
 func header(scope core.Scope, r *core.Record) ([]byte, error) {
 	record, err := r.MarshalBinary()
 	if err != nil {
@@ -47,8 +47,8 @@ func header(scope core.Scope, r *core.Record) ([]byte, error) {
 	return append(appendScope(make([]byte, 0, 32+len(record)), scope), record...), nil
 }
 
-// headerBytes returns what a store has under headerKey: bytes, or base64 if it
-// keeps text. Nil if it is neither.
+// headerBytes returns the bytes of a value under headerKey, which is in base64 if
+// the store keeps text. It returns nil for any other value.
 func headerBytes(v any) []byte {
 	switch v := v.(type) {
 	case []byte:
@@ -62,8 +62,8 @@ func headerBytes(v any) []byte {
 	return nil
 }
 
-// parseHeader reads what header wrote. A token for another scope is not ours,
-// whatever else is in it.
+// parseHeader is the reverse of header. A token for another scope is not ours,
+// whatever its content.
 func parseHeader(scope core.Scope, v any) (*core.Record, error) {
 	found, record, err := splitHeader(v)
 	if err != nil {
@@ -75,7 +75,7 @@ func parseHeader(scope core.Scope, v any) (*core.Record, error) {
 	return core.ParseRecord(record)
 }
 
-// splitHeader returns the scope that a header was made for, and its record.
+// splitHeader returns the scope and the record in a header.
 func splitHeader(v any) (scope core.Scope, record []byte, err error) {
 	data := headerBytes(v)
 	if len(data) == 0 {

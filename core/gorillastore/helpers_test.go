@@ -38,9 +38,14 @@ func pairs(names ...string) (all [][]byte) {
 	return all
 }
 
+// cookieStore returns a CookieStore with the pairs of these names.
+func cookieStore(names ...string) *sessions.CookieStore {
+	return sessions.NewCookieStore(pairs(names...)...)
+}
+
 func testSealer(t testing.TB, names ...string) *sealer {
 	t.Helper()
-	s := newSealer(sessions.NewCookieStore(pairs(names...)...), false)
+	s := newSealer(cookieStore(names...), CookieConfig{})
 	if err := s.Validate(); err != nil {
 		t.Fatal(err)
 	}

@@ -21,7 +21,7 @@ type account struct {
 func init() { gob.Register(account{}) }
 
 func TestGorillaReadsWhatSatchelWrote(t *testing.T) {
-	s := newSite(t, Cookie(pair("a")...), nil)
+	s := newSite(t, Cookie(cookieStore("a"), CookieConfig{}), nil)
 	s.do(func(x *core.Session) {
 		x.Set("id", int64(17))
 		x.Set("name", "Ada")
@@ -34,7 +34,7 @@ func TestGorillaReadsWhatSatchelWrote(t *testing.T) {
 		x.Flash("error", "ours alone")
 		x.Flash("", "two")
 	})
-	store := sessions.NewCookieStore(pair("a")...)
+	store := cookieStore("a")
 	s.gorilla(store, func(g *sessions.Session) {
 		if g.IsNew {
 			t.Fatal("gorilla does not know the session")
@@ -63,26 +63,37 @@ func TestGorillaReadsWhatSatchelWrote(t *testing.T) {
 		if id != 18 || n != 5 || !slices.Equal(cart, []string{"a"}) || x.UserID() != "u-1" {
 			t.Errorf("id %d, new %d, cart %v, user %q", id, n, cart, x.UserID())
 		}
-		if _, ok := core.Get[string](x, "name"); ok {
-			t.Error("what gorilla deleted is there")
-		}
-		if got := x.Flashes(); !slices.Equal(got, []core.Flash{{Kind: "error", Text: "ours alone"}, {Text: "three"}}) {
-			t.Errorf("flashes after gorilla: %v", got)
-		}
+		s.sawGorilla(x)
 	})
-	// Gorilla's saves do not prolong what Satchel limits.
+	s.isNotProlonged(store)
+}
+
+// sawGorilla checks that gorilla has deleted a value, read two flashes and added one.
+func (s *site) sawGorilla(x *core.Session) {
+	s.t.Helper()
+	if _, ok := core.Get[string](x, "name"); ok {
+		s.t.Error("what gorilla deleted is there")
+	}
+	if got := x.Flashes(); !slices.Equal(got, []core.Flash{{Kind: "error", Text: "ours alone"}, {Text: "three"}}) {
+		s.t.Errorf("flashes after gorilla: %v", got)
+	}
+}
+
+// isNotProlonged checks that a save by gorilla does not extend the idle timeout.
+func (s *site) isNotProlonged(store sessions.Store) {
+	s.t.Helper()
 	s.gorilla(store, func(*sessions.Session) {})
 	s.now = s.now.Add(31 * time.Minute)
 	s.do(func(x *core.Session) {
 		if !x.IsNew() {
-			t.Error("T1: gorilla has prolonged the idle timeout")
+			s.t.Error("T1: gorilla has prolonged the idle timeout")
 		}
 	})
 }
 
 func TestSatchelReadsWhatGorillaWrote(t *testing.T) {
-	store := sessions.NewCookieStore(pair("a")...)
-	s := newSite(t, Cookie(pair("a")...), nil)
+	store := cookieStore("a")
+	s := newSite(t, Cookie(cookieStore("a"), CookieConfig{}), nil)
 	fill := func(g *sessions.Session) {
 		g.Values["n"] = 41
 		g.Values["u"] = uint8(200)
@@ -125,9 +136,9 @@ func TestSatchelReadsWhatGorillaWrote(t *testing.T) {
 	})
 }
 
-func TestGorillasSessionsEnd(t *testing.T) {
-	store := sessions.NewCookieStore(pair("a")...)
-	week := sessions.NewCookieStore(pair("a")...)
+func TestT1GorillasSessionsEnd(t *testing.T) {
+	store := cookieStore("a")
+	week := cookieStore("a")
 	week.MaxAge(7 * 24 * 60 * 60)
 	const day = 24 * time.Hour
 	for _, c := range []struct {
@@ -137,14 +148,14 @@ func TestGorillasSessionsEnd(t *testing.T) {
 		edit    func(*core.Config)
 		want    bool
 	}{
-		{"within 30 days", Cookie(pair("a")...), 29 * day, nil, true},
-		{"after 30 days", Cookie(pair("a")...), 31 * day, nil, false},
-		{"within the store's week", CookieStore(week), 6 * day, nil, true},
-		{"after the store's week", CookieStore(week), 8 * day, nil, false},
-		{"SEC8: in a namespace", Cookie(pair("a")...), 0, func(c *core.Config) { c.Namespace = "shop" }, false},
-		{"before NotBefore", Cookie(pair("a")...), 0, func(c *core.Config) { c.NotBefore = time.Now().Add(time.Hour) }, false},
-		{"with the old pair", Cookie(pairs("b", "a")...), day, nil, true},
-		{"with other keys", Cookie(pairs("b")...), 0, nil, false},
+		{"within 30 days", Cookie(cookieStore("a"), CookieConfig{}), 29 * day, nil, true},
+		{"after 30 days", Cookie(cookieStore("a"), CookieConfig{}), 31 * day, nil, false},
+		{"within the store's week", Cookie(week, CookieConfig{}), 6 * day, nil, true},
+		{"after the store's week", Cookie(week, CookieConfig{}), 8 * day, nil, false},
+		{"SEC8: in a namespace", Cookie(cookieStore("a"), CookieConfig{}), 0, func(c *core.Config) { c.Namespace = "shop" }, false},
+		{"before NotBefore", Cookie(cookieStore("a"), CookieConfig{}), 0, func(c *core.Config) { c.NotBefore = time.Now().Add(time.Hour) }, false},
+		{"with the old pair", Cookie(cookieStore("b", "a"), CookieConfig{}), day, nil, true},
+		{"with other keys", Cookie(cookieStore("b"), CookieConfig{}), 0, nil, false},
 	} {
 		s := newSite(t, c.backend, c.edit)
 		s.gorilla(store, func(g *sessions.Session) { g.Values["k"] = "v" })
@@ -157,22 +168,42 @@ func TestGorillasSessionsEnd(t *testing.T) {
 		if !c.want {
 			continue
 		}
+		if len(s.last) != 0 {
+			t.Errorf("%s: reading sets %q", c.name, s.last)
+		}
+		s.do(func(x *core.Session) { x.Set("k", "w") })
 		if len(s.last) != 1 {
-			t.Errorf("%s: not made Satchel's at the first use", c.name)
+			t.Errorf("%s: not made Satchel's by the first write", c.name)
 		}
 		s.now = s.now.Add(31 * time.Minute)
 		s.do(func(x *core.Session) {
 			if !x.IsNew() {
-				t.Errorf("T1: %s: the idle timeout does not count after the first use", c.name)
+				t.Errorf("T1: %s: the idle timeout does not count after the first write", c.name)
 			}
 		})
 	}
 }
 
+// TestT1GorillasSavesAreActivity: a program on gorilla alone that saves a session
+// of ours keeps its times, and gives it a token that no touch is for.
+func TestT1GorillasSavesAreActivity(t *testing.T) {
+	store := cookieStore("a")
+	s := newSite(t, Cookie(store, CookieConfig{}), nil)
+	start := time.Now()
+	s.now = start.Add(-25 * time.Minute)
+	s.do(func(x *core.Session) { x.Set("k", "v") })
+	s.gorilla(store, func(g *sessions.Session) { g.Values["k"] = "w" }) // 25 minutes later
+	s.now = start.Add(20 * time.Minute)
+	s.has("w")
+	delete(s.cookies, "session-touch")
+	s.now = start.Add(32 * time.Minute)
+	s.has("")
+}
+
 // Use prolongs what gorilla began up to the end that gorilla gave it, no further.
 func TestSEC12GorillasSessionsEndDespiteUse(t *testing.T) {
-	s := newSite(t, Cookie(pair("a")...), nil)
-	s.gorilla(sessions.NewCookieStore(pair("a")...), func(g *sessions.Session) { g.Values["k"] = "v" })
+	s := newSite(t, Cookie(cookieStore("a"), CookieConfig{}), nil)
+	s.gorilla(cookieStore("a"), func(g *sessions.Session) { g.Values["k"] = "v" })
 	begun := s.now
 	for _, c := range []struct {
 		before time.Duration
@@ -191,8 +222,8 @@ func TestSEC12GorillasSessionsEndDespiteUse(t *testing.T) {
 }
 
 func TestJSONCodec(t *testing.T) {
-	s := newSite(t, Cookie(pair("a")...), func(c *core.Config) { c.Codec = core.JSON() })
-	store := sessions.NewCookieStore(pair("a")...)
+	s := newSite(t, Cookie(cookieStore("a"), CookieConfig{}), func(c *core.Config) { c.Codec = core.JSON() })
+	store := cookieStore("a")
 	s.gorilla(store, func(g *sessions.Session) { g.Values["n"] = 5; g.Values["name"] = "Ada" })
 	s.do(func(x *core.Session) {
 		if n, err := core.Lookup[int](x, "n"); err != nil || n != 5 {

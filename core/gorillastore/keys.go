@@ -14,17 +14,16 @@ import (
 
 const (
 	minHashKey  = 32 // the output of HMAC-SHA-256: RFC 2104 section 3
-	minDistinct = 9  // 16 random bytes have fewer distinct ones once in 10^10
+	minDistinct = 9  // one in 10^10 keys of 16 random bytes has fewer distinct ones
 
 	howToMake = "make one with securecookie.GenerateRandomKey(32) and keep it in the configuration"
 )
 
-// keyPair is what a codec was made with.
+// keyPair holds the keys of a codec.
 type keyPair struct{ hash, block []byte }
 
-// pairOf returns the keys of a codec. securecookie does not tell them, so that
-// this looks into the struct; of a release that has other fields it knows
-// nothing, and ok is false.
+// pairOf returns the keys of a codec. securecookie does not expose them, so pairOf
+// reads the struct's fields. In a release with other fields, ok is false.
 func pairOf(codec *securecookie.SecureCookie) (p keyPair, ok bool) {
 	s := reflect.ValueOf(codec).Elem()
 	hash, block := s.FieldByName("hashKey"), s.FieldByName("blockKey")
@@ -36,8 +35,9 @@ func pairOf(codec *securecookie.SecureCookie) (p keyPair, ok bool) {
 	return keyPair{hash.Bytes(), block.Bytes()}, true
 }
 
-// checkCodecs says what is wrong with the keys, newest first. It repeats no key.
-func checkCodecs(codecs []*securecookie.SecureCookie, readable bool) error {
+// checkCodecs returns an error if a key is unsafe. It takes the newest pair first.
+// The error never repeats a key.
+func checkCodecs(codecs []*securecookie.SecureCookie, c CookieConfig) error {
 	var seen [][]byte
 	for i, codec := range codecs {
 		pair, ok := pairOf(codec)
@@ -49,9 +49,9 @@ func checkCodecs(codecs []*securecookie.SecureCookie, readable bool) error {
 		}
 		seen = append(seen, pair.hash)
 		if pair.block == nil {
-			if i == 0 && !readable {
-				return errors.New("gorillastore: the newest key pair has no block key, so that clients could read their sessions: " +
-					"add one of 32 bytes, or say CookieSigned if that is meant")
+			if i == 0 && !c.InsecureAllowReadable {
+				return errors.New("gorillastore: the newest key pair has no block key, so clients could read their sessions: " +
+					"add one of 32 bytes, or set CookieConfig.InsecureAllowReadable if this is intended")
 			}
 			continue
 		}
@@ -60,8 +60,8 @@ func checkCodecs(codecs []*securecookie.SecureCookie, readable bool) error {
 		}
 		seen = append(seen, pair.block)
 	}
-	// Two pairs with one hash key would authenticate what the first then
-	// decrypts with the wrong block key: garbage would reach the decoder.
+	// If two pairs shared a hash key, the first would accept the other's tokens and
+	// decrypt them with the wrong block key. Garbage would reach the decoder.
 	for i, key := range seen {
 		for _, other := range seen[:i] {
 			if string(key) == string(other) {
@@ -74,7 +74,7 @@ func checkCodecs(codecs []*securecookie.SecureCookie, readable bool) error {
 
 func checkHashKey(key []byte) error {
 	if len(key) == 0 {
-		return errors.New("missing; " + howToMake)
+		return errors.New("is missing; " + howToMake)
 	}
 	if len(key) < minHashKey {
 		return fmt.Errorf("has %d bytes, want at least %d; %s", len(key), minHashKey, howToMake)
@@ -90,7 +90,7 @@ func checkBlockKey(key []byte) error {
 	return fmt.Errorf("has %d bytes, AES wants 16, 24 or 32; %s", len(key), howToMake)
 }
 
-// checkRandom refuses what is visibly not random.
+// checkRandom refuses a key that is visibly not random.
 func checkRandom(key []byte) error {
 	distinct, step := map[byte]bool{}, true
 	for i, b := range key {
@@ -106,7 +106,7 @@ func checkRandom(key []byte) error {
 	return nil
 }
 
-// isPeriodic reports whether key repeats the first half or less of it.
+// isPeriodic reports whether key repeats a prefix of at most half its length.
 func isPeriodic(key []byte) bool {
 	for p := 1; p <= len(key)/2; p++ {
 		if string(key[p:]) == string(key[:len(key)-p]) {
@@ -116,8 +116,8 @@ func isPeriodic(key []byte) bool {
 	return false
 }
 
-// hasRun reports whether key has a part like 123456789: fewer than one random
-// key in 10^8 has, be it bytes, base64 or hex.
+// hasRun reports whether key contains a run like 123456789. Fewer than one random
+// key in 10^8 does, whether bytes, base64 or hex.
 func hasRun(key []byte) bool {
 	const most = 9
 	run := 1
@@ -129,22 +129,22 @@ func hasRun(key []byte) bool {
 	return run >= most
 }
 
-// telling are words that are in keys by hand, and in fewer than one random
-// text in 10^6.
-var telling = []string{"secret", "password", "passphrase", "changeme"}
+// giveaways are words in keys written by hand. Fewer than one random text in 10^6
+// contains one.
+var giveaways = []string{"secret", "password", "passphrase", "changeme"}
 
-// isPassphrase reports whether key is text other than random bytes in hex or
-// base64, which many applications hand to gorilla as they are.
+// isPassphrase reports whether key is text. Random bytes in hex or base64 do not
+// count: many applications pass them to gorilla without decoding.
 func isPassphrase(key []byte) bool {
 	text := string(key)
-	// Of other scripts, too many sequences are valid UTF-8 by chance.
+	// Look only for ASCII: random bytes are too often valid UTF-8 of other scripts.
 	if strings.ContainsFunc(text, func(r rune) bool { return r > unicode.MaxASCII || !unicode.IsPrint(r) && !unicode.IsSpace(r) }) {
 		return false
 	}
 	if _, err := hex.DecodeString(text); err == nil {
 		return false
 	}
-	for _, word := range telling {
+	for _, word := range giveaways {
 		if strings.Contains(strings.ToLower(text), word) {
 			return true
 		}
@@ -153,7 +153,7 @@ func isPassphrase(key []byte) bool {
 	if _, err := base64.RawURLEncoding.DecodeString(bare); err != nil {
 		return true
 	}
-	// Words are base64 too, but of one kind of letters.
+	// Words are valid base64 too, but have only one kind of character.
 	kinds := 0
 	for _, is := range []func(rune) bool{unicode.IsUpper, unicode.IsLower, unicode.IsDigit} {
 		if strings.ContainsFunc(text, is) {

@@ -53,7 +53,7 @@ func TestSEC43WeakKeys(t *testing.T) {
 		"two kinds of bytes":    {[][]byte{[]byte("\x01\x02\x02\x01\x01\x01\x02\x01\x02\x02\x02\x01\x01\x02\x01\x02\x02\x01\x01\x02\x02\x02\x02\x01\x01\x01\x01\x02\x01\x02\x01\x01"), block}, "pattern"},
 		"short old key":         {[][]byte{hash, block, testKey("old", 8), nil}, "pair 2"},
 	} {
-		_, err := core.New(Cookie(c.keys...), core.Config{})
+		_, err := core.New(Cookie(sessions.NewCookieStore(c.keys...), CookieConfig{}), core.Config{})
 		if err == nil || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("SEC43: %s: %v, want %q", name, err, c.want)
 		}
@@ -67,7 +67,7 @@ func TestSEC43WeakKeys(t *testing.T) {
 		"old pair for signed": {hash, block, testKey("old", 32), nil},
 		"old key, no pair":    {hash, block, testKey("old", 32)},
 	} {
-		if _, err := core.New(Cookie(keys...), core.Config{}); err != nil {
+		if _, err := core.New(Cookie(sessions.NewCookieStore(keys...), CookieConfig{}), core.Config{}); err != nil {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
@@ -87,18 +87,18 @@ func TestRandomKeysPass(t *testing.T) {
 
 func TestSigned(t *testing.T) {
 	hash := testKey("hash", 32)
-	if _, err := core.New(CookieSigned(hash), core.Config{}); err != nil {
-		t.Errorf("CookieSigned: %v", err)
+	if _, err := core.New(Cookie(sessions.NewCookieStore(hash), CookieConfig{InsecureAllowReadable: true}), core.Config{}); err != nil {
+		t.Errorf("signed only: %v", err)
 	}
-	if _, err := core.New(CookieSigned(hash[:16]), core.Config{}); err == nil {
-		t.Error("SEC43: CookieSigned takes a short key")
+	if _, err := core.New(Cookie(sessions.NewCookieStore(hash[:16]), CookieConfig{InsecureAllowReadable: true}), core.Config{}); err == nil {
+		t.Error("SEC43: signed only, it takes a short key")
 	}
 	// What the names say: the content can be read, or cannot.
 	for _, c := range []struct {
 		store    *sessions.CookieStore
 		readable bool
-	}{{sessions.NewCookieStore(hash), true}, {sessions.NewCookieStore(pair("a")...), false}} {
-		raw, err := base64.URLEncoding.DecodeString(seal(t, newSealer(c.store, true), testRecord(t)))
+	}{{sessions.NewCookieStore(hash), true}, {cookieStore("a"), false}} {
+		raw, err := base64.URLEncoding.DecodeString(seal(t, newSealer(c.store, CookieConfig{InsecureAllowReadable: true}), testRecord(t)))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -117,15 +117,15 @@ type otherCodec struct{ securecookie.Codec }
 
 func TestStoresThatCannotBeUsed(t *testing.T) {
 	keyless := sessions.NewCookieStore()
-	other := sessions.NewCookieStore(pair("a")...)
+	other := cookieStore("a")
 	other.Codecs[0] = otherCodec{}
-	null := sessions.NewCookieStore(pair("a")...)
+	null := cookieStore("a")
 	null.Codecs[0] = (*securecookie.SecureCookie)(nil)
 	for name, store := range map[string]*sessions.CookieStore{
 		"nil": nil, "zero": {}, "keyless": keyless, "foreign codec": other, "nil codec": null,
 		"short": sessions.NewCookieStore([]byte("secret")), "signed": sessions.NewCookieStore(testKey("hash", 32)),
 	} {
-		backend := CookieStore(store)
+		backend := Cookie(store, CookieConfig{})
 		if _, err := core.New(backend, core.Config{}); err == nil {
 			t.Errorf("SEC43: a %s store is accepted", name)
 		}
@@ -133,7 +133,7 @@ func TestStoresThatCannotBeUsed(t *testing.T) {
 		if _, _, err := backend.Save(t.Context(), scope, testRecord(t), nil, true); err == nil {
 			t.Errorf("SEC43: a %s store seals", name)
 		}
-		if _, err := backend.Load(t.Context(), scope, "AAAA"); err == nil {
+		if _, err := backend.Load(t.Context(), scope, core.Tokens{Session: "AAAA"}); err == nil {
 			t.Errorf("a %s store opens", name)
 		}
 	}

@@ -13,24 +13,20 @@ import (
 	"github.com/satchel-go/satchel/core/goredisstore"
 )
 
-// RedisPrefix begins the keys of [Redis], as it does redisstore's own.
+// RedisPrefix is the default key prefix of [RedisStore] and of redisstore itself.
 const RedisPrefix = "session:"
 
-// Redis returns a backend that keeps sessions in Redis through
-// rbcervilla/redisstore, with every promise of package core: redisstore loads
-// and deletes, under its key prefix and through its serializer, and Satchel's
-// IDs are its session IDs. Only its Save is not used, which overwrites and
-// re-creates blindly: Satchel compares and sets the same key instead, as
-// package goredisstore does, whose demands on client hold here too.
+// RedisStore returns a store for [core.ServerSide] that keeps sessions in Redis
+// through rbcervilla/redisstore, with every promise of package core. redisstore
+// loads and deletes them with its key prefix and serializer; its session IDs are
+// Satchel's IDs. RedisStore does not use redisstore's Save, which overwrites and
+// re-creates sessions blindly. Instead, it compares and sets the same key, as
+// package goredisstore does. client must meet the requirements of
+// [goredisstore.New].
 //
-// The sessions are Satchel's and no gorilla program can read them: for that
-// see RedisCompatible.
-func Redis(client redis.UniversalClient) core.Backend {
-	return core.ServerSide(RedisStore(client, goredisstore.Config{}))
-}
-
-// RedisStore returns the store behind [Redis], for options and for wrappers.
 // The Prefix in c is [RedisPrefix] by default.
+//
+// No gorilla program can read these sessions; for that, see [RedisCompatible].
 func RedisStore(client redis.UniversalClient, c goredisstore.Config) core.Store {
 	if c.Prefix == "" {
 		c.Prefix = RedisPrefix
@@ -39,33 +35,38 @@ func RedisStore(client redis.UniversalClient, c goredisstore.Config) core.Store 
 	if s.Client() == nil {
 		return s // Validate says so
 	}
-	// NewRedisStore sends a PING, which would take seconds without a server, and fail
-	// with less of an explanation than Validate.
-	ctx, cancel := context.WithCancel(context.Background())
-	cancel()
-	s.redisstore, _ = redisstore.NewRedisStore(ctx, goredisstore.Primary(s.Client()))
-	s.redisstore.KeyPrefix(c.Prefix)
-	s.redisstore.Serializer(entrySerializer{})
+	s.redisstore = newRedisStore(goredisstore.Primary(s.Client()), c.Prefix, entrySerializer{})
 	return s
 }
 
-// redisStore is the native store, except for what redisstore does.
+// newRedisStore returns a redisstore with these settings.
+func newRedisStore(client redis.UniversalClient, prefix string, serializer redisstore.SessionSerializer) *redisstore.RedisStore {
+	// NewRedisStore sends a PING. Without a server, that would take seconds and then
+	// fail with a vaguer error than Validate's. The cancelled ctx prevents it.
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	s, _ := redisstore.NewRedisStore(ctx, client)
+	s.KeyPrefix(prefix)
+	s.Serializer(serializer)
+	return s
+}
+
+// redisStore is the native store with redisstore's loads and deletes.
 type redisStore struct {
 	*goredisstore.Store
 
 	redisstore *redisstore.RedisStore
 }
 
-// sessionName is what redisstore looks for among the cookies. Clients never
-// see it: what redisstore is given are requests made up here.
+// sessionName is the name of redisstore's cookie. Clients never see it: redisstore
+// gets only requests that are made up here.
 const sessionName = "s"
 
 // Load implements [core.Store], in one round trip.
 func (s *redisStore) Load(ctx context.Context, id core.ID) (core.Entry, error) {
 	var value []byte
 	err := s.Within(ctx, func(ctx context.Context) error {
-		request := &http.Request{Header: http.Header{"Cookie": {sessionName + "=" + id.String()}}}
-		session, err := s.redisstore.New(request.WithContext(ctx), sessionName)
+		session, err := s.redisstore.New(newRequest(ctx, sessionName, id.String()), sessionName)
 		if err == nil && session.IsNew {
 			return redis.Nil
 		}
@@ -78,24 +79,23 @@ func (s *redisStore) Load(ctx context.Context, id core.ID) (core.Entry, error) {
 	return s.Loaded(value, nil)
 }
 
-// Delete implements [core.Store], in two round trips: the second tells those
-// who wait for the session's end.
+// Delete implements [core.Store], in two round trips: the second notifies watchers.
 func (s *redisStore) Delete(ctx context.Context, id core.ID) error {
 	session := sessions.NewSession(s.redisstore, sessionName)
 	session.ID = id.String()
 	session.Options.MaxAge = -1
 	return s.Deleted(ctx, id, s.Within(ctx, func(ctx context.Context) error {
-		return session.Save((&http.Request{}).WithContext(ctx), noResponse{})
+		return session.Save(newRequest(ctx, sessionName, ""), cookieCapture{http.Header{}})
 	}))
 }
 
-// entryKey is where redisstore's session has the bytes that Redis has.
+// entryKey is the key of the stored bytes in redisstore's session.
 type entryKeyType struct{}
 
 var entryKey entryKeyType
 
-// entrySerializer hands on bytes: what is stored is not redisstore's map but
-// the entry.
+// entrySerializer passes bytes through, because Redis holds the entry instead of
+// redisstore's map.
 type entrySerializer struct{}
 
 func (entrySerializer) Deserialize(b []byte, s *sessions.Session) error {
@@ -104,12 +104,5 @@ func (entrySerializer) Deserialize(b []byte, s *sessions.Session) error {
 }
 
 func (entrySerializer) Serialize(*sessions.Session) ([]byte, error) {
-	return nil, errors.New("gorillastore: redisstore's Save is not to be used")
+	return nil, errors.New("gorillastore: redisstore's Save must not be used")
 }
-
-// noResponse takes the cookie that redisstore sets when it deletes.
-type noResponse struct{}
-
-func (noResponse) Header() http.Header         { return make(http.Header) }
-func (noResponse) Write(b []byte) (int, error) { return len(b), nil }
-func (noResponse) WriteHeader(int)             {}

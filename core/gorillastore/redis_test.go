@@ -12,7 +12,7 @@ import (
 	"github.com/satchel-go/satchel/core/goredisstore"
 	"github.com/satchel-go/satchel/core/gorillastore"
 	"github.com/satchel-go/satchel/core/storetest"
-	"github.com/satchel-go/satchel/internal/redistest"
+	"github.com/satchel-go/satchel/internal/testing/redistest"
 )
 
 func redisClient(tb testing.TB, addr string) *redis.Client {
@@ -43,7 +43,7 @@ func TestRedisStore(t *testing.T) {
 func TestRedisIsDrivenThroughRedisstore(t *testing.T) {
 	server := redistest.Start(t)
 	proxy := redistest.StartProxy(t, server.Addr())
-	if _, err := core.New(gorillastore.Redis(redisClient(t, proxy.Addr())), core.Config{}); err != nil {
+	if _, err := core.New(core.ServerSide(gorillastore.RedisStore(redisClient(t, proxy.Addr()), goredisstore.Config{})), core.Config{}); err != nil {
 		t.Fatal(err)
 	}
 	store := gorillastore.RedisStore(redisClient(t, proxy.Addr()), goredisstore.Config{})
@@ -66,7 +66,7 @@ func TestRedisIsDrivenThroughRedisstore(t *testing.T) {
 	}
 }
 
-func TestRedisDown(t *testing.T) {
+func TestL3RedisstoreDown(t *testing.T) {
 	proxy := redistest.StartProxy(t, redistest.Shared(t).Addr())
 	store := gorillastore.RedisStore(redisClient(t, proxy.Addr()), goredisstore.Config{Prefix: redistest.UniquePrefix(t), Timeout: 100 * time.Millisecond})
 	proxy.Blackhole()
@@ -85,7 +85,7 @@ func TestRedisDown(t *testing.T) {
 
 func TestRedisNeedsAClient(t *testing.T) {
 	for _, client := range []redis.UniversalClient{nil, (*redis.Client)(nil)} {
-		if _, err := core.New(gorillastore.Redis(client), core.Config{}); err == nil || !strings.Contains(err.Error(), "nil") {
+		if _, err := core.New(core.ServerSide(gorillastore.RedisStore(client, goredisstore.Config{})), core.Config{}); err == nil || !strings.Contains(err.Error(), "nil") {
 			t.Errorf("core.New: %v", err)
 		}
 	}

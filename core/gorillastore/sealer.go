@@ -2,7 +2,6 @@ package gorillastore
 
 import (
 	"context"
-	"crypto/sha256"
 	"encoding/base64"
 	"errors"
 	"fmt"
@@ -17,48 +16,49 @@ import (
 )
 
 const (
-	// defaultMaxAge is gorilla's own default, and the bound for stores whose
+	// defaultMaxAge is gorilla's default. It also bounds sessions in stores whose
 	// cookies never expire.
 	defaultMaxAge = 30 * 24 * time.Hour
 
-	// maxToken is above what 20 cookies hold, the most that the core splits
-	// a token over.
+	// maxToken is more than 20 cookies hold, the most that the core splits a token
+	// over.
 	maxToken = 20 * 4096
 
-	// purposeSession is the purpose of what gorilla wrote.
+	// purposeSession is the purpose of sessions that gorilla created.
 	purposeSession = "session"
 )
 
-// errNotOurs is the one answer to every token that does not open, so that
-// nobody learns from the answer what was wrong with it.
+// errNotOurs answers every token that does not open, so that the answer never
+// reveals what was wrong with it.
 var errNotOurs = errors.New("gorillastore: not a token of ours")
 
-// encoding is securecookie's, but for the spellings: its decoder accepts any
-// unused tail bits, and so several texts for one token.
+// encoding is securecookie's, but strict. securecookie's decoder ignores unused bits
+// at the end, and so accepts several spellings of one token.
 var encoding = base64.URLEncoding.Strict()
 
 // sealer is a core.Sealer that writes gorilla's session cookies.
 type sealer struct {
 	mapping
 
-	// codecs is a func because fmt prints the content of structs, whatever
-	// methods they have, when they are fields of other structs.
+	// codecs is a func because fmt ignores methods such as Format on unexported
+	// fields of other structs and prints their content.
 	codecs func() []*securecookie.SecureCookie
-	err    error         // why there are none
+	err    error         // why there are no codecs
 	maxAge time.Duration // of cookies that gorilla wrote
+	now    func() time.Time
 }
 
 var (
-	_ core.Sealer       = (*sealer)(nil)
-	_ core.Validator    = (*sealer)(nil)
-	_ core.Configurable = (*sealer)(nil)
+	_ core.Sealer                    = (*sealer)(nil)
+	_ core.Validator                 = (*sealer)(nil)
+	_ core.Configurable[core.Sealer] = (*sealer)(nil)
 )
 
-func newSealer(store *sessions.CookieStore, readable bool) *sealer {
+func newSealer(store *sessions.CookieStore, c CookieConfig) *sealer {
 	s := &sealer{mapping: mapping{codec: core.CBOR()}, maxAge: defaultMaxAge}
 	codecs, err := copyCodecs(store)
 	if err == nil {
-		err = checkCodecs(codecs, readable)
+		err = checkCodecs(codecs, c)
 	}
 	if err != nil {
 		s.err = err
@@ -71,9 +71,9 @@ func newSealer(store *sessions.CookieStore, readable bool) *sealer {
 	return s
 }
 
-// copyCodecs returns the codecs of store without securecookie's limits on
-// size and age, which are the core's business. Copies, for the application may
-// use its store with gorilla/sessions too.
+// copyCodecs returns copies of the store's codecs, because the application may also
+// use the store with gorilla/sessions. The copies do not limit size and age, which
+// the core checks.
 func copyCodecs(store *sessions.CookieStore) ([]*securecookie.SecureCookie, error) {
 	if store == nil || len(store.Codecs) == 0 {
 		return nil, errors.New("gorillastore: no keys: pass a hash key of 32 random bytes and a block key of 32 random bytes")
@@ -90,7 +90,7 @@ func copyCodecs(store *sessions.CookieStore) ([]*securecookie.SecureCookie, erro
 	return codecs, nil
 }
 
-// Format implements [fmt.Formatter]: whatever the verb, no key is printed.
+// Format implements [fmt.Formatter]: no verb prints a key.
 func (s *sealer) Format(f fmt.State, _ rune) { _, _ = f.Write([]byte("gorillastore.Cookie")) }
 
 // Validate implements [core.Validator].
@@ -99,7 +99,7 @@ func (s *sealer) Validate() error { return s.err }
 // WithConfig implements [core.Configurable].
 func (s *sealer) WithConfig(c core.Config) (core.Sealer, error) {
 	clone := *s
-	clone.codec = c.Codec
+	clone.codec, clone.now = c.Codec, c.Now
 	return &clone, nil
 }
 
@@ -128,38 +128,35 @@ func (s *sealer) Open(_ context.Context, scope core.Scope, token string) (*core.
 	if err != nil {
 		return nil, err
 	}
-	values, old, err := s.decode(scope.Name, token)
+	values, err := s.decode(scope.Name, token)
 	if err != nil {
 		return nil, err
 	}
 	var r *core.Record
 	switch header, ok := values[headerKey]; {
 	case ok:
-		r, err = parseHeader(scope, header)
+		if r, err = parseHeader(scope, header); err == nil {
+			s.countGorilla(r, written)
+		}
 	case scope.Namespace == "" && scope.Purpose == purposeSession:
-		r, old = s.adopted(token, written), true
+		r = s.adopted(token, written)
 	default:
-		return nil, errNotOurs // it does not say what it is for
+		return nil, errNotOurs // gorilla's sessions carry no scope
 	}
 	if err != nil {
 		return nil, err
 	}
-	r = s.fromGorilla(r, values)
-	if old {
-		r.MarkOld()
-	}
-	return r, nil
+	return s.fromGorilla(r, values), nil
 }
 
-// writtenAt refuses every spelling of a token but the one that securecookie
-// writes, and returns the time in it. Nothing is authenticated at this point.
+// writtenAt returns the time in a token. It refuses every spelling other than the
+// one that securecookie writes. The token is not authenticated yet.
 func writtenAt(token string) (time.Time, error) {
 	if len(token) > maxToken || len(token)%4 != 0 {
 		return time.Time{}, errNotOurs
 	}
 	raw, err := encoding.DecodeString(token)
-	// Go's decoder skips line breaks: a token that has some is longer than
-	// what it decodes to.
+	// Go's decoder skips line breaks. Comparing lengths refuses them.
 	if err != nil || encoding.EncodedLen(len(raw)) != len(token) {
 		return time.Time{}, errNotOurs
 	}
@@ -171,34 +168,46 @@ func writtenAt(token string) (time.Time, error) {
 	return time.Unix(seconds, 0), nil
 }
 
-// decode returns what the first codec that knows token finds in it, and
-// whether that is another than the newest. Securecookie compares the HMAC
-// before it decrypts, and decrypts before it calls the gob decoder.
-func (s *sealer) decode(name, token string) (values map[any]any, old bool, err error) {
+// decode returns the values in token, decoded by the first codec that accepts it.
+// securecookie compares the HMAC before it decrypts, and decrypts before it calls the
+// gob decoder.
+func (s *sealer) decode(name, token string) (values map[any]any, err error) {
 	err = errNotOurs
-	for i, codec := range s.codecs() {
+	for _, codec := range s.codecs() {
 		values = nil
 		failure := codec.Decode(name, token, &values)
 		if failure == nil {
-			return values, i > 0, nil
+			return values, nil
 		}
-		// Base64 has been checked, so that a cause can only come from the
-		// decoder: the token is ours, with a type that this program lacks.
+		// The base64 was checked, so a cause can come only from the decoder: the
+		// token is ours but contains a type that this program lacks.
 		var known securecookie.Error
 		if errors.As(failure, &known) && known.Cause() != nil {
 			err = fmt.Errorf("%w: gorilla's values: %w", core.ErrCorrupt, known.Cause())
 		}
 	}
-	return nil, false, err
+	return nil, err
 }
 
-// adopted returns the record of a session that gorilla wrote by itself. Its
-// life is the one that gorilla gave it.
-func (s *sealer) adopted(token string, written time.Time) *core.Record {
-	hash := sha256.Sum256([]byte("satchel gorilla session\x00" + token))
-	end := written.Add(s.maxAge)
-	return &core.Record{
-		ID:        core.ID(hash[:16]), // the same in all requests, until Satchel has saved it
-		CreatedAt: written, SavedAt: written, Expires: end, Deadline: end,
+// countGorilla counts as activity that a program saved r's session with gorilla
+// alone, which leaves the times in r as they were, and its touches without a token.
+func (s *sealer) countGorilla(r *core.Record, written time.Time) {
+	if written.Before(r.SavedAt.Add(time.Second)) || s.now == nil || written.After(s.now()) {
+		return
 	}
+	idle := r.Expires.Sub(r.SavedAt)
+	if expires := earlier(r.Deadline, written.Add(idle)); expires.After(r.Expires) {
+		r.Expires = expires
+	}
+}
+
+// adopted returns the record of a session that gorilla created. It ends when gorilla
+// would end it, until something is written to it.
+func (s *sealer) adopted(token string, written time.Time) *core.Record {
+	end := written.Add(s.maxAge)
+	r := &core.Record{
+		ID: adoptedID(token), CreatedAt: written, SavedAt: written, Expires: end, Deadline: end,
+	}
+	r.KeepTimes()
+	return r
 }

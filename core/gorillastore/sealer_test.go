@@ -49,9 +49,9 @@ func TestRoundTrip(t *testing.T) {
 // The record's own expiry counts: gorilla's timestamp, its MaxAge of any
 // length and its limit of 4096 bytes cut nothing short.
 func TestGorillasLimitsAreLifted(t *testing.T) {
-	store := sessions.NewCookieStore(pair("a")...)
+	store := cookieStore("a")
 	store.MaxAge(1)
-	s := newSealer(store, false)
+	s := newSealer(store, CookieConfig{})
 	r := testRecord(t)
 	big, err := core.CBOR().Encode(make([]byte, 20_000))
 	if err != nil {
@@ -146,11 +146,11 @@ func (c countingGob) Deserialize(src []byte, dst any) error {
 
 func TestSEC46DecoderSeesAuthenticatedBytesOnly(t *testing.T) {
 	calls := 0
-	store := sessions.NewCookieStore(pairs("a", "b")...)
+	store := cookieStore("a", "b")
 	for _, codec := range store.Codecs {
 		codec.(*securecookie.SecureCookie).SetSerializer(countingGob{calls: &calls})
 	}
-	s := newSealer(store, false)
+	s := newSealer(store, CookieConfig{})
 	token := seal(t, s, testRecord(t))
 	stranger := seal(t, testSealer(t, "c"), testRecord(t))
 	random := rand.New(rand.NewPCG(1, 2))
@@ -235,7 +235,7 @@ func TestSEC53CheapRefusal(t *testing.T) {
 	}
 }
 
-func TestCorruptAndNewer(t *testing.T) {
+func TestE3CorruptAndNewer(t *testing.T) {
 	s := testSealer(t, "a")
 	for name, c := range map[string]struct {
 		header any
@@ -282,7 +282,7 @@ func TestSEC62Concurrent(t *testing.T) {
 
 func TestSEC67NoKeysShown(t *testing.T) {
 	s := testSealer(t, "a")
-	backend := Cookie(pair("a")...)
+	backend := Cookie(cookieStore("a"), CookieConfig{})
 	m, err := core.New(backend, core.Config{})
 	if err != nil {
 		t.Fatal(err)
@@ -294,7 +294,7 @@ func TestSEC67NoKeysShown(t *testing.T) {
 		fmt.Fprintf(&shown, "%v %+v %#v %s %x %s %v\n", v, v, v, v, v, text, err)
 	}
 	for _, bad := range [][][]byte{{testKey("a hash", 31)}, {testKey("a hash", 32), testKey("a block", 31)}, {testKey("a hash", 32), testKey("a hash", 32)}} {
-		_, err := core.New(Cookie(bad...), core.Config{})
+		_, err := core.New(Cookie(sessions.NewCookieStore(bad...), CookieConfig{}), core.Config{})
 		fmt.Fprintf(&shown, "%v %+v\n", err, err)
 	}
 	for _, key := range pair("a") {

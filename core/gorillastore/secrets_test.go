@@ -10,7 +10,7 @@ import (
 	"github.com/gorilla/sessions"
 
 	"github.com/satchel-go/satchel/core"
-	"github.com/satchel-go/satchel/internal/redistest"
+	"github.com/satchel-go/satchel/internal/testing/redistest"
 )
 
 // told is all that a site can see of errors: those that a handler gets, and events.
@@ -31,8 +31,8 @@ func TestE1SEC67FromErrorsOfTheStoreNameNoToken(t *testing.T) {
 	} {
 		for _, op := range []string{"new", "save", "delete"} {
 			store := newMemory(t)
-			s := began(t, From(store))
-			l, err := From(store).Load(t.Context(), scope, s.cookies["session"])
+			s := began(t, From(store, FromConfig{}))
+			l, err := From(store, FromConfig{}).Load(t.Context(), scope, core.Tokens{Session: s.cookies["session"]})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -42,8 +42,8 @@ func TestE1SEC67FromErrorsOfTheStoreNameNoToken(t *testing.T) {
 				}
 				return nil
 			}
-			b := From(store)
-			_, errLoad := b.Load(t.Context(), scope, s.cookies["session"])
+			b := From(store, FromConfig{})
+			_, errLoad := b.Load(t.Context(), scope, core.Tokens{Session: s.cookies["session"]})
 			_, _, errSave := b.Save(t.Context(), scope, &l.Record, l.Handle, false)
 			err = errors.Join(errLoad, errSave, b.Delete(t.Context(), l.Handle))
 			s.do(func(x *core.Session) { x.Set("k", "w") })
@@ -69,7 +69,7 @@ func (n naming) Save(_ *http.Request, _ http.ResponseWriter, s *sessions.Session
 }
 
 func TestSEC67FromErrorsOfTheStoreNameNoNewToken(t *testing.T) {
-	s := newSite(t, From(naming{newMemory(t)}), nil)
+	s := newSite(t, From(naming{newMemory(t)}, FromConfig{}), nil)
 	s.do(func(x *core.Session) {
 		x.Set("k", "v")
 		if said := s.told(x.Commit(t.Context())); strings.Contains(said, "drawn") || !strings.Contains(said, "cannot write") {

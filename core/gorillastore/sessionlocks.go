@@ -2,25 +2,28 @@ package gorillastore
 
 import (
 	"context"
+	"errors"
 	"sync"
 	"time"
+
+	"github.com/satchel-go/satchel/core"
 )
 
-// sessionLocks serialises what this process does to one session of a store
-// that cannot compare and set. Locks exist only while somebody has them or waits.
+// sessionLocks serialises this process's changes to each session, for stores that
+// cannot compare and set. A lock exists only while a request holds or awaits it.
 type sessionLocks struct {
-	mu  sync.Mutex // guards all below
+	mu  sync.Mutex // guards everything below
 	all map[string]*sessionLock
 }
 
 type sessionLock struct {
-	users int           // who has it or waits for it
+	users int           // requests that hold or await it
 	taken chan struct{} // has room for one
 }
 
 func newSessionLocks() *sessionLocks { return &sessionLocks{all: map[string]*sessionLock{}} }
 
-// lock waits until nobody else has id, or until ctx is over.
+// lock waits until it holds the lock of id or ctx is done.
 func (l *sessionLocks) lock(ctx context.Context, id string) (unlock func(), err error) {
 	l.mu.Lock()
 	one := l.all[id]
@@ -48,34 +51,38 @@ func (l *sessionLocks) leave(id string, one *sessionLock) {
 }
 
 const (
-	// lateFor is how long a request with a token that was replaced is taken
-	// for a late one (promise L4), as in package core.
-	lateFor = 5 * time.Minute
+	// lateFor is how long a request with a replaced token counts as late (promise
+	// L4), as in package core.
+	lateFor = 30 * time.Second
 
-	// maxLate bounds what is remembered of them.
+	// followedFor is how long a request that began with such a token can still
+	// find the session, to end it (promise K2).
+	followedFor = 5 * time.Minute
+
+	// maxLate is how many renewals are remembered.
 	maxLate = 16 << 10
 )
 
-// lateTokens remembers which sessions this process has renewed lately. It is
+// lateTokens remembers the sessions that this process has recently renewed. It is
 // safe for concurrent use.
 type lateTokens struct {
-	mu    sync.Mutex // guards all below
+	mu    sync.Mutex // guards everything below
 	next  map[string]renewed
 	order []string // IDs, oldest first
 }
 
 type renewed struct {
-	token string // that has taken its place
+	token string // the new one
 	at    time.Time
 }
 
 func newLateTokens() *lateTokens { return &lateTokens{next: map[string]renewed{}} }
 
-// add notes that token has taken the place of the session id.
+// add records that token has replaced the session id.
 func (l *lateTokens) add(id, token string, now time.Time) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	for len(l.order) > 0 && (len(l.order) >= maxLate || !l.next[l.order[0]].late(now)) {
+	for len(l.order) > 0 && (len(l.order) >= maxLate || !l.next[l.order[0]].within(followedFor, now)) {
 		delete(l.next, l.order[0])
 		l.order = l.order[1:]
 	}
@@ -83,15 +90,27 @@ func (l *lateTokens) add(id, token string, now time.Time) {
 	l.order = append(l.order, id)
 }
 
-// successor returns the token that has taken the place of the session id
-// lately, or "".
-func (l *lateTokens) successor(id string, now time.Time) string {
+// successor returns the token that replaced the session id within d, or "".
+func (l *lateTokens) successor(id string, d time.Duration, now time.Time) string {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if r, ok := l.next[id]; ok && r.late(now) {
+	if r, ok := l.next[id]; ok && r.within(d, now) {
 		return r.token
 	}
 	return ""
 }
 
-func (r renewed) late(now time.Time) bool { return now.Sub(r.at) < lateFor }
+func (r renewed) within(d time.Duration, now time.Time) bool { return now.Sub(r.at) < d }
+
+// late returns the answer to a token that was replaced. R, h and err say what has
+// become of the session. One that has ended or cannot be read leaves nothing to end.
+func late(r *core.Record, h core.Handle, err error) (core.LoadResult, error) {
+	l := core.LoadResult{Superseded: true}
+	switch {
+	case err == nil:
+		l.Record, l.Handle = *r.WithContent(nil, nil), h
+	case errors.Is(err, core.ErrUnavailable):
+		return core.LoadResult{}, err
+	}
+	return l, nil
+}

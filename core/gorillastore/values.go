@@ -13,33 +13,33 @@ import (
 	"github.com/satchel-go/satchel/core"
 )
 
-// encodedMark stands before values that gorilla's map has no basic type for:
-// the tag "self-described CBOR" (RFC 8949 section 3.4.6). A []byte that
-// happens to begin like this is written as such a value too.
+// encodedMark precedes values without a basic type in gorilla's map. It is the tag
+// "self-described CBOR" (RFC 8949 section 3.4.6). A []byte that happens to start with
+// it is encoded like those values.
 var encodedMark = []byte{0xd9, 0xd9, 0xf7}
 
-// found is a value as gorilla had it, and what it was to Satchel. It is
-// attached to the record, so that untouched values go back as they came.
-type found struct {
+// original is a value as gorilla held it, with its encoding in Satchel. It is
+// attached to the record, so that unchanged values go back as they came.
+type original struct {
 	native any
 	raw    []byte
 }
 
-// textMark is encodedMark in maps that are kept as text. What follows is base64url.
+// textMark replaces encodedMark in maps that are kept as text. Base64url follows it.
 const textMark = "satchel:"
 
 // mapping turns records into gorilla's maps of values, and back.
 type mapping struct {
 	codec core.Codec
 
-	// text says that the store keeps its maps as JSON or the like: what is read
-	// is text, truth values and float64, and never a []byte.
+	// text means that the store keeps its maps as JSON or similar: it returns strings,
+	// bools and float64, never a []byte.
 	text bool
 }
 
 // toGorilla returns r as the values of a gorilla session.
 func (m mapping) toGorilla(scope core.Scope, r *core.Record) (map[any]any, error) {
-	before, _ := r.Attachment().(map[string]found)
+	before, _ := r.Attachment().(map[string]original)
 	values := make(map[any]any, 8)
 	reserved := map[string][]byte{}
 	for key, raw := range r.Values() {
@@ -51,7 +51,7 @@ func (m mapping) toGorilla(scope core.Scope, r *core.Record) (map[any]any, error
 	}
 	texts, rest := splitFlashes(r)
 	if len(texts) > 0 {
-		values[flashKey] = likeTexts(texts, before[flashKey].native)
+		values[flashKey] = restoreTypes(texts, before[flashKey].native)
 	}
 	head, err := header(scope, r.WithContent(maps.All(reserved), slices.Values(rest)))
 	if err != nil {
@@ -59,18 +59,17 @@ func (m mapping) toGorilla(scope core.Scope, r *core.Record) (map[any]any, error
 	}
 	values[headerKey] = head
 	if m.text {
-		values[headerKey] = base64.StdEncoding.EncodeToString(head) // as JSON has it
+		values[headerKey] = base64.StdEncoding.EncodeToString(head) // like encoding/json
 	}
 	return values, nil
 }
 
-// toNative returns the basic Go value that raw encodes, if it encodes nothing
-// else, and otherwise raw itself behind its mark. The codec is asked in both
-// directions: what it would not write in just this way stays as it is, so that
-// no value ever changes by passing through gorilla's map.
-func (m mapping) toNative(raw []byte, before found) any {
+// toNative returns the basic Go value that raw encodes, or raw itself after the mark.
+// It decodes raw and encodes it again. Only a value that gives the same bytes becomes
+// a basic value, so that no value changes on its way through gorilla's map.
+func (m mapping) toNative(raw []byte, before original) any {
 	if before.raw != nil && bytes.Equal(raw, before.raw) {
-		return before.native // perhaps nil: a null in JSON
+		return before.native // may be nil: a null in JSON
 	}
 	var v any
 	if m.codec.Decode(raw, &v) == nil && m.isBasic(v) {
@@ -79,7 +78,7 @@ func (m mapping) toNative(raw []byte, before found) any {
 			stored = float64(n)
 		}
 		if again, ok := m.fromNative(stored); ok && bytes.Equal(again, raw) {
-			return m.likeBefore(v, before.native)
+			return m.inTypeOf(v, before.native)
 		}
 	}
 	if m.text {
@@ -88,8 +87,8 @@ func (m mapping) toNative(raw []byte, before found) any {
 	return slices.Concat(encodedMark, raw)
 }
 
-// isBasic reports whether every gorilla program can decode a v: gob knows the
-// basic types without registration, JSON fewer of them.
+// isBasic reports whether every gorilla program can decode v. gob knows the basic
+// types without registration; JSON knows fewer of them.
 func (m mapping) isBasic(v any) bool {
 	switch v := v.(type) {
 	case bool:
@@ -106,10 +105,10 @@ func (m mapping) isBasic(v any) bool {
 	return false
 }
 
-// likeBefore returns the integer v in the integer type that gorilla had under
-// the same key, if it fits: session.Values["n"].(int) goes on to work. A codec
-// without integers, as JSON is, gives a float64 for it.
-func (m mapping) likeBefore(v, before any) any {
+// inTypeOf converts the integer v to the integer type of before, gorilla's previous
+// value under the same key, if it fits: session.Values["n"].(int) keeps working. From
+// a codec without integers, such as JSON, v is a float64.
+func (m mapping) inTypeOf(v, before any) any {
 	if before == nil {
 		return v
 	}
@@ -132,7 +131,7 @@ func (m mapping) likeBefore(v, before any) any {
 	return like.Interface()
 }
 
-// isInteger reports whether the codec writes f as it does an integer.
+// isInteger reports whether the codec writes f like an integer.
 func (m mapping) isInteger(f float64) bool {
 	if f != math.Trunc(f) || math.Abs(f) > 1<<53 {
 		return false
@@ -150,7 +149,7 @@ func (m mapping) fromGorilla(head *core.Record, values map[any]any) *core.Record
 			raws[key] = raw
 		}
 	}
-	before := make(map[string]found, len(values))
+	before := make(map[string]original, len(values))
 	for k, native := range values {
 		key, ok := k.(string)
 		if !ok || isReserved(key) {
@@ -158,11 +157,11 @@ func (m mapping) fromGorilla(head *core.Record, values map[any]any) *core.Record
 		}
 		if raw, ok := m.fromNative(native); ok {
 			raws[key] = raw
-			before[key] = found{native, raw}
+			before[key] = original{native, raw}
 		}
 	}
-	before[flashKey] = found{native: values[flashKey]}
-	r := head.WithContent(inOrder(raws), slices.Values(joinFlashes(head, values[flashKey])))
+	before[flashKey] = original{native: values[flashKey]}
+	r := head.WithContent(sorted(raws), slices.Values(joinFlashes(head, values[flashKey])))
 	r.Attach(before)
 	return r
 }
@@ -194,8 +193,9 @@ func (m mapping) fromNative(native any) (raw []byte, ok bool) {
 	return raw, err == nil && len(raw) > 0
 }
 
-// inOrder yields the values by key, so that a session always has one order.
-func inOrder(raws map[string][]byte) func(yield func(string, []byte) bool) {
+// sorted yields the values in the order of their keys, so that a session has only one
+// order.
+func sorted(raws map[string][]byte) func(yield func(string, []byte) bool) {
 	return func(yield func(string, []byte) bool) {
 		for _, key := range slices.Sorted(maps.Keys(raws)) {
 			if !yield(key, raws[key]) {

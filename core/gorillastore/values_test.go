@@ -11,6 +11,7 @@ import (
 	"github.com/gorilla/sessions"
 
 	"github.com/satchel-go/satchel/core"
+	"github.com/satchel-go/satchel/internal/testing/redistest"
 )
 
 // level is a kind of number that applications give names to.
@@ -97,7 +98,7 @@ func TestK1FromTextNumbersKeepTheirValues(t *testing.T) {
 	}
 	store := newMemory(t)
 	store.text = true
-	s := newSite(t, FromWith(store, FromConfig{Text: true}), nil)
+	s := newSite(t, From(store, FromConfig{Text: true}), nil)
 	s.gorilla(store, func(g *sessions.Session) {
 		for key, n := range numbers {
 			g.Values[key] = n
@@ -131,7 +132,7 @@ func TestE3FromTextThatIsDamaged(t *testing.T) {
 	for _, damaged := range []string{"", "{", `[1]`, `{"k":`} {
 		store := newMemory(t)
 		store.text = true
-		s := newSite(t, FromWith(store, FromConfig{Text: true}), nil)
+		s := newSite(t, From(store, FromConfig{Text: true}), nil)
 		s.do(func(x *core.Session) { x.Set("k", "v") })
 		old := s.cookies["session"]
 		store.all[old] = []byte(damaged)
@@ -171,16 +172,16 @@ func (refusing) Deserialize([]byte, any) error { return errOwn }
 
 // A cookie that is ours and cannot be read is another thing than a forged one.
 func TestE3GorillaCookieWithATypeThatIsMissing(t *testing.T) {
-	store := sessions.NewCookieStore(pairs("a", "b")...)
+	store := cookieStore("a", "b")
 	for _, codec := range store.Codecs {
 		codec.(*securecookie.SecureCookie).SetSerializer(refusing{})
 	}
 	for _, name := range []string{"a", "b"} {
-		if _, err := open(newSealer(store, false), seal(t, testSealer(t, name), testRecord(t))); !errors.Is(err, core.ErrCorrupt) {
+		if _, err := open(newSealer(store, CookieConfig{}), seal(t, testSealer(t, name), testRecord(t))); !errors.Is(err, core.ErrCorrupt) {
 			t.Errorf("pair %s: %v, want ErrCorrupt", name, err)
 		}
 	}
-	if _, err := open(newSealer(store, false), seal(t, testSealer(t, "c"), testRecord(t))); errors.Is(err, core.ErrCorrupt) {
+	if _, err := open(newSealer(store, CookieConfig{}), seal(t, testSealer(t, "c"), testRecord(t))); errors.Is(err, core.ErrCorrupt) {
 		t.Error("a cookie of other keys is taken for one of ours")
 	}
 }
@@ -199,7 +200,50 @@ func TestE3HeadersWithImpossibleLengths(t *testing.T) {
 
 // What is not encrypted must be asked for by name.
 func TestSEC43FromNeedsABlockKeyToo(t *testing.T) {
-	if _, err := core.New(From(sessions.NewCookieStore(testKey("hash", 32))), core.Config{}); err == nil {
+	if _, err := core.New(From(sessions.NewCookieStore(testKey("hash", 32)), FromConfig{}), core.Config{}); err == nil {
 		t.Error("clients can read their sessions, and nobody has said so")
 	}
+}
+
+// pointing is a flash as gorilla's programs add them: fmt prints its address.
+type pointing struct{ Text *string }
+
+func init() { gob.Register(pointing{}) }
+
+func TestK1FromKeepsAFlashWithAPointer(t *testing.T) {
+	files := newFiles(t, t.TempDir())
+	s := newSite(t, From(files, FromConfig{}), nil)
+	s.gorilla(files, func(g *sessions.Session) {
+		text := "hi"
+		g.AddFlash(pointing{&text})
+	})
+	if w := s.do(func(x *core.Session) { x.Set("k", "v") }); w.Code != 200 {
+		t.Fatalf("status %d: the session seems to have changed though nobody has changed it", w.Code)
+	}
+	s.gorilla(files, func(g *sessions.Session) {
+		flashes := g.Flashes()
+		if len(flashes) != 1 || *flashes[0].(pointing).Text != "hi" || g.Values["k"] != "v" {
+			t.Errorf("flashes %v, values %v", flashes, g.Values)
+		}
+	})
+}
+
+func TestK1CompatibleKeepsNullsOfJSON(t *testing.T) {
+	server := redistest.Shared(t)
+	store, prefix := newRedis(t)
+	store.Serializer(jsonSerializer{})
+	s := newSite(t, RedisCompatible(newClient(t, server.Addr()), CompatibleConfig{KeyPrefix: prefix, Serializer: jsonSerializer{}}), nil)
+	s.gorilla(store, func(g *sessions.Session) { g.Values["none"] = nil })
+	s.do(func(x *core.Session) { x.Set("k", "v") })
+	s.gorilla(store, func(g *sessions.Session) {
+		if v, ok := g.Values["none"]; !ok || v != nil || g.Values["k"] != "v" {
+			t.Errorf("gorilla finds %#v", g.Values)
+		}
+	})
+	s.do(func(x *core.Session) { x.Set("none", 1) })
+	s.gorilla(store, func(g *sessions.Session) {
+		if g.Values["none"] != 1.0 {
+			t.Errorf("gorilla finds %#v", g.Values["none"])
+		}
+	})
 }

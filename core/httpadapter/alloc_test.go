@@ -1,6 +1,6 @@
 //go:build !race
 
-// The race detector makes pools forget at random, so that allocations vary.
+// The race detector makes pools drop items at random, so allocations vary.
 
 package httpadapter_test
 
@@ -14,9 +14,10 @@ import (
 	"github.com/satchel-go/satchel/core"
 	"github.com/satchel-go/satchel/core/httpadapter"
 	"github.com/satchel-go/satchel/core/memstore"
+	"github.com/satchel-go/satchel/core/sealed"
 )
 
-// sink is a ResponseWriter that costs nothing.
+// sink is a ResponseWriter that allocates nothing.
 type sink struct{ h http.Header }
 
 func (s *sink) Header() http.Header         { return s.h }
@@ -48,16 +49,21 @@ func read(s *core.Session) {
 }
 
 func managers(tb testing.TB) map[string]*core.Manager {
-	keys, err := core.ParseKeyring(core.GenerateKey())
+	keys, err := sealed.ParseKeyring(sealed.GenerateKey())
 	if err != nil {
 		tb.Fatal(err)
 	}
 	all := map[string]*core.Manager{}
 	for name, b := range map[string]core.Backend{
-		"memory": core.ServerSide(memstore.New()),
-		"cookie": core.ClientSide(core.NewCookieSealer(keys)),
+		"memory": core.ServerSide(memstore.New(memstore.Config{})),
+		"cookie": core.ClientSide(sealed.Cookie(keys)),
+		"bearer": core.ServerSide(memstore.New(memstore.Config{})),
 	} {
-		m, err := core.New(b, core.Config{})
+		c := core.Config{}
+		if name == "bearer" {
+			c.Carrier = core.Bearer
+		}
+		m, err := core.New(b, c)
 		if err != nil {
 			tb.Fatal(err)
 		}
@@ -66,8 +72,8 @@ func managers(tb testing.TB) map[string]*core.Manager {
 	return all
 }
 
-// serve returns a function that serves one request with the cookie of a
-// session that has been filled.
+// serve returns a function that serves one request with the cookie of a filled
+// session.
 func serve(tb testing.TB, m *core.Manager, withCookie bool, handler http.HandlerFunc) (func(), string) {
 	h := httpadapter.Middleware(m)(handler)
 	r := httptest.NewRequestWithContext(tb.Context(), http.MethodGet, "https://example.com/", nil)
@@ -77,8 +83,12 @@ func serve(tb testing.TB, m *core.Manager, withCookie bool, handler http.Handler
 		httpadapter.Middleware(m)(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
 			fill(httpadapter.Session(r))
 		})).ServeHTTP(w, r)
-		cookie, _, _ = strings.Cut(w.Header().Get("Set-Cookie"), ";")
-		r.Header.Set("Cookie", cookie)
+		if cookie, _, _ = strings.Cut(w.Header().Get("Set-Cookie"), ";"); cookie != "" {
+			r.Header.Set("Cookie", cookie)
+		} else {
+			cookie = "Bearer " + w.Header().Get("Session-Token")
+			r.Header.Set("Authorization", cookie)
+		}
 	}
 	w := &sink{h: http.Header{}}
 	return func() {
@@ -96,11 +106,11 @@ func TestAllocations(t *testing.T) {
 			most    map[string]float64
 			handler http.HandlerFunc
 		}{
-			{"untouched", false, map[string]float64{"memory": 2, "cookie": 2}, func(http.ResponseWriter, *http.Request) {}},
-			{"read", true, map[string]float64{"memory": 10, "cookie": 14}, func(_ http.ResponseWriter, r *http.Request) {
+			{"untouched", false, map[string]float64{"memory": 2, "cookie": 2, "bearer": 2}, func(http.ResponseWriter, *http.Request) {}},
+			{"read", true, map[string]float64{"memory": 10, "cookie": 14, "bearer": 10}, func(_ http.ResponseWriter, r *http.Request) {
 				read(httpadapter.Session(r))
 			}},
-			{"write", true, map[string]float64{"memory": 24, "cookie": 28}, func(_ http.ResponseWriter, r *http.Request) {
+			{"write", true, map[string]float64{"memory": 24, "cookie": 28, "bearer": 24}, func(_ http.ResponseWriter, r *http.Request) {
 				s := httpadapter.Session(r)
 				read(s)
 				n++

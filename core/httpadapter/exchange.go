@@ -12,33 +12,35 @@ import (
 	"github.com/satchel-go/satchel/core"
 )
 
-// Exchange is one request and its response: the [core.Exchange] of every
-// framework on net/http, and the [http.ResponseWriter] to hand to what comes after
-// the middleware. It commits the session before the first byte of the response,
-// and everything else that a ResponseWriter can do stays reachable.
+// Exchange is one request and its response. It is the [core.Exchange] of every
+// framework on net/http, and the [http.ResponseWriter] to pass to the handlers
+// inside the middleware. It commits the session before the first byte of the
+// response. Everything else that the real ResponseWriter can do stays available.
 //
-// The zero Exchange waits for Load. It is one allocation for all that a
-// request needs, the session included.
+// Call Load before anything else. An Exchange is a single allocation for all
+// that a request needs, including the session.
 type Exchange struct {
 	session core.Session
 	m       *core.Manager
 	answer  ErrorAnswerer
 	w       http.ResponseWriter
 	r       *http.Request
-	outer   http.Header // what the response had before; nil if nothing
+	outer   http.Header // the response's header before the handler; nil if it was empty
 
 	state  state
-	status int    // to be sent once the body is let go
-	hold   int    // how many bytes may be held back
-	held   []byte // body that waits for the commit
+	status int    // with which the response has begun
+	hold   int    // how many bytes of body may be held back
+	held   []byte // body waiting for the commit
 	err    error  // why writes are refused
+	over   bool   // Finish or Close was called
+	after  after
 }
 
 type state uint8
 
 const (
 	open    state = iota // nothing committed, nothing sent
-	holding              // the body waits, for a template may yet read flashes
+	holding              // the body waits: a template may still read flashes
 	started              // committed: writes go through
 	refused              // the commit failed and the error was answered
 )
@@ -47,9 +49,13 @@ const (
 // the real writer.
 type ErrorAnswerer interface{ AnswerError(err error) }
 
-// Load loads m's session for r. Afterwards, hand x on in place of w, together
-// with a request that has the context of x.Session().Context(). answer is asked when a commit
-// fails later on; an error of Load itself is the caller's to answer, with x.Refuse.
+// Sender is an [ErrorAnswerer] whose framework lets handlers answer past the
+// Exchange. Sent returns the status of a response that has begun so: no cookie can be set.
+type Sender interface{ Sent() (status int, ok bool) }
+
+// Load loads m's session for r. Afterwards, pass x on in place of w, with a
+// request whose context is x.Session().Context(). Load keeps answer for when a
+// later commit fails; the caller answers an error of Load itself, with x.Refuse.
 func (x *Exchange) Load(m *core.Manager, w http.ResponseWriter, r *http.Request, answer ErrorAnswerer) error {
 	x.m, x.w, x.r, x.answer = m, w, r, answer
 	if h := w.Header(); len(h) > 0 {
@@ -58,10 +64,10 @@ func (x *Exchange) Load(m *core.Manager, w http.ResponseWriter, r *http.Request,
 	return m.LoadInto(&x.session, x)
 }
 
-// Session returns the session that Load has loaded.
+// Session returns the session that Load loaded.
 func (x *Exchange) Session() *core.Session { return &x.session }
 
-// Request returns the request as Load got it.
+// Request returns the request that was passed to Load.
 func (x *Exchange) Request() *http.Request { return x.r }
 
 // Refuse answers err and lets nothing else through.
@@ -71,35 +77,54 @@ func (x *Exchange) Refuse(err error) {
 	x.answer.AnswerError(err)
 }
 
-// Started reports whether the response has begun, as far as the handler can tell.
+// Started reports whether, as the handler sees it, the response has begun.
 func (x *Exchange) Started() bool { return x.state != open }
 
-// Held returns how many bytes of body wait for the commit. ok is false unless
-// the response has begun for the handler but not for the client.
+// Status returns the status with which, as the handler sees it, the response has begun.
+func (x *Exchange) Status() int { return x.status }
+
+// Held returns how many bytes of body wait for the commit. ok is true while the
+// response has begun for the handler but not for the client.
 func (x *Exchange) Held() (n int, ok bool) { return len(x.held), x.state == holding }
 
-// Refused reports whether the session's error has been answered in the
-// handler's place.
+// Refused reports whether an error of the session was answered in place of the
+// handler's response.
 func (x *Exchange) Refused() bool { return x.state == refused }
 
-// commit stores the session before a response with this status, and reports
-// whether the response may go on.
+// commit stores the session before a response with this status. It reports
+// whether the response may be sent.
 func (x *Exchange) commit(status int) bool {
 	switch x.state {
 	case started:
+		if x.over {
+			x.after.carryOver(x.w)
+		}
 		return true
 	case refused:
 		return false
 	}
-	if err := x.m.Commit(x, &x.session, status); err != nil {
+	if err := x.m.Commit(x, &x.session, x.outcome(status)); err != nil {
 		x.Refuse(err)
 		return false
 	}
-	x.state = started
+	x.state, x.status = started, status
 	return true
 }
 
-// release ends the holding back: it commits and sends what has waited.
+// outcome returns the status for a commit of a response with this status. A response
+// that has begun past us takes no cookie, but an error of it still rolls back.
+func (x *Exchange) outcome(status int) int {
+	if s, ok := x.answer.(Sender); ok {
+		if sent, ok := s.Sent(); ok && sent < 500 {
+			return core.StatusHijacked
+		} else if ok {
+			return sent
+		}
+	}
+	return status
+}
+
+// release commits and sends the body that was held back.
 func (x *Exchange) release() error {
 	if x.state != holding {
 		return nil
@@ -121,34 +146,45 @@ func (x *Exchange) refusal() error {
 	return errors.Join(errors.New("httpadapter: the response was replaced by an error: the session could not be committed"), x.err)
 }
 
-// Finish commits, if the handler has not caused it by writing, and ends the
-// request. status is what the framework will send if nothing was written.
+// Finish commits, unless the handler already did by writing, and ends the
+// request. status is what the framework sends if nothing was written. x stays
+// usable as a writer, for middleware inside that leaves its own around x.
 func (x *Exchange) Finish(status int) {
 	if x.state == holding {
-		_ = x.release() // nobody is left to be told
+		_ = x.release() // no one is left to report it to
 	} else {
 		x.commit(status)
 	}
+	x.after.carryOver(x.w)
+	x.over = true
 	x.m.Finish(&x.session)
 }
 
-// Close is for defer: after a handler that panicked, it rolls the session's changes
-// back. After Finish it does nothing.
+// Close is for defer: after a handler panicked, it rolls the session's changes
+// back, and lets through what answers the panic. After Finish it does nothing.
 func (x *Exchange) Close() {
 	x.held = nil
 	x.m.Abort(x, &x.session)
+	if x.state != refused {
+		x.state = started
+	}
+	x.over = true
 }
 
-// Header implements [http.ResponseWriter].
+// Header implements [http.ResponseWriter]. Once the response has begun, the result lacks
+// the session's token.
 func (x *Exchange) Header() http.Header {
 	if x.state == refused {
-		return http.Header{} // the error response is not the handler's to change
+		return http.Header{} // the handler may not change the error response
+	}
+	if x.state == started && x.after.hides() {
+		return x.after.header(x.w.Header())
 	}
 	return x.w.Header()
 }
 
-// WriteHeader implements [http.ResponseWriter]. Informational headers (1xx)
-// go through and commit nothing; 101 is the response and commits.
+// WriteHeader implements [http.ResponseWriter]. Informational headers (1xx) are
+// sent and commit nothing; 101 is the response and commits.
 func (x *Exchange) WriteHeader(status int) {
 	if status < 200 && status != http.StatusSwitchingProtocols { // below 100, the real writer knows what to do
 		x.w.WriteHeader(status)
@@ -160,7 +196,7 @@ func (x *Exchange) WriteHeader(status int) {
 			x.state, x.status = holding, status
 			return
 		}
-	case holding: // a second WriteHeader is a mistake without effect
+	case holding: // a second WriteHeader has no effect
 		return
 	}
 	if x.commit(status) {
@@ -168,19 +204,20 @@ func (x *Exchange) WriteHeader(status int) {
 	}
 }
 
-// ready makes the first byte's commit happen. wait reports that the body is to be held back.
+// ready commits for the first byte. wait reports whether to hold the body back.
 func (x *Exchange) ready() (wait bool, err error) {
 	if x.state == open {
 		if x.hold = x.session.HoldBody(http.StatusOK); x.hold > 0 {
 			x.state, x.status = holding, http.StatusOK
-		} else {
-			x.commit(http.StatusOK)
 		}
 	}
-	if x.state == refused {
+	if x.state == holding {
+		return true, nil
+	}
+	if !x.commit(http.StatusOK) {
 		return false, x.refusal()
 	}
-	return x.state == holding, nil
+	return false, nil
 }
 
 // Write implements [http.ResponseWriter].
@@ -211,7 +248,7 @@ func (x *Exchange) WriteString(s string) (int, error) {
 	return io.WriteString(x.w, s)
 }
 
-// ReadFrom implements [io.ReaderFrom], so that files are still sent by the kernel.
+// ReadFrom implements [io.ReaderFrom], so that the kernel still sends files.
 func (x *Exchange) ReadFrom(src io.Reader) (int64, error) {
 	wait, err := x.ready()
 	if err != nil {
@@ -223,17 +260,18 @@ func (x *Exchange) ReadFrom(src io.Reader) (int64, error) {
 	return io.Copy(x.w, src)
 }
 
-// Unwrap gives [http.ResponseController] the real writer, for deadlines and
-// whatever else it can do.
+// Unwrap returns the real writer, so that [http.ResponseController] can set
+// deadlines and the like.
 func (x *Exchange) Unwrap() http.ResponseWriter { return x.w }
 
-// CookieLines implements [core.Exchange].
-func (x *Exchange) CookieLines() []string { return x.r.Header["Cookie"] }
+// SetWriter replaces the real writer that Load was given. It is for a framework that
+// handles a request again, through other middleware outside.
+func (x *Exchange) SetWriter(w http.ResponseWriter) { x.w = w }
 
 // Method implements [core.Exchange].
 func (x *Exchange) Method() string { return x.r.Method }
 
-// RequestPath implements [core.RequestPather].
+// RequestPath implements [core.Exchange].
 func (x *Exchange) RequestPath() string { return x.r.URL.Path }
 
 // Secure implements [core.Exchange].
@@ -251,33 +289,44 @@ func (x *Exchange) RemoteIP() string {
 // RequestHeader implements [core.Exchange].
 func (x *Exchange) RequestHeader(name string) string { return x.r.Header.Get(name) }
 
+// RequestHeaderLines implements [core.Exchange].
+func (x *Exchange) RequestHeaderLines(name string) []string { return x.r.Header.Values(name) }
+
 // ResponseHeader implements [core.Exchange].
 func (x *Exchange) ResponseHeader(name string) string {
 	return strings.Join(x.w.Header().Values(name), ", ")
 }
 
 // SetResponseHeader implements [core.Exchange].
-func (x *Exchange) SetResponseHeader(name, value string) { x.w.Header().Set(name, value) }
-
-// ReplaceSetCookie implements [core.Exchange].
-func (x *Exchange) ReplaceSetCookie(old, line string) {
-	h := x.w.Header()
-	lines := h["Set-Cookie"]
-	if i := slices.Index(lines, old); old != "" && i >= 0 {
-		lines = slices.Delete(lines, i, i+1)
+func (x *Exchange) SetResponseHeader(name, value string) {
+	x.w.Header().Set(name, value)
+	if x.session.Carrier().Answers(name) {
+		x.after.hidden = append(x.after.hidden, name)
 	}
-	if line != "" {
-		lines = append(lines, line)
-	}
-	if len(lines) == 0 {
-		delete(h, "Set-Cookie")
-		return
-	}
-	h["Set-Cookie"] = lines
 }
 
-// ResetResponse implements [core.Exchange]: the header is again what it was
-// before the handler, and the body that waited is gone.
+// ReplaceSetCookies implements [core.Exchange].
+func (x *Exchange) ReplaceSetCookies(lines []string, ours func(line string) bool) (matched int) {
+	h := x.w.Header()
+	all := h["Set-Cookie"]
+	for _, line := range all {
+		if ours(line) {
+			matched++
+		}
+	}
+	if len(lines) == 0 {
+		return matched
+	}
+	x.after.ours = ours
+	if matched > 0 {
+		all = slices.DeleteFunc(slices.Clone(all), ours)
+	}
+	h["Set-Cookie"] = append(slices.Clip(all), lines...) // a slice of our own
+	return matched
+}
+
+// ResetResponse implements [core.Exchange]: it restores the header from before
+// the handler and drops the body that was held back.
 func (x *Exchange) ResetResponse() {
 	h := x.w.Header()
 	clear(h)
@@ -285,11 +334,11 @@ func (x *Exchange) ResetResponse() {
 	x.held = nil
 }
 
-// WriteRefusal answers err as [core.Refuse] says.
-func WriteRefusal(w http.ResponseWriter, err error) {
-	r := core.Refuse(err)
+// WriteErrorResponse answers err with the response of [core.ErrorResponseFor].
+func WriteErrorResponse(w http.ResponseWriter, err error) {
+	r := core.ErrorResponseFor(err)
 	w.Header().Set("Content-Type", r.ContentType)
 	w.Header().Set("X-Content-Type-Options", "nosniff")
 	w.WriteHeader(r.Status)
-	_, _ = io.WriteString(w, r.Body) // the client may be gone
+	_, _ = io.WriteString(w, r.Body) // the client may have gone
 }

@@ -8,14 +8,14 @@ import (
 	"github.com/satchel-go/satchel/core"
 )
 
-// What a ResponseWriter may do beyond writing. Helpers ask for these by type
-// assertion, so they are all there; what the real writer cannot do fails as [http.ResponseController]
-// says.
+// What a ResponseWriter may do beyond writing. Helpers look for these interfaces
+// by type assertion, so Exchange has them all. If the real writer lacks one, the
+// call fails as it does with [http.ResponseController].
 var (
 	_ http.Flusher       = (*Exchange)(nil)
 	_ http.Hijacker      = (*Exchange)(nil)
 	_ http.Pusher        = (*Exchange)(nil)
-	_ http.CloseNotifier = (*Exchange)(nil) //nolint:staticcheck // gin's c.Stream still asks for it
+	_ http.CloseNotifier = (*Exchange)(nil) //nolint:staticcheck // gin's c.Stream still uses it
 )
 
 // Flush implements [http.Flusher]: it commits, like the first byte.
@@ -34,11 +34,11 @@ func (x *Exchange) FlushError() error {
 	return http.NewResponseController(x.w).Flush()
 }
 
-// Hijack implements [http.Hijacker]. The session is stored first; what would
-// need a cookie comes too late, unless the handler has sent a 101 through WriteHeader.
+// Hijack implements [http.Hijacker]. It stores the session first. Changes that
+// need a cookie are too late, unless the handler sent a 101 through WriteHeader.
 func (x *Exchange) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 	if _, ok := find[http.Hijacker](x.w); !ok {
-		return nil, nil, http.ErrNotSupported // nothing is committed: the handler answers otherwise
+		return nil, nil, http.ErrNotSupported // nothing is committed: the handler can still answer in another way
 	}
 	if x.state == holding {
 		if err := x.release(); err != nil {
@@ -59,7 +59,7 @@ func (x *Exchange) Push(target string, opts *http.PushOptions) error {
 	return http.ErrNotSupported
 }
 
-// find looks for an ability of w, or of what it wraps.
+// find looks for an ability of w or of a writer that w wraps.
 func find[T any](w http.ResponseWriter) (T, bool) {
 	for {
 		if t, ok := w.(T); ok {
@@ -80,7 +80,7 @@ func (x *Exchange) CloseNotify() <-chan bool {
 	done := x.r.Context().Done()
 	if done != nil {
 		go func() {
-			<-done // net/http cancels it at the end of the request at the latest
+			<-done // net/http cancels the context when the request ends, if not before
 			gone <- true
 		}()
 	}

@@ -14,13 +14,14 @@ import (
 	"github.com/satchel-go/satchel/core"
 	"github.com/satchel-go/satchel/core/httpadapter"
 	"github.com/satchel-go/satchel/core/memstore"
+	"github.com/satchel-go/satchel/core/sealed"
 )
 
 // start starts a server whose handler has a session. The conformance suite
-// sees what clients see; the tests here, what handlers see.
+// checks what clients see, the tests here what handlers see.
 func start(t *testing.T, h http.Handler) *httptest.Server {
 	t.Helper()
-	store := memstore.New()
+	store := memstore.New(memstore.Config{})
 	t.Cleanup(func() { _ = store.Close() })
 	m, err := core.New(core.ServerSide(store), core.Config{Observer: func(context.Context, core.Event) {}})
 	if err != nil {
@@ -57,7 +58,7 @@ func fetchWith(t *testing.T, url, cookie string) (*http.Response, string) {
 	return resp, string(body)
 }
 
-// TestAD6WriterKeepsItsAbilities asks for what helpers ask for.
+// TestAD6WriterKeepsItsAbilities uses the interfaces that helpers look for.
 func TestAD6WriterKeepsItsAbilities(t *testing.T) {
 	srv := start(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		httpadapter.Session(r).Set("k", "v")
@@ -71,7 +72,7 @@ func TestAD6WriterKeepsItsAbilities(t *testing.T) {
 			"FlushError":    is[interface{ FlushError() error }](w),
 		} {
 			if !ok {
-				t.Errorf("the writer is no %s", name)
+				t.Errorf("the writer is not an %s", name)
 			}
 		}
 		if err := http.NewResponseController(w).SetWriteDeadline(time.Now().Add(time.Minute)); err != nil {
@@ -98,7 +99,7 @@ func is[T any](v any) bool {
 	return ok
 }
 
-// TestAD10CloseNotify shows that waiting for the client's end ends.
+// TestAD10CloseNotify shows that CloseNotify reports a client that has gone.
 func TestAD10CloseNotify(t *testing.T) {
 	gone := make(chan struct{})
 	srv := start(t, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
@@ -108,7 +109,7 @@ func TestAD10CloseNotify(t *testing.T) {
 		case <-notify:
 			close(gone)
 		case <-time.After(10 * time.Second):
-			t.Error("the client is gone and nobody was notified")
+			t.Error("the client has gone and CloseNotify did not report it")
 		}
 	}))
 	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, srv.URL, nil)
@@ -124,7 +125,7 @@ func TestAD10CloseNotify(t *testing.T) {
 }
 
 // TestAD12TimeoutHandlerInside shows the order that the package documentation
-// asks for: the commit sees the 503, and rolls back.
+// requires: the commit sees the 503 and rolls back.
 func TestAD12TimeoutHandlerInside(t *testing.T) {
 	release := make(chan struct{})
 	slow := http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
@@ -151,7 +152,7 @@ func TestLargeFile(t *testing.T) {
 	}
 }
 
-// TestSessionWithoutMiddleware shows that the mistake names its remedy.
+// TestSessionWithoutMiddleware shows that the panic says what to do.
 func TestSessionWithoutMiddleware(t *testing.T) {
 	defer func() {
 		if text, ok := recover().(string); !ok || !strings.Contains(text, "httpadapter.Middleware") {
@@ -161,15 +162,15 @@ func TestSessionWithoutMiddleware(t *testing.T) {
 	httpadapter.Session(httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/", nil))
 }
 
-// flashes starts a server whose sessions are in the cookie, where the body
-// waits for the flashes that a page may yet read, and returns a client that has one.
+// flashes starts a server with sessions in cookies, where the body waits because
+// the page may still read flashes. It returns a client that has a flash.
 func flashes(t *testing.T, h http.HandlerFunc) (url, cookie string) {
 	t.Helper()
-	keys, err := core.ParseKeyring(core.GenerateKey())
+	keys, err := sealed.ParseKeyring(sealed.GenerateKey())
 	if err != nil {
 		t.Fatal(err)
 	}
-	m, err := core.New(core.ClientSide(core.NewCookieSealer(keys)), core.Config{})
+	m, err := core.New(core.ClientSide(sealed.Cookie(keys)), core.Config{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -194,8 +195,8 @@ func flashes(t *testing.T, h http.HandlerFunc) (url, cookie string) {
 	return srv.URL, cookie
 }
 
-// While the body waits, a second WriteHeader is as much without effect as
-// with net/http's own writer.
+// While the body waits, a second WriteHeader has no effect, as with net/http's
+// own writer.
 func TestC6SecondStatusIsIgnored(t *testing.T) {
 	url, cookie := flashes(t, func(w http.ResponseWriter, r *http.Request) {
 		w.WriteHeader(http.StatusAccepted)
@@ -209,8 +210,8 @@ func TestC6SecondStatusIsIgnored(t *testing.T) {
 	}
 }
 
-// The body waits in memory, so it must not wait without end: a page that is
-// written in small pieces goes out when they are too many.
+// The body waits in memory, so its size must have a limit. A page written in
+// small pieces is sent once it exceeds that limit.
 func TestC6HeldBodyIsBounded(t *testing.T) {
 	url, cookie := flashes(t, func(w http.ResponseWriter, _ *http.Request) {
 		x := w.(interface{ Held() (int, bool) })
@@ -231,10 +232,10 @@ func TestC6HeldBodyIsBounded(t *testing.T) {
 	}
 }
 
-// A handler that goes on writing after a failed commit can tell why it may not.
+// A handler that keeps writing after a failed commit learns why it may not.
 func TestE1RefusedWriteSaysWhy(t *testing.T) {
 	down := errors.New("down")
-	m, err := core.New(core.ServerSide(broken{memstore.New(), down}), core.Config{})
+	m, err := core.New(core.ServerSide(broken{memstore.New(memstore.Config{}), down}), core.Config{})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -12,10 +12,10 @@ import (
 	"github.com/satchel-go/satchel/core/memstore"
 )
 
-// Wrong use says what to do.
+// The message for each misuse says what to do.
 func TestWrongUse(t *testing.T) {
-	m := manager(t, core.ServerSide(memstore.New()), core.Config{})
-	other := manager(t, core.ServerSide(memstore.New()), core.Config{})
+	m := manager(t, core.ServerSide(memstore.New(memstore.Config{})), core.Config{})
+	other := manager(t, core.ServerSide(memstore.New(memstore.Config{})), core.Config{})
 	request := func() *http.Request {
 		return httptest.NewRequestWithContext(t.Context(), http.MethodGet, "https://x/", nil)
 	}
@@ -32,9 +32,12 @@ func TestWrongUse(t *testing.T) {
 		want []string
 	}{
 		"no middleware": {func() { httpadapter.Session(request()) }, []string{"wrap the handler with httpadapter.Middleware"}},
-		"no Manager":    {func() { httpadapter.Middleware(nil) }, []string{"the Manager is nil", "core.New"}},
-		"no session":    {func() { httpadapter.WithSession(request(), nil) }, []string{"the session is nil", "Manager.NewSession"}},
-		"two Managers":  {func() { serve(nobody, m, other) }, []string{"use one Manager", "another Config.Cookie.Name"}},
+		"fresh context": {func() {
+			serve(func(_ http.ResponseWriter, r *http.Request) { httpadapter.Session(r.WithContext(t.Context())) }, m)
+		}, []string{"replaced the request's context", "derive the new context from the old"}},
+		"no Manager":   {func() { httpadapter.Middleware(nil) }, []string{"the Manager is nil", "core.New"}},
+		"no session":   {func() { httpadapter.WithSession(request(), nil) }, []string{"the session is nil", "Manager.NewSession"}},
+		"two Managers": {func() { serve(nobody, m, other) }, []string{"use one Manager", "another Config.Cookie.Name"}},
 		"other Manager's": {func() {
 			serve(func(_ http.ResponseWriter, r *http.Request) { httpadapter.SessionOf(r, other) }, m)
 		}, []string{"no session of this Manager", "httpadapter.Middleware of the same Manager"}},
@@ -55,7 +58,7 @@ func TestWrongUse(t *testing.T) {
 
 func TestUseAfterTheRequest(t *testing.T) {
 	for _, strict := range []bool{false, true} {
-		m := manager(t, core.ServerSide(memstore.New()), core.Config{Strict: strict})
+		m := manager(t, core.ServerSide(memstore.New(memstore.Config{})), core.Config{Strict: strict})
 		var s *core.Session
 		httpadapter.Middleware(m)(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
 			s = httpadapter.Session(r)

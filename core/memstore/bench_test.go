@@ -12,7 +12,7 @@ import (
 
 const benchSessions = 100_000
 
-// benchStore returns a store with many sessions, and their versions.
+// benchStore returns a store with many sessions and the entry that all of them hold.
 func benchStore(b *testing.B) (*memstore.Store, core.Entry) {
 	b.Helper()
 	s := newStore(b, memstore.Config{})
@@ -47,12 +47,12 @@ func BenchmarkSave(b *testing.B) {
 			if err != nil {
 				b.Error(err)
 			}
-			_, _ = s.Save(context.Background(), id, e, now.Version) // a conflict is fine
+			_, _ = s.Save(context.Background(), id, e, now.Version) // conflicts are expected
 		}
 	})
 }
 
-// BenchmarkRefusedWhenFull is what each request of a flood costs.
+// BenchmarkRefusedWhenFull measures what each request of a flood costs.
 func BenchmarkRefusedWhenFull(b *testing.B) {
 	s := newStore(b, memstore.Config{MaxSessions: 10_000})
 	e := core.Entry{User: "alice", Expires: time.Now().Add(time.Hour)}

@@ -14,14 +14,14 @@ import (
 	"github.com/satchel-go/satchel/core/storetest"
 )
 
-// numbered returns the n-th of a row of IDs that spread over the shards.
+// numbered returns the n-th of a series of IDs that spread over the shards.
 func numbered(n int) core.ID {
 	var id core.ID
 	binary.BigEndian.PutUint64(id[8:], uint64(n)+1)
 	return id
 }
 
-// fill saves n entries of user, numbered from first on, that expire after d.
+// fill saves n entries of user, numbered from first, that expire after d.
 func fill(t *testing.T, s *memstore.Store, user string, first, n int, expires time.Time) []core.Version {
 	t.Helper()
 	versions := make([]core.Version, n)
@@ -35,7 +35,7 @@ func fill(t *testing.T, s *memstore.Store, user string, first, n int, expires ti
 	return versions
 }
 
-// there counts the entries, numbered from first on, that load.
+// there counts how many of the n entries numbered from first still load.
 func there(t *testing.T, s *memstore.Store, first, n int) int {
 	t.Helper()
 	count := 0
@@ -75,7 +75,7 @@ func TestSEC24FullStoreRefusesNewSessions(t *testing.T) {
 				t.Errorf("%d of 10 logged-in sessions are left", n)
 			}
 			if s.Len() != 10 {
-				t.Errorf("Len is %d: what was refused takes room", s.Len())
+				t.Errorf("Len is %d: refused sessions take room", s.Len())
 			}
 			// Updates that do not grow, touches and deletes go on.
 			e := core.Entry{Data: make([]byte, 100), User: "alice", Expires: hour}
@@ -96,7 +96,7 @@ func TestSEC24FullStoreRefusesNewSessions(t *testing.T) {
 	}
 }
 
-// bytesPer measures what one session counts for.
+// bytesPer measures how many bytes one session counts for.
 func bytesPer(t *testing.T, user string, size int) int64 {
 	t.Helper()
 	s := newStore(t, memstore.Config{})
@@ -116,7 +116,7 @@ func TestSEC24AnonymousFloodLocksNobodyOut(t *testing.T) {
 		t.Errorf("anonymous session in a full store: %v, want ErrFull", err)
 	}
 
-	// Anonymous clients go on trying while 150 users log in.
+	// Anonymous clients keep trying while 150 users log in.
 	ctx, cancel := context.WithCancel(t.Context())
 	var flood sync.WaitGroup
 	for f := range 4 {
@@ -142,7 +142,7 @@ func TestSEC24LoginOfAnAnonymousSessionInAFullStore(t *testing.T) {
 	per := bytesPer(t, "", 100)
 	s := newStore(t, memstore.Config{MaxBytes: 3 * per})
 	soon, hour := time.Now().Add(time.Minute), time.Now().Add(time.Hour)
-	own := fill(t, s, "", 0, 1, soon) // the first that an eviction would choose
+	own := fill(t, s, "", 0, 1, soon) // the first candidate for eviction
 	fill(t, s, "", 64, 2, hour)       // one of them in the same shard
 	e := core.Entry{Data: make([]byte, 100+per), User: "alice", Expires: hour}
 	v, err := s.Save(t.Context(), numbered(0), e, own[0])
@@ -155,7 +155,7 @@ func TestSEC24LoginOfAnAnonymousSessionInAFullStore(t *testing.T) {
 	e.Data = make([]byte, 3*per)
 	var size *core.SizeError
 	if _, err = s.Save(t.Context(), numbered(0), e, v); !errors.As(err, &size) || !errors.Is(err, core.ErrTooLarge) {
-		t.Errorf("an entry that never fits: %v, want a SizeError", err)
+		t.Errorf("an entry too large for any room: %v, want a SizeError", err)
 	}
 }
 
@@ -176,7 +176,7 @@ func TestSEC24FailedLoginGivesItsRoomBack(t *testing.T) {
 	if want := used + per*int64(there(t, s, 0, 1)); s.Bytes() != want || s.Len() != 1+there(t, s, 0, 1) {
 		t.Errorf("%d sessions and %d bytes in use after the refusal, want %d bytes", s.Len(), s.Bytes(), want)
 	}
-	// And so do updates, when all is deleted.
+	// Updates add up too, once everything is deleted.
 	if _, err := s.Save(t.Context(), numbered(1), e, v); err != nil {
 		t.Fatal(err)
 	}
@@ -196,7 +196,7 @@ func TestEvictionPrefersTheSoonestToExpire(t *testing.T) {
 	}
 	fill(t, s, "alice", 100, 1, time.Now().Add(time.Hour))
 	if there(t, s, 0, 4) != 3 || there(t, s, 1, 1) != 0 {
-		t.Error("not the session that would have expired first made room")
+		t.Error("the evicted session is not the one that would have expired first")
 	}
 }
 
@@ -209,7 +209,7 @@ func TestExpiryIsByTheWallClock(t *testing.T) {
 		}
 		return e.Expires
 	}
-	v := fill(t, s, "", 0, 1, time.Now().Add(time.Hour)) // by the monotonic clock, which stands still while a machine sleeps
+	v := fill(t, s, "", 0, 1, time.Now().Add(time.Hour)) // by the monotonic clock, which stops while the machine sleeps
 	if at := expires(); at != at.Round(0) {              // the same instant, but by another clock
 		t.Errorf("saved: %v", at)
 	}
@@ -274,7 +274,7 @@ func TestBoundsHoldUnderRaces(t *testing.T) {
 	}
 }
 
-// TestBytesCoverWhatIsAllocated compares the account with the heap.
+// TestBytesCoverWhatIsAllocated compares what the store counts with the heap.
 func TestBytesCoverWhatIsAllocated(t *testing.T) {
 	const sessions = 50_000
 	s := newStore(t, memstore.Config{})
@@ -290,9 +290,9 @@ func TestBytesCoverWhatIsAllocated(t *testing.T) {
 		}
 	}
 	used := heap() - before
-	t.Logf("%d bytes a session on the heap, %d on the account", used/sessions, s.Bytes()/sessions)
+	t.Logf("%d bytes per session on the heap, %d counted", used/sessions, s.Bytes()/sessions)
 	if used > s.Bytes()*5/4 {
-		t.Errorf("%d bytes on the heap, %d on the account", used, s.Bytes())
+		t.Errorf("%d bytes on the heap, %d counted", used, s.Bytes())
 	}
 	runtime.KeepAlive(s)
 }

@@ -7,15 +7,12 @@ import (
 	"github.com/satchel-go/satchel/core/memstore"
 )
 
-func ExampleNewWith() {
-	store, err := memstore.NewWith(memstore.Config{
+func ExampleNew() {
+	store := memstore.New(memstore.Config{
 		MaxSessions:   50_000,
 		MaxBytes:      64 << 20,
 		SweepInterval: 5 * time.Minute,
 	})
-	if err != nil {
-		panic(err)
-	}
 	defer func() { _ = store.Close() }()
 	fmt.Println(store.Len(), "sessions in", store.Bytes(), "bytes")
 	// Output: 0 sessions in 0 bytes

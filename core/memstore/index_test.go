@@ -10,13 +10,10 @@ import (
 	"github.com/satchel-go/satchel/core"
 )
 
-// indexed opens a store whose time is *now, and counts its index members.
+// indexed opens a store whose time is *now and returns a counter of its index members.
 func indexed(t *testing.T, now *time.Time) (*Store, func() int) {
 	t.Helper()
-	s, err := NewWith(Config{Now: func() time.Time { return *now }, SweepInterval: -1})
-	if err != nil {
-		t.Fatal(err)
-	}
+	s := New(Config{Now: func() time.Time { return *now }, SweepInterval: -1})
 	return s, func() int {
 		n := 0
 		for i := range s.users {
@@ -29,8 +26,8 @@ func indexed(t *testing.T, now *time.Time) (*Store, func() int) {
 	}
 }
 
-// enter logs a session of alice in that lives for an hour.
-func enter(t *testing.T, s *Store, id core.ID, until time.Time) {
+// enter logs alice in, with a session that lives for an hour.
+func enter(t *testing.T, s *Store, id core.ID) {
 	t.Helper()
 	if _, err := s.Reserve(t.Context(), "alice", id, 0, core.EndOldest); err != nil {
 		t.Fatal(err)
@@ -38,7 +35,7 @@ func enter(t *testing.T, s *Store, id core.ID, until time.Time) {
 	if _, err := s.Save(t.Context(), id, core.Entry{User: "alice", Expires: s.now().Add(time.Hour)}, 0); err != nil {
 		t.Fatal(err)
 	}
-	if err := s.Confirm(t.Context(), "alice", id, until); err != nil {
+	if err := s.Confirm(t.Context(), "alice", id, time.Time{}); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -80,8 +77,8 @@ func TestSEC17IndexNeverLeaks(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			now := time.Now()
 			s, members := indexed(t, &now)
-			enter(t, s, one, time.Time{})
-			enter(t, s, two, time.Time{})
+			enter(t, s, one)
+			enter(t, s, two)
 			if err := end(t, s, &now); err != nil {
 				t.Fatal(err)
 			}
@@ -112,13 +109,13 @@ func TestReservationLapses(t *testing.T) {
 	}
 }
 
-// A process that dies between Reserve and Confirm of a session that was in the
-// index already must not take it out.
+// A process that dies between Reserve and Confirm must not take a session out
+// of the index that was already in it.
 func TestReservingAgainKeepsTheConfirmed(t *testing.T) {
 	now := time.Now()
 	s, members := indexed(t, &now)
 	id := core.ID{1}
-	enter(t, s, id, time.Time{})
+	enter(t, s, id)
 	if _, err := s.Reserve(t.Context(), "alice", id, 1, core.EndOldest); err != nil {
 		t.Fatal(err)
 	}
@@ -128,27 +125,13 @@ func TestReservingAgainKeepsTheConfirmed(t *testing.T) {
 	}
 }
 
-func TestConfirmedUntil(t *testing.T) {
-	now := time.Now()
-	s, _ := indexed(t, &now)
-	enter(t, s, core.ID{1}, now.Add(30*time.Second))
-	now = now.Add(29 * time.Second)
-	if ids, err := s.List(t.Context(), "alice"); len(ids) != 1 || err != nil {
-		t.Errorf("List before the bound: %v, %v", ids, err)
-	}
-	now = now.Add(time.Second)
-	if ids, err := s.List(t.Context(), "alice"); len(ids) != 0 || err != nil {
-		t.Errorf("List at the bound: %v, %v", ids, err)
-	}
-}
-
-// The clean-up after a delete runs when the session's lock is free again; it
+// The clean-up after a delete runs once the session's lock is released. It
 // must not hit a login that came in between.
 func TestLateCleanUpSparesANewLogin(t *testing.T) {
 	now := time.Now()
 	s, members := indexed(t, &now)
 	id := core.ID{1}
-	enter(t, s, id, time.Time{})
+	enter(t, s, id)
 	old, err := s.Load(t.Context(), id)
 	if err != nil {
 		t.Fatal(err)
@@ -156,14 +139,15 @@ func TestLateCleanUpSparesANewLogin(t *testing.T) {
 	if err := s.Delete(t.Context(), id); err != nil {
 		t.Fatal(err)
 	}
-	enter(t, s, id, time.Time{})
+	enter(t, s, id)
 	s.forget("alice", id, old.Version)
 	if members() != 1 {
 		t.Error("the clean-up after the old session took the new one out of the index")
 	}
 }
 
-// Taking a session out for one user must not end it when it is another's now.
+// Taking a session out of one user's index must not end it if it now belongs
+// to another user.
 func TestEvictionSparesAnothersSession(t *testing.T) {
 	now := time.Now()
 	s, _ := indexed(t, &now)
@@ -181,17 +165,17 @@ func TestEvictionSparesAnothersSession(t *testing.T) {
 	}
 }
 
-// What is entered after the newest one has left is listed like any other.
+// A member entered after the newest one left is listed like any other.
 func TestI2NewestLeavesAndAnotherComes(t *testing.T) {
 	now := time.Now()
 	s, _ := indexed(t, &now)
 	one, two, three := core.ID{1}, core.ID{2}, core.ID{3}
-	enter(t, s, one, time.Time{})
-	enter(t, s, two, time.Time{})
+	enter(t, s, one)
+	enter(t, s, two)
 	if err := s.Delete(t.Context(), two); err != nil {
 		t.Fatal(err)
 	}
-	enter(t, s, three, time.Time{})
+	enter(t, s, three)
 	if ids, err := s.List(t.Context(), "alice"); !slices.Equal(ids, []core.ID{one, three}) || err != nil {
 		t.Errorf("List: %v, %v", ids, err)
 	}
@@ -202,8 +186,8 @@ func TestI1LimitSparesTheSessionOfTheLogin(t *testing.T) {
 	now := time.Now()
 	s, _ := indexed(t, &now)
 	one, two := core.ID{1}, core.ID{2}
-	enter(t, s, one, time.Time{})
-	enter(t, s, two, time.Time{})
+	enter(t, s, one)
+	enter(t, s, two)
 	end, err := s.Reserve(t.Context(), "alice", one, 1, core.EndOldest)
 	if !slices.Equal(end, []core.ID{two}) || err != nil {
 		t.Errorf("Reserve ends %v, %v", end, err)
@@ -213,12 +197,12 @@ func TestI1LimitSparesTheSessionOfTheLogin(t *testing.T) {
 	}
 }
 
-// A session that is another's by now is none of the user's.
+// A session that now belongs to another user is not one of the first user's.
 func TestI2SessionOfAnotherIsNotListed(t *testing.T) {
 	now := time.Now()
 	s, _ := indexed(t, &now)
 	id := core.ID{1}
-	enter(t, s, id, time.Time{})
+	enter(t, s, id)
 	e, err := s.Load(t.Context(), id)
 	if err != nil {
 		t.Fatal(err)
@@ -239,13 +223,10 @@ func TestI2SessionOfAnotherIsNotListed(t *testing.T) {
 	}
 }
 
-// Reservations of logins that were never stored go in the background.
+// The sweeper removes reservations of logins that were never stored.
 func TestSEC17LapsedReservationsAreSwept(t *testing.T) {
 	var late atomic.Int64
-	s, err := NewWith(Config{Now: func() time.Time { return time.Unix(late.Load(), 0) }, SweepInterval: time.Millisecond})
-	if err != nil {
-		t.Fatal(err)
-	}
+	s := New(Config{Now: func() time.Time { return time.Unix(late.Load(), 0) }, SweepInterval: time.Millisecond})
 	defer func() { _ = s.Close() }() // it never fails
 	if _, err := s.Reserve(t.Context(), "alice", core.ID{1}, 0, core.EndOldest); err != nil {
 		t.Fatal(err)
@@ -259,7 +240,52 @@ func TestSEC17LapsedReservationsAreSwept(t *testing.T) {
 		if n == 0 {
 			return
 		}
-		time.Sleep(time.Millisecond) // until the sweeper was there
+		time.Sleep(time.Millisecond) // until the sweeper has run
 	}
-	t.Error("a lapsed reservation is still there after seconds")
+	t.Error("a lapsed reservation is still in the index after several seconds")
+}
+
+// A login below a ceiling looks at no other session of its user.
+func TestI1LoginsOfManySessionsCostTheSame(t *testing.T) {
+	looks, now := 0, time.Now()
+	s := New(Config{SweepInterval: -1, Now: func() time.Time { looks++; return now }})
+	t.Cleanup(func() { _ = s.Close() })
+	for i := range 900 {
+		enter(t, s, core.ID{byte(i), byte(i >> 8), 1})
+	}
+	for _, limit := range []int{0, 1000} {
+		looks = 0
+		if _, err := s.Reserve(t.Context(), "alice", core.ID{2}, limit, core.Ceiling); err != nil {
+			t.Fatal(err)
+		}
+		if looks > 10 {
+			t.Errorf("a login with a ceiling of %d looks at %d sessions", limit, looks)
+		}
+	}
+}
+
+// The mark of an incomplete index goes with the last of what it is about.
+func TestSEC13MarksAreSwept(t *testing.T) {
+	now := time.Unix(1e9, 0)
+	s := New(Config{Now: func() time.Time { return now }, SweepInterval: -1})
+	defer func() { _ = s.Close() }()
+	id := core.ID{1}
+	if _, err := s.Save(t.Context(), id, core.Entry{User: "alice", Expires: now.Add(time.Hour)}, 0); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Mend(t.Context(), "alice", id, now.Add(time.Hour)); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Delete(t.Context(), id); err != nil {
+		t.Fatal(err)
+	}
+	for _, marked := range []bool{true, false} {
+		if _, err := s.Sweep(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := s.List(t.Context(), "alice"); (err != nil) != marked || len(s.userShardOf("alice").marks) > 0 != marked {
+			t.Errorf("marked: %v, want %v", err, marked)
+		}
+		now = now.Add(time.Hour)
+	}
 }

@@ -11,20 +11,26 @@ import (
 // member is one session in its user's list. The user shard's lock guards it.
 type member struct {
 	id        core.ID
-	tick      uint64    // when it was reserved last, in the order of Store.ticks
-	lapses    time.Time // end of the open reservation, zero if there is none
-	confirmed bool
-	until     time.Time // if confirmed: the latest end of the session, or zero
+	tick      uint64    // when it was last reserved, in the order of Store.ticks; zero if it was mended
+	lapses    time.Time // when the open reservation lapses; zero if there is none
+	confirmed bool      // it counts for as long as its session lives
 
-	prev, next *member // in the order in which they were entered
+	prev, next *member // in order of entry
 }
 
-// userShard is one part of the user index. Members are found by key and, per
-// user, linked in order: every step is cheap, also for a user with very many.
+// userShard is one part of the user index. Members are found by key and linked
+// in order for each user. Every step is cheap, even for a user with very many.
 type userShard struct {
 	mu      sync.Mutex
 	members map[memberKey]*member
 	lists   map[string]*memberList
+	marks   map[string]mark // by user
+}
+
+// mark says that Mend has put back a member, so others may be missing.
+type mark struct {
+	tick  uint64    // when it was set, in the order of Store.ticks
+	until time.Time // it lasts until then, and while there are members
 }
 
 // memberKey names a member. One session may be in two users' lists while it
@@ -34,11 +40,14 @@ type memberKey struct {
 	id   core.ID
 }
 
-// memberList holds both ends of one user's members. It is never empty: the
-// last member takes the list with it.
-type memberList struct{ first, last *member }
+// memberList holds both ends of one user's list of members. It is never empty:
+// removing the last member removes the list.
+type memberList struct {
+	first, last *member
+	n           int
+}
 
-// userShardOf returns the part of the index that user is in.
+// userShardOf returns the shard of the index that user is in.
 func (s *Store) userShardOf(user string) *userShard {
 	return &s.users[maphash.String(s.seed, user)%shardCount]
 }
@@ -47,6 +56,7 @@ func (s *Store) userShardOf(user string) *userShard {
 func (us *userShard) reset() {
 	us.members = make(map[memberKey]*member)
 	us.lists = make(map[string]*memberList)
+	us.marks = make(map[string]mark)
 }
 
 // find returns user's member id, or nil.
@@ -62,14 +72,23 @@ func (us *userShard) first(user string) *member {
 	return nil
 }
 
+// len returns how many members user has, whether or not they count.
+func (us *userShard) len(user string) int {
+	if list := us.lists[user]; list != nil {
+		return list.n
+	}
+	return 0
+}
+
 // append enters m as user's newest member.
 func (us *userShard) append(user string, m *member) {
 	us.members[memberKey{user, m.id}] = m
 	list := us.lists[user]
 	if list == nil {
-		us.lists[user] = &memberList{first: m, last: m}
+		us.lists[user] = &memberList{first: m, last: m, n: 1}
 		return
 	}
+	list.n++
 	m.prev = list.last
 	list.last.next = m
 	list.last = m
@@ -90,6 +109,7 @@ func (us *userShard) remove(user string, m *member) {
 		m.next.prev = m.prev
 	}
 	m.prev, m.next = nil, nil
+	list.n--
 	if list.first == nil {
 		delete(us.lists, user)
 	}

@@ -1,23 +1,23 @@
-// Package memstore keeps sessions in the memory of this process: the store to
-// start with, and the right one for tests and for apps that run as a single
-// process and may forget their sessions at a restart.
+// Package memstore keeps sessions in the memory of this process. Start with it,
+// and keep it for tests and for apps that run as a single process and may lose
+// their sessions at a restart.
 //
-//	store := memstore.New()
+//	store := memstore.New(memstore.Config{})
 //	defer store.Close()
 //
-// [NewWith] takes a [Config] with the bounds. A [Store] is bounded in sessions
-// and in bytes, because anyone can start an anonymous session. When it is full
-// it first removes what has expired, then refuses new sessions with [ErrFull].
-// A logged-in session is never ended to make room. An anonymous one is, for a
-// login only: so a flood of anonymous sessions locks nobody out.
+// The [Config] has the bounds. A [Store] is bounded in sessions
+// and in bytes, because anyone can start an anonymous session. When it is full,
+// it first removes expired sessions, then refuses new ones with [ErrFull]. It
+// never ends a logged-in session to make room. It ends an anonymous one only
+// for a login, so a flood of anonymous sessions locks no user out.
 //
 // The store has every optional ability that makes sense within one process:
-// [core.UserIndex], [core.AllDeleter] and [core.Sweeper]. [Store.Reserve] deletes the sessions that it takes out
-// of the index in the same step, so a session limit is exact at every moment.
+// [core.UserIndex], [core.Mender], [core.AllDeleter] and [core.Sweeper]. [Store.Reserve] deletes the sessions
+// that it takes out of the index in the same step, so a session limit is exact at every moment.
 //
-// Limits: sessions are gone when the process ends, and two processes do not
-// share them. Memory that the store once used for its tables is kept for later
-// sessions and not given back.
+// Limits: sessions are gone when the process ends (see package
+// [github.com/satchel-go/satchel/core/filestore]), and two processes do not share them. The store keeps the memory of its tables for later sessions and
+// does not give it back.
 package memstore
 
 import (
@@ -30,11 +30,12 @@ import (
 	"time"
 
 	"github.com/satchel-go/satchel/core"
+	"github.com/satchel-go/satchel/core/internal/journal"
 )
 
 var (
 	// ErrFull means that a session was not stored because the store is at its
-	// bounds. Sessions that are in the store go on working.
+	// bounds. Sessions already in the store keep working.
 	ErrFull = errors.New("memory store is full")
 
 	// ErrClosed means that the store was used after [Store.Close].
@@ -43,21 +44,22 @@ var (
 
 // Config bounds a [Store]. The zero value means the defaults.
 type Config struct {
-	// MaxSessions is the largest number of sessions. Default 1,000,000.
+	// MaxSessions is the maximum number of sessions. Default 1,000,000.
 	MaxSessions int
 
-	// MaxBytes is the most memory for sessions, in bytes: for each its data,
-	// its user's name and a fixed share for the tables. Default 256 MiB.
+	// MaxBytes is the maximum memory for sessions, in bytes. Each session
+	// counts its data, its user's name and a fixed share for the tables.
+	// Default 256 MiB.
 	MaxBytes int64
 
-	// SweepInterval is the time between two removals of expired sessions in
-	// the background. Default 1 minute. Negative: none in the background;
-	// expired sessions then stay in memory, unreadable, until the store is
-	// full or [Store.Sweep] is called.
+	// SweepInterval is the time between two background removals of expired
+	// sessions. Default 1 minute. If it is negative, there are none: expired
+	// sessions then stay in memory, unreadable, until the store is full or
+	// [Store.Sweep] is called.
 	SweepInterval time.Duration
 
-	// Now tells the time. Default [time.Now]. It is for tests, is called from
-	// many goroutines, and must not call the store.
+	// Now tells the time. Default [time.Now]. It is for tests. Many
+	// goroutines call it, and it must not call the store.
 	Now func() time.Time
 }
 
@@ -90,27 +92,29 @@ func (c Config) validate() error {
 }
 
 // shardCount is how many parts the tables have. More parts let more requests
-// run side by side; a power of two makes picking one cheap.
+// run in parallel; a power of two makes picking one cheap.
 const shardCount = 64
 
-// Store is an in-memory [core.Store]. Make it with [New] or [NewWith]; the
-// zero value is not usable. It is safe for concurrent use.
+// Store is an in-memory [core.Store]. Make it with [New]; the zero value is not
+// usable. It is safe for concurrent use.
 //
-// Lock order, for maintainers: a user shard's lock may be held when a session
-// shard's lock is taken, never the other way round, and nobody but DeleteAll
-// holds two locks of one kind. What removes a session and then cleans the
-// index lets go of the session shard first; see forget.
+// Lock order, for maintainers: code may take a session shard's lock while it
+// holds a user shard's, never the other way round. Only DeleteAll holds two
+// locks of one kind. Code that removes a session and then cleans the index
+// unlocks the session shard first; see forget.
 type Store struct {
-	now    func() time.Time
-	budget budget
-	seed   maphash.Seed // users choose their names, so where they land is secret
+	err     error // what Validate has to say
+	now     func() time.Time
+	budget  budget
+	journal journal.Journal
+	seed    maphash.Seed // users choose their names, so where they land is secret
 
 	// ticks numbers saves and reservations in one sequence. A save's number is
-	// the entry's version; it is never given twice, so a version says for ever
-	// which state of which entry it means.
+	// the entry's version. No number is given twice, so a version always means
+	// one state of one entry.
 	ticks atomic.Uint64
 
-	turn   atomic.Uint32 // where the next search for something to evict begins
+	turn   atomic.Uint32 // where the next search for a session to evict begins
 	shards [shardCount]shard
 	users  [shardCount]userShard
 
@@ -123,50 +127,55 @@ type Store struct {
 var (
 	_ core.Store      = (*Store)(nil)
 	_ core.UserIndex  = (*Store)(nil)
+	_ core.Mender     = (*Store)(nil)
 	_ core.AllDeleter = (*Store)(nil)
 	_ core.Sweeper    = (*Store)(nil)
-	_ core.InProcess  = (*Store)(nil)
+	_ core.Local      = (*Store)(nil)
+	_ core.Validator  = (*Store)(nil)
 )
 
-// New returns an empty store with the default bounds. Close it to end its
-// background goroutine.
-func New() *Store {
-	return open(Config{}.withDefaults())
-}
-
-// NewWith returns an empty store with the bounds of c, or an error that says
-// which field to change. Close the store to end its background goroutine.
-func NewWith(c Config) (*Store, error) {
+// New returns an empty store with the bounds of c. Close it to end its background
+// goroutine. Bounds under which no session would fit are an error of [core.New].
+func New(c Config) *Store {
 	c = c.withDefaults()
-	if err := c.validate(); err != nil {
-		return nil, err
-	}
-	return open(c), nil
+	s := newStore(c)
+	s.start(c.SweepInterval)
+	return s
 }
 
-// open builds a store from a complete, valid configuration.
-func open(c Config) *Store {
+// newStore returns a store that is not started. Defaults are filled in.
+func newStore(c Config) *Store {
 	s := &Store{
-		now:    c.Now,
-		budget: budget{max: room{sessions: int64(c.MaxSessions), bytes: c.MaxBytes}},
-		seed:   maphash.MakeSeed(),
-		stop:   make(chan struct{}),
-		done:   make(chan struct{}),
+		err:     c.validate(),
+		now:     c.Now,
+		journal: journal.None{},
+		budget:  budget{max: room{sessions: int64(c.MaxSessions), bytes: c.MaxBytes}},
+		seed:    maphash.MakeSeed(),
+		stop:    make(chan struct{}),
+		done:    make(chan struct{}),
 	}
 	for i := range s.shards {
 		s.shards[i].reset()
 		s.users[i].reset()
 	}
-	if c.SweepInterval < 0 {
-		close(s.done)
-	} else {
-		go s.sweepEvery(c.SweepInterval)
-	}
 	return s
 }
 
-// Close ends the background sweeper and waits for it. From then on every
-// operation returns [ErrClosed]. Closing again does nothing; the error is
+// start starts the background sweeper.
+func (s *Store) start(interval time.Duration) {
+	if interval < 0 || s.err != nil {
+		close(s.done)
+	} else {
+		go s.sweepEvery(interval)
+	}
+}
+
+// Validate implements [core.Validator]: [core.New] calls it. It says which field of
+// the Config to change.
+func (s *Store) Validate() error { return s.err }
+
+// Close stops the background sweeper and waits for it. From then on every
+// operation returns [ErrClosed]. Closing again does nothing. The error is
 // always nil.
 func (s *Store) Close() error {
 	s.closing.Do(func() {
@@ -177,15 +186,19 @@ func (s *Store) Close() error {
 	return nil
 }
 
-// Len returns how many sessions are in memory, expired ones that are not yet
-// removed included.
+// Len returns how many sessions are in memory, including expired ones that are
+// not removed yet.
 func (s *Store) Len() int { return int(s.budget.sessions.Load()) }
 
 // Bytes returns how many bytes the sessions count for; see [Config.MaxBytes].
 func (s *Store) Bytes() int64 { return s.budget.bytes.Load() }
 
-// check says why op cannot run now: the store is closed or ctx is over.
+// check returns why op cannot run now: the store is closed, ctx is done, or the
+// Config is invalid.
 func (s *Store) check(ctx context.Context, op string) error {
+	if s.err != nil {
+		return s.err
+	}
 	if s.closed.Load() {
 		return fail(op, ErrClosed)
 	}

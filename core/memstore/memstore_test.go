@@ -18,9 +18,13 @@ func TestConfigErrorsSayWhatToDo(t *testing.T) {
 		"MaxBytes":    {MaxBytes: -1},
 		"MaxBytes is": {MaxBytes: 100},
 	} {
-		_, err := memstore.NewWith(c)
+		s := newStore(t, c)
+		_, err := core.New(core.ServerSide(s), core.Config{})
 		if err == nil || !strings.Contains(err.Error(), field) || !strings.Contains(err.Error(), "use ") {
-			t.Errorf("NewWith(%+v): %v; want an error that names %s and what to use", c, err, field)
+			t.Errorf("New(%+v): %v; want an error that names %s and what to use", c, err, field)
+		}
+		if _, load := s.Load(t.Context(), numbered(0)); err == nil || load == nil || load.Error() != err.Error() {
+			t.Errorf("Load without core.New: %v, want %v", load, err)
 		}
 	}
 }
@@ -29,7 +33,7 @@ func TestSEC70CloseStopsTheGoroutine(t *testing.T) {
 	before := runtime.NumGoroutine()
 	stores := make([]*memstore.Store, 10)
 	for i := range stores {
-		stores[i] = memstore.New()
+		stores[i] = memstore.New(memstore.Config{})
 	}
 	if n := runtime.NumGoroutine(); n != before+len(stores) {
 		t.Errorf("%d goroutines for %d stores", n-before, len(stores))
@@ -41,8 +45,8 @@ func TestSEC70CloseStopsTheGoroutine(t *testing.T) {
 			}
 		}
 	}
-	// Close has waited for the goroutines to be done; the runtime may take a
-	// moment to count them out.
+	// Close has waited for the goroutines to end. The runtime may take a moment
+	// to stop counting them.
 	for i := 0; runtime.NumGoroutine() > before && i < 100; i++ {
 		time.Sleep(time.Millisecond)
 	}
@@ -103,7 +107,7 @@ func TestSweepCountsManyInOneShard(t *testing.T) {
 		clock.Advance(30 * time.Second)
 	}
 	if s.Len() != 0 || s.Bytes() != 0 {
-		t.Errorf("after all has expired: %d sessions, %d bytes", s.Len(), s.Bytes())
+		t.Errorf("after all have expired: %d sessions, %d bytes", s.Len(), s.Bytes())
 	}
 }
 

@@ -1,33 +1,33 @@
 package memstore
 
-// queue orders items by expiry, soonest first: a binary heap. It is lazy. A
-// slot's due time may be earlier than its item's expiry, never later, so
-// extending an expiry, which every touch does, costs nothing here; settle
-// corrects the first slot when somebody asks for it.
+// queue is a binary heap that orders items by expiry, soonest first. It is
+// lazy: a slot's due time may be earlier than its item's expiry, never later.
+// Extending an expiry, as every touch does, therefore costs nothing here.
+// settle corrects the first slot when a caller asks for it.
 //
-// It is written out rather than built on container/heap, which would call
-// through an interface for every step while a shard is locked.
+// It does not use container/heap, which would call through an interface for
+// every step while a shard is locked.
 type queue []slot
 
-// slot is one waiting item. Due is in Unix milliseconds, rounded down: unlike
-// nanoseconds they reach any expiry that a caller may name.
+// slot is one waiting item. due is in Unix milliseconds, rounded down. Unlike
+// nanoseconds, they can hold any expiry that a caller may give.
 type slot struct {
 	due int64
 	it  *item
 }
 
-// push enters it at its expiry.
+// push adds it, due at its expiry.
 func (q *queue) push(it *item) {
 	it.pos = len(*q)
 	*q = append(*q, slot{due: it.expires.UnixMilli(), it: it})
 	q.up(it.pos)
 }
 
-// remove takes it out.
+// remove removes it.
 func (q *queue) remove(it *item) {
 	i, last := it.pos, len(*q)-1
 	q.swap(i, last)
-	(*q)[last] = slot{} // lets the collector have the item
+	(*q)[last] = slot{} // so that the item can be collected
 	*q = (*q)[:last]
 	if i < last {
 		q.down(i)
@@ -35,7 +35,7 @@ func (q *queue) remove(it *item) {
 	}
 }
 
-// moved takes note that the expiry of it has changed.
+// moved tells the queue that the expiry of it has changed.
 func (q queue) moved(it *item) {
 	if due := it.expires.UnixMilli(); due < q[it.pos].due {
 		q[it.pos].due = due
@@ -52,7 +52,7 @@ func (q queue) first() *item {
 	return q[0].it
 }
 
-// settle makes the first slot's due time true.
+// settle corrects the first slot's due time.
 func (q queue) settle() {
 	for {
 		due := q[0].it.expires.UnixMilli()
@@ -64,8 +64,8 @@ func (q queue) settle() {
 	}
 }
 
-// firstBut returns the first slot whose item is not skip. The second-best is
-// found by due time alone, which is near enough for choosing what to evict.
+// firstBut returns the first slot whose item is not skip. It finds the second
+// best by due time alone, which is accurate enough to choose an eviction.
 func (q queue) firstBut(skip *item) (slot, bool) {
 	if first := q.first(); first == nil || first != skip {
 		return q.at(0)
@@ -115,7 +115,7 @@ func (q queue) down(i int) {
 	}
 }
 
-// swap exchanges two slots and tells their items.
+// swap exchanges two slots and updates their items.
 func (q queue) swap(i, j int) {
 	q[i], q[j] = q[j], q[i]
 	q[i].it.pos, q[j].it.pos = i, j

@@ -8,8 +8,8 @@ import (
 	"github.com/satchel-go/satchel/core"
 )
 
-// The queue stays a heap whatever leaves it, so that a sweep finds all that has
-// expired.
+// The queue stays a heap whatever is removed from it, so that a sweep finds
+// everything that has expired.
 func TestQueueStaysInOrder(t *testing.T) {
 	rnd := rand.New(rand.NewPCG(1, 2))
 	var q queue
@@ -36,7 +36,7 @@ func TestQueueStaysInOrder(t *testing.T) {
 	}
 }
 
-// An eviction that must spare the first takes the next.
+// An eviction that must spare the first item takes the next.
 func TestQueueFirstButOne(t *testing.T) {
 	for _, expires := range [][]int64{{1, 2, 3}, {1, 3, 2}, {1, 2}} {
 		var q queue
@@ -56,12 +56,12 @@ func TestQueueFirstButOne(t *testing.T) {
 	only := &item{expires: time.UnixMilli(1)}
 	q.push(only)
 	if _, ok := q.firstBut(only); ok {
-		t.Error("the one to be spared is not")
+		t.Error("the item to be spared was evicted")
 	}
 }
 
-// The room of what was evicted is the saver's: were it given back, visitors
-// who come at the same time could take it again and again.
+// The room of an evicted session belongs to the saver. If it went back to the
+// store, visitors arriving at the same time could take it again and again.
 func TestSEC24EvictedRoomIsTheLogins(t *testing.T) {
 	now := time.Now()
 	s, _ := indexed(t, &now)
@@ -76,7 +76,7 @@ func TestSEC24EvictedRoomIsTheLogins(t *testing.T) {
 }
 
 func TestSEC24BoundsByDefault(t *testing.T) {
-	s := New()
+	s := New(Config{})
 	defer func() { _ = s.Close() }() // it never fails
 	if s.budget.max != (room{1_000_000, 256 << 20}) {
 		t.Errorf("%+v", s.budget.max)

@@ -7,7 +7,7 @@ import (
 	"github.com/satchel-go/satchel/core"
 )
 
-// room is an amount of the store's two bounded goods.
+// room is an amount of the two things that a store bounds.
 type room struct {
 	sessions int64
 	bytes    int64
@@ -16,8 +16,8 @@ type room struct {
 func (r room) plus(o room) room  { return room{r.sessions + o.sessions, r.bytes + o.bytes} }
 func (r room) minus(o room) room { return room{r.sessions - o.sessions, r.bytes - o.bytes} }
 
-// budget counts the room in use against the bounds. It has no lock of its own;
-// what is taken is never more than max, whoever races.
+// budget counts the room in use against the bounds. It needs no lock: the room
+// in use never exceeds max, however many goroutines race.
 type budget struct {
 	max      room
 	sessions atomic.Int64
@@ -25,7 +25,7 @@ type budget struct {
 }
 
 // take takes r if it fits. A part of r that is zero or less always fits, so
-// an update that does not grow goes through however full the store is.
+// an update that does not grow succeeds however full the store is.
 func (b *budget) take(r room) bool {
 	if !takeUpTo(&b.sessions, r.sessions, b.max.sessions) {
 		return false
@@ -60,10 +60,10 @@ func takeUpTo(used *atomic.Int64, n, limit int64) bool {
 	}
 }
 
-// makeRoom frees some room for a save of id and reports whether it is worth
-// another attempt. It removes the expired, once; then, for a logged-in user's
-// save only, it evicts one anonymous session into credit. Room in credit is
-// the saver's own: a flood of anonymous saves cannot snatch it away.
+// makeRoom frees some room for a save of id and reports whether to try again.
+// It removes expired sessions once. Then, only if the save is for a logged-in
+// user, it evicts one anonymous session into credit. Room in credit belongs to
+// the saver: a flood of anonymous saves cannot take it.
 func (s *Store) makeRoom(ctx context.Context, id core.ID, user string, credit *room, swept bool) bool {
 	if !swept && s.sweepAll() > 0 {
 		return true
@@ -75,11 +75,11 @@ func (s *Store) makeRoom(ctx context.Context, id core.ID, user string, credit *r
 }
 
 // evictionSample is how many shards' candidates an eviction compares. A few
-// are enough to end a session that was about to expire anyway.
+// are enough to find a session that was about to expire anyway.
 const evictionSample = 4
 
-// evict ends one anonymous session, other than id, that is among the soonest
-// to expire, and adds its room to credit. It finds one if there is any.
+// evict ends one anonymous session other than id, among the soonest to expire,
+// and adds its room to credit. If there is such a session, evict finds one.
 func (s *Store) evict(id core.ID, credit *room) bool {
 	start := int(s.turn.Add(1))
 	var best *shard
@@ -102,9 +102,10 @@ func (s *Store) evict(id core.ID, credit *room) bool {
 	}
 	best.mu.Lock()
 	defer best.mu.Unlock()
-	// Another goroutine may have been quicker; then the save tries again.
+	// Another goroutine may have been faster; then the save tries again.
 	if candidate, ok := best.anonymous.firstBut(best.items[id]); ok {
 		*credit = credit.plus(best.drop(candidate.it))
+		s.journal.Expire(candidate.it.id)
 	}
 	return true
 }

@@ -7,20 +7,20 @@ import (
 	"github.com/satchel-go/satchel/core"
 )
 
-// overhead is what a session counts for beside its data and its user's name:
+// overhead is what a session counts for besides its data and its user's name:
 // its item, its places in the tables and queues, and its index member. A test
 // compares it with what the runtime allocates.
 const overhead = 512
 
-// item is one session in memory. The lock of its shard guards it; the bytes
-// that data points to never change, so they are shared with callers.
+// item is one session in memory. The lock of its shard guards it. The bytes
+// that data points to never change, so callers share them.
 type item struct {
 	id      core.ID
 	version core.Version
 	data    []byte
 	user    string
 	expires time.Time
-	pos     int // its place in the queue that it waits in
+	pos     int // its position in the queue that it waits in
 }
 
 // live reports whether the session may still be used.
@@ -39,14 +39,14 @@ type shard struct {
 	mu    sync.RWMutex
 	items map[core.ID]*item
 
-	// Every item waits in one of two queues for its expiry: anonymous ones
-	// apart, because only those may be evicted to make room.
+	// Every item waits for its expiry in one of two queues. Anonymous ones have
+	// their own, because only they may be evicted to make room.
 	anonymous queue
 	loggedIn  queue
 
 	used room // the sum over items
 
-	_ [32]byte // keeps neighbours' locks out of one cache line
+	_ [32]byte // keeps locks of neighbouring shards out of one cache line
 }
 
 // reset empties the shard.
@@ -64,7 +64,7 @@ func (sh *shard) queueOf(user string) *queue {
 	return &sh.loggedIn
 }
 
-// put stores e at version v: in place of old, or as a new item if old is nil.
+// put stores e at version v, in place of old or, if old is nil, as a new item.
 func (sh *shard) put(id core.ID, old *item, e core.Entry, v core.Version) {
 	it := old
 	if it == nil {
@@ -91,7 +91,7 @@ func (sh *shard) drop(it *item) room {
 // shardOf returns the shard of id. IDs are random, so any byte spreads them.
 func (s *Store) shardOf(id core.ID) *shard { return &s.shards[id[len(id)-1]%shardCount] }
 
-// isLive reports whether id is a session of user that may still be used.
+// isLive reports whether id is one of user's sessions and may still be used.
 func (s *Store) isLive(id core.ID, user string) bool {
 	sh := s.shardOf(id)
 	sh.mu.RLock()

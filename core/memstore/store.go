@@ -24,9 +24,9 @@ func (s *Store) Load(ctx context.Context, id core.ID) (core.Entry, error) {
 	return core.Entry{Data: it.data, Expires: it.expires, User: it.user, Version: it.version}, nil
 }
 
-// Save implements [core.Store]. A new entry, or one that grows, is refused
-// with [ErrFull] when there is no room for it; an entry that cannot fit into
-// an empty store either, with a [core.SizeError].
+// Save implements [core.Store]. It refuses a new entry, or one that grows, with
+// [ErrFull] when there is no room. It refuses an entry that would not fit into
+// an empty store with a [core.SizeError].
 func (s *Store) Save(ctx context.Context, id core.ID, e core.Entry, base core.Version) (core.Version, error) {
 	if err := s.check(ctx, "save"); err != nil {
 		return 0, err
@@ -34,8 +34,8 @@ func (s *Store) Save(ctx context.Context, id core.ID, e core.Entry, base core.Ve
 	if size, limit := roomFor(e.Data, e.User).bytes, s.budget.max.bytes; size > limit {
 		return 0, fail("save", &core.SizeError{Total: int(size), Limit: int(limit)})
 	}
-	e.Data = slices.Clip(e.Data)   // the bytes are shared; spare capacity is the caller's
-	e.Expires = e.Expires.Round(0) // by the wall clock, which goes on while a machine sleeps
+	e.Data = slices.Clip(e.Data)   // the bytes are shared; spare capacity stays the caller's
+	e.Expires = e.Expires.Round(0) // by the wall clock, which runs on while the machine sleeps
 
 	var credit room
 	for swept := false; ; swept = true {
@@ -51,8 +51,8 @@ func (s *Store) Save(ctx context.Context, id core.ID, e core.Entry, base core.Ve
 	}
 }
 
-// put is one attempt to save: checking and storing in one step. The room that
-// it takes comes out of credit first.
+// put makes one attempt to save: it checks and stores in one step. It takes the
+// room out of credit first.
 func (s *Store) put(id core.ID, e core.Entry, base core.Version, credit *room) (core.Version, error) {
 	sh := s.shardOf(id)
 	sh.mu.Lock()
@@ -74,6 +74,8 @@ func (s *Store) put(id core.ID, e core.Entry, base core.Version, credit *room) (
 	*credit = room{}
 	v := core.Version(s.ticks.Add(1))
 	sh.put(id, old, e, v)
+	e.Version = v
+	s.journal.Put(id, e)
 	sh.mu.Unlock()
 
 	if before.user != "" && before.user != e.User {
@@ -82,7 +84,7 @@ func (s *Store) put(id core.ID, e core.Entry, base core.Version, credit *room) (
 	return v, nil
 }
 
-// admits says whether a save at base may replace old, which is nil if there is
+// admits returns nil if a save at base may replace old, which is nil if there is
 // no entry. An expired entry counts as none.
 func admits(old *item, base core.Version, now time.Time) error {
 	there := old != nil && old.live(now)
@@ -112,6 +114,7 @@ func (s *Store) Touch(ctx context.Context, id core.ID, base core.Version, expire
 	if it.version == base {
 		it.expires = expires.Round(0)
 		sh.queueOf(it.user).moved(it)
+		s.journal.Touch(id, base, it.expires)
 	}
 	return nil
 }
@@ -126,6 +129,7 @@ func (s *Store) Delete(ctx context.Context, id core.ID) error {
 	it := sh.items[id]
 	if it != nil {
 		s.budget.give(sh.drop(it))
+		s.journal.Delete(id)
 	}
 	sh.mu.Unlock()
 
@@ -135,5 +139,5 @@ func (s *Store) Delete(ctx context.Context, id core.ID) error {
 	return nil
 }
 
-// InProcess implements [core.InProcess]: no call ever waits for a network.
-func (s *Store) InProcess() bool { return true }
+// Local implements [core.Local]: no call waits for a network.
+func (s *Store) Local() bool { return true }

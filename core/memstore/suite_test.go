@@ -9,14 +9,14 @@ import (
 	"github.com/satchel-go/satchel/core/storetest"
 )
 
-// TestStore runs the suite in real time, with a sweeper that is always at work.
+// TestStore runs the suite in real time, with a sweeper that never rests.
 func TestStore(t *testing.T) {
 	storetest.Run(t, func(t *testing.T) core.Store {
 		return newStore(t, memstore.Config{SweepInterval: time.Millisecond})
 	})
 }
 
-// TestStoreWithClock runs it with a clock that is turned.
+// TestStoreWithClock runs the suite with a fake clock.
 func TestStoreWithClock(t *testing.T) {
 	storetest.RunWithClock(t, func(t *testing.T) (core.Store, storetest.Clock) {
 		clock := storetest.NewFakeClock()
@@ -27,10 +27,7 @@ func TestStoreWithClock(t *testing.T) {
 // newStore returns a store that is closed when t ends.
 func newStore(t testing.TB, c memstore.Config) *memstore.Store {
 	t.Helper()
-	s, err := memstore.NewWith(c)
-	if err != nil {
-		t.Fatal(err)
-	}
+	s := memstore.New(c)
 	t.Cleanup(func() {
 		if err := s.Close(); err != nil {
 			t.Errorf("Close: %v", err)

@@ -7,12 +7,12 @@ import (
 	"github.com/satchel-go/satchel/core"
 )
 
-// sweepBatch bounds how many sessions one hold of a shard's lock removes, so
-// that requests do not wait for a sweep.
+// sweepBatch bounds how many sessions are removed each time a shard is locked,
+// so that requests do not wait for a sweep.
 const sweepBatch = 1024
 
-// Sweep implements [core.Sweeper]. Lapsed reservations and index members
-// without a session go too, but are not counted.
+// Sweep implements [core.Sweeper]. It also removes lapsed reservations and
+// index members without a session, but does not count them.
 func (s *Store) Sweep(ctx context.Context) (int, error) {
 	if err := s.check(ctx, "sweep"); err != nil {
 		return 0, err
@@ -22,12 +22,17 @@ func (s *Store) Sweep(ctx context.Context) (int, error) {
 	return removed, nil
 }
 
-// DeleteAll implements [core.AllDeleter], in one step: no other operation sees
-// a part of it done.
+// DeleteAll implements [core.AllDeleter] in one step: no other operation sees
+// it half done.
 func (s *Store) DeleteAll(ctx context.Context) error {
 	if err := s.check(ctx, "delete all"); err != nil {
 		return err
 	}
+	s.deleteAll()
+	return nil
+}
+
+func (s *Store) deleteAll() {
 	for i := range s.users {
 		s.users[i].mu.Lock()
 		defer s.users[i].mu.Unlock()
@@ -41,10 +46,10 @@ func (s *Store) DeleteAll(ctx context.Context) error {
 		s.shards[i].reset()
 		s.users[i].reset()
 	}
-	return nil
+	s.journal.DeleteAll()
 }
 
-// sweepEvery removes the expired from time to time, until Close.
+// sweepEvery removes expired sessions at intervals, until Close.
 func (s *Store) sweepEvery(interval time.Duration) {
 	defer close(s.done)
 	ticker := time.NewTicker(interval)
@@ -78,7 +83,7 @@ func (s *Store) sweepAll() int {
 
 // sweepShard removes up to sweepBatch expired sessions of one shard.
 func (s *Store) sweepShard(sh *shard) int {
-	var orphaned []*item // logged-in sessions, whose index members go too
+	var orphaned []*item // logged-in sessions, whose index members are removed too
 	removed := 0
 	sh.mu.Lock()
 	now := s.now()
@@ -89,6 +94,7 @@ func (s *Store) sweepShard(sh *shard) int {
 				break
 			}
 			s.budget.give(sh.drop(it))
+			s.journal.Expire(it.id)
 			removed++
 			if it.user != "" {
 				orphaned = append(orphaned, it)
@@ -110,5 +116,6 @@ func (s *Store) remove(id core.ID, user string) {
 	defer sh.mu.Unlock()
 	if it := sh.items[id]; it != nil && it.user == user {
 		s.budget.give(sh.drop(it))
+		s.journal.Delete(id)
 	}
 }

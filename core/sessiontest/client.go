@@ -14,22 +14,23 @@ import (
 	"github.com/satchel-go/satchel/core/httpadapter"
 )
 
-// Client is a browser: it keeps the cookies that it is given and sends them
-// along, those of the session and any other. Paths, domains and Secure are
-// not looked at. It is safe for concurrent use.
+// Client is a browser: it keeps the cookies that it is given, the session's and
+// any other, and sends them with its requests. It ignores Path, Domain and
+// Secure. It is safe for concurrent use.
 type Client struct {
 	st   *Sessions
 	name string // for failures
 
 	mu      sync.Mutex
 	cookies []cookie
-	open    *bare // the request that Session has begun, nil if none
+	tokens  map[string]string // by answer header, with a [core.Carrier] other than the cookie
+	open    *bare             // the request that Session began, or nil
 }
 
-// cookie is one that the client keeps, until its time is over.
+// cookie is a cookie that the client keeps until it expires.
 type cookie struct {
 	name, value string
-	until       time.Time // zero: with the browser
+	until       time.Time // zero: when the browser closes
 }
 
 // begin gives the client its session.
@@ -47,7 +48,7 @@ func (c *Client) begin(setup []func(*core.Session)) *Client {
 	return c
 }
 
-// Request returns a request with the client's cookies, for Do and Test. The
+// Request returns a request with the client's cookies, for Do and DoFiber. The
 // target is a path or a whole URL.
 func (c *Client) Request(method, target string, body io.Reader) *http.Request {
 	r := httptest.NewRequestWithContext(c.st.tb.Context(), method, target, body)
@@ -55,15 +56,15 @@ func (c *Client) Request(method, target string, body io.Reader) *http.Request {
 	return r
 }
 
-// Form returns a POST request of a form's values, with the client's cookies.
+// Form returns a POST request with a form's values and the client's cookies.
 func (c *Client) Form(target string, values url.Values) *http.Request {
 	r := c.Request(http.MethodPost, target, strings.NewReader(values.Encode()))
 	r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 	return r
 }
 
-// Do answers r by h, with the client's cookies, and keeps those that the
-// response sets. A redirect is not followed.
+// Do serves r with h, with the client's cookies, and keeps the cookies that the
+// response sets. It does not follow redirects.
 func (c *Client) Do(h http.Handler, r *http.Request) *http.Response {
 	c.st.tb.Helper()
 	c.Apply(r)
@@ -74,14 +75,19 @@ func (c *Client) Do(h http.Handler, r *http.Request) *http.Response {
 	return res
 }
 
-// Test is Do for a Fiber application. The request may take as long as it takes.
-func (c *Client) Test(app interface {
-	Test(r *http.Request, msTimeout ...int) (*http.Response, error)
+// DoFiber is [Client.Do] for an application of Fiber v2 or v3, whose Test methods
+// differ in the type of their options. It sets no timeout.
+func DoFiber[Option any](c *Client, app interface {
+	Test(r *http.Request, options ...Option) (*http.Response, error)
 }, r *http.Request,
 ) *http.Response {
 	c.st.tb.Helper()
 	c.Apply(r)
-	res, err := app.Test(r, -1)
+	var noTimeout Option // the zero value of v3's options
+	if milliseconds, ok := any(&noTimeout).(*int); ok {
+		*milliseconds = -1 // v2's
+	}
+	res, err := app.Test(r, noTimeout)
 	if err != nil {
 		c.st.tb.Fatalf("sessiontest: %s %s: %v", r.Method, r.URL, err)
 	}
@@ -89,7 +95,8 @@ func (c *Client) Test(app interface {
 	return res
 }
 
-// Apply adds the client's cookies to r, except those that r has already.
+// Apply adds the client's cookies, or its token in a header, to r, except those that r
+// already has.
 func (c *Client) Apply(r *http.Request) {
 	c.st.tb.Helper()
 	c.finish(http.StatusOK)
@@ -99,12 +106,46 @@ func (c *Client) Apply(r *http.Request) {
 			r.AddCookie(k)
 		}
 	}
+	c.present(r)
 }
 
-// Receive keeps the cookies that res sets.
-func (c *Client) Receive(res *http.Response) { c.keep(res.Cookies()) }
+// Receive keeps the cookies that res sets, or the token in its header.
+func (c *Client) Receive(res *http.Response) {
+	c.keep(res.Cookies())
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for name, values := range res.Header {
+		if c.st.carrier.Answers(name) {
+			if c.tokens == nil || values[0] == "" {
+				c.tokens = map[string]string{}
+			}
+			c.tokens[name] = values[0]
+		}
+	}
+}
 
-// current returns the cookies whose time is not over.
+// present adds the tokens that travel in headers to r, unless it has one.
+func (c *Client) present(r *http.Request) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	name := c.st.carrier.String()
+	if c.st.carrier == (core.Carrier{}) || r.Header.Get(name) != "" {
+		return
+	}
+	for answer, token := range c.tokens {
+		switch {
+		case token == "":
+		case strings.HasSuffix(answer, "-Touch"):
+			r.Header.Set(answer, token)
+		case name == "Authorization":
+			r.Header.Set(name, "Bearer "+token)
+		default:
+			r.Header.Set(name, token)
+		}
+	}
+}
+
+// current returns the cookies that have not expired.
 func (c *Client) current() []*http.Cookie {
 	now := c.st.Now()
 	c.mu.Lock()
@@ -117,7 +158,7 @@ func (c *Client) current() []*http.Cookie {
 	return cookies
 }
 
-// keep takes over what a response sets.
+// keep stores the cookies that a response sets.
 func (c *Client) keep(set []*http.Cookie) {
 	now := c.st.Now()
 	c.mu.Lock()
@@ -137,8 +178,8 @@ func (c *Client) keep(set []*http.Cookie) {
 	}
 }
 
-// Jar returns the client's cookies as a jar, for an [http.Client] that asks a
-// real server.
+// Jar returns the client's cookies as a jar, for an [http.Client] that talks to
+// a real server.
 func (c *Client) Jar() http.CookieJar { return jar{c} }
 
 type jar struct{ c *Client }
@@ -153,10 +194,10 @@ func (j jar) Cookies(*url.URL) []*http.Cookie {
 // SetCookies implements [http.CookieJar].
 func (j jar) SetCookies(_ *url.URL, cookies []*http.Cookie) { j.c.keep(cookies) }
 
-// Session returns the client's session as the middleware would load it for
-// the client's next request: for handlers without the middleware, and to look
-// at or change whatever you like. What is next asked of the client ends that
-// request, as if with status 200: then its changes are stored. See [Client.End].
+// Session begins a request and returns the client's session as the middleware
+// would load it. Use it for handlers without the middleware, and to inspect or
+// change the session. The next call on the client ends that request as if with
+// status 200, which stores the changes. See [Client.End].
 //
 //	ginadapter.WithSession(c, alice.Session())
 func (c *Client) Session() *core.Session {
@@ -170,9 +211,9 @@ func (c *Client) Session() *core.Session {
 	return x.Session()
 }
 
-// End ends the request that Session has begun, with the status of its
-// response: a redirect leaves flashes that were read, 500 rolls changes back.
-// Without such a request it does nothing.
+// End ends the request that Session began, with the status of its response. A
+// redirect keeps flashes that were read; a 500 rolls changes back. Without such
+// a request it does nothing.
 func (c *Client) End(status int) {
 	c.st.tb.Helper()
 	c.finish(status)
@@ -192,7 +233,7 @@ func (c *Client) finish(status int) {
 		c.st.tb.Errorf("sessiontest: %s: the session could not be committed: %v", c.name, x.err)
 		return
 	}
-	c.keep(x.w.Result().Cookies())
+	c.Receive(x.w.Result())
 }
 
 // bare is a request without a handler.
@@ -212,6 +253,7 @@ func (c *Client) load() *bare {
 	for _, k := range c.current() {
 		r.AddCookie(k)
 	}
+	c.present(r)
 	x := &bare{w: httptest.NewRecorder()}
 	if err := x.Load(c.st.Manager, x.w, r, x); err != nil {
 		c.st.tb.Fatalf("sessiontest: %s: the session could not be loaded: %v", c.name, err)

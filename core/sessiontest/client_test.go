@@ -15,10 +15,10 @@ import (
 	"github.com/satchel-go/satchel/core/sessiontest"
 )
 
-// sent returns the cookies that the client's next request has.
+// sent returns the cookies that the client's next request carries.
 func sent(c *sessiontest.Client) string { return c.Request("GET", "/", nil).Header.Get("Cookie") }
 
-// The client keeps a cookie for as long as a browser would.
+// The client keeps a cookie as long as a browser would.
 func TestCookiesAreKeptAsByABrowser(t *testing.T) {
 	day := time.Date(2030, 1, 2, 3, 4, 5, 0, time.UTC)
 	for name, test := range map[string]struct {
@@ -56,7 +56,7 @@ func TestCookiesAreKeptAsByABrowser(t *testing.T) {
 	}
 }
 
-// Every way to make a request sends the client's cookies, once, and keeps those
+// Every way to make a request sends the client's cookies once, and keeps those
 // of the response.
 func TestCookiesOfARequest(t *testing.T) {
 	st := sessiontest.New(t)
@@ -84,17 +84,17 @@ func TestCookiesOfARequest(t *testing.T) {
 		t.Errorf("a request with a session cookie of its own: %s", got)
 	}
 	visitor := st.Visitor()
-	visitor.Test(fiberLike{t, h}, visitor.Request("GET", "/", nil))
-	visitor.Test(fiberLike{t, h}, httptest.NewRequestWithContext(t.Context(), "GET", "/", nil))
+	sessiontest.DoFiber(visitor, fiberLike{t, h}, visitor.Request("GET", "/", nil))
+	sessiontest.DoFiber(visitor, fiberLike{t, h}, httptest.NewRequestWithContext(t.Context(), "GET", "/", nil))
 	sessiontest.Want(visitor, visits, 2)
 	wants(t, failed(t, func(tb testing.TB) {
 		c := sessiontest.New(tb).Visitor()
-		c.Test(fiberLike{t, nil}, c.Request("GET", "/lost", nil))
+		sessiontest.DoFiber(c, fiberLike{t, nil}, c.Request("GET", "/lost", nil))
 		tb.Errorf("the test went on")
 	}), "sessiontest: GET /lost: no handler")
 }
 
-// fiberLike answers like a Fiber application.
+// fiberLike has the Test method of a Fiber application.
 type fiberLike struct {
 	t *testing.T
 	h http.Handler
@@ -112,7 +112,7 @@ func (a fiberLike) Test(r *http.Request, msTimeout ...int) (*http.Response, erro
 	return w.Result(), nil
 }
 
-// What is done to a session by hand is stored before anything else is asked.
+// Changes made through Session are stored before the client does anything else.
 func TestSessionIsStoredByWhateverComesNext(t *testing.T) {
 	for name, next := range map[string]func(c *sessiontest.Client, h http.Handler){
 		"request": func(c *sessiontest.Client, h http.Handler) {
@@ -163,7 +163,7 @@ func (downStore) Load(context.Context, core.ID) (core.Entry, error) {
 }
 
 func TestUnavailableBackendFailsTheTest(t *testing.T) {
-	store := memstore.New()
+	store := memstore.New(memstore.Config{})
 	defer func() { _ = store.Close() }() // it never fails
 	wants(t, failed(t, func(tb testing.TB) {
 		alice := sessiontest.NewOn(tb, core.ServerSide(downStore{store})).Login("alice")

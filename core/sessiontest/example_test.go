@@ -13,7 +13,7 @@ import (
 	"github.com/satchel-go/satchel/core/sessiontest"
 )
 
-// t stands for a test's *testing.T. It prints what would fail the test.
+// t stands for a test's *testing.T. It prints the messages that would fail the test.
 var t = printer{}
 
 type printer struct{ testing.TB }
@@ -33,7 +33,7 @@ func checkout(w http.ResponseWriter, r *http.Request) {
 	http.Redirect(w, r, "/", http.StatusSeeOther)
 }
 
-// A handler behind the middleware, tested in four lines.
+// Testing a handler behind the middleware takes four lines.
 func Example() {
 	st := sessiontest.New(t)
 	app := httpadapter.Middleware(st.Manager)(http.HandlerFunc(checkout))
@@ -43,13 +43,13 @@ func Example() {
 	alice.WantFlash("success", "Bought 2 things.")
 	sessiontest.WantAbsent(alice, cart)
 
-	alice.WantFlash("success", "Bought 3 things.") // what a failure says
+	alice.WantFlash("success", "Bought 3 things.") // this fails
 	// Output:
-	// sessiontest: alice: no flash success "Bought 3 things." waits; waiting: success "Bought 2 things."
+	// sessiontest: alice: no flash success "Bought 3 things."; waiting: success "Bought 2 things."
 	// Since the last request began: saved
 }
 
-// A handler without the middleware.
+// Testing a handler without the middleware.
 func ExampleClient_Session() {
 	alice := sessiontest.New(t).Login("alice", sessiontest.With(cart, []string{"hat"}))
 	r := alice.Request("POST", "/checkout", nil)
@@ -59,7 +59,7 @@ func ExampleClient_Session() {
 	// Output:
 }
 
-// Nobody has to wait for a session to expire.
+// A test need not wait for a session to expire.
 func ExampleSessions_Advance() {
 	st := sessiontest.New(t)
 	alice := st.Login("alice")

@@ -9,7 +9,7 @@ import (
 	"testing"
 )
 
-// recorder is a test that may fail, to see what it says.
+// recorder stands for a test that may fail, and records its messages.
 type recorder struct {
 	testing.TB
 	mu       sync.Mutex
@@ -30,7 +30,7 @@ func (r *recorder) Fatalf(format string, args ...any) {
 
 func (r *recorder) Cleanup(f func()) { r.cleanups = append(r.cleanups, f) }
 
-// failed runs f as a test of its own and returns what that failed with.
+// failed runs f as a separate test and returns its failure messages.
 func failed(t *testing.T, f func(tb testing.TB)) string {
 	t.Helper()
 	r := &recorder{TB: t}
@@ -48,7 +48,7 @@ func failed(t *testing.T, f func(tb testing.TB)) string {
 	return strings.Join(r.failures, "\n")
 }
 
-// wants checks a failure's text, "" for none.
+// wants checks a failure's text; "" means no failure.
 func wants(t *testing.T, got string, parts ...string) {
 	t.Helper()
 	if len(parts) == 0 && got != "" {

@@ -1,5 +1,5 @@
-// Package sessiontest helps to test an application's handlers: it makes
-// clients with sessions, and looks at what a handler has made of them.
+// Package sessiontest helps to test an application's handlers. It makes clients
+// with sessions, and checks what a handler did to those sessions.
 //
 //	st := sessiontest.New(t)
 //	app := newApp(st.Manager)
@@ -10,23 +10,23 @@
 //	alice.WantFlash("success", "Thank you.")
 //	sessiontest.WantAbsent(alice, cart)
 //
-// [Client.Do] is for what is an [http.Handler]: net/http, Echo and Gin.
-// [Client.Test] is for Fiber. For anything else there are [Client.Apply] and
-// [Client.Receive], and [Client.Jar] for a real server.
+// [Client.Do] is for any [http.Handler]: net/http, Echo and Gin. [DoFiber]
+// is for Fiber. For anything else use [Client.Apply] and [Client.Receive], or
+// [Client.Jar] with a real server.
 //
-// A handler is tested without the middleware in the same way:
+// Test a handler without the middleware in the same way:
 //
-//	echoadapter.WithSession(c, alice.Session())
+//	echov5adapter.WithSession(c, alice.Session())
 //	err := checkout(c)
 //	alice.WantFlash("success", "Thank you.")
 //
 // The Manager is strict (see [core.Config.Strict]): a change that comes too
-// late, or one made in place to what Get returned, fails the test. So it does
-// behind middleware that recovers from panics, and in goroutines.
+// late, or is made in place to what Get returned, fails the test. This works
+// behind middleware that recovers from panics, and in goroutines, too.
 //
-// Time is moved by [Sessions.Advance]. What the clients are asked for is what
-// is stored, seen through their cookies: looking is no activity, and leaves
-// flashes unread.
+// [Sessions.Advance] moves the time. The checks on a client look at what is
+// stored, through the client's cookies. Looking does not count as activity, and
+// leaves flashes unread.
 package sessiontest
 
 import (
@@ -44,36 +44,34 @@ import (
 	"github.com/satchel-go/satchel/core/memstore"
 )
 
-// Sessions are the sessions of an application under test. It is safe for
+// Sessions holds the sessions of an application under test. It is safe for
 // concurrent use.
 type Sessions struct {
-	// Manager is the one to give to the application.
+	// Manager is the Manager to give to the application.
 	Manager *core.Manager
 
-	tb testing.TB
+	tb      testing.TB
+	carrier core.Carrier
 
 	mu    sync.Mutex
 	base  func() time.Time
 	ahead time.Duration // how far Now is ahead of base
-	story []string      // what happened to sessions of late, for failures
+	story []string      // recent events, shown with failures
 }
 
-// New returns sessions in memory. Each configure changes the configuration
-// that the Manager is made with; it begins as the zero Config with Strict set.
-// If the Manager cannot be made, the test fails at once.
+// New returns sessions in memory. Each configure function changes the Manager's
+// configuration, which begins as the zero Config with Strict set. If the Manager
+// cannot be made, the test fails at once.
 func New(tb testing.TB, configure ...func(*core.Config)) *Sessions {
 	tb.Helper()
 	st := &Sessions{tb: tb, base: time.Now}
-	store, err := memstore.NewWith(memstore.Config{Now: st.Now, SweepInterval: -1})
-	if err != nil {
-		tb.Fatalf("sessiontest: %v", err)
-	}
+	store := memstore.New(memstore.Config{Now: st.Now, SweepInterval: -1})
 	tb.Cleanup(func() { _ = store.Close() }) // it never fails
 	st.open(core.ServerSide(store), configure)
 	return st
 }
 
-// NewOn is New for another backend than memory, such as [core.ClientSide].
+// NewOn is New with a backend other than memory, such as [core.ClientSide].
 // Advance does not move that backend's own clock, if it has one.
 func NewOn(tb testing.TB, b core.Backend, configure ...func(*core.Config)) *Sessions {
 	tb.Helper()
@@ -107,18 +105,18 @@ func (st *Sessions) open(b core.Backend, configure []func(*core.Config)) {
 	if err != nil {
 		st.tb.Fatalf("sessiontest: %v", err)
 	}
-	st.Manager = m
+	st.Manager, st.carrier = m, c.Carrier
 }
 
-// Now returns the sessions' time: what Config.Now or [time.Now] says, and
-// whatever Advance has added.
+// Now returns the sessions' time: that of Config.Now or [time.Now], plus whatever
+// Advance has added.
 func (st *Sessions) Now() time.Time {
 	st.mu.Lock()
 	defer st.mu.Unlock()
 	return st.base().Add(st.ahead)
 }
 
-// Advance moves the sessions' time ahead. Nobody has to wait for it.
+// Advance moves the sessions' time ahead by d, without waiting.
 func (st *Sessions) Advance(d time.Duration) {
 	st.mu.Lock()
 	defer st.mu.Unlock()
@@ -126,15 +124,15 @@ func (st *Sessions) Advance(d time.Duration) {
 	st.story = append(st.story, "time moved by "+d.String())
 }
 
-// Login returns a client on which user is logged in, as if after a request of
-// its own; setup has filled the session. Each call is another device of that user.
+// Login returns a client on which user is logged in, as if by an earlier request
+// in which setup filled the session. Each call is another device of that user.
 func (st *Sessions) Login(user string, setup ...func(*core.Session)) *Client {
 	st.tb.Helper()
 	c := &Client{st: st, name: user}
 	return c.begin(append([]func(*core.Session){func(s *core.Session) { s.Login(user) }}, setup...))
 }
 
-// Visitor returns a client on which nobody is logged in. Without setup it has
+// Visitor returns a client on which no user is logged in. Without setup it has
 // no cookie yet.
 func (st *Sessions) Visitor(setup ...func(*core.Session)) *Client {
 	st.tb.Helper()
@@ -142,12 +140,12 @@ func (st *Sessions) Visitor(setup ...func(*core.Session)) *Client {
 	return c.begin(setup)
 }
 
-// With is a setup for Login and Visitor: the session has v under key.
+// With is a setup for Login and Visitor that stores v under key.
 func With[T any](key core.Key[T], v T) func(*core.Session) {
 	return func(s *core.Session) { key.Set(s, v) }
 }
 
-// mistake fails the test with what strict mode has found.
+// mistake fails the test with an error that strict mode found.
 func (st *Sessions) mistake(err error) {
 	where := ""
 	if errors.Is(err, core.ErrTooLate) || errors.Is(err, core.ErrReadOnly) {
@@ -157,7 +155,7 @@ func (st *Sessions) mistake(err error) {
 }
 
 // caller returns the place in the application that called the session, with a
-// colon; "" if the mistake showed at a commit, where that place is long past.
+// colon. It returns "" if the mistake was found at a commit, too late to know.
 func caller() string {
 	var pcs [64]uintptr
 	frames := runtime.CallersFrames(pcs[:runtime.Callers(2, pcs[:])])
@@ -177,11 +175,11 @@ func caller() string {
 
 const module = "github.com/satchel-go/satchel/"
 
-// note keeps what may explain a failure.
+// note keeps events that may explain a failure.
 func (st *Sessions) note(e core.Event) {
 	switch e.Kind {
 	case core.EventAbsent, core.EventLoaded, core.EventInsecure, core.EventFinished:
-		return // so does everyone, and nobody cares
+		return // routine events explain nothing
 	}
 	parts := slices.DeleteFunc([]string{string(e.Kind), string(e.Reason), e.Detail}, func(part string) bool { return part == "" })
 	line := strings.Join(parts, ", ")
@@ -195,7 +193,7 @@ func (st *Sessions) note(e core.Event) {
 	}
 }
 
-// told returns what has happened since forget, to be put at a failure's end.
+// told returns what has happened since forget, to be added to a failure.
 func (st *Sessions) told() string {
 	st.mu.Lock()
 	defer st.mu.Unlock()
@@ -207,7 +205,7 @@ func (st *Sessions) told() string {
 	return "\nSince the last request began: " + strings.Join(slices.Clone(last), "; ")
 }
 
-// forget begins the story of another request.
+// forget begins the story of a new request.
 func (st *Sessions) forget() {
 	st.mu.Lock()
 	defer st.mu.Unlock()

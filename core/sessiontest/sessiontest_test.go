@@ -11,13 +11,14 @@ import (
 
 	"github.com/satchel-go/satchel/core"
 	"github.com/satchel-go/satchel/core/httpadapter"
+	"github.com/satchel-go/satchel/core/sealed"
 	"github.com/satchel-go/satchel/core/sessiontest"
 )
 
 type list struct {
 	Names []string
 	Seen  time.Time
-	note  string // no codec keeps it
+	note  string // no codec can encode it
 }
 
 var (
@@ -37,11 +38,11 @@ func app(st *sessiontest.Sessions, handlers map[string]func(*core.Session, http.
 
 func clientSide(t *testing.T) core.Backend {
 	t.Helper()
-	keys, err := core.ParseKeyring(core.GenerateKey())
+	keys, err := sealed.ParseKeyring(sealed.GenerateKey())
 	if err != nil {
 		t.Fatal(err)
 	}
-	return core.ClientSide(core.NewCookieSealer(keys))
+	return core.ClientSide(sealed.Cookie(keys))
 }
 
 // each runs f with sessions in memory and in cookies.
@@ -103,7 +104,7 @@ func TestHandlerWithoutTheMiddleware(t *testing.T) {
 		handler(nil, httpadapter.WithSession(alice.Request("GET", "/", nil), alice.Session()))
 		alice.End(303)
 		sessiontest.Want(alice, visits, 1)
-		alice.WantFlash("info", "Hello.") // a redirect does not show it
+		alice.WantFlash("info", "Hello.") // a redirect does not show the flash
 
 		handler(nil, httpadapter.WithSession(alice.Request("GET", "/", nil), alice.Session()))
 		alice.WantFlashes()
@@ -123,7 +124,7 @@ func TestTimeIsMoved(t *testing.T) {
 		alice, bob := st.Login("alice"), st.Login("bob", func(s *core.Session) { s.Remember(true) })
 		began := st.Now()
 		st.Advance(29 * time.Minute)
-		alice.WantUser("alice") // looking is no activity
+		alice.WantUser("alice") // looking does not count as activity
 		st.Advance(2 * time.Minute)
 		alice.WantAnonymous()
 		bob.WantUser("bob")
@@ -133,7 +134,7 @@ func TestTimeIsMoved(t *testing.T) {
 		st.Advance(31 * 24 * time.Hour)
 		bob.WantAnonymous()
 		if n := len(bob.Request("GET", "/", nil).Cookies()); n != 0 {
-			t.Errorf("a browser keeps a cookie until its Max-Age, and %d are sent", n)
+			t.Errorf("a browser drops a cookie after its Max-Age, yet %d are sent", n)
 		}
 	})
 }
@@ -202,16 +203,16 @@ func TestFailuresSayWhatIsThere(t *testing.T) {
 		want string
 	}{
 		"user":            {func(c *sessiontest.Client) { c.WantUser("bob") }, `sessiontest: alice: "alice" is logged in, want "bob"`},
-		"anonymous":       {func(c *sessiontest.Client) { c.WantAnonymous() }, `alice: "alice" is logged in, want nobody`},
-		"flash":           {func(c *sessiontest.Client) { c.WantFlash("info", "Bye.") }, `no flash info "Bye." waits; waiting: info "Hello.", error "No."`},
-		"flash kind":      {func(c *sessiontest.Client) { c.WantFlash("error", "Hello.") }, `no flash error "Hello." waits`},
+		"anonymous":       {func(c *sessiontest.Client) { c.WantAnonymous() }, `alice: "alice" is logged in, want no user`},
+		"flash":           {func(c *sessiontest.Client) { c.WantFlash("info", "Bye.") }, `no flash info "Bye."; waiting: info "Hello.", error "No."`},
+		"flash kind":      {func(c *sessiontest.Client) { c.WantFlash("error", "Hello.") }, `no flash error "Hello."`},
 		"flashes":         {func(c *sessiontest.Client) { c.WantFlashes(core.Flash{Kind: "info", Text: "Hello."}) }, `waiting: info "Hello.", error "No.", want info "Hello."`},
 		"no flashes":      {func(c *sessiontest.Client) { c.WantFlashes() }, `waiting: info "Hello.", error "No.", want none`},
 		"value":           {func(c *sessiontest.Client) { sessiontest.Want(c, visits, 4) }, `value "visits" is 3, want 4`},
-		"absent value":    {func(c *sessiontest.Client) { sessiontest.Want(c, core.NewKey[int]("n"), 4) }, `no value "n", want 4; there are: visits`},
+		"absent value":    {func(c *sessiontest.Client) { sessiontest.Want(c, core.NewKey[int]("n"), 4) }, `no value "n", want 4; keys: visits`},
 		"value's type":    {func(c *sessiontest.Client) { sessiontest.Want(c, core.NewKey[string]("visits"), "3") }, `session value "visits": decode`},
 		"present value":   {func(c *sessiontest.Client) { sessiontest.WantAbsent(c, visits) }, `value "visits" is 3, want none`},
-		"typed flash":     {func(c *sessiontest.Client) { sessiontest.WantTyped(c, notice, list{}) }, `no typed flash of this key waits`},
+		"typed flash":     {func(c *sessiontest.Client) { sessiontest.WantTyped(c, notice, list{}) }, `no typed flash of this key is waiting`},
 		"uncommitted":     {func(c *sessiontest.Client) { c.Session().Set("f", func() {}); c.WantUser("alice") }, `alice: the session could not be committed: session value "f": encode func()`},
 		"uncommitted end": {func(c *sessiontest.Client) { c.Session().Set("f", func() {}) }, `alice: the session could not be committed`},
 	} {
@@ -231,7 +232,7 @@ func TestFailuresSayWhatIsThere(t *testing.T) {
 		c := sessiontest.New(tb).Visitor()
 		c.WantUser("alice")
 		c.WantFlash("info", "")
-	}), `the visitor: nobody is logged in, want "alice"`, "no flashes wait")
+	}), `the visitor: no user is logged in, want "alice"`, "no flashes waiting")
 }
 
 func TestFailuresSayWhatHappened(t *testing.T) {
@@ -246,14 +247,14 @@ func TestFailuresSayWhatHappened(t *testing.T) {
 		alice := st.Login("alice")
 		alice.Do(h, alice.Request("GET", "/", nil))
 		sessiontest.Want(alice, visits, 1)
-	}), `no value "visits", want 1; there are: none`, "Since the last request began: rolled back, status 500")
+	}), `no value "visits", want 1; keys: none`, "Since the last request began: rolled back, status 500")
 
 	wants(t, failed(t, func(tb testing.TB) {
 		st := sessiontest.New(tb)
 		alice := st.Login("alice")
 		st.Advance(time.Hour)
 		alice.WantUser("alice")
-	}), "nobody is logged in", "time moved by 1h0m0s; rejected, unknown")
+	}), "no user is logged in", "time moved by 1h0m0s; rejected, unknown")
 }
 
 func TestObserverIsTold(t *testing.T) {
@@ -329,7 +330,7 @@ func TestChangeInPlaceFailsTheTest(t *testing.T) {
 	wants(t, without, `"names" was changed in place and not Set`)
 	wants(t, set)
 	if n := strings.Count(behind, "changed in place"); n != 1 {
-		t.Errorf("told %d times", n)
+		t.Errorf("reported %d times", n)
 	}
 }
 

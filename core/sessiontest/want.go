@@ -11,7 +11,7 @@ import (
 	"github.com/satchel-go/satchel/core"
 )
 
-// stored returns the client's session as it is stored, to be read only.
+// stored returns the client's session as it is stored, for reading only.
 func (c *Client) stored() *core.Session {
 	c.st.tb.Helper()
 	c.finish(http.StatusOK)
@@ -29,22 +29,22 @@ func (c *Client) WantUser(user string) {
 	switch got := c.stored().UserID(); got {
 	case user:
 	case "":
-		c.errorf("nobody is logged in, want %q", user)
+		c.errorf("no user is logged in, want %q", user)
 	default:
 		c.errorf("%q is logged in, want %q", got, user)
 	}
 }
 
-// WantAnonymous fails the test if anybody is logged in on this client.
+// WantAnonymous fails the test if a user is logged in on this client.
 func (c *Client) WantAnonymous() {
 	c.st.tb.Helper()
 	if got := c.stored().UserID(); got != "" {
-		c.errorf("%q is logged in, want nobody", got)
+		c.errorf("%q is logged in, want no user", got)
 	}
 }
 
-// WantFlash fails the test unless a flash like this waits to be shown. Others
-// may wait too.
+// WantFlash fails the test unless this flash is waiting to be shown. Others may
+// be waiting too.
 func (c *Client) WantFlash(kind, text string) {
 	c.st.tb.Helper()
 	got := c.stored().PeekFlashes()
@@ -52,11 +52,12 @@ func (c *Client) WantFlash(kind, text string) {
 	if slices.Contains(got, want) {
 		return
 	}
-	c.errorf("no flash %s waits; %s", flashes(want), waiting(got))
+	c.errorf("no flash %s; %s", flashes(want), waiting(got))
 }
 
-// WantFlashes fails the test unless exactly these flashes wait to be shown,
-// oldest first; none, if none are given. Typed ones do not count.
+// WantFlashes fails the test unless exactly these flashes, oldest first, are
+// waiting to be shown. Without arguments, it wants none. Typed flashes do not
+// count.
 func (c *Client) WantFlashes(want ...core.Flash) {
 	c.st.tb.Helper()
 	got := c.stored().PeekFlashes()
@@ -72,7 +73,7 @@ func (c *Client) WantFlashes(want ...core.Flash) {
 
 func waiting(got []core.Flash) string {
 	if len(got) == 0 {
-		return "no flashes wait"
+		return "no flashes waiting"
 	}
 	return "waiting: " + flashes(got...)
 }
@@ -85,30 +86,27 @@ func flashes(list ...core.Flash) string {
 	return strings.Join(texts, ", ")
 }
 
-// Want fails the test unless the client's session has the value want under
-// key. They are compared as a session keeps them: what the codec leaves out of
-// want is not asked for.
+// Want fails the test unless the client's session has the value want under key.
+// It compares both as a session stores them: what the codec leaves out of want
+// does not count.
 func Want[T any](c *Client, key core.Key[T], want T) {
 	c.st.tb.Helper()
 	s := c.stored()
-	got, err := key.Lookup(s)
-	switch {
-	case errors.Is(err, core.ErrNotFound):
-		c.errorf("no value %q, want %+v; there are: %s", key.Name(), want, keys(s))
-		return
-	case err != nil:
-		c.errorf("%v", err)
-		return
-	}
 	fresh := c.st.Manager.NewSession(c.st.tb.Context()) // in s, the value that is there would show through
 	key.Set(fresh, want)
 	kept, err := key.Lookup(fresh)
 	if err != nil {
-		c.errorf("the value that is wanted cannot be kept: %v", errors.Join(fresh.Err(), err))
+		c.errorf("the wanted value cannot be stored: %v", errors.Join(fresh.Err(), err))
 		return
 	}
-	if !reflect.DeepEqual(got, kept) {
-		c.errorf("value %q is %+v, want %+v", key.Name(), got, want)
+	got, err := key.Lookup(s)
+	switch {
+	case errors.Is(err, core.ErrNotFound):
+		c.errorf("no value %q, want %+v; keys: %s", key.Name(), kept, keys(s))
+	case err != nil:
+		c.errorf("%v", err)
+	case !reflect.DeepEqual(got, kept):
+		c.errorf("value %q is %+v, want %+v", key.Name(), got, kept)
 	}
 }
 
@@ -132,23 +130,23 @@ func keys(s *core.Session) string {
 }
 
 // WantTyped fails the test unless want is the next typed flash of key to be
-// shown. They are compared as in [Want].
+// shown. It compares as [Want] does.
 func WantTyped[T any](c *Client, key core.FlashKey[T], want T) {
 	c.st.tb.Helper()
 	s := c.stored()
-	got, ok := key.Peek(s)
-	if !ok {
-		c.errorf("no typed flash of this key waits, want %+v", want)
-		return
-	}
 	fresh := c.st.Manager.NewSession(c.st.tb.Context())
 	key.Add(fresh, want)
 	kept, ok := key.Peek(fresh)
 	if !ok {
-		c.errorf("the typed flash that is wanted cannot be kept: %v", fresh.Err())
+		c.errorf("the wanted typed flash cannot be stored: %v", fresh.Err())
+		return
+	}
+	got, ok := key.Peek(s)
+	if !ok {
+		c.errorf("no typed flash of this key is waiting, want %+v", kept)
 		return
 	}
 	if !reflect.DeepEqual(got, kept) {
-		c.errorf("the typed flash is %+v, want %+v", got, want)
+		c.errorf("the typed flash is %+v, want %+v", got, kept)
 	}
 }

@@ -12,19 +12,24 @@ import (
 	"github.com/satchel-go/satchel/core/sessiontest"
 )
 
-// Nothing passes because it could not be looked at.
+// A check fails if it cannot look at what it should check.
 func TestWhatCannotBeComparedFails(t *testing.T) {
+	loop := map[string]any{}
+	loop["loop"] = loop
 	anything, typed := core.NewKey[any]("visits"), core.NewFlashKey[any]("any notice")
 	for name, test := range map[string]struct {
 		f    func(c *sessiontest.Client)
 		want string
 	}{
-		"absent, of another type":   {func(c *sessiontest.Client) { sessiontest.WantAbsent(c, core.NewKey[string]("visits")) }, `want no value "visits": session value "visits": decode`},
-		"value that nobody keeps":   {func(c *sessiontest.Client) { sessiontest.Want(c, anything, any(func() {})) }, `cannot be kept: session value "visits": encode func()`},
-		"flash that nobody keeps":   {func(c *sessiontest.Client) { sessiontest.WantTyped(c, typed, any(func() {})) }, "cannot be kept"},
-		"another typed flash":       {func(c *sessiontest.Client) { sessiontest.WantTyped(c, typed, any("b")) }, "the typed flash is a, want b"},
-		"another flash":             {func(c *sessiontest.Client) { c.WantFlashes(core.Flash{Kind: "info", Text: "Bye."}) }, `waiting: info "Hello.", want info "Bye."`},
-		"more than one flash waits": {func(c *sessiontest.Client) { c.WantFlashes(make([]core.Flash, 2)...) }, `waiting: info "Hello.", want `},
+		"absent, of another type":    {func(c *sessiontest.Client) { sessiontest.WantAbsent(c, core.NewKey[string]("visits")) }, `want no value "visits": session value "visits": decode`},
+		"value that nobody keeps":    {func(c *sessiontest.Client) { sessiontest.Want(c, anything, any(func() {})) }, `cannot be stored: session value "visits": encode func()`},
+		"flash that nobody keeps":    {func(c *sessiontest.Client) { sessiontest.WantTyped(c, typed, any(func() {})) }, "cannot be stored"},
+		"value that contains itself": {func(c *sessiontest.Client) { sessiontest.Want(c, anything, any(loop)) }, `cannot be stored: session value "visits": encode map`},
+		"absent, contains itself":    {func(c *sessiontest.Client) { sessiontest.Want(c, core.NewKey[any]("absent"), any(loop)) }, `cannot be stored: session value "absent": encode map`},
+		"flash that contains itself": {func(c *sessiontest.Client) { sessiontest.WantTyped(c, core.NewFlashKey[any]("absent"), any(loop)) }, "cannot be stored"},
+		"another typed flash":        {func(c *sessiontest.Client) { sessiontest.WantTyped(c, typed, any("b")) }, "the typed flash is a, want b"},
+		"another flash":              {func(c *sessiontest.Client) { c.WantFlashes(core.Flash{Kind: "info", Text: "Bye."}) }, `waiting: info "Hello.", want info "Bye."`},
+		"more than one flash waits":  {func(c *sessiontest.Client) { c.WantFlashes(make([]core.Flash, 2)...) }, `waiting: info "Hello.", want `},
 	} {
 		t.Run(name, func(t *testing.T) {
 			wants(t, failed(t, func(tb testing.TB) {
@@ -37,7 +42,7 @@ func TestWhatCannotBeComparedFails(t *testing.T) {
 	}
 }
 
-// The story is that of the last request, and not too long.
+// The story covers only the last request, and is not too long.
 func TestStoryOfAFailure(t *testing.T) {
 	for name, next := range map[string]func(c *sessiontest.Client){
 		"session": func(c *sessiontest.Client) { c.Session() },
@@ -62,7 +67,7 @@ func TestStoryOfAFailure(t *testing.T) {
 			"/": func(s *core.Session, _ http.ResponseWriter, r *http.Request) {
 				for i := range 20 {
 					visits.Set(s, i)
-					_ = s.Commit(r.Context()) // told by the events
+					_ = s.Commit(r.Context()) // reported by the events
 				}
 				s.Set("f", func() {})
 			},
@@ -76,11 +81,11 @@ func TestStoryOfAFailure(t *testing.T) {
 	})
 	wants(t, text, "Since the last request began: time moved by 8s; ", "time moved by 19s", "Since the last request began: ", "saved; failed", "encode func()")
 	if n := strings.Count(text, "saved"); n != 1 {
-		t.Errorf("the same is told %d times: %s", n, text)
+		t.Errorf("the same event is reported %d times: %s", n, text)
 	}
 }
 
-// A mistake is shown with its place, if it is in the application.
+// A mistake is reported with its place, if that is in the application.
 func TestPlaceOfAMistake(t *testing.T) {
 	text := failed(t, func(tb testing.TB) {
 		st := sessiontest.New(tb)
@@ -95,7 +100,7 @@ func TestPlaceOfAMistake(t *testing.T) {
 		h := app(st, map[string]func(*core.Session, http.ResponseWriter, *http.Request){
 			"/": func(s *core.Session, w http.ResponseWriter, _ *http.Request) {
 				_, _ = fmt.Fprint(w, "hello")
-				visits.Set(s, 1) // shows when the handler is left
+				visits.Set(s, 1) // found when the handler returns
 			},
 		})
 		visitor := st.Visitor()
@@ -103,7 +108,7 @@ func TestPlaceOfAMistake(t *testing.T) {
 	})
 	wants(t, text, "too late")
 	if strings.Contains(text, ".go:") {
-		t.Errorf("a place that did nothing wrong: %s", text)
+		t.Errorf("the message names a place that did nothing wrong: %s", text)
 	}
 }
 

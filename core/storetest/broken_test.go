@@ -13,8 +13,8 @@ import (
 	"github.com/satchel-go/satchel/core/memstore"
 )
 
-// broken is a store in which some operations are replaced by wrong ones; a nil
-// field leaves the operation as it is.
+// broken is a store with some operations replaced by wrong ones. A nil field
+// leaves the operation as it is.
 type broken struct {
 	*memstore.Store
 	load   func(context.Context, core.ID) (core.Entry, error)
@@ -51,8 +51,8 @@ func (b broken) Delete(ctx context.Context, id core.ID) error {
 	return b.remove(ctx, id)
 }
 
-// TestBrokenStoresAreCaught shows that the suite can fail: each store has one
-// fault that real stores had, and the cases named for it must find it.
+// TestBrokenStoresAreCaught shows that the suite can fail. Each store has a fault
+// that real stores had, and the cases listed for it must find it.
 func TestBrokenStoresAreCaught(t *testing.T) {
 	impatient(t)
 	for _, fault := range slices.Concat(faults, indexFaults, watchFaults) {
@@ -169,6 +169,12 @@ var faults = []fault{
 			return s.Touch(ctx, id, e.Version, expires)
 		}}
 	}, []string{"expiry/touch_at_a_stale_base_does_nothing"}},
+
+	{"expiries are rounded to seconds", func(s *memstore.Store, _ Clock) core.Store {
+		return broken{Store: s, touch: func(ctx context.Context, id core.ID, base core.Version, expires time.Time) error {
+			return s.Touch(ctx, id, base, expires.Truncate(time.Second).Add(time.Second))
+		}}
+	}, []string{"expiry/touch_extends"}},
 
 	{"touch does nothing", func(s *memstore.Store, _ Clock) core.Store {
 		return broken{Store: s, touch: func(context.Context, core.ID, core.Version, time.Time) error { return nil }}

@@ -12,13 +12,13 @@ import (
 	"github.com/satchel-go/satchel/core/memstore"
 )
 
-// counting gives each entry versions 1, 2, 3: they come again when an entry
-// does.
+// counting gives each entry the versions 1, 2, 3, and starts again when an entry
+// is created anew.
 type counting struct {
 	*memstore.Store
 	mu    sync.Mutex
-	count map[core.ID]core.Version                  // the version that the entry is said to have
-	real  map[core.ID]map[core.Version]core.Version // what the inner store calls it
+	count map[core.ID]core.Version                  // the version that callers see
+	real  map[core.ID]map[core.Version]core.Version // the inner store's version for each
 }
 
 func newCounting(s *memstore.Store) *counting {
@@ -40,13 +40,15 @@ func (c *counting) Save(ctx context.Context, id core.ID, e core.Entry, base core
 	return c.count[id], nil
 }
 
-// brokenIndex is a store in which operations of the optional abilities are
-// replaced by wrong ones; a nil field leaves the operation as it is.
+// brokenIndex is a store with operations of its optional abilities replaced by
+// wrong ones. A nil field leaves the operation as it is.
 type brokenIndex struct {
 	*memstore.Store
 	reserve   func(ctx context.Context, user string, id core.ID, limit int, policy core.LimitPolicy) ([]core.ID, error)
 	confirm   func(ctx context.Context, user string, id core.ID, until time.Time) error
 	list      func(ctx context.Context, user string) ([]core.ID, error)
+	mend      func(ctx context.Context, user string, id core.ID, until time.Time) error
+	search    func(ctx context.Context, users ...string) ([]core.ID, error)
 	deleteAll func(ctx context.Context) error
 	sweep     func(ctx context.Context) (int, error)
 }
@@ -70,6 +72,20 @@ func (b brokenIndex) List(ctx context.Context, user string) ([]core.ID, error) {
 		return b.Store.List(ctx, user)
 	}
 	return b.list(ctx, user)
+}
+
+func (b brokenIndex) Mend(ctx context.Context, user string, id core.ID, until time.Time) error {
+	if b.mend == nil {
+		return b.Store.Mend(ctx, user, id, until)
+	}
+	return b.mend(ctx, user, id, until)
+}
+
+func (b brokenIndex) Search(ctx context.Context, users ...string) ([]core.ID, error) {
+	if b.search == nil {
+		return b.Store.Search(ctx, users...)
+	}
+	return b.search(ctx, users...)
 }
 
 func (b brokenIndex) DeleteAll(ctx context.Context) error {
@@ -96,7 +112,8 @@ var indexFaults = []fault{
 		"IndexRaces/SEC18_parallel_logins_end_the_oldest", "IndexRaces/SEC18_parallel_logins_are_refused",
 	}},
 
-	// All of the case count before the first one enters, however busy the machine is.
+	// All logins of the case count before the first one enters, however busy the
+	// machine is.
 	{"counts first, enters later", func(s *memstore.Store, _ Clock) core.Store {
 		meet := newMeeting(racingLogins)
 		return brokenIndex{Store: s, reserve: func(ctx context.Context, user string, id core.ID, limit int, policy core.LimitPolicy) ([]core.ID, error) {
@@ -175,8 +192,8 @@ var indexFaults = []fault{
 	}, []string{"UserIndex/reserved_sessions_are_listed", "UserIndex/SEC17_a_released_reservation_fails_confirm"}},
 
 	{"what was taken out is told once", func(s *memstore.Store, _ Clock) core.Store {
-		// The entry of what is taken out is saved again, as if Reserve had only
-		// named it; nobody but the first login knows about it then.
+		// Save the entry of what is taken out again, as if Reserve had only named
+		// it. Then only the first login knows about it.
 		return brokenIndex{Store: s, reserve: func(ctx context.Context, user string, id core.ID, limit int, policy core.LimitPolicy) ([]core.ID, error) {
 			ids, err := s.List(ctx, user)
 			if err != nil {
@@ -198,6 +215,65 @@ var indexFaults = []fault{
 		}}
 	}, []string{"SessionLimit/SEC18_a_stuck_login_leaves_no_extra_session"}},
 
+	{"mend enters anew", func(s *memstore.Store, _ Clock) core.Store {
+		return brokenIndex{Store: s, mend: func(ctx context.Context, user string, id core.ID, until time.Time) error {
+			if _, err := s.Reserve(ctx, user, id, 0, core.EndOldest); err != nil {
+				return err
+			}
+			return s.Confirm(ctx, user, id, until)
+		}}
+	}, []string{"Mender/I2_mend_leaves_members_alone", "Mender/SEC17_mend_confirms_no_reservation"}},
+
+	{"mend does nothing", func(s *memstore.Store, _ Clock) core.Store {
+		return brokenIndex{Store: s, mend: func(context.Context, string, core.ID, time.Time) error { return nil }}
+	}, []string{"Mender/I2_mend_puts_back"}},
+
+	{"mend leaves no mark", func(s *memstore.Store, _ Clock) core.Store {
+		return brokenIndex{Store: s, list: func(ctx context.Context, user string) ([]core.ID, error) {
+			ids, err := s.List(ctx, user)
+			if errors.As(err, new(*core.IncompleteError)) {
+				err = nil
+			}
+			return ids, err
+		}}
+	}, []string{"Mender/SEC17_mend_marks_the_index", "Mender/SEC17_mark_outlives_the_member", "Mender/SEC17_search_leaves_a_later_mark"}},
+
+	{"mend always leaves a mark", func(s *memstore.Store, _ Clock) core.Store {
+		return brokenIndex{Store: s, list: func(ctx context.Context, user string) ([]core.ID, error) {
+			ids, err := s.List(ctx, user)
+			if err == nil && len(ids) > 0 {
+				err = &core.IncompleteError{Restored: func(context.Context) error { return nil }}
+			}
+			return ids, err
+		}}
+	}, []string{"Mender/I2_mend_leaves_members_alone", "Mender/SEC17_mend_marks_the_index"}},
+
+	{"any search takes the mark away", func(s *memstore.Store, _ Clock) core.Store {
+		return brokenIndex{Store: s, list: func(ctx context.Context, user string) ([]core.ID, error) {
+			ids, err := s.List(ctx, user)
+			if errors.As(err, new(*core.IncompleteError)) {
+				err = &core.IncompleteError{Restored: func(ctx context.Context) error {
+					_, err := s.List(ctx, user)
+					if lost := (*core.IncompleteError)(nil); errors.As(err, &lost) {
+						return lost.Restored(ctx)
+					}
+					return err
+				}}
+			}
+			return ids, err
+		}}
+	}, []string{"Mender/SEC17_search_leaves_a_later_mark"}},
+
+	{"search asks the index", func(s *memstore.Store, _ Clock) core.Store {
+		return brokenIndex{Store: s, search: func(ctx context.Context, users ...string) (found []core.ID, _ error) {
+			for _, user := range users {
+				ids, _ := s.List(ctx, user) // an error looks like the end
+				found = append(found, ids...)
+			}
+			return found, nil
+		}}
+	}, []string{"Mender/I2_search_finds_what_the_index_lost", "Mender/I2_search_that_does_not_finish_is_an_error"}},
+
 	{"delete all leaves reservations", func(s *memstore.Store, _ Clock) core.Store {
 		return brokenIndex{Store: s, deleteAll: func(ctx context.Context) error {
 			ids, err := s.List(ctx, "alice")
@@ -213,7 +289,7 @@ var indexFaults = []fault{
 	}, []string{"Sweeper/SEC70_sweep_removes_only_the_expired", "Sweeper/SEC70_sweep_spares_the_live", "Sweeper/SEC70_sweep_spares_the_reborn"}},
 }
 
-// meeting lets n who come go on together.
+// meeting holds callers until n have come, then lets them continue together.
 type meeting struct {
 	missing atomic.Int64
 	all     chan struct{}

@@ -9,36 +9,36 @@ import (
 type Clock interface {
 	// Now returns the store's time.
 	Now() time.Time
-	// Advance lets d pass, at least. It is called from several goroutines.
+	// Advance lets at least d pass. Several goroutines call it.
 	Advance(d time.Duration)
 }
 
-// FakeClock is a [Clock] that moves only when told to. It is safe for
-// concurrent use.
+// FakeClock is a [Clock] that moves only in Advance. It is safe for concurrent
+// use.
 type FakeClock struct {
 	mu  sync.Mutex
 	now time.Time
 }
 
-// NewFakeClock returns a clock that shows the present and stands still.
+// NewFakeClock returns a clock that is stopped at the present time.
 func NewFakeClock() *FakeClock { return &FakeClock{now: time.Now()} }
 
-// Now returns the time that the clock shows. Give the method value to a store
-// as its source of time.
+// Now returns the clock's time. Pass the method value to a store as its source of
+// time.
 func (c *FakeClock) Now() time.Time {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.now
 }
 
-// Advance moves the clock on by d.
+// Advance moves the clock forward by d.
 func (c *FakeClock) Advance(d time.Duration) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.now = c.now.Add(d)
 }
 
-// realClock is for stores that live in real time: to let time pass is to wait.
+// realClock is for stores that use real time: letting time pass means waiting.
 type realClock struct{}
 
 func (realClock) Now() time.Time          { return time.Now() }

@@ -15,27 +15,27 @@ import (
 var concurrencyCases = []testCase{
 	{
 		"K1_no_lost_update",
-		"32 goroutines that load, add one and save, again on conflict, count every step: checking the base and storing is one atomic step.",
+		"32 goroutines that load, add one and save, retrying on conflict, lose no count: checking the base and storing are one atomic step.",
 		noLostUpdate,
 	},
 	{
 		"SEC69_one_creator_wins",
-		"Of concurrent saves at base zero with one ID exactly one succeeds; the others get ErrConflict.",
+		"Of concurrent saves at base zero with the same ID exactly one succeeds; the others get ErrConflict.",
 		oneCreatorWins,
 	},
 	{
 		"K2_logout_wins",
-		"When a Delete has returned, no save or touch that was in flight brings the entry back.",
+		"Once Delete has returned, no save or touch that was in flight brings the entry back.",
 		logoutWins,
 	},
 	{
 		"K2_touch_never_brings_back",
-		"A touch that overlaps a Delete does not keep or re-create the entry, also not an empty one.",
+		"A touch that overlaps a Delete does not keep or re-create the entry, not even an empty one.",
 		touchNeverBringsBack,
 	},
 	{
 		"SEC62_many_entries_at_once",
-		"Goroutines that use different entries do not get in each other's way.",
+		"Goroutines that use different entries do not affect each other.",
 		manyEntries,
 	},
 }
@@ -44,7 +44,7 @@ var concurrencyCases = []testCase{
 func pause() { runtime.Gosched() }
 
 // dawdle lets others run for a moment of random length, so that the steps of
-// goroutines mix in many ways, on one processor too.
+// goroutines interleave in many ways, even on one processor.
 func dawdle() { time.Sleep(rand.N(2 * time.Millisecond)) } //nolint:gosec // no secret
 
 func noLostUpdate(h *harness) {
@@ -105,7 +105,7 @@ func logoutWins(h *harness) {
 				return
 			}
 			var err error
-			for range 200 { // in flight until it is told that the entry is gone
+			for range 200 { // saving until the store says that the entry is gone
 				err = h.update(h.Context(), id, func(data []byte) []byte { return data })
 				if err != nil {
 					break

@@ -11,12 +11,12 @@ import (
 var contextCases = []testCase{
 	{
 		"L3_a_cancelled_context_is_no_absence",
-		"With a context that is over, every operation fails with an error other than ErrNotFound and ErrConflict: those would log users out or drop their changes.",
+		"With a context that is done, every operation fails with an error other than ErrNotFound and ErrConflict, which would log users out or drop their changes.",
 		func(h *harness) { h.checkOver(h.cancelled()) },
 	},
 	{
 		"L3_a_passed_deadline_is_no_absence",
-		"A deadline that has passed is an outage like any other, and is respected before the store is asked.",
+		"A passed deadline is an outage like any other, and the store checks it before it does anything.",
 		func(h *harness) {
 			ctx, cancel := context.WithDeadline(h.Context(), time.Now().Add(-time.Second))
 			defer cancel()
@@ -25,7 +25,7 @@ var contextCases = []testCase{
 	},
 	{
 		"a_cancelled_save_has_no_half_effect",
-		"A save that failed because its context was over has either happened as a whole or not at all.",
+		"A save that failed because its context ended has happened either completely or not at all.",
 		func(h *harness) {
 			created, updated := newID(), newID()
 			v := h.save(updated, h.entryFor("alice", "before", time.Hour), 0)
@@ -45,14 +45,14 @@ var contextCases = []testCase{
 	},
 }
 
-// cancelled returns a context that is over.
+// cancelled returns a context that is done.
 func (h *harness) cancelled() context.Context {
 	ctx, cancel := context.WithCancel(h.Context())
 	cancel()
 	return ctx
 }
 
-// checkOver runs every operation with a context that is over, on an entry that
+// checkOver runs every operation with a context that is done, on an entry that
 // exists and on one that does not.
 func (h *harness) checkOver(ctx context.Context) {
 	there, absent := newID(), newID()
@@ -84,15 +84,15 @@ func (h *harness) checkOver(ctx context.Context) {
 	}
 }
 
-// wantOutage checks that err says nothing about sessions.
+// wantOutage checks that err says nothing about a session.
 func (h *harness) wantOutage(what string, err error) {
 	h.Helper()
 	if err == nil {
-		h.Errorf("%s succeeded with a context that is over", what)
+		h.Errorf("%s succeeded with a context that is done", what)
 	}
 	for _, sentinel := range []error{core.ErrNotFound, core.ErrConflict, core.ErrSessionLimit} {
 		if errors.Is(err, sentinel) {
-			h.Errorf("%s with a context that is over: %v, which is an answer about a session", what, err)
+			h.Errorf("%s with a context that is done: %v, which is an answer about a session", what, err)
 		}
 	}
 }

@@ -9,7 +9,7 @@ import (
 )
 
 var dataCases = []testCase{
-	{"empty_data", "No data is data: an entry may hold zero bytes.", func(h *harness) {
+	{"empty_data", "An entry may hold zero bytes of data.", func(h *harness) {
 		for _, data := range [][]byte{nil, {}} {
 			id := newID()
 			h.save(id, core.Entry{Data: data, Expires: h.clock.Now().Add(time.Hour)}, 0)
@@ -25,7 +25,7 @@ var dataCases = []testCase{
 		h.save(id, h.entry(string(data)), 0)
 		h.wantData(id, string(data))
 	}},
-	{"large_data", "64 KiB, the core's default limit for a session, fits and comes back whole.", func(h *harness) {
+	{"large_data", "64 KiB, the core's default limit for a session, fit and come back whole.", func(h *harness) {
 		data := strings.Repeat("0123456789abcde\x00", 4096)
 		id := newID()
 		v := h.save(id, h.entry(data), 0)
@@ -33,7 +33,7 @@ var dataCases = []testCase{
 		h.save(id, h.entry("small again"), v)
 		h.wantData(id, "small again")
 	}},
-	{"user_names", "User names are any text; a store keeps them byte for byte, and as different as they are.", func(h *harness) {
+	{"user_names", "User names are any text; a store keeps them byte for byte, and keeps different ones apart.", func(h *harness) {
 		for _, user := range userNames {
 			id := newID()
 			h.save(id, h.entryFor(user, "data", time.Hour), 0)
@@ -42,7 +42,7 @@ var dataCases = []testCase{
 			}
 		}
 	}},
-	{"ID_bytes", "IDs are 16 bytes of any value; those that look like syntax or text are no different.", func(h *harness) {
+	{"ID_bytes", "IDs are 16 bytes of any value, and those that look like syntax or text work like any other.", func(h *harness) {
 		for i, id := range edgeIDs() {
 			h.save(id, h.entry(string(rune('a'+i))), 0)
 		}
@@ -55,7 +55,7 @@ var dataCases = []testCase{
 	}},
 	{
 		"loaded_bytes_stay",
-		"An entry's bytes are immutable: what Load returned does not change with later saves, and nobody has to clone it.",
+		"An entry's bytes are immutable: what Load returned does not change with later saves, so callers need not clone it.",
 		func(h *harness) {
 			id := newID()
 			v := h.save(id, h.entry("first"), 0)
@@ -74,7 +74,7 @@ var dataCases = []testCase{
 	},
 	{
 		"saved_bytes_stay",
-		"The caller's bytes are not the store's to change, nor are those behind them in the same array.",
+		"The store must not change the caller's bytes, nor those behind them in the same array.",
 		func(h *harness) {
 			id := newID()
 			array := []byte("mineyours")
@@ -92,14 +92,14 @@ var dataCases = []testCase{
 	},
 }
 
-// userNames are awkward, and pairwise different.
+// userNames are awkward, and all different.
 var userNames = []string{
 	"alice", "Alice", "alice ", " alice", "alice:bob", "alice{bob}", "alice*", "a%", "a_", "o'hara", `quo"te`, `back\slash`,
 	"new\nline", "nul\x00byte", "tab\t", "ü", "u\u0308", "用户", "🙂", "\u202eevil", "42", "null", "../etc/passwd",
 	strings.Repeat("long", 60),
 }
 
-// edgeIDs are IDs that a store might trip over.
+// edgeIDs are IDs that a store might mishandle.
 func edgeIDs() []core.ID {
 	texts := []string{
 		"\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x01",

@@ -10,7 +10,7 @@ import (
 var allDeleterCases = []testCase{
 	{
 		"SEC17_deletes_every_entry",
-		"DeleteAll leaves no session, anonymous or logged in; an empty store is no error; the store is as good as new after it.",
+		"DeleteAll leaves no session, anonymous or logged in, and the store works as new afterwards. On an empty store it is no error.",
 		func(h *harness) {
 			h.deleteAll()
 			ids := newIDs(50)
@@ -27,7 +27,7 @@ var allDeleterCases = []testCase{
 	},
 	{
 		"SEC16_nothing_in_flight_survives",
-		"A save at a base from before a DeleteAll is ErrNotFound.",
+		"A save at a base from before a DeleteAll returns ErrNotFound.",
 		func(h *harness) {
 			id := newID()
 			v := h.save(id, h.entry("data"), 0)
@@ -39,7 +39,7 @@ var allDeleterCases = []testCase{
 	},
 	{
 		"SEC17_deletes_every_reservation",
-		"A login whose reservation was there when everything was deleted fails at Confirm, and users' lists are empty.",
+		"A login that reserved before a DeleteAll fails at Confirm afterwards, and users' lists are empty.",
 		func(h *harness) {
 			index, ok := ability[core.UserIndex](h.store)
 			if !ok {
@@ -60,7 +60,7 @@ var allDeleterCases = []testCase{
 		"K2_racing_saves_lose",
 		"Entries from before a DeleteAll are gone after it, however many requests were saving them.",
 		func(h *harness) {
-			for range 10 { // not every time is a save under way just then
+			for range 10 { // a save is not under way at that moment every time
 				racingSaves(h)
 			}
 		},

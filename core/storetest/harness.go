@@ -16,12 +16,12 @@ type harness struct {
 	reporter
 
 	store core.Store
-	other core.Store // on the same data: the same one, except in RunShared
+	other core.Store // another store on the same data; except in RunShared, the same store
 	clock Clock
 	short time.Duration // an expiry that a case can wait for
 }
 
-// margin is how far past an expiry the suite looks, for stores that round.
+// margin is how long after an expiry the suite looks, for stores that round.
 const margin = 20 * time.Millisecond
 
 // newID returns a random ID.
@@ -95,7 +95,7 @@ func (h *harness) wantErr(what string, err, want error) {
 	}
 }
 
-// exists reports whether id is stored; any error but ErrNotFound fails.
+// exists reports whether id is stored. Any error but ErrNotFound fails the case.
 func (h *harness) exists(id core.ID) bool {
 	h.Helper()
 	_, err := h.store.Load(h.Context(), id)
@@ -113,7 +113,7 @@ func (h *harness) remove(id core.ID) {
 	}
 }
 
-// waitUntil lets time pass until t is over for the store.
+// waitUntil lets time pass until t is past for the store.
 func (h *harness) waitUntil(t time.Time) {
 	if d := t.Sub(h.clock.Now()); d >= 0 {
 		h.clock.Advance(d + margin)
@@ -121,8 +121,8 @@ func (h *harness) waitUntil(t time.Time) {
 }
 
 // beforeExpiry runs f, which saves something that expires after the given time
-// and must act on it before. On a machine that stalls, f comes too late in
-// real time; it then gets more. F returns the expiry and whether all is well.
+// and must act on it before. If the machine stalls and f acts too late in real
+// time, it runs again with more. f returns the expiry and what went wrong.
 func (h *harness) beforeExpiry(f func(short time.Duration) (time.Time, error)) time.Time {
 	h.Helper()
 	for short, tries := h.short, 0; ; short, tries = 4*short, tries+1 {
@@ -136,8 +136,8 @@ func (h *harness) beforeExpiry(f func(short time.Duration) (time.Time, error)) t
 	}
 }
 
-// together runs n goroutines, lets them start at the same time, and waits.
-// They may call Errorf, but not Fatalf.
+// together starts n goroutines at the same time and waits for them. They may
+// call Errorf, but not Fatalf.
 func together(n int, f func(i int)) {
 	var wg sync.WaitGroup
 	start := make(chan struct{})
@@ -151,8 +151,8 @@ func together(n int, f func(i int)) {
 	wg.Wait()
 }
 
-// update is how the core updates: it loads, changes and saves, again on
-// conflict, until that works or the entry is gone. Change is pure.
+// update works as the core does: it loads, changes and saves, retrying on
+// conflict until that works or the entry is gone. change is pure.
 func (h *harness) update(ctx context.Context, id core.ID, change func([]byte) []byte) error {
 	for {
 		e, err := h.store.Load(ctx, id)
@@ -160,7 +160,7 @@ func (h *harness) update(ctx context.Context, id core.ID, change func([]byte) []
 			return err
 		}
 		base := e.Version
-		pause() // others come in between, as they do in life
+		pause() // others get in between, as in real use
 		e.Data = change(e.Data)
 		if _, err = h.store.Save(ctx, id, e, base); !errors.Is(err, core.ErrConflict) {
 			return err

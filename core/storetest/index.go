@@ -14,7 +14,7 @@ var indexCases = []testCase{
 	},
 	{
 		"an_unknown_user_has_no_sessions",
-		"List of a user who was never entered is empty and no error.",
+		"List of a user without sessions is empty and no error.",
 		func(h *harness) {
 			h.loggedIn("alice", 1)
 			h.wantList("bob", nil)
@@ -22,7 +22,7 @@ var indexCases = []testCase{
 	},
 	{
 		"users_are_apart",
-		"One user's sessions are in no other user's list, however alike their names are.",
+		"One user's sessions are in no other user's list, however similar their names.",
 		func(h *harness) {
 			want := map[string][]core.ID{}
 			for _, user := range userNames {
@@ -35,7 +35,7 @@ var indexCases = []testCase{
 	},
 	{
 		"reserved_sessions_are_listed",
-		"A reservation is in the list from Reserve on, before the session is saved: a revocation in between must find it.",
+		"A reservation is in the list from Reserve on, before its session is saved: a revocation in between must find it.",
 		func(h *harness) {
 			id := newID()
 			h.reserve("alice", id, 0, core.EndOldest)
@@ -44,7 +44,7 @@ var indexCases = []testCase{
 	},
 	{
 		"confirm_without_reservation",
-		"Confirm of what was not reserved for this user is ErrNotFound and enters nothing.",
+		"Confirm of an ID that was not reserved for this user returns ErrNotFound and enters nothing.",
 		func(h *harness) {
 			id := newID()
 			h.save(id, h.entryFor("alice", "data", time.Hour), 0)
@@ -57,7 +57,7 @@ var indexCases = []testCase{
 	},
 	{
 		"confirm_is_idempotent",
-		"Confirm may be sent again when its answer was lost.",
+		"Confirm may be sent again if its answer was lost.",
 		func(h *harness) {
 			id := h.loggedIn("alice", 1)[0]
 			h.wantErr("Confirm, again", h.confirm("alice", id), nil)
@@ -66,7 +66,7 @@ var indexCases = []testCase{
 	},
 	{
 		"SEC17_a_released_reservation_fails_confirm",
-		"Delete and Release between Reserve and Confirm, which is a revocation that races a login, make Confirm ErrNotFound: the login is undone.",
+		"After Delete and Release between Reserve and Confirm, as when a revocation races a login, Confirm returns ErrNotFound: the login is undone.",
 		func(h *harness) {
 			before, after := newID(), newID()
 			h.reserve("alice", before, 0, core.EndOldest)
@@ -85,7 +85,7 @@ var indexCases = []testCase{
 	},
 	{
 		"release_takes_out",
-		"Release takes a session out of one user's list and leaves the entry; releasing the absent is no error.",
+		"Release takes a session out of one user's list and leaves the entry; releasing an absent session is no error.",
 		func(h *harness) {
 			ids := h.loggedIn("alice", 3)
 			h.release("alice", ids[1])
@@ -99,7 +99,7 @@ var indexCases = []testCase{
 	},
 	{
 		"reserving_again_makes_newest",
-		"An ID that is a member already counts once and becomes the newest: a session that logs in again is not ended as the oldest.",
+		"An ID that is already a member counts once and becomes the newest: a session that logs in again is not ended as the oldest.",
 		func(h *harness) {
 			ids := h.loggedIn("alice", 3)
 			h.wantSame("sessions to end", h.reserve("alice", ids[0], 3, core.EndOldest), nil)
@@ -110,7 +110,7 @@ var indexCases = []testCase{
 	},
 	{
 		"a_member_lives_as_long_as_its_entry",
-		"A confirmed session stays in the index for as long as its entry lives, touches and saves included.",
+		"A confirmed session stays in the index for as long as its entry lives, whatever touches and saves extend it.",
 		func(h *harness) {
 			id := h.loggedIn("alice", 1)[0]
 			e := h.load(id)
@@ -125,7 +125,7 @@ var indexCases = []testCase{
 	},
 	{
 		"a_reservation_lasts",
-		"A reservation is good for at least a minute; checked with stores whose clock can be turned.",
+		"A reservation lasts at least a minute; checked with stores whose clock can be moved.",
 		func(h *harness) {
 			if _, waits := h.clock.(realClock); waits {
 				return

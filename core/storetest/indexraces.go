@@ -12,22 +12,22 @@ import (
 var indexRaceCases = []testCase{
 	{
 		"SEC18_parallel_logins_end_the_oldest",
-		"100 parallel logins with EndOldest: at no time are more sessions logged in than the limit allows, and in the end exactly as many.",
+		"During 100 parallel logins with EndOldest, never are more sessions logged in than the limit allows, and in the end exactly as many.",
 		func(h *harness) { parallelLogins(h, core.EndOldest) },
 	},
 	{
 		"SEC18_parallel_logins_are_refused",
-		"100 parallel logins with RefuseLogin: exactly as many succeed as the limit allows.",
+		"Of 100 parallel logins with RefuseLogin, exactly as many succeed as the limit allows.",
 		func(h *harness) { parallelLogins(h, core.RefuseLogin) },
 	},
 	{
 		"SEC17_no_orphan",
-		"When logins race a revocation of all the user's sessions, every session that is left is in the list: one that is not could never be revoked.",
+		"When logins race a revocation of all the user's sessions, every session that is left is in the list; otherwise it could never be revoked.",
 		noOrphan,
 	},
 	{
 		"SEC17_deleting_races_confirm",
-		"A session that was revoked while it was logging in is gone, whichever came first, and its member with it.",
+		"A session revoked while it was logging in is gone, and its member too, whichever came first.",
 		deleteRacesConfirm,
 	},
 }
@@ -37,7 +37,7 @@ const racingLogins = 100
 // parallelLogins lets racingLogins logins race for a few places.
 func parallelLogins(h *harness, policy core.LimitPolicy) {
 	const limit = 3
-	index, ctx, count := h.index(), h.Context(), newCensus()
+	index, ctx, count := h.index(), h.Context(), newCensus(limit, h.exists)
 	ids := newIDs(racingLogins)
 	together(racingLogins, func(i int) {
 		id := ids[i]
@@ -87,7 +87,8 @@ func parallelLogins(h *harness, policy core.LimitPolicy) {
 	}
 }
 
-// revokeAll ends all sessions of user, as a revocation by user does.
+// revokeAll ends all sessions of user, as a revocation by user does: a login that was
+// stored and confirmed between Delete and Release is deleted after that.
 func (h *harness) revokeAll(user string) {
 	ids, err := h.index().List(h.Context(), user)
 	if err != nil {
@@ -99,6 +100,9 @@ func (h *harness) revokeAll(user string) {
 		}
 		if err := h.index().Release(h.Context(), user, id); err != nil {
 			h.Errorf("Release: %v", err)
+		}
+		if err := h.store.Delete(h.Context(), id); err != nil {
+			h.Errorf("Delete: %v", err)
 		}
 	}
 }

@@ -10,7 +10,7 @@ import (
 var limitCases = []testCase{
 	{
 		"no_limit",
-		"Limit zero means none: nothing is ended and nothing refused, under either policy.",
+		"Limit zero means no limit: nothing is ended or refused, under either policy.",
 		func(h *harness) {
 			h.loggedIn("alice", 20)
 			h.wantSame("sessions to end", h.reserve("alice", newID(), 0, core.EndOldest), nil)
@@ -19,7 +19,7 @@ var limitCases = []testCase{
 	},
 	{
 		"I1_end_oldest",
-		"Beyond the limit EndOldest takes out and names those that were entered first, and no more than are needed.",
+		"Beyond the limit EndOldest takes out and names the sessions entered first, and no more than needed.",
 		func(h *harness) {
 			ids := h.loggedIn("alice", 3)
 			newest := newID()
@@ -31,8 +31,28 @@ var limitCases = []testCase{
 		},
 	},
 	{
+		"I1_ceiling_ends_the_oldest",
+		"Beyond a Ceiling the sessions entered first are taken out and named, as with EndOldest, and below it none; otherwise one account fills the store.",
+		func(h *harness) {
+			ids := h.loggedIn("alice", 5)
+			h.wantSame("sessions to end at a ceiling of 6", h.reserve("alice", newID(), 6, core.Ceiling), nil)
+			end := h.reserve("alice", newID(), 5, core.Ceiling)
+			h.wantSame("sessions to end at a ceiling of 5", end, ids[:2])
+			for _, id := range end {
+				h.remove(id)
+				h.release("alice", id)
+			}
+			listed, err := h.index().List(h.Context(), "alice")
+			h.wantErr("List", err, nil)
+			if len(listed) != 5 {
+				h.Errorf("%d members, want 5", len(listed))
+			}
+			h.wantSame("sessions to end of bob", h.reserve("bob", newID(), 1, core.Ceiling), nil)
+		},
+	},
+	{
 		"I1_a_lowered_limit_ends_several",
-		"When the limit was lowered, one login ends all that are too many.",
+		"After the limit was lowered, one login ends all sessions that are too many.",
 		func(h *harness) {
 			ids := h.loggedIn("alice", 5)
 			h.wantSame("sessions to end at limit 2", h.reserve("alice", newID(), 2, core.EndOldest), ids[:4])
@@ -40,7 +60,7 @@ var limitCases = []testCase{
 	},
 	{
 		"I1_refuse_login",
-		"Beyond the limit RefuseLogin returns ErrSessionLimit and enters nothing; below it, it admits.",
+		"Beyond the limit RefuseLogin returns ErrSessionLimit and enters nothing; below it, it admits the login.",
 		func(h *harness) {
 			ids, late := h.loggedIn("alice", 2), newID()
 			_, err := h.index().Reserve(h.Context(), "alice", late, 2, core.RefuseLogin)
@@ -53,7 +73,7 @@ var limitCases = []testCase{
 	},
 	{
 		"SEC18_reservations_count",
-		"A reservation that is not yet confirmed counts: else two logins that overlap would both find room.",
+		"A reservation that is not yet confirmed counts; otherwise two overlapping logins would both find room.",
 		func(h *harness) {
 			first := newID()
 			h.reserve("alice", first, 1, core.RefuseLogin)
@@ -64,7 +84,7 @@ var limitCases = []testCase{
 	},
 	{
 		"SEC18_a_withdrawn_reservation_fails_confirm",
-		"A login whose reservation was taken out by a later login learns it from Confirm, also when it has saved its session.",
+		"A login whose reservation was taken out by a later login learns so from Confirm, even after it has saved its session.",
 		func(h *harness) {
 			slow, quick := newID(), newID()
 			h.reserve("alice", slow, 1, core.EndOldest)
@@ -80,11 +100,11 @@ var limitCases = []testCase{
 	},
 	{
 		"SEC17_what_was_taken_out_is_listed_until_deleted",
-		"What Reserve takes out is named by List for as long as its entry lives: whoever was to delete it may have died, and a revocation that does not find it leaves a session to a thief.",
+		"List names what Reserve took out for as long as its entry lives. The login that was to delete it may have died, and a revocation that misses it leaves a session to a thief.",
 		func(h *harness) {
 			old, newest := h.loggedIn("bob", 3), newID()
 			h.wantSame("sessions to end", h.reserve("bob", newest, 2, core.EndOldest), old[:2])
-			listed, err := h.index().List(h.Context(), "bob") // and now the login has died
+			listed, err := h.index().List(h.Context(), "bob") // suppose that the login dies now
 			h.wantErr("List", err, nil)
 			for _, id := range old[:2] {
 				if h.exists(id) && !slices.Contains(listed, id) {
@@ -100,23 +120,23 @@ var limitCases = []testCase{
 	},
 	{
 		"SEC18_a_stuck_login_leaves_no_extra_session",
-		"A login that pushes out one which has itself pushed out a session, but not deleted it yet, ends both: else there is one session too many for as long as the first one is stuck, and for ever if it has died.",
+		"If a login pushes out another that has itself pushed out a session but not yet deleted it, both end. Otherwise there is one session too many while the first login is stuck, or for ever if it died.",
 		func(h *harness) {
 			old, stuck, quick := h.loggedIn("alice", 1)[0], newID(), newID()
-			h.reserve("alice", stuck, 1, core.EndOldest) // and now it hangs, before it deletes old
+			h.reserve("alice", stuck, 1, core.EndOldest) // suppose that it hangs now, before it deletes old
 			for _, id := range h.reserve("alice", quick, 1, core.EndOldest) {
 				h.remove(id)
 			}
 			h.save(quick, h.entryFor("alice", "data", time.Hour), 0)
 			h.wantErr("Confirm", h.confirm("alice", quick), nil)
 			if h.exists(old) {
-				h.Errorf("limit 1, and two sessions live: the one that logged in last, and one that is in no list any more")
+				h.Errorf("two sessions live at limit 1: the one that logged in last, and one that is no longer in any list")
 			}
 		},
 	},
 	{
 		"vanished_sessions_do_not_count",
-		"A session whose entry was deleted no longer counts, also if nobody released it: else logouts would use up the limit.",
+		"A session whose entry was deleted no longer counts, even if it was not released; otherwise logouts would use up the limit.",
 		func(h *harness) {
 			ids := h.loggedIn("alice", 2)
 			h.remove(ids[0])
@@ -136,7 +156,7 @@ var limitCases = []testCase{
 				if h.clock.Now().Before(e.Expires) {
 					h.Errorf("Confirm: %v", err)
 				}
-				h.release("alice", id) // this machine stalled; the reservation is not what we test
+				h.release("alice", id) // this machine stalled; the case does not test the reservation
 			}
 			h.waitUntil(e.Expires)
 			h.wantSame("sessions to end", h.reserve("alice", newID(), 1, core.RefuseLogin), nil)

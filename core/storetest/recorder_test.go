@@ -7,18 +7,15 @@ import (
 
 	"github.com/satchel-go/satchel/core"
 	"github.com/satchel-go/satchel/core/memstore"
-	"github.com/satchel-go/satchel/internal/recorder"
+	"github.com/satchel-go/satchel/internal/testing/recorder"
 )
 
-// record runs one case on a store that wrap has broken, and returns what it
-// said, and whether it failed.
+// record runs one case on a store that wrap has broken. It returns whether the
+// case failed, and its output.
 func record(t *testing.T, c testCase, wrap func(*memstore.Store, Clock) core.Store) (failed bool, said string) {
 	t.Helper()
 	clock := NewFakeClock()
-	inner, err := memstore.NewWith(memstore.Config{Now: clock.Now, SweepInterval: -1})
-	if err != nil {
-		t.Fatal(err)
-	}
+	inner := memstore.New(memstore.Config{Now: clock.Now, SweepInterval: -1})
 	store := wrap(inner, clock)
 	r := recordOn(t, c, store, store, clock)
 	if err := inner.Close(); err != nil {
@@ -27,8 +24,8 @@ func record(t *testing.T, c testCase, wrap func(*memstore.Store, Clock) core.Sto
 	return r.Failed(), r.Said()
 }
 
-// recordOn is record for two stores on the same data. Goroutines of the case
-// end with it.
+// recordOn is record for two stores on the same data. The case's goroutines end
+// with it.
 func recordOn(t *testing.T, c testCase, store, other core.Store, clock Clock) *recorder.Recorder {
 	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())
@@ -36,7 +33,7 @@ func recordOn(t *testing.T, c testCase, store, other core.Store, clock Clock) *r
 	return recorder.Run(ctx, func(r *recorder.Recorder) { runCaseOn(r, c, store, other, clock) })
 }
 
-// findCase returns the case that is called group/name.
+// findCase returns the case called group/name.
 func findCase(t *testing.T, path string) testCase {
 	t.Helper()
 	for _, g := range groups() {
@@ -50,8 +47,8 @@ func findCase(t *testing.T, path string) testCase {
 	return testCase{}
 }
 
-// TestCases checks the table itself: names are unique and say something, and a
-// store that is not broken passes in the recorder too.
+// TestCases checks the table itself: names are unique, every case has an
+// explanation, and a sound store passes in the recorder too.
 func TestCases(t *testing.T) {
 	seen := map[string]bool{}
 	for _, g := range groups() {

@@ -5,20 +5,21 @@
 //		storetest.Run(t, func(t *testing.T) core.Store { return open(t) })
 //	}
 //
-// The function returns a new store with nothing in it, apart from what other
-// calls returned: its own key prefix, table or database. It registers its own
-// clean-up with t. Every case runs as a subtest, named after the promise that
-// it checks, and a failing one prints what the promise is and why it matters.
-// Cases run one after the other; those about concurrency start goroutines.
+// The function returns a new, empty store, isolated from those of other calls by
+// its own key prefix, table or database. It registers its own clean-up with t.
+// Every case runs as a subtest named after the promise that it checks. A failing
+// case prints what the promise is and why it matters. Cases run one after the
+// other; those about concurrency start goroutines.
 //
-// The optional abilities, [core.UserIndex], [core.AllDeleter], [core.Sweeper]
-// and [core.Watcher], are found as the core finds them, also through Unwrap; the
-// suite logs which it found and skips the cases of those that it did not. For a
-// store that processes share, [RunShared] checks what two of them see.
+// The suite finds the optional abilities, [core.UserIndex], [core.Mender],
+// [core.AllDeleter], [core.Sweeper] and [core.Watcher], as the core does, through
+// Unwrap too. It logs which it found and skips the cases of the others. For a store
+// that processes share, [RunShared] checks what two of them see. [RunLosing] is for
+// a store that can lose its index.
 //
-// Cases about expiry wait for it, some tenths of a second each; so a store
-// must keep expiries to the millisecond or better. With a store whose clock
-// can be turned, [RunWithClock] does without the wait.
+// Cases about expiry wait for it, some tenths of a second each, so a store must
+// keep expiries to the millisecond or better. [RunWithClock] needs no wait, with
+// a store whose clock can be moved.
 //
 // Run it with the race detector: it makes the concurrent cases sharper.
 package storetest
@@ -38,8 +39,8 @@ func Run(t *testing.T, newStore func(t *testing.T) core.Store) {
 	RunWithClock(t, func(t *testing.T) (core.Store, Clock) { return newStore(t), realClock{} })
 }
 
-// RunWithClock is [Run] for stores whose clock can be turned. newStore returns
-// beside the store the clock that it reads; see [FakeClock]:
+// RunWithClock is [Run] for stores whose clock can be moved. newStore returns the
+// store and the clock that it reads; see [FakeClock]:
 //
 //	storetest.RunWithClock(t, func(t *testing.T) (core.Store, storetest.Clock) {
 //		clock := storetest.NewFakeClock()
@@ -50,7 +51,7 @@ func RunWithClock(t *testing.T, newStore func(t *testing.T) (core.Store, Clock))
 	for _, g := range groups() {
 		t.Run(g.name, func(t *testing.T) {
 			if g.needs != nil {
-				// A store of its own tells what the group's cases will find.
+				// A separate store shows which abilities the group's cases will find.
 				store, _ := newStore(t)
 				if !g.needs(store) {
 					t.Skipf("not declared: %s", g.ability)
@@ -69,7 +70,7 @@ func RunWithClock(t *testing.T, newStore func(t *testing.T) (core.Store, Clock))
 
 // testCase is one promise.
 type testCase struct {
-	name string         // says what is promised, with the promise's number if it has one
+	name string         // what is promised, with the promise's ID if it has one
 	why  string         // one sentence, printed when the case fails
 	run  func(*harness) // checks it on an empty store
 }
@@ -77,8 +78,8 @@ type testCase struct {
 // group is the cases of one concern.
 type group struct {
 	name    string
-	ability string                // the interface that the cases need, "" for none
-	needs   func(core.Store) bool // whether a store has it; nil for no need
+	ability string                // the interface that the cases need; "" for none
+	needs   func(core.Store) bool // whether a store has it; nil if no interface is needed
 	cases   []testCase
 }
 
@@ -94,6 +95,7 @@ func groups() []group {
 		{"UserIndex", "core.UserIndex", has[core.UserIndex], indexCases},
 		{"SessionLimit", "core.UserIndex", has[core.UserIndex], limitCases},
 		{"IndexRaces", "core.UserIndex", has[core.UserIndex], indexRaceCases},
+		{"Mender", "core.Mender", isMender, menderCases},
 		{"AllDeleter", "core.AllDeleter", has[core.AllDeleter], allDeleterCases},
 		{"Sweeper", "core.Sweeper", has[core.Sweeper], sweeperCases},
 		{"Watcher", "core.Watcher", has[core.Watcher], watcherCases},
@@ -111,7 +113,7 @@ type reporter interface {
 	Context() context.Context
 }
 
-// runCase runs c on store and says what it is about if it fails.
+// runCase runs c on store and, if it fails, logs why it matters.
 func runCase(t reporter, c testCase, store core.Store, clock Clock) {
 	t.Helper()
 	runCaseOn(t, c, store, store, clock)
@@ -132,8 +134,8 @@ func runCaseOn(t reporter, c testCase, store, other core.Store, clock Clock) {
 	c.run(&harness{reporter: t, store: store, other: other, clock: clock, short: short})
 }
 
-// ability finds an optional interface of store, or of what it wraps, in the
-// way in which the core does.
+// ability finds an optional interface of store, or of a store that it wraps, as
+// the core does.
 func ability[T any](store core.Store) (T, bool) {
 	for store != nil {
 		if t, ok := store.(T); ok {

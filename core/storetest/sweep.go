@@ -11,7 +11,7 @@ import (
 var sweeperCases = []testCase{
 	{
 		"SEC70_sweep_removes_only_the_expired",
-		"Sweep removes the expired, says how many there were, and leaves the rest.",
+		"Sweep removes expired entries, returns how many there were, and leaves the rest.",
 		func(h *harness) {
 			var dead []core.ID
 			var expires time.Time
@@ -24,7 +24,7 @@ var sweeperCases = []testCase{
 				dead, expires = append(dead, id), at
 			}
 			h.waitUntil(expires)
-			// In real time, a sweeper in the background may have been quicker.
+			// In real time, a background sweeper may have been faster.
 			_, waits := h.clock.(realClock)
 			if n := h.sweep(); n > len(dead) || n < len(dead) && !waits {
 				h.Errorf("Sweep removed %d, want %d", n, len(dead))
@@ -47,7 +47,7 @@ var sweeperCases = []testCase{
 	},
 	{
 		"SEC70_sweep_spares_the_reborn",
-		"Sweeps that run while expired entries are created anew, under the same IDs, leave the new ones.",
+		"Sweeps that run while expired entries are created anew under the same IDs leave the new ones.",
 		sweepRacesCreate,
 	},
 }
@@ -67,8 +67,24 @@ func (h *harness) sweep() int {
 	return n
 }
 
-// sweepRacesTouch touches entries, one after the other, a little before each
-// expires, while another goroutine sweeps without a break.
+// whileSweeping runs f while another goroutine sweeps continuously.
+func (h *harness) whileSweeping(f func()) {
+	var over atomic.Bool
+	together(2, func(role int) {
+		if role == 1 {
+			defer over.Store(true)
+			f()
+			return
+		}
+		for !over.Load() {
+			h.sweep()
+			pause()
+		}
+	})
+}
+
+// sweepRacesTouch touches entries one after the other, each a little before it
+// expires, while another goroutine sweeps continuously.
 func sweepRacesTouch(h *harness) {
 	const entries = 64
 	step := h.short / entries
@@ -80,16 +96,7 @@ func sweepRacesTouch(h *harness) {
 		e.Expires = expiry(i)
 		versions[i] = h.save(id, e, 0)
 	}
-	var over atomic.Bool
-	together(2, func(role int) {
-		if role == 0 {
-			for !over.Load() {
-				h.sweep()
-				pause()
-			}
-			return
-		}
-		defer over.Store(true)
+	h.whileSweeping(func() {
 		for i, id := range ids {
 			if wait := expiry(i).Sub(h.clock.Now()) - step/2; wait > 0 {
 				h.clock.Advance(wait)
@@ -121,16 +128,7 @@ func sweepRacesCreate(h *harness) {
 		last = e.Expires
 	}
 	h.waitUntil(last)
-	var over atomic.Bool
-	together(2, func(i int) {
-		if i == 0 {
-			for !over.Load() {
-				h.sweep()
-				pause()
-			}
-			return
-		}
-		defer over.Store(true)
+	h.whileSweeping(func() {
 		for _, id := range ids {
 			if _, err := h.store.Save(h.Context(), id, h.entry("new"), 0); err != nil {
 				h.Errorf("Save over an expired entry: %v", err)

@@ -3,6 +3,7 @@ package storetest
 import (
 	"context"
 	"errors"
+	"maps"
 	"slices"
 	"sync"
 	"time"
@@ -19,7 +20,7 @@ func (h *harness) index() core.UserIndex {
 	return index
 }
 
-// login takes every step of a login in the order that [core.UserIndex] names.
+// login takes every step of a login in the order that [core.UserIndex] gives.
 func (h *harness) login(ctx context.Context, user string, id core.ID, limit int, policy core.LimitPolicy) error {
 	index := h.index()
 	end, err := index.Reserve(ctx, user, id, limit, policy)
@@ -73,8 +74,8 @@ func (h *harness) release(user string, id core.ID) {
 	}
 }
 
-// wantList checks user's members that exist or are in reserved, in order.
-// List may name sessions that are gone; those are left aside.
+// wantList checks which of user's members exist or are in reserved, in order. It
+// ignores sessions that are gone, which List may name.
 func (h *harness) wantList(user string, want []core.ID, reserved ...core.ID) {
 	h.Helper()
 	got, err := h.index().List(h.Context(), user)
@@ -82,6 +83,12 @@ func (h *harness) wantList(user string, want []core.ID, reserved ...core.ID) {
 		h.Errorf("List: %v", err)
 		return
 	}
+	h.wantMembers(user, got, want, reserved...)
+}
+
+// wantMembers is wantList for what List has returned.
+func (h *harness) wantMembers(user string, got, want []core.ID, reserved ...core.ID) {
+	h.Helper()
 	got = slices.DeleteFunc(slices.Clone(got), func(id core.ID) bool {
 		return !slices.Contains(reserved, id) && !h.exists(id)
 	})
@@ -102,18 +109,21 @@ func (h *harness) wantSame(what string, got, want []core.ID) {
 	}
 }
 
-// census counts sessions whose login is complete and that nobody has begun to
-// delete. It never counts one too many: a session leaves before its Delete
-// starts, and one that was ended before it was counted does not come in.
+// census counts sessions whose login is complete and whose deletion has not
+// begun. It never counts one too many: a session leaves before its Delete
+// starts, one that was ended before it was counted never enters, and above the limit
+// those do not count that Reserve has deleted itself and not told of yet.
 type census struct {
-	mu    sync.Mutex
-	live  map[core.ID]bool
-	ended map[core.ID]bool
-	most  int
+	mu     sync.Mutex
+	live   map[core.ID]bool
+	ended  map[core.ID]bool
+	limit  int
+	exists func(core.ID) bool
+	most   int
 }
 
-func newCensus() *census {
-	return &census{live: map[core.ID]bool{}, ended: map[core.ID]bool{}}
+func newCensus(limit int, exists func(core.ID) bool) *census {
+	return &census{live: map[core.ID]bool{}, ended: map[core.ID]bool{}, limit: limit, exists: exists}
 }
 
 // enter counts id in.
@@ -122,6 +132,9 @@ func (c *census) enter(id core.ID) {
 	defer c.mu.Unlock()
 	if !c.ended[id] {
 		c.live[id] = true
+		if len(c.live) > c.limit {
+			maps.DeleteFunc(c.live, func(id core.ID, _ bool) bool { return !c.exists(id) })
+		}
 		c.most = max(c.most, len(c.live))
 	}
 }

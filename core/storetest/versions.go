@@ -23,7 +23,7 @@ var versionCases = []testCase{
 	},
 	{
 		"SEC39_stale_base_conflicts",
-		"A save at a base that is no longer current is ErrConflict and changes nothing: two requests overlap, and neither may undo the other.",
+		"A save at a base that is no longer current returns ErrConflict and changes nothing: of two overlapping requests, neither may undo the other.",
 		func(h *harness) {
 			id := newID()
 			v1 := h.save(id, h.entry("one"), 0)
@@ -37,7 +37,7 @@ var versionCases = []testCase{
 	},
 	{
 		"SEC16_save_never_recreates",
-		"A save at the base of a deleted entry is ErrNotFound: a request that was in flight during a logout must not bring the session back.",
+		"A save at the base of a deleted entry returns ErrNotFound: a request in flight during a logout must not bring the session back.",
 		func(h *harness) {
 			id := newID()
 			v := h.save(id, h.entry("data"), 0)
@@ -51,7 +51,7 @@ var versionCases = []testCase{
 	},
 	{
 		"every_save_has_a_new_version",
-		"A version names one state; if it came back, a stale save would pass for a current one. The same data again is a new state too.",
+		"A version names one state; if it came back, a stale save would pass for a current one. Saving the same data again is a new state too.",
 		func(h *harness) {
 			id, seen := newID(), map[core.Version]bool{}
 			var v core.Version
@@ -69,7 +69,7 @@ var versionCases = []testCase{
 	},
 	{
 		"K2_a_new_entry_is_not_at_an_old_base",
-		"When an entry was deleted and its ID is used again, saves and touches at the old entry's version do not reach the new one.",
+		"If an entry was deleted and its ID is used again, saves and touches at the old entry's version do not reach the new one.",
 		func(h *harness) {
 			id := newID()
 			old := h.save(id, h.entry("old"), 0)
@@ -82,7 +82,7 @@ var versionCases = []testCase{
 	},
 	{
 		"a_deleted_ID_can_be_created",
-		"Deleting leaves nothing behind that would stand in the way of a save at base zero.",
+		"Delete leaves nothing behind that would prevent a save at base zero.",
 		func(h *harness) {
 			id := newID()
 			h.save(id, h.entry("old"), 0)

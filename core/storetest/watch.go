@@ -11,9 +11,9 @@ import (
 	"github.com/satchel-go/satchel/core"
 )
 
-// RunShared checks what only shows when processes share a store. newPair is
-// called once per case and returns two stores on the same, empty data, as two
-// processes would open them: each with connections of its own.
+// RunShared checks what shows only when processes share a store. It calls newPair
+// once per case. newPair returns two stores on the same, empty data, each with
+// its own connections, as two processes would open them.
 //
 //	func TestShared(t *testing.T) {
 //		storetest.RunShared(t, func(t *testing.T) (a, b core.Store) {
@@ -48,13 +48,14 @@ func sharedGroups() []group {
 	return []group{
 		{name: "shared", cases: sharedCases},
 		{"Watcher", "core.Watcher", has[core.Watcher], watcherCases},
+		{"PulseWatcher", "core.PulseWatcher", has[core.PulseWatcher], pulseCases},
 	}
 }
 
 var sharedCases = []testCase{
 	{
 		"what_one_saves_the_other_loads",
-		"Two stores on the same data are one: a user's next request may come to any process.",
+		"Two stores on the same data act as one: a user's next request may reach any process.",
 		func(h *harness) {
 			id := newID()
 			v := h.save(id, h.entry("data"), 0)
@@ -72,18 +73,18 @@ var sharedCases = []testCase{
 var watcherCases = []testCase{
 	{
 		"watch_says_when_it_listens",
-		"The first that Watch tells is the zero ID, as soon as it listens: whoever waits looks once more, and what ended before that is not missed.",
+		"As soon as it listens, Watch reports the zero ID: the waiting caller then looks once more and misses nothing that ended before.",
 		func(h *harness) {
 			w := h.watch()
 			defer w.stop()
 			if first := w.all()[0]; !first.IsZero() {
-				h.Errorf("Watch told %v first, want the zero ID", first)
+				h.Errorf("Watch reported %v first, want the zero ID", first)
 			}
 		},
 	},
 	{
 		"I2_a_delete_is_told",
-		"Whoever deletes an entry, those who watch are told its ID: a stream ends with the session that it belongs to.",
+		"Watch reports the ID of every deleted entry, whoever deletes it: a stream must end with its session.",
 		func(h *harness) {
 			w := h.watch()
 			defer w.stop()
@@ -99,14 +100,14 @@ var watcherCases = []testCase{
 	},
 	{
 		"I2_every_watcher_is_told",
-		"Several may watch at the same time, through one store or several; each is told of every end.",
+		"Several watchers may run at the same time, through one store or several; each is told of every end.",
 		func(h *harness) {
 			here, there, again := h.watchOn(h.store), h.watch(), h.watch()
 			defer here.stop()
 			defer there.stop()
 			id := newID()
 			h.save(id, h.entry("data"), 0)
-			again.stop() // one that leaves takes nothing from the others
+			again.stop() // a watcher that leaves does not affect the others
 			h.remove(id)
 			here.want(id)
 			there.want(id)
@@ -114,7 +115,7 @@ var watcherCases = []testCase{
 	},
 	{
 		"I2_delete_all_is_told",
-		"DeleteAll is told: each ID, or the zero ID.",
+		"Watch reports a DeleteAll by each ID, or by the zero ID.",
 		func(h *harness) {
 			if !has[core.AllDeleter](h.store) {
 				return
@@ -132,7 +133,7 @@ var watcherCases = []testCase{
 	},
 	{
 		"I1_a_login_that_ends_another_is_told",
-		"A session that makes room for a newer login is told, whether the store deletes it in Reserve or leaves it to the caller.",
+		"Watch reports a session that made room for a newer login, whether Reserve or the caller deletes it.",
 		func(h *harness) {
 			if !has[core.UserIndex](h.store) {
 				return
@@ -146,7 +147,7 @@ var watcherCases = []testCase{
 	},
 	{
 		"what_lives_is_not_told",
-		"Saving and touching tell nobody: each false alarm costs every watcher a look.",
+		"Watch reports no saves or touches: each false alarm costs every watcher a look.",
 		func(h *harness) {
 			w := h.watch()
 			defer w.stop()
@@ -156,15 +157,15 @@ var watcherCases = []testCase{
 			h.wantErr("Touch", h.store.Touch(h.Context(), lives, v, h.clock.Now().Add(2*time.Hour)), nil)
 			h.save(ends, h.entry("data"), 0)
 			h.remove(ends)
-			w.want(ends) // which comes after all that was wrong
+			w.want(ends) // this report comes after any wrong one
 			if slices.Contains(w.all(), lives) {
-				h.Errorf("Watch told of a session that lives")
+				h.Errorf("Watch reported a session that lives")
 			}
 		},
 	},
 	{
 		"watch_ends_with_its_context",
-		"Watch returns soon when its context is done, and tells nothing afterwards: else goroutines and connections leak.",
+		"Watch returns soon after its context is done, and reports nothing afterwards; otherwise goroutines and connections leak.",
 		func(h *harness) {
 			w := h.watch()
 			w.stop()
@@ -182,20 +183,53 @@ var watcherCases = []testCase{
 	},
 }
 
-// patience is how long a Watch may take to listen, to tell or to return: much
-// more than any should need, for machines that stall. A variable for the suite's own tests.
+var pulseCases = []testCase{
+	{
+		"I2_a_watch_that_hears_says_so",
+		"WatchPulse calls alive at least every five seconds while it hears; otherwise every open socket asks the store.",
+		func(h *harness) {
+			watcher, _ := ability[core.PulseWatcher](h.other)
+			ctx, cancel := context.WithCancel(h.Context())
+			defer cancel()
+			pulses, done := make(chan struct{}, 1), make(chan struct{})
+			go func() {
+				defer close(done)
+				_ = watcher.WatchPulse(ctx, func(core.ID) {}, func() {
+					select {
+					case pulses <- struct{}{}:
+					default:
+					}
+				})
+			}()
+			for range 2 {
+				select {
+				case <-pulses:
+				case <-done:
+					h.Fatalf("WatchPulse has returned")
+				case <-time.After(patience):
+					h.Fatalf("WatchPulse does not call alive")
+				}
+			}
+			cancel()
+			<-done
+		},
+	},
+}
+
+// patience is how long a Watch may take to listen, report or return: far more than
+// it should need, for machines that stall. The suite's own tests change it.
 var patience = 10 * time.Second
 
-// listener is a Watch that runs.
+// listener is a running Watch.
 type listener struct {
 	h      *harness
 	cancel context.CancelFunc
 	done   chan struct{} // closed when Watch has returned
-	more   chan struct{} // has something when there is more in told
+	more   chan struct{} // signals that told has grown
 
 	mu   sync.Mutex
 	told []core.ID
-	err  error // Watch's, once done is closed
+	err  error // Watch's error, once done is closed
 }
 
 // watch starts to watch through the other store.
@@ -204,7 +238,7 @@ func (h *harness) watch() *listener {
 	return h.watchOn(h.other)
 }
 
-// watchOn starts to watch through store, and returns when it listens.
+// watchOn starts to watch through store, and returns once that listens.
 func (h *harness) watchOn(store core.Store) *listener {
 	h.Helper()
 	watcher, ok := ability[core.Watcher](store)
@@ -220,7 +254,7 @@ func (h *harness) watchOn(store core.Store) *listener {
 		defer w.mu.Unlock()
 		w.err = err
 	}()
-	w.until("it listens (Watch has not told the zero ID)", func(told []core.ID) bool { return len(told) > 0 })
+	w.until("it listens (Watch has not reported the zero ID)", func(told []core.ID) bool { return len(told) > 0 })
 	return w
 }
 
@@ -234,14 +268,14 @@ func (w *listener) tell(id core.ID) {
 	}
 }
 
-// all returns what has been told up to now.
+// all returns what has been reported so far.
 func (w *listener) all() []core.ID {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	return slices.Clone(w.told)
 }
 
-// until waits until enough holds for what has been told.
+// until waits until enough holds for what has been reported.
 func (w *listener) until(what string, enough func([]core.ID) bool) {
 	w.h.Helper()
 	deadline := time.After(patience)
@@ -257,18 +291,19 @@ func (w *listener) until(what string, enough func([]core.ID) bool) {
 	}
 }
 
-// want waits until each of ids has been told by name.
+// want waits until each of ids has been reported by name.
 func (w *listener) want(ids ...core.ID) {
 	w.h.Helper()
-	w.until("every end is told", func(told []core.ID) bool {
+	w.until("every end is reported", func(told []core.ID) bool {
 		return !slices.ContainsFunc(ids, func(id core.ID) bool { return !slices.Contains(told, id) })
 	})
 }
 
-// wantSince waits until, from the given place on, ids have been told by name or all at once.
+// wantSince waits until, from the given place on, ids have been reported by name
+// or all at once.
 func (w *listener) wantSince(from int, ids ...core.ID) {
 	w.h.Helper()
-	w.until("every end is told, or all at once", func(told []core.ID) bool {
+	w.until("every end is reported, or all at once", func(told []core.ID) bool {
 		told = told[from:]
 		return slices.Contains(told, core.ID{}) ||
 			!slices.ContainsFunc(ids, func(id core.ID) bool { return !slices.Contains(told, id) })

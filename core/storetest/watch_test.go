@@ -16,17 +16,17 @@ type telling struct {
 	*memstore.Store
 	hub *hub
 
-	quiet    bool // says nothing when it begins to listen
-	mute     bool // tells of no Delete
-	muteAll  bool // tells of no DeleteAll
-	eviction bool // tells of no Delete of what Reserve has deleted already
-	chatty   bool // tells of saves too
-	one      bool // tells one watcher only
-	late     bool // tells also after Watch has returned
+	quiet    bool // reports nothing when it begins to listen
+	mute     bool // reports no Delete
+	muteAll  bool // reports no DeleteAll
+	eviction bool // reports no Delete of what Reserve has already deleted
+	chatty   bool // reports saves too
+	one      bool // reports to one watcher only
+	late     bool // reports even after Watch has returned
 	stuck    bool // does not return when the context is done
 }
 
-// hub is what the stores on the same data have in common.
+// hub is what stores on the same data share.
 type hub struct {
 	mu       sync.Mutex
 	watchers []*func(core.ID)
@@ -104,7 +104,7 @@ func TestRunShared(t *testing.T) {
 	})
 }
 
-// impatient lets cases give up soon on a store that does not answer.
+// impatient makes cases give up soon on a store that does not answer.
 func impatient(t *testing.T) {
 	before := patience
 	patience = 100 * time.Millisecond
@@ -112,13 +112,13 @@ func impatient(t *testing.T) {
 }
 
 func newMemstore(t *testing.T) *memstore.Store {
-	inner := memstore.New()
+	inner := memstore.New(memstore.Config{})
 	t.Cleanup(func() { _ = inner.Close() })
 	return inner
 }
 
-// TestSharedCasesCatchAStoreThatHearsOnlyItself needs two stores, so it stands
-// apart from the other faults.
+// TestSharedCasesCatchAStoreThatHearsOnlyItself needs two stores, so it is not
+// among the other faults.
 func TestSharedCasesCatchAStoreThatHearsOnlyItself(t *testing.T) {
 	impatient(t)
 	c := findCase(t, "Watcher/I2_a_delete_is_told")

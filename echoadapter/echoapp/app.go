@@ -1,6 +1,8 @@
-// Package echoapp makes Echo servers of handlers that are written once for
-// all frameworks: for the suite that the adapters prove themselves with, and for the
-// probe. It is no example of an application; those are in the folder examples.
+// Package echoapp carries no compatibility promise: it is for tests.
+//
+// It makes Echo servers from handlers that are written once for
+// all frameworks. It serves the suite that checks the adapters, and the
+// probe. It is not an example of an application; see the folder examples for those.
 package echoapp
 
 import (
@@ -10,6 +12,7 @@ import (
 	"log"
 	"net"
 	"net/http"
+	"slices"
 	"time"
 
 	"github.com/labstack/echo/v4"
@@ -21,18 +24,16 @@ import (
 
 type app struct{ server *http.Server }
 
-// quiet is for what the suite provokes on purpose.
+// quiet drops log lines about errors that the suite provokes on purpose.
 var quiet = log.New(io.Discard, "", 0)
 
-// New makes an Echo server of c's routes.
+// New makes an Echo server with c's routes.
 func New(c adaptertest.Config) adaptertest.App {
 	e := echo.New()
-	e.Logger.SetOutput(io.Discard) // it tells of what the suite provokes on purpose
+	e.Logger.SetOutput(io.Discard) // it would report errors that the suite provokes on purpose
 	if c.ErrorStatus != 0 {
 		e.HTTPErrorHandler = func(_ error, ec echo.Context) {
-			if !ec.Response().Committed {
-				_ = ec.String(c.ErrorStatus, "app error") // the client may be gone
-			}
+			_ = ec.String(c.ErrorStatus, "app error") // the client may have gone
 		}
 	}
 	e.Use(middleware.RecoverWithConfig(middleware.RecoverConfig{DisablePrintStack: true}), outerHeader(c.OuterHeader))
@@ -40,15 +41,25 @@ func New(c adaptertest.Config) adaptertest.App {
 	if c.OnError != nil {
 		opts = append(opts, echoadapter.OnError(func(ec echo.Context, err error) error { return c.OnError(request{ec}, err) }))
 	}
+	if c.Skip != nil {
+		opts = append(opts, echoadapter.Skip(func(ec echo.Context) bool { return c.Skip(request{ec}) }))
+	}
 	var sessions []echo.MiddlewareFunc
 	for _, m := range c.Managers {
 		sessions = append(sessions, echoadapter.Middleware(m, opts...))
 	}
+	if c.Compress {
+		e.Use(sessions...)
+		e.Use(middleware.Gzip())
+	}
 	for _, route := range c.Routes {
 		handler := func(ec echo.Context) error { return route.Handler(request{ec}) }
-		around := sessions
+		around := slices.Clone(sessions)
 		if route.Plain {
 			around = nil
+		}
+		if route.Timeout > 0 {
+			around = append(around, middleware.ContextTimeout(route.Timeout))
 		}
 		e.Add(route.Method, route.Path, handler, around...)
 		if route.Method == http.MethodGet {

@@ -15,7 +15,7 @@ import (
 	"github.com/satchel-go/satchel/echoadapter"
 )
 
-// request is an echo.Context in the suite's words.
+// request adapts an echo.Context to the suite.
 type request struct{ c echo.Context }
 
 var _ adaptertest.Request = request{}
@@ -27,19 +27,21 @@ func (r request) Context() context.Context                { return r.c.Request()
 func (r request) Method() string                          { return r.c.Request().Method }
 func (r request) RequestHeader(name string) string        { return r.c.Request().Header.Get(name) }
 func (r request) SetHeader(name, value string)            { r.c.Response().Header().Set(name, value) }
-func (r request) Status(status int) error                 { return r.c.NoContent(status) }
-func (r request) Text(status int, body string) error      { return r.c.String(status, body) }
-func (r request) JSON(status int, v any) error            { return r.c.JSON(status, v) }
-func (r request) Redirect(status int, to string) error    { return r.c.Redirect(status, to) }
-func (r request) Fail(status int) error                   { return echo.NewHTTPError(status) }
-func (r request) File(name string) error                  { return r.c.File(name) }
+
+func (r request) ResponseHeader(name string) []string  { return r.c.Response().Header().Values(name) }
+func (r request) Status(status int) error              { return r.c.NoContent(status) }
+func (r request) Text(status int, body string) error   { return r.c.String(status, body) }
+func (r request) JSON(status int, v any) error         { return r.c.JSON(status, v) }
+func (r request) Redirect(status int, to string) error { return r.c.Redirect(status, to) }
+func (r request) Fail(status int) error                { return echo.NewHTTPError(status) }
+func (r request) File(name string) error               { return r.c.File(name) }
 
 func (r request) Param(name string) string {
 	return cmp.Or(r.c.QueryParam(name), r.c.FormValue(name))
 }
 
 func (r request) SetCookie(name, value string) {
-	r.c.SetCookie(&http.Cookie{Name: name, Value: value, Path: "/"}) //nolint:gosec // as plain as can be
+	r.c.SetCookie(&http.Cookie{Name: name, Value: value, Path: "/"}) //nolint:gosec // plain on purpose
 }
 
 func (r request) Template(t *template.Template, v any) error {
@@ -73,7 +75,7 @@ func (r request) Hijack(f func(net.Conn)) error {
 
 func (r request) EarlyHints(link string) error {
 	r.c.Response().Header().Set("Link", link)
-	// Not through the Response: Echo would take it for the answer.
+	// Not through the Response: Echo would take it for the final response.
 	r.c.Response().Writer.WriteHeader(http.StatusEarlyHints)
 	return nil
 }

@@ -52,7 +52,7 @@ func startChromium() (context.Context, func(), error) {
 	)
 	ctx, _ := chromedp.NewContext(allocator)
 	stop := func() {
-		_ = chromedp.Cancel(ctx) // waits until it has ended; it may have before
+		_ = chromedp.Cancel(ctx) // waits until it has ended, if it has not yet
 		end()
 		_ = os.RemoveAll(folder)
 	}
@@ -63,7 +63,7 @@ func startChromium() (context.Context, func(), error) {
 	return ctx, stop, nil
 }
 
-// tab is a browser of its own, with its own cookies, that shows one page.
+// tab is a separate browser, with its own cookies, that shows one page.
 type tab struct {
 	*testing.T
 	ctx  context.Context
@@ -88,7 +88,7 @@ func newTab(t *testing.T, base string) *tab {
 }
 
 // listen fails the test if the page has an error, breaks its own content
-// security policy, or asks for something elsewhere.
+// security policy, or requests something from elsewhere.
 func (b *tab) listen(event any) {
 	switch e := event.(type) {
 	case *runtime.EventExceptionThrown:
@@ -99,12 +99,12 @@ func (b *tab) listen(event any) {
 		}
 	case *network.EventRequestWillBeSent:
 		if !strings.HasPrefix(e.Request.URL, b.base+"/") {
-			b.Errorf("the page asks for %s", e.Request.URL)
+			b.Errorf("the page requests %s", e.Request.URL)
 		}
 	}
 }
 
-// run returns what an action finds.
+// run returns the result of an action.
 func run[T any](b *tab, action chromedp.Action[T]) T {
 	b.Helper()
 	ctx, cancel := context.WithTimeout(b.ctx, patience)
@@ -129,7 +129,7 @@ type (
 
 func (b *tab) do(steps ...step) { b.Helper(); run(b, chromedp.Steps(steps...)) }
 
-// load takes steps that lead to another page, and waits for that.
+// load takes steps that lead to another page, and waits for it.
 func (b *tab) load(steps ...step) {
 	b.Helper()
 	ctx, cancel := context.WithTimeout(b.ctx, patience)
@@ -146,8 +146,8 @@ func (b *tab) load(steps ...step) {
 func (b *tab) open()   { b.Helper(); b.load(chromedp.Navigate(b.base + "/")) }
 func (b *tab) reload() { b.Helper(); b.load(chromedp.Reload()) }
 
-// press clicks what has exactly this name, a link or a button, and waits for
-// the page that it leads to.
+// press clicks the link or button with exactly this name, and waits for the page
+// that it leads to.
 func (b *tab) press(name string) {
 	b.Helper()
 	xpath := fmt.Sprintf(`//*[self::a or self::button][normalize-space()=%q or @aria-label=%q]`, name, name)
@@ -167,7 +167,7 @@ func (b *tab) value(label string) string {
 	return run(b, chromedp.Value(fmt.Sprintf(`//input[@id=//label[normalize-space()=%q]/@for]`, label)))
 }
 
-// text returns what a person sees of the page, in one line.
+// text returns the page's visible text in one line.
 func (b *tab) text() string {
 	b.Helper()
 	return strings.Join(strings.Fields(run(b, chromedp.Evaluate[string](`document.body.innerText`))), " ")
@@ -193,13 +193,13 @@ func (b *tab) seesNot(unwanted ...string) {
 	}
 }
 
-// waitFor waits until the page says want, without loading it again.
+// waitFor waits until the page says want, without reloading it.
 func (b *tab) waitFor(want string) {
 	b.Helper()
 	ctx, cancel := context.WithTimeout(b.ctx, patience)
 	defer cancel()
 	expression := fmt.Sprintf(`document.body.innerText.includes(%q)`, want)
 	if err := chromedp.Do(ctx, chromedp.Poll[chromedp.Void](expression, chromedp.WithPollingMutation())); err != nil {
-		b.Fatalf("the page does not come to say %q: %v\n%s", want, err, b.text())
+		b.Fatalf("the page never says %q: %v\n%s", want, err, b.text())
 	}
 }

@@ -103,8 +103,8 @@ func packs(b *tab) {
 	b.sees("3 × Tent")
 }
 
-// liveFlash starts a job in the second browser, whose page shows the message
-// when it is there. The first browser has it on its next page.
+// liveFlash starts a job in the second browser, whose page shows the message as
+// soon as it arrives. The first browser has it on its next page.
 func liveFlash(one, two *tab) {
 	two.press("Live")
 	two.waitFor("Connected.")
@@ -173,12 +173,12 @@ func TestWithoutJavaScript(t *testing.T) {
 		if time.Now().After(deadline) {
 			t.Fatal("the message of the job does not come")
 		}
-		time.Sleep(200 * time.Millisecond) // as a person would, between two looks
+		time.Sleep(200 * time.Millisecond) // like a person between two looks
 		b.press("Packing list")
 	}
 }
 
-// TestCookieStore looks at what the pages say where sessions are in cookies.
+// TestCookieStore checks what the pages say where sessions are in cookies.
 func TestCookieStore(t *testing.T) {
 	t.Parallel()
 	b := newTab(t, start(t, "nethttp", "-store", "cookie:"))

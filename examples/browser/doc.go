@@ -1,3 +1,3 @@
-// Package browser tests the demo applications in a real browser: Chromium
-// without a window. It has tests only.
+// Package browser tests the demo applications in a real browser, headless
+// Chromium. It has tests only.
 package browser

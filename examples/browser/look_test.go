@@ -12,7 +12,7 @@ import (
 //go:embed testdata/look.js
 var look string
 
-// show sets the width of the window in pixels, and whether it is "light" or "dark".
+// show sets the window's width in pixels and its colour scheme, "light" or "dark".
 func (b *tab) show(width int64, scheme string) {
 	b.Helper()
 	call(b, emulation.SetDeviceMetricsOverride, emulation.SetDeviceMetricsOverrideParams{
@@ -40,14 +40,14 @@ func (b *tab) looksRight(page string) {
 	}
 }
 
-// showsFocus walks through the page with the Tab key: every control can be
-// reached, and shows that it is.
+// showsFocus walks through the page with the Tab key: it must reach every
+// control, and every control must show its focus.
 func (b *tab) showsFocus(page string) {
 	b.Helper()
 	controls := run(b, chromedp.Evaluate[int](
 		`document.activeElement.blur(), document.querySelectorAll("a, button, input:not([type=hidden])").length`))
 	reached := map[string]bool{}
-	for range 2*controls + 2 { // it may begin in the middle, and leaves the page at the end
+	for range 2*controls + 2 { // focus may begin in the middle, and leaves the page at the end
 		b.do(chromedp.KeyEvent(kb.Tab))
 		at := run(b, chromedp.Evaluate[struct {
 			Path    string
@@ -62,7 +62,7 @@ func (b *tab) showsFocus(page string) {
 		}
 		reached[at.Path] = true
 		if !at.Outline {
-			b.Errorf("%s: the focus on %s cannot be seen", page, at.Path)
+			b.Errorf("%s: the focus on %s is invisible", page, at.Path)
 		}
 	}
 	if len(reached) < controls {

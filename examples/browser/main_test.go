@@ -11,7 +11,7 @@ import (
 	"github.com/satchel-go/satchel/examples/internal/runtest"
 )
 
-var frameworks = []string{"nethttp", "echo", "gin", "fiber"}
+var frameworks = []string{"nethttp", "echo5", "echo", "gin", "fiber3", "fiber"}
 
 // programs are the demo in each framework, built together by the first test
 // that needs one.
@@ -27,7 +27,7 @@ func start(t *testing.T, framework string, args ...string) string {
 	if testing.Short() {
 		t.Skip("builds and starts programs")
 	}
-	if _, err := chromium.Find(); err != nil { // before it is built for a minute
+	if _, err := chromium.Find(); err != nil { // before a build that takes a minute
 		t.Fatal(err)
 	}
 	programs.once.Do(func() {
@@ -53,7 +53,7 @@ func TestMain(m *testing.M) {
 		shared.stop()
 	}
 	if programs.folder != "" {
-		_ = os.RemoveAll(programs.folder) // programs that were in use are killed
+		_ = os.RemoveAll(programs.folder) // programs still in use are killed
 	}
 	os.Exit(code)
 }

@@ -20,7 +20,7 @@ import (
 
 // screenshots is where TestScreenshots keeps its images: "make screenshots"
 // names docs/images.
-var screenshots = flag.String("screenshots", "", "`folder` to keep the images of the README in")
+var screenshots = flag.String("screenshots", "", "`folder` for the images of the README")
 
 // maxImage is how large an image of the README may be.
 const maxImage = 150 << 10
@@ -32,7 +32,7 @@ func TestScreenshots(t *testing.T) {
 	if folder == "" {
 		folder = t.TempDir()
 	}
-	address := start(t, "echo")
+	address := start(t, "echo5")
 	b, phone := newTab(t, address), newTab(t, address)
 	for _, tab := range []*tab{b, phone} {
 		tab.show(1040, "light")
@@ -79,8 +79,8 @@ func (b *tab) keep(folder, name string, width int64, scheme string) {
 	}
 }
 
-// smaller packs an image better than the browser does, with its 256 most
-// frequent colours: those of text and plain areas are few.
+// smaller compresses an image better than the browser does, to its 256 most
+// frequent colours: text and plain areas have few.
 func (b *tab) smaller(shot []byte) []byte {
 	b.Helper()
 	img, err := png.Decode(bytes.NewReader(shot))

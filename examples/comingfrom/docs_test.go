@@ -8,8 +8,8 @@ import (
 	"testing"
 )
 
-// The code in docs/coming-from is code of this package, but for its
-// indentation: so it compiles, and what is said of it is tested.
+// The code in docs/coming-from is code of this package, except for its
+// indentation. So it compiles, and what the pages say of it is tested.
 func TestDocsHaveThisCode(t *testing.T) {
 	files, err := filepath.Glob("*.go")
 	if err != nil {

@@ -57,7 +57,7 @@ func (a *echoApp) logout(c echo.Context) error {
 	return c.Redirect(http.StatusSeeOther, "/")
 }
 
-// What follows is not in the docs: it is there to be run beside the old one.
+// What follows is not in the docs; it is run beside the old application.
 
 func (a *echoApp) moved(c echo.Context) error {
 	echoadapter.Session(c).Flashes()

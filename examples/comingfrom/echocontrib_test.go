@@ -58,7 +58,7 @@ func (a *echoContribApp) addToCart(c echo.Context) error {
 
 func (a *echoContribApp) login(c echo.Context) error {
 	s, _ := session.Get("session", c)
-	s.Values["user"] = c.FormValue("user") // under the ID from before the login
+	s.Values["user"] = c.FormValue("user") // in a server-side store, this keeps the ID
 	if c.FormValue("remember") == "on" {
 		s.Options.MaxAge = 86400 * 30
 	}

@@ -57,7 +57,7 @@ func (a *fiberApp) logout(c *fiber.Ctx) error {
 	return c.Redirect("/", fiber.StatusSeeOther)
 }
 
-// What follows is not in the docs: it is there to be run beside the old one.
+// What follows is not in the docs; it is run beside the old application.
 
 func (a *fiberApp) moved(c *fiber.Ctx) error {
 	fiberadapter.Session(c).Flashes()

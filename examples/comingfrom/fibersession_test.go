@@ -79,7 +79,7 @@ func (a *fiberSessionApp) login(c *fiber.Ctx) error {
 	}
 	s.Set("user", c.FormValue("user"))
 	if c.FormValue("remember") == "on" {
-		s.SetExpiry(30 * 24 * time.Hour) // this Save; the next one is back to Config.Expiration
+		s.SetExpiry(30 * 24 * time.Hour) // for this Save; the next one is back to Config.Expiration
 	}
 	if err := s.Save(); err != nil {
 		return err

@@ -55,7 +55,7 @@ func (a *ginApp) logout(c *gin.Context) {
 	c.Redirect(http.StatusSeeOther, "/")
 }
 
-// What follows is not in the docs: it is there to be run beside the old one.
+// What follows is not in the docs; it is run beside the old application.
 
 func (a *ginApp) moved(c *gin.Context) {
 	ginadapter.Session(c).Flashes()

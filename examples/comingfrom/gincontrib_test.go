@@ -62,7 +62,7 @@ func (a *ginContribApp) addToCart(c *gin.Context) {
 
 func (a *ginContribApp) login(c *gin.Context) {
 	s := sessions.Default(c)
-	s.Set("user", c.PostForm("user")) // under the ID from before the login
+	s.Set("user", c.PostForm("user")) // in a server-side store, this keeps the ID
 	if c.PostForm("remember") == "on" {
 		s.Options(sessions.Options{Path: "/", MaxAge: 86400 * 30, HttpOnly: true})
 	}
@@ -127,7 +127,7 @@ func (a *ginContribApp) late(c *gin.Context) {
 	}
 }
 
-// filesForGin are gorilla's files as gin-contrib wants a store.
+// filesForGin is gorilla's FilesystemStore as a store of gin-contrib's.
 type filesForGin struct{ *gorilla.FilesystemStore }
 
 // Options implements [sessions.Store].

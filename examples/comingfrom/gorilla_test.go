@@ -63,7 +63,7 @@ func (a *gorillaApp) addToCart(w http.ResponseWriter, r *http.Request) {
 
 func (a *gorillaApp) login(w http.ResponseWriter, r *http.Request) {
 	s, _ := a.store.Get(r, "session")
-	s.Values["user"] = r.FormValue("user") // under the ID from before the login
+	s.Values["user"] = r.FormValue("user") // in a server-side store, this keeps the ID
 	if r.FormValue("remember") == "on" {
 		s.Options.MaxAge = 86400 * 30
 	}
@@ -111,7 +111,7 @@ func (a *gorillaApp) keys(w http.ResponseWriter, r *http.Request) {
 	_, _ = fmt.Fprintln(w, keysIn(s.Values))
 }
 
-// keysIn returns which of the keys that slow sets are there.
+// keysIn returns those of slow's keys that are set.
 func keysIn(values map[any]any) []string {
 	var keys []string
 	for key := range values {
@@ -128,8 +128,8 @@ var (
 	blockKey = securecookie.GenerateRandomKey(32)
 )
 
-// gorillaFiles returns a store that keeps sessions in files, and how to make
-// it unable to read them.
+// gorillaFiles returns a store that keeps sessions in files, and a function
+// that makes them unreadable.
 func gorillaFiles(t *testing.T) (*sessions.FilesystemStore, func(down bool)) {
 	t.Helper()
 	dir := t.TempDir()
@@ -182,7 +182,7 @@ func newNetHTTP(t *testing.T) site {
 	})
 }
 
-// ofGorilla is what all that have gorilla's sessions share.
+// ofGorilla has the differences that all libraries on gorilla's sessions share.
 var ofGorilla = []difference{
 	{"failing", failing, "200 dark []", "200 light []"},
 	{"flash on its way", flashOnItsWay, "200 dark []", "200 dark [{success Saved.}]"},

@@ -24,17 +24,17 @@ import (
 	"github.com/satchel-go/satchel/echoadapter"
 	"github.com/satchel-go/satchel/fiberadapter"
 	"github.com/satchel-go/satchel/ginadapter"
-	"github.com/satchel-go/satchel/internal/redistest"
+	"github.com/satchel-go/satchel/internal/testing/redistest"
 )
 
-// keptConfig goes on with the cookie that the old application has set.
+// keptConfig keeps using the cookie that the old application has set.
 var keptConfig = core.Config{
-	Cookie: core.Cookie{Name: "session"}, // as before, and Domain and Path too
+	Cookie: core.Cookie{Name: "session"}, // as before, like Domain and Path
 }
 
 // fromCookies moves sessions from gorilla's cookies to Redis.
 func fromCookies(client redis.UniversalClient) (*core.Manager, error) {
-	before := gorillastore.Cookie(hashKey, blockKey)
+	before := gorillastore.Cookie(sessions.NewCookieStore(hashKey, blockKey), gorillastore.CookieConfig{})
 	after := core.ServerSide(goredisstore.New(client, goredisstore.Config{}))
 	return core.New(core.Migrating(before, after), keptConfig)
 }
@@ -48,12 +48,12 @@ func fromRedisstore(client redis.UniversalClient) (*core.Manager, error) {
 
 // fromStore moves sessions from any other store of gorilla's or gin-contrib's.
 func fromStore(store sessions.Store, client redis.UniversalClient) (*core.Manager, error) {
-	before := gorillastore.From(store)
+	before := gorillastore.From(store, gorillastore.FromConfig{})
 	after := core.ServerSide(goredisstore.New(client, goredisstore.Config{}))
 	return core.New(core.Migrating(before, after), keptConfig)
 }
 
-// keepUser logs in who was logged in with the old application.
+// keepUser logs in a user who was logged in with the old application.
 func keepUser(s *core.Session) {
 	if user, ok := core.Get[string](s, "user"); ok && s.UserID() == "" {
 		s.Login(user)
@@ -79,8 +79,8 @@ func keepGin(c *gin.Context) {
 	keepUser(ginadapter.Session(c))
 }
 
-// keepSCS logs in who is logged in with scs, and ends that session. The
-// middleware of both is outside.
+// keepSCS logs in a user who is logged in with scs, and ends that session. It
+// goes inside both middlewares.
 func keepSCS(old *scs.SessionManager, next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		s := httpadapter.Session(r)
@@ -91,14 +91,14 @@ func keepSCS(old *scs.SessionManager, next http.Handler) http.Handler {
 				http.Error(w, "please try again", http.StatusServiceUnavailable)
 				return
 			}
-			_ = old.Destroy(r.Context()) // if it stays, it ends by itself
+			_ = old.Destroy(r.Context()) // if this fails, it expires
 		}
 		next.ServeHTTP(w, r)
 	})
 }
 
-// keepFiber logs in who is logged in with Fiber's session middleware, and
-// ends that session. Satchel's middleware is outside.
+// keepFiber logs in a user who is logged in with Fiber's session middleware,
+// and ends that session. It goes inside Satchel's middleware.
 func keepFiber(old *session.Store) fiber.Handler {
 	return func(c *fiber.Ctx) error {
 		if c.Cookies("session_id") == "" {
@@ -124,7 +124,7 @@ func keepFiber(old *session.Store) fiber.Handler {
 	}
 }
 
-// moves lets a user log in with the old application and go on with the new one.
+// moves lets a user log in with the old application and continue with the new one.
 func moves(t *testing.T, before, after http.Handler) {
 	t.Helper()
 	b := newBrowser(t, site{handler: before})
@@ -174,7 +174,7 @@ func TestKeepUsersOfGorilla(t *testing.T) {
 		after := mounted(t, m, err)
 		moves(t, old.handler(), after)
 
-		// The trap: gorilla's logout takes no cookie back, not even from Satchel.
+		// The trap: gorilla's logout does not revoke the cookie, not even for Satchel.
 		b := newBrowser(t, site{handler: old.handler()})
 		b.post("/login", "user", "ann")
 		copied := b.Request(http.MethodGet, "/", nil)
@@ -239,11 +239,11 @@ func mountedInGin(t *testing.T, m *core.Manager, err error) http.Handler {
 	return g
 }
 
-// newManager returns the Manager of an application whose sessions in the old
-// one cannot be read.
+// newManager returns the Manager of an application that cannot read the old
+// one's sessions.
 func newManager(t *testing.T) *core.Manager {
 	t.Helper()
-	memory := memstore.New()
+	memory := memstore.New(memstore.Config{})
 	t.Cleanup(func() { _ = memory.Close() })
 	m, err := core.New(core.ServerSide(memory), core.Config{})
 	if err != nil {
@@ -271,8 +271,8 @@ func TestKeepUsersOfFiber(t *testing.T) {
 	moves(t, (&fiberSessionApp{store: old}).handler(), adaptor.FiberApp(f))
 }
 
-// A cookie of a library that Satchel cannot read is no session, and stays
-// what it is: nobody is logged out of the old application by the new one.
+// A cookie of a library that Satchel cannot read is not a session, and stays
+// as it is: the new application logs nobody out of the old one.
 func TestUnreadableCookiesAreNoSession(t *testing.T) {
 	m := newManager(t)
 	old := scs.New()

@@ -1,6 +1,6 @@
-// Package comingfrom_test has the code of docs/coming-from: one small
-// application on each of the libraries that people come from, the same
-// application on Satchel, and tests that run the two side by side.
+// Package comingfrom_test has the code of docs/coming-from: a small application
+// on each of the libraries that people come from, the same application on
+// Satchel, and tests that run the two side by side.
 package comingfrom_test
 
 import (
@@ -9,7 +9,7 @@ import (
 
 	"github.com/gin-gonic/gin"
 
-	"github.com/satchel-go/satchel/internal/redistest"
+	"github.com/satchel-go/satchel/internal/testing/redistest"
 )
 
 func TestMain(m *testing.M) {

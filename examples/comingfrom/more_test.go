@@ -19,7 +19,7 @@ import (
 	"github.com/satchel-go/satchel/ginadapter"
 )
 
-// Nobody has to save.
+// With Satchel, there is nothing to save.
 func TestForgottenSave(t *testing.T) {
 	store := sessions.NewCookieStore(hashKey, blockKey)
 	old := http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
@@ -49,7 +49,7 @@ func TestLateSave(t *testing.T) {
 	}
 
 	var late error
-	memory := satchelmem.New()
+	memory := satchelmem.New(satchelmem.Config{})
 	t.Cleanup(func() { _ = memory.Close() })
 	m, err := core.New(core.ServerSide(memory), core.Config{Observer: func(_ context.Context, e core.Event) {
 		if e.Kind == core.EventTooLate {
@@ -67,7 +67,7 @@ func TestLateSave(t *testing.T) {
 	})
 	newBrowser(t, site{handler: g}).post("/late")
 	if !errors.Is(late, core.ErrTooLate) {
-		t.Errorf("Satchel tells %v", late)
+		t.Errorf("Satchel reports %v", late)
 	}
 }
 
@@ -89,7 +89,7 @@ func TestFiberSessionAfterSave(t *testing.T) {
 		return nil
 	})
 	visitor := sessiontest.New(t).Visitor()
-	visitor.Test(app, visitor.Request(http.MethodGet, "/", nil))
+	sessiontest.DoFiber(visitor, app, visitor.Request(http.MethodGet, "/", nil))
 }
 
 // The idle timeout and Remember, with the defaults of Config.

@@ -9,13 +9,13 @@ import (
 	"github.com/satchel-go/satchel/core/httpadapter"
 )
 
-// What the new applications keep in their sessions.
+// The values that the new applications keep in their sessions.
 var (
 	theme = core.NewKey[string]("theme")
 	cart  = core.NewKey[[]Item]("cart")
 )
 
-// Item is a type of the application. Nobody registers it anywhere.
+// Item is a type of the application. It needs no registration.
 type Item struct {
 	Name string
 	N    int
@@ -65,7 +65,7 @@ func (a *netHTTPApp) logout(w http.ResponseWriter, r *http.Request) {
 	http.Redirect(w, r, "/", http.StatusSeeOther)
 }
 
-// What follows is not in the docs: it is there to be run beside the old one.
+// What follows is not in the docs; it is run beside the old application.
 
 func (a *netHTTPApp) moved(w http.ResponseWriter, r *http.Request) {
 	httpadapter.Session(r).Flashes()
@@ -88,7 +88,7 @@ func (a *netHTTPApp) keys(w http.ResponseWriter, r *http.Request) {
 	_, _ = fmt.Fprintln(w, keysOf(httpadapter.Session(r)))
 }
 
-// keysOf returns which of the keys that slow sets are there.
+// keysOf returns those of slow's keys that are set.
 func keysOf(s *core.Session) []string {
 	return slices.DeleteFunc(s.Keys(), func(key string) bool { return len(key) != 1 })
 }

@@ -15,22 +15,23 @@ import (
 	"github.com/satchel-go/satchel/core"
 	"github.com/satchel-go/satchel/core/goredisstore"
 	"github.com/satchel-go/satchel/core/memstore"
-	"github.com/satchel-go/satchel/internal/redistest"
+	"github.com/satchel-go/satchel/core/sealed"
+	"github.com/satchel-go/satchel/internal/testing/redistest"
 )
 
-// weekly are sessions that last for a week, as the old ones here do.
+// weekly makes sessions last for a week, like the old ones here.
 var weekly = core.Config{
 	IdleTimeout: 7 * 24 * time.Hour,
 	Lifetime:    7 * 24 * time.Hour,
 }
 
-// Sessions in the cookie: the key is one of core.GenerateKey, from the environment.
+// Sessions in the cookie. The key comes from sealed.GenerateKey, by way of the environment.
 func sessionsInCookies(key string) (*core.Manager, error) {
-	keys, err := core.ParseKeyring(key)
+	keys, err := sealed.ParseKeyring(key)
 	if err != nil {
 		return nil, err
 	}
-	return core.New(core.ClientSide(core.NewCookieSealer(keys)), weekly)
+	return core.New(core.ClientSide(sealed.Cookie(keys)), weekly)
 }
 
 func sessionsInRedis(url string) (*core.Manager, error) {
@@ -42,7 +43,7 @@ func sessionsInRedis(url string) (*core.Manager, error) {
 }
 
 func sessionsInMemory() (*core.Manager, error) {
-	return core.New(core.ServerSide(memstore.New()), weekly)
+	return core.New(core.ServerSide(memstore.New(memstore.Config{})), weekly)
 }
 
 func gorillaStore() sessions.Store {
@@ -80,7 +81,7 @@ func fiberStore(storage fiber.Storage) *session.Store {
 	})
 }
 
-// Each of them works.
+// Each of them must work.
 func TestSetUp(t *testing.T) {
 	after := func(m *core.Manager, err error) http.Handler {
 		if err != nil {
@@ -93,7 +94,7 @@ func TestSetUp(t *testing.T) {
 		"gin":     (&ginContribApp{store: ginStore()}).handler(),
 		"scs":     (&scsApp{sessions: scsManager()}).handler(),
 		"fiber":   (&fiberSessionApp{store: fiberStore(new(fiberMemory))}).handler(),
-		"cookies": after(sessionsInCookies(core.GenerateKey())),
+		"cookies": after(sessionsInCookies(sealed.GenerateKey())),
 		"redis":   after(sessionsInRedis("redis://" + redistest.Shared(t).Addr())),
 		"memory":  after(sessionsInMemory()),
 	} {

@@ -2,17 +2,16 @@ package comingfrom_test
 
 import (
 	"context"
-	"errors"
 	"io"
 	"net/http"
 	"net/url"
 	"strings"
-	"sync/atomic"
 	"testing"
 
 	"github.com/satchel-go/satchel/core"
 	"github.com/satchel-go/satchel/core/memstore"
 	"github.com/satchel-go/satchel/core/sessiontest"
+	"github.com/satchel-go/satchel/internal/testing/adapterunit"
 )
 
 // mount mounts the pages that every application here has, in this order.
@@ -38,7 +37,7 @@ func mount[H any](add func(method, path string, h H), home, setTheme, addToCart,
 // probe lets a test do something in the middle of a request.
 type probe struct{ meanwhile func() }
 
-// wait is called by handlers that have loaded their session and not saved it yet.
+// wait is called by handlers that have loaded their session but not saved it yet.
 func (p *probe) wait() {
 	f := p.meanwhile
 	p.meanwhile = nil
@@ -51,15 +50,15 @@ func (p *probe) wait() {
 type site struct {
 	handler http.Handler
 	probe   *probe
-	outage  func(down bool) // of what it keeps its sessions in; nil if it cannot be had
+	outage  func(down bool) // of its store; nil if there cannot be one
 }
 
 // newSite returns a new application, with sessions in memory.
 func newSite(t *testing.T, app func(*core.Manager) (http.Handler, *probe)) site {
 	t.Helper()
-	memory := memstore.New()
+	memory := memstore.New(memstore.Config{})
 	t.Cleanup(func() { _ = memory.Close() })
-	store := &unsteady{Store: memory}
+	store := &adapterunit.Store{Store: memory}
 	m, err := core.New(core.ServerSide(store), core.Config{
 		InsecureAllowHTTP: true,
 		Observer:          func(context.Context, core.Event) {},
@@ -68,21 +67,7 @@ func newSite(t *testing.T, app func(*core.Manager) (http.Handler, *probe)) site 
 		t.Fatal(err)
 	}
 	handler, p := app(m)
-	return site{handler, p, store.down.Store}
-}
-
-// unsteady is a store that can be down.
-type unsteady struct {
-	*memstore.Store
-	down atomic.Bool
-}
-
-// Load implements [core.Store].
-func (u *unsteady) Load(ctx context.Context, id core.ID) (core.Entry, error) {
-	if u.down.Load() {
-		return core.Entry{}, errors.New("down")
-	}
-	return u.Store.Load(ctx, id)
+	return site{handler, p, store.Down.Store}
 }
 
 // browser is a client of one site.
@@ -118,8 +103,8 @@ func (b browser) do(r *http.Request) string {
 	return strings.TrimSpace(res.Status[:3] + " " + strings.Join(strings.Fields(string(body)), " "))
 }
 
-// A scenario is something that happens to every application; it returns what
-// is to be seen at the end.
+// A scenario is something that happens to every application. It returns what
+// the application shows at the end.
 type scenario func(t *testing.T, s site) string
 
 // failing: a handler changes a value, and answers with 500.
@@ -131,7 +116,7 @@ func failing(t *testing.T, s site) string {
 	return b.get("/")
 }
 
-// flashOnItsWay: a page on the way to the next one reads the flashes, and redirects.
+// flashOnItsWay: a page that redirects reads the flashes.
 func flashOnItsWay(t *testing.T, s site) string {
 	b := newBrowser(t, s)
 	b.post("/theme", "theme", "dark")
@@ -149,8 +134,8 @@ func overlapping(t *testing.T, s site) string {
 	return b.get("/keys")
 }
 
-// logoutMeanwhile: a request is in flight while another one logs out. It is
-// asked who is logged in with the cookie from before.
+// logoutMeanwhile: a request is in flight while another one logs out. Then
+// somebody uses the cookie from before.
 func logoutMeanwhile(t *testing.T, s site) string {
 	b := newBrowser(t, s)
 	b.post("/login", "user", "ann")
@@ -179,7 +164,7 @@ func login(t *testing.T, s site) string {
 	return newBrowser(t, s).do(known)
 }
 
-// outage: what a page shows of a session while the store is down, and after it.
+// outage: what a page shows of a session while the store is down, and after that.
 func outage(t *testing.T, s site) string {
 	b := newBrowser(t, s)
 	b.post("/slow", "key", "a")
@@ -189,12 +174,12 @@ func outage(t *testing.T, s site) string {
 	return during + ", " + b.get("/keys")
 }
 
-// ownType: a handler stores a value of a type of the application's.
+// ownType: a handler stores a value of one of the application's types.
 func ownType(t *testing.T, s site) string {
 	return newBrowser(t, s).post("/cart", "item", "tea")[:3]
 }
 
-// difference is a scenario with what the old and the new application show.
+// difference is a scenario and what the old and the new application show.
 type difference struct {
 	name     string
 	scenario scenario

@@ -1,5 +1,5 @@
-// Command echo is the demo application on Echo. The pages are in
-// internal/demo; here is what sessions look like in Echo.
+// Command echo is the demo application on Echo v4. The pages are in
+// internal/demo; this file shows sessions in Echo.
 package main
 
 import (
@@ -16,22 +16,22 @@ import (
 )
 
 func main() {
-	// In your program: backend := core.ServerSide(memstore.New())
+	// In your program: backend := core.ServerSide(memstore.New(memstore.Config{}))
 	backend, listener := setup.FromFlags()
 	sessions, err := core.New(backend, core.Config{
 		Describe:          demo.Device, // names each session for the list of devices
-		InsecureAllowHTTP: true,        // there is no TLS here; leave this out in production
+		InsecureAllowHTTP: true,        // because there is no TLS here; leave this out in production
 	})
 	if err != nil {
 		log.Fatal(err)
 	}
-	app := demo.New(sessions, "Echo")
+	app := demo.New(sessions, "Echo v4")
 
 	e := echo.New()
 	e.HideBanner, e.HidePort = true, true
 	e.Renderer = &echo.TemplateRenderer{Template: demo.Templates}
 	protect := echo.WrapMiddleware(demo.Protect) // against forms of other sites
-	// Recover goes outside, so that a panic undoes what was not yet saved.
+	// Recover goes outside, so that a panic undoes unsaved changes.
 	e.Use(middleware.Recover(), protect, echoadapter.Middleware(sessions))
 	e.StaticFS("/static", demo.Static)
 
@@ -63,7 +63,7 @@ func submit(do demo.Do) echo.HandlerFunc {
 	}
 }
 
-// events streams to a page that is open, until its session ends.
+// events streams to an open page until its session ends.
 func events(app *demo.App) echo.HandlerFunc {
 	return func(c echo.Context) error {
 		id := echoadapter.Session(c).ID()

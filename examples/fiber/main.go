@@ -1,5 +1,5 @@
-// Command fiber is the demo application on Fiber. The pages are in
-// internal/demo; here is what sessions look like in Fiber.
+// Command fiber is the demo application on Fiber v2. The pages are in
+// internal/demo; this file shows sessions in Fiber.
 package main
 
 import (
@@ -20,22 +20,22 @@ import (
 )
 
 func main() {
-	// In your program: backend := core.ServerSide(memstore.New())
+	// In your program: backend := core.ServerSide(memstore.New(memstore.Config{}))
 	backend, listener := setup.FromFlags()
 	sessions, err := core.New(backend, core.Config{
 		Describe:          demo.Device, // names each session for the list of devices
-		InsecureAllowHTTP: true,        // there is no TLS here; leave this out in production
+		InsecureAllowHTTP: true,        // because there is no TLS here; leave this out in production
 	})
 	if err != nil {
 		log.Fatal(err)
 	}
-	demoApp := demo.New(sessions, "Fiber")
+	demoApp := demo.New(sessions, "Fiber v2")
 
 	app := fiber.New(fiber.Config{
 		DisableStartupMessage: true,
-		ReadBufferSize:        16 << 10, // 4 KiB of headers are too few for sessions in cookies
+		ReadBufferSize:        16 << 10, // the default of 4 KiB is too little for sessions in cookies
 	})
-	// Recover goes outside, so that a panic undoes what was not yet saved.
+	// Recover goes outside, so that a panic undoes unsaved changes.
 	app.Use(recover.New(), protect, fiberadapter.Middleware(sessions))
 	app.Use("/static", filesystem.New(filesystem.Config{Root: http.FS(demo.Static)}))
 
@@ -67,7 +67,7 @@ func submit(do demo.Do) fiber.Handler {
 	}
 }
 
-// events streams to a page that is open, until its session ends.
+// events streams to an open page until its session ends.
 func events(app *demo.App) fiber.Handler {
 	return func(c *fiber.Ctx) error {
 		id := fiberadapter.Session(c).ID()
@@ -79,7 +79,7 @@ func events(app *demo.App) fiber.Handler {
 	}
 }
 
-// protect does what demo.Protect does: it refuses forms that other sites submit.
+// protect is demo.Protect for Fiber: it refuses forms that other sites submit.
 func protect(c *fiber.Ctx) error {
 	for name, value := range demo.Headers {
 		c.Set(name, value)

@@ -1,5 +1,5 @@
 // Command gin is the demo application on Gin. The pages are in internal/demo;
-// here is what sessions look like in Gin.
+// this file shows sessions in Gin.
 package main
 
 import (
@@ -16,11 +16,11 @@ import (
 )
 
 func main() {
-	// In your program: backend := core.ServerSide(memstore.New())
+	// In your program: backend := core.ServerSide(memstore.New(memstore.Config{}))
 	backend, listener := setup.FromFlags()
 	sessions, err := core.New(backend, core.Config{
 		Describe:          demo.Device, // names each session for the list of devices
-		InsecureAllowHTTP: true,        // there is no TLS here; leave this out in production
+		InsecureAllowHTTP: true,        // because there is no TLS here; leave this out in production
 	})
 	if err != nil {
 		log.Fatal(err)
@@ -30,7 +30,7 @@ func main() {
 	gin.SetMode(gin.ReleaseMode)
 	r := gin.New()
 	r.SetHTMLTemplate(demo.Templates)
-	// Recovery goes outside, so that a panic undoes what was not yet saved.
+	// Recovery goes outside, so that a panic undoes unsaved changes.
 	r.Use(gin.Recovery(), ginadapter.Middleware(sessions))
 	r.StaticFS("/static", http.FS(demo.Static))
 
@@ -65,7 +65,7 @@ func submit(do demo.Do) gin.HandlerFunc {
 	}
 }
 
-// events streams to a page that is open, until its session ends.
+// events streams to an open page until its session ends.
 func events(app *demo.App) gin.HandlerFunc {
 	return func(c *gin.Context) {
 		id := ginadapter.Session(c).ID()

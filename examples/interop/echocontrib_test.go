@@ -11,17 +11,17 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"github.com/satchel-go/satchel/core"
-	"github.com/satchel-go/satchel/core/gorillastore"
+	"github.com/satchel-go/satchel/core/gorillasessions"
 	"github.com/satchel-go/satchel/echoadapter"
 )
 
-// cart is a value as applications with gorilla's sessions have them.
+// cart is a typical value of applications on gorilla's sessions.
 type cart struct{ Items []string }
 
 func init() { gob.Register(&cart{}) }
 
-// An application that has echo-contrib's middleware and Satchel's, or the
-// former alone.
+// An application with echo-contrib's middleware and Satchel's, or the former
+// alone.
 func TestEchoContrib(t *testing.T) {
 	for _, backend := range backends {
 		for _, with := range []bool{true, false} {
@@ -53,13 +53,13 @@ func echoContribApp(m *core.Manager, with bool) http.Handler {
 	if with {
 		e.Use(echoadapter.Middleware(m)) // outside: then both share the session
 	}
-	e.Use(session.Middleware(gorillastore.NewStore(m)))
+	e.Use(session.Middleware(gorillasessions.NewStore(m)))
 	e.GET("/add", func(c echo.Context) error {
 		s, err := session.Get("shop", c)
 		if err != nil {
 			return err
 		}
-		// As echo's documentation has it: with Satchel, core.Config decides.
+		// As in echo's documentation. With Satchel, core.Config decides.
 		s.Options = &sessions.Options{Path: "/", MaxAge: 86400 * 7, HttpOnly: true}
 		things, ok := s.Values["cart"].(*cart)
 		if !ok {
@@ -94,7 +94,7 @@ func echoContribApp(m *core.Manager, with bool) http.Handler {
 	e.GET("/login", func(c echo.Context) error {
 		s := echoadapter.Session(c)
 		s.Login("ada")
-		n, _ := core.Get[int](s, gorillastore.ValueKey("shop", "n"))
+		n, _ := core.Get[int](s, gorillasessions.ValueKey("shop", "n"))
 		return c.String(http.StatusOK, fmt.Sprint(s.UserID(), " ", n))
 	})
 	e.GET("/end", func(c echo.Context) error {

@@ -11,12 +11,12 @@ import (
 	"github.com/gin-gonic/gin"
 
 	"github.com/satchel-go/satchel/core"
-	"github.com/satchel-go/satchel/core/gorillastore"
+	"github.com/satchel-go/satchel/core/gorillasessions"
 	"github.com/satchel-go/satchel/ginadapter"
 )
 
-// ginStore is a Store as gin-contrib/sessions wants it.
-type ginStore struct{ *gorillastore.Store }
+// ginStore is a store as gin-contrib/sessions wants it.
+type ginStore struct{ *gorillasessions.Store }
 
 // Options implements [sessions.Store].
 func (s ginStore) Options(o sessions.Options) { s.Store.Options = o.ToGorillaOptions() }
@@ -31,7 +31,7 @@ func TestGinContribTester(t *testing.T) {
 	for _, backend := range backends {
 		newStore := func(t *testing.T) sessions.Store {
 			t.Helper()
-			return ginStore{gorillastore.NewStore(newManager(t, backend.open(t)))}
+			return ginStore{gorillasessions.NewStore(newManager(t, backend.open(t)))}
 		}
 		t.Run(backend.name, func(t *testing.T) {
 			t.Run("GetSet", func(t *testing.T) { tester.GetSet(t, newStore) })
@@ -44,8 +44,8 @@ func TestGinContribTester(t *testing.T) {
 	}
 }
 
-// An application that has gin-contrib's middleware and Satchel's, or the
-// former alone.
+// An application with gin-contrib's middleware and Satchel's, or the former
+// alone.
 func TestGinContrib(t *testing.T) {
 	gin.SetMode(gin.ReleaseMode)
 	for _, backend := range backends {
@@ -67,12 +67,33 @@ func TestGinContrib(t *testing.T) {
 	}
 }
 
+// A cookie that an attacker planted gains nothing when the victim signs in, in an
+// application that knows nothing of tokens.
+func TestI1SEC3GinContribSessionFixation(t *testing.T) {
+	gin.SetMode(gin.ReleaseMode)
+	for _, backend := range backends {
+		for _, with := range []bool{true, false} {
+			t.Run(fmt.Sprintf("%s/with=%v", backend.name, with), func(t *testing.T) {
+				url := serveHTTP(t, ginContribApp(newManager(t, backend.open(t)), with))
+				attacker, victim := newBrowser(t, url), newBrowser(t, url)
+				attacker.sees("/set?v=dark", "")
+				victim.plant(attacker.cookie())
+				victim.sees("/login?user=ada", "")
+				victim.sees("/user", "ada")
+				victim.sees("/get", "dark [saved]")
+				attacker.sees("/user", "<nil>")
+				victim.sees("/user", "ada")
+			})
+		}
+	}
+}
+
 func ginContribApp(m *core.Manager, with bool) http.Handler {
 	g := gin.New()
 	if with {
 		g.Use(ginadapter.Middleware(m)) // outside: then both share the session
 	}
-	g.Use(sessions.Sessions("prefs", ginStore{gorillastore.NewStore(m)}))
+	g.Use(sessions.Sessions("prefs", ginStore{gorillasessions.NewStore(m)}))
 	save := func(c *gin.Context, s sessions.Session) {
 		if err := s.Save(); err != nil {
 			_ = c.AbortWithError(http.StatusInternalServerError, err)
@@ -90,8 +111,14 @@ func ginContribApp(m *core.Manager, with bool) http.Handler {
 		save(c, s)
 		c.String(http.StatusOK, "%v %v", s.Get("theme"), flashes)
 	})
+	g.GET("/login", func(c *gin.Context) {
+		s := sessions.Default(c)
+		s.Set("user", c.Query("user"))
+		save(c, s)
+	})
+	g.GET("/user", func(c *gin.Context) { c.String(http.StatusOK, "%v", sessions.Default(c).Get("user")) })
 	g.GET("/satchel", func(c *gin.Context) {
-		theme, _ := core.Get[string](ginadapter.Session(c), gorillastore.ValueKey("prefs", "theme"))
+		theme, _ := core.Get[string](ginadapter.Session(c), gorillasessions.ValueKey("prefs", "theme"))
 		c.String(http.StatusOK, theme)
 	})
 	g.GET("/clear", func(c *gin.Context) {

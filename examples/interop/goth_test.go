@@ -10,7 +10,7 @@ import (
 	"github.com/markbates/goth/gothic"
 	"github.com/markbates/goth/providers/openidConnect"
 
-	"github.com/satchel-go/satchel/core/gorillastore"
+	"github.com/satchel-go/satchel/core/gorillasessions"
 )
 
 const (
@@ -19,14 +19,14 @@ const (
 	ada    = `user="ada" visit="before" flashes=[] goth=0`
 )
 
-// Goth's providers and store are globals: no test here runs beside another.
+// Goth's providers and store are globals, so no test here runs in parallel.
 func TestGoth(t *testing.T) {
 	idp := newProvider(t)
 	for _, backend := range backends {
 		for _, app := range gothApps {
 			t.Run(app.name+"/"+backend.name, func(t *testing.T) {
 				m := newManager(t, backend.open(t))
-				gothic.Store = gorillastore.NewStore(m)
+				gothic.Store = gorillasessions.NewStore(m)
 				address := app.serve(t, m)
 				p, err := openidConnect.New(clientID, clientSecret, address+"/auth/callback?provider=openid-connect",
 					idp.URL+"/.well-known/openid-configuration")
@@ -58,26 +58,19 @@ func gothSignIn(b *browser, bare bool) {
 	if !bare && b.cookie() == before {
 		b.Error("I1: the token is the same before and after the login")
 	}
-	// The way back works once: goth has ended its session.
+	// The callback works once: goth has ended its session.
 	if status, text := b.get("/auth/callback?provider=openid-connect&code=x&state=y"); status != http.StatusForbidden || !strings.Contains(text, "could not find a matching session") {
 		b.Errorf("again: %d %s", status, text)
 	}
 	b.sees("/", ada)
 }
 
-// stop makes the browser stay where it is redirected from, and returns where to.
+// stop makes the browser not follow a redirect, and returns its target.
 func (b *browser) stop(path string) *url.URL {
 	b.Helper()
 	b.http.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
 	defer func() { b.http.CheckRedirect = nil }()
-	r, err := http.NewRequestWithContext(b.Context(), http.MethodGet, path, nil)
-	if err != nil {
-		b.Fatal(err)
-	}
-	res, err := b.http.Do(r)
-	if err != nil {
-		b.Fatal(err)
-	}
+	res := b.send(path)
 	defer res.Body.Close() //nolint:errcheck // a redirect
 	to, err := res.Location()
 	if err != nil {
@@ -86,7 +79,7 @@ func (b *browser) stop(path string) *url.URL {
 	return to
 }
 
-// gothWrongState is the login that somebody else has begun.
+// gothWrongState finishes a login that somebody else began.
 func gothWrongState(b *browser) {
 	b.get("/visit")
 	to := b.stop(b.url + begin)

@@ -10,25 +10,25 @@ import (
 	"testing"
 
 	"github.com/gin-gonic/gin"
-	"github.com/gofiber/fiber/v2"
-	"github.com/gofiber/fiber/v2/middleware/adaptor"
-	"github.com/labstack/echo/v4"
+	"github.com/gofiber/fiber/v3"
+	"github.com/gofiber/fiber/v3/middleware/adaptor"
+	"github.com/labstack/echo/v5"
 	"github.com/markbates/goth"
 	"github.com/markbates/goth/gothic"
 
 	"github.com/satchel-go/satchel/core"
-	"github.com/satchel-go/satchel/core/gorillastore"
+	"github.com/satchel-go/satchel/core/gorillasessions"
 	"github.com/satchel-go/satchel/core/httpadapter"
-	"github.com/satchel-go/satchel/echoadapter"
-	"github.com/satchel-go/satchel/fiberadapter"
+	"github.com/satchel-go/satchel/echov5adapter"
+	"github.com/satchel-go/satchel/fiberv3adapter"
 	"github.com/satchel-go/satchel/ginadapter"
 )
 
-// gothApps are one application in each framework:
+// gothApps are the same application in each framework:
 //
 //	/visit          puts something into the session of a visitor
 //	/auth           sends the browser to the provider
-//	/auth/callback  is where it comes back
+//	/auth/callback  is where the browser comes back
 //	/               says who is there, and shows flashes
 var gothApps = []struct {
 	name  string
@@ -50,18 +50,18 @@ var gothApps = []struct {
 	}},
 }
 
-// signIn is what all of them do with the user that goth returns.
+// signIn does what all of them do with the user that goth returns.
 func signIn(s *core.Session, user *goth.User) {
 	s.Login(user.UserID)
 	s.Flash("success", "Welcome, "+user.Name+".")
 }
 
-// home is what all of them show.
+// home returns what all of them show.
 func home(s *core.Session) string {
 	visit, _ := core.Get[string](s, "visit")
 	left := 0
 	for _, key := range s.Keys() {
-		if strings.HasPrefix(key, gorillastore.ValueKey(gothic.SessionName, "")) {
+		if strings.HasPrefix(key, gorillasessions.ValueKey(gothic.SessionName, "")) {
 			left++
 		}
 	}
@@ -98,25 +98,25 @@ func serveHTTP(t *testing.T, h http.Handler) string {
 func gothOnEcho(t *testing.T, m *core.Manager) string {
 	t.Helper()
 	e := echo.New()
-	e.Use(echoadapter.Middleware(m))
-	e.GET("/visit", func(c echo.Context) error {
-		echoadapter.Session(c).Set("visit", "before")
+	e.Use(echov5adapter.Middleware(m))
+	e.GET("/visit", func(c *echo.Context) error {
+		echov5adapter.Session(c).Set("visit", "before")
 		return c.NoContent(http.StatusOK)
 	})
-	e.GET("/auth", func(c echo.Context) error {
-		// As goth's documentation has it for frameworks: the request is copied.
+	e.GET("/auth", func(c *echo.Context) error {
+		// As in goth's documentation for frameworks, the request is copied.
 		gothic.BeginAuthHandler(c.Response(), gothic.GetContextWithProvider(c.Request(), c.QueryParam("provider")))
 		return nil
 	})
-	e.GET("/auth/callback", func(c echo.Context) error {
+	e.GET("/auth/callback", func(c *echo.Context) error {
 		user, err := gothic.CompleteUserAuth(c.Response(), c.Request())
 		if err != nil {
 			return echo.NewHTTPError(http.StatusForbidden, err.Error())
 		}
-		signIn(echoadapter.Session(c), &user)
+		signIn(echov5adapter.Session(c), &user)
 		return c.Redirect(http.StatusSeeOther, "/")
 	})
-	e.GET("/", func(c echo.Context) error { return c.String(http.StatusOK, home(echoadapter.Session(c))) })
+	e.GET("/", func(c *echo.Context) error { return c.String(http.StatusOK, home(echov5adapter.Session(c))) })
 	return serveHTTP(t, e)
 }
 
@@ -143,13 +143,13 @@ func gothOnGin(t *testing.T, m *core.Manager) string {
 func gothOnFiber(t *testing.T, m *core.Manager) string {
 	t.Helper()
 	app := newFiber()
-	app.Use(fiberadapter.Middleware(m))
-	app.Get("/visit", func(c *fiber.Ctx) error {
-		fiberadapter.Session(c).Set("visit", "before")
+	app.Use(fiberv3adapter.Middleware(m))
+	app.Get("/visit", func(c fiber.Ctx) error {
+		fiberv3adapter.Session(c).Set("visit", "before")
 		return nil
 	})
 	app.Get("/auth", adaptor.HTTPHandlerFunc(gothic.BeginAuthHandler))
-	app.Get("/auth/callback", func(c *fiber.Ctx) error {
+	app.Get("/auth/callback", func(c fiber.Ctx) error {
 		var user goth.User
 		var err error
 		complete := func(w http.ResponseWriter, r *http.Request) { user, err = gothic.CompleteUserAuth(w, r) }
@@ -159,15 +159,15 @@ func gothOnFiber(t *testing.T, m *core.Manager) string {
 		if err != nil {
 			return fiber.NewError(fiber.StatusForbidden, err.Error())
 		}
-		signIn(fiberadapter.Session(c), &user)
-		return c.Redirect("/", fiber.StatusSeeOther)
+		signIn(fiberv3adapter.Session(c), &user)
+		return c.Redirect().To("/")
 	})
-	app.Get("/", func(c *fiber.Ctx) error { return c.SendString(home(fiberadapter.Session(c))) })
+	app.Get("/", func(c fiber.Ctx) error { return c.SendString(home(fiberv3adapter.Session(c))) })
 	return serveFiber(t, app)
 }
 
 func newFiber() *fiber.App {
-	return fiber.New(fiber.Config{ReadBufferSize: 16 << 10, DisableStartupMessage: true})
+	return fiber.New(fiber.Config{ReadBufferSize: 16 << 10})
 }
 
 func serveFiber(t *testing.T, app *fiber.App) string {
@@ -177,7 +177,7 @@ func serveFiber(t *testing.T, app *fiber.App) string {
 		t.Fatal(err)
 	}
 	ended := make(chan error, 1)
-	go func() { ended <- app.Listener(l) }()
+	go func() { ended <- app.Listener(l, fiber.ListenConfig{DisableStartupMessage: true}) }()
 	t.Cleanup(func() {
 		if err := app.Shutdown(); err != nil {
 			t.Error(err)

@@ -14,15 +14,15 @@ import (
 
 	"github.com/satchel-go/satchel/core"
 	"github.com/satchel-go/satchel/core/goredisstore"
-	"github.com/satchel-go/satchel/core/gorillastore"
-	"github.com/satchel-go/satchel/internal/redistest"
+	"github.com/satchel-go/satchel/core/gorillasessions"
+	"github.com/satchel-go/satchel/internal/testing/redistest"
 )
 
-// gothBare has no middleware and nothing of Satchel but the store: what it
-// wants to keep it keeps in gorilla sessions.
+// gothBare has no middleware and nothing of Satchel but the store. It keeps its
+// own values in gorilla sessions.
 func gothBare(t *testing.T, m *core.Manager) http.Handler {
 	t.Helper()
-	store := gorillastore.NewStore(m)
+	store := gorillasessions.NewStore(m)
 	mux := http.NewServeMux()
 	change := func(w http.ResponseWriter, r *http.Request, values map[any]any, flashes ...any) {
 		s, err := store.Get(r, "app")
@@ -73,14 +73,14 @@ func gothBare(t *testing.T, m *core.Manager) http.Handler {
 	return mux
 }
 
-// Goth ignores the error of loading a session, and saves it. Nothing may come
-// of that, though Redis is back by then: neither a redirect nor a new session.
+// Goth ignores the error when a session cannot be loaded, and saves it. Although
+// Redis is back by then, that must cause neither a redirect nor a new session.
 func TestL3GothAfterAnErrorOfRedis(t *testing.T) {
 	proxy := redistest.StartProxy(t, redistest.Shared(t).Addr())
 	c := redis.NewClient(&redis.Options{Addr: proxy.Addr(), MaxRetries: -1})
 	t.Cleanup(func() { _ = c.Close() })
 	m := newManager(t, core.ServerSide(goredisstore.New(c, onRedis(t))))
-	gothic.Store = gorillastore.NewStore(m)
+	gothic.Store = gorillasessions.NewStore(m)
 	goth.UseProviders(&faux.Provider{})
 	t.Cleanup(goth.ClearProviders)
 
@@ -98,6 +98,6 @@ func TestL3GothAfterAnErrorOfRedis(t *testing.T) {
 	}
 	b.sees("/", nobody)
 	if b.cookie() != before {
-		t.Error("L3: the cookie is another")
+		t.Error("L3: the cookie has changed")
 	}
 }

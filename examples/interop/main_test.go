@@ -1,5 +1,5 @@
 // Package interop_test runs libraries that ask for a gorilla sessions.Store on
-// Satchel's backends, each as its users do: over HTTP, in their framework.
+// Satchel's backends, as their users do: over HTTP, in each framework.
 package interop_test
 
 import (
@@ -17,24 +17,25 @@ import (
 	"github.com/satchel-go/satchel/core/goredisstore"
 	"github.com/satchel-go/satchel/core/gorillastore"
 	"github.com/satchel-go/satchel/core/memstore"
-	"github.com/satchel-go/satchel/internal/redistest"
+	"github.com/satchel-go/satchel/core/sealed"
+	"github.com/satchel-go/satchel/internal/testing/redistest"
 )
 
 func TestMain(m *testing.M) { os.Exit(redistest.Main(m)) }
 
-// backends are where the sessions of all these libraries go.
+// backends hold the sessions of all these libraries.
 var backends = []struct {
 	name string
 	open func(t *testing.T) core.Backend
 }{
-	{"memory", func(*testing.T) core.Backend { return core.ServerSide(memstore.New()) }},
+	{"memory", func(*testing.T) core.Backend { return core.ServerSide(memstore.New(memstore.Config{})) }},
 	{"cookie", func(t *testing.T) core.Backend {
 		t.Helper()
-		keys, err := core.ParseKeyring(core.GenerateKey())
+		keys, err := sealed.ParseKeyring(sealed.GenerateKey())
 		if err != nil {
 			t.Fatal(err)
 		}
-		return core.ClientSide(core.NewCookieSealer(keys))
+		return core.ClientSide(sealed.Cookie(keys))
 	}},
 	{"redis", func(t *testing.T) core.Backend {
 		t.Helper()
@@ -58,7 +59,7 @@ func onRedis(t *testing.T) goredisstore.Config {
 	return goredisstore.Config{Prefix: redistest.UniquePrefix(t)}
 }
 
-// newManager returns a Manager that takes plain HTTP, in strict mode.
+// newManager returns a Manager that allows plain HTTP, in strict mode.
 func newManager(t *testing.T, backend core.Backend) *core.Manager {
 	t.Helper()
 	m, err := core.New(backend, core.Config{
@@ -72,7 +73,7 @@ func newManager(t *testing.T, backend core.Backend) *core.Manager {
 	return m
 }
 
-// browser is a client with cookies, which looks at each response on its way.
+// browser is a client with cookies that checks each response on its way.
 type browser struct {
 	*testing.T
 	http http.Client
@@ -92,7 +93,7 @@ func newBrowser(t *testing.T, url string) *browser {
 	return b
 }
 
-// inspector sees that no response sets a cookie twice.
+// inspector checks that no response sets a cookie twice.
 type inspector struct {
 	b  *browser
 	to http.RoundTripper
@@ -113,12 +114,9 @@ func (i inspector) RoundTrip(r *http.Request) (*http.Response, error) {
 	return res, nil
 }
 
-// get follows redirects and returns the status and text at the end.
-func (b *browser) get(path string) (int, string) {
+// send returns the response to a GET; the caller closes its body.
+func (b *browser) send(path string) *http.Response {
 	b.Helper()
-	if !strings.HasPrefix(path, "http") {
-		path = b.url + path
-	}
 	r, err := http.NewRequestWithContext(b.Context(), http.MethodGet, path, nil)
 	if err != nil {
 		b.Fatal(err)
@@ -127,6 +125,16 @@ func (b *browser) get(path string) (int, string) {
 	if err != nil {
 		b.Fatal(err)
 	}
+	return res
+}
+
+// get follows redirects and returns the status and text at the end.
+func (b *browser) get(path string) (int, string) {
+	b.Helper()
+	if !strings.HasPrefix(path, "http") {
+		path = b.url + path
+	}
+	res := b.send(path)
 	defer res.Body.Close() //nolint:errcheck // it was read
 	text, err := io.ReadAll(res.Body)
 	if err != nil {
@@ -156,4 +164,14 @@ func (b *browser) cookie() string {
 		}
 	}
 	return ""
+}
+
+// plant sets the session cookie, as an attacker on a neighbouring host would.
+func (b *browser) plant(value string) {
+	b.Helper()
+	r, err := http.NewRequestWithContext(b.Context(), http.MethodGet, b.url, nil)
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.http.Jar.SetCookies(r.URL, []*http.Cookie{{Name: "session", Value: value, Path: "/"}})
 }

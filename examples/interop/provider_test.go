@@ -24,7 +24,7 @@ type provider struct {
 	*httptest.Server
 
 	mu     sync.Mutex
-	codes  map[string]string // to the redirect URI that each is good for, once
+	codes  map[string]string // to the redirect URI that each may be used for, once
 	tokens map[string]bool
 }
 

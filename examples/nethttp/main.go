@@ -1,5 +1,5 @@
 // Command nethttp is the demo application on net/http. The pages are in
-// internal/demo; here is what sessions look like in net/http.
+// internal/demo; this file shows sessions in net/http.
 package main
 
 import (
@@ -14,11 +14,11 @@ import (
 )
 
 func main() {
-	// In your program: backend := core.ServerSide(memstore.New())
+	// In your program: backend := core.ServerSide(memstore.New(memstore.Config{}))
 	backend, listener := setup.FromFlags()
 	sessions, err := core.New(backend, core.Config{
 		Describe:          demo.Device, // names each session for the list of devices
-		InsecureAllowHTTP: true,        // there is no TLS here; leave this out in production
+		InsecureAllowHTTP: true,        // because there is no TLS here; leave this out in production
 	})
 	if err != nil {
 		log.Fatal(err)
@@ -62,7 +62,7 @@ func submit(do demo.Do) http.HandlerFunc {
 	}
 }
 
-// events streams to a page that is open, until its session ends.
+// events streams to an open page until its session ends.
 func events(app *demo.App) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		id := httpadapter.Session(r).ID()

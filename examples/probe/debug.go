@@ -11,15 +11,15 @@ import (
 	"time"
 )
 
-// vitals are what the debug address answers: what must not grow without end.
+// vitals are the answer of the debug address: figures that must not keep growing.
 type vitals struct {
 	Goroutines int    `json:"goroutines"`
 	Heap       uint64 `json:"heap"`     // bytes in use after a collection
-	Sessions   int    `json:"sessions"` // in memory; -1 if they are elsewhere
+	Sessions   int    `json:"sessions"` // in memory; -1 if kept elsewhere
 }
 
 // serveDebug answers every request at addr with the process's vitals, until
-// the function that it returns is called. The address must be a loopback one.
+// the returned function is called. The address must be a loopback one.
 func serveDebug(ctx context.Context, addr string, sessions func() int) (where string, closer func() error, err error) {
 	host, _, err := net.SplitHostPort(addr)
 	if ip := net.ParseIP(host); err != nil || ip == nil || !ip.IsLoopback() {
@@ -40,9 +40,9 @@ func serveDebug(ctx context.Context, addr string, sessions func() int) (where st
 		v.Heap, v.Goroutines = m.HeapAlloc, runtime.NumGoroutine()
 		w.Header().Set("Content-Type", "application/json")
 		if err := json.NewEncoder(w).Encode(v); err != nil {
-			panic(http.ErrAbortHandler) // the client has gone
+			panic(http.ErrAbortHandler) // the client is gone
 		}
 	})}
-	go func() { _ = server.Serve(l) }() // it ends by Close
+	go func() { _ = server.Serve(l) }() // ends by Close
 	return fmt.Sprintf("http://%s", l.Addr()), server.Close, nil
 }

@@ -45,7 +45,7 @@ func flashes(r adaptertest.Request) error {
 	return answer(r, status, found)
 }
 
-// pageTemplate reads the flashes while it runs, when the header may have gone.
+// pageTemplate reads the flashes while it runs, when the header may already be sent.
 var pageTemplate = template.Must(template.New("page").Parse(`<!doctype html>
 <html lang="en">
 <meta charset="utf-8">

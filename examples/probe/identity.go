@@ -2,13 +2,12 @@ package main
 
 import (
 	"net/http"
-	"time"
 
 	"github.com/satchel-go/satchel/core"
 	"github.com/satchel-go/satchel/core/adaptertest"
 )
 
-// identified commits, for only then is the new session's ID known, and
+// identified commits, since only then is the new session's ID known, and
 // answers with it.
 func identified(r adaptertest.Request) error {
 	s := r.Session()
@@ -48,27 +47,15 @@ func renew(r adaptertest.Request) error {
 	return identified(r)
 }
 
-// info is a session in the answer of GET /sessions.
-type info struct {
-	ID       core.ID   `json:"id"`
-	User     string    `json:"user"`
-	Label    string    `json:"label"`
-	Created  time.Time `json:"created"`
-	LastSeen time.Time `json:"last_seen"`
-	Expires  time.Time `json:"expires"`
-	Current  bool      `json:"current"`
-}
-
 func sessions(r adaptertest.Request) error {
 	found, err := r.Session().List(r.Context())
 	if err != nil {
 		return err
 	}
-	list := make([]info, 0, len(found)) // [] and not null
-	for _, i := range found {
-		list = append(list, info{i.ID, i.User, i.Label, i.CreatedAt, i.LastSeen, i.ExpiresAt, i.Current})
+	if found == nil {
+		found = []core.Info{} // [] and not null
 	}
-	return r.JSON(http.StatusOK, list)
+	return r.JSON(http.StatusOK, found)
 }
 
 func revoke(r adaptertest.Request) error {
@@ -90,20 +77,20 @@ func revokeOthers(r adaptertest.Request) error {
 	return r.JSON(http.StatusOK, nothing{})
 }
 
-// revokeUser is for anybody: it is a probe.
+// revokeUser is open to anybody: this is a probe.
 func (p probe) revokeUser(r adaptertest.Request) error {
 	q := params{r: r}
 	user := q.text("user")
 	if q.err != nil {
 		return q.err
 	}
-	if err := p.m.RevokeUser(r.Context(), user); err != nil {
+	if _, err := p.m.RevokeUser(r.Context(), user); err != nil {
 		return err
 	}
 	return r.JSON(http.StatusOK, nothing{})
 }
 
-// revokeAll is for anybody: it is a probe.
+// revokeAll is open to anybody: this is a probe.
 func (p probe) revokeAll(r adaptertest.Request) error {
 	if err := p.m.RevokeAll(r.Context()); err != nil {
 		return err

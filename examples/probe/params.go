@@ -12,7 +12,7 @@ import (
 	"github.com/satchel-go/satchel/core/adaptertest"
 )
 
-// badParam is a parameter that is missing or makes no sense.
+// badParam is a missing or invalid parameter.
 type badParam struct{ name, want string }
 
 // Error implements error.
@@ -20,7 +20,7 @@ func (e *badParam) Error() string {
 	return fmt.Sprintf("parameter %q: want %s", e.name, e.want)
 }
 
-// params reads parameters and keeps the first error, so that a handler asks once.
+// params reads parameters and keeps the first error, so that a handler checks once.
 type params struct {
 	r   adaptertest.Request
 	err error
@@ -41,7 +41,7 @@ func (p *params) text(name string) string {
 	return v
 }
 
-// number reads a number from low to high; def if there is none.
+// number reads a number from low to high; without one it returns def.
 func (p *params) number(name string, def, low, high int) int {
 	v := p.r.Param(name)
 	if v == "" {
@@ -76,8 +76,8 @@ func (p *params) on(name string) bool {
 	return on
 }
 
-// path reads where to redirect to, "" if nowhere. Only paths on this server:
-// the others would make it a tool for phishing.
+// path reads the path to redirect to, "" for none. It takes only paths on this
+// server: others would make the probe a tool for phishing.
 func (p *params) path(name string) string {
 	v := p.r.Param(name)
 	if v == "" {
@@ -89,7 +89,7 @@ func (p *params) path(name string) string {
 	return v
 }
 
-// notInPath finds what browsers would read otherwise, or what no header may have.
+// notInPath finds what browsers would read differently, or no header may have.
 func notInPath(r rune) bool { return r == '\\' || unicode.IsControl(r) }
 
 // id reads a session's ID.
@@ -101,7 +101,7 @@ func (p *params) id(name string) core.ID {
 	return id
 }
 
-// kinds reads the kind of flashes that is asked for; none means all.
+// kinds reads the kind of flashes to return; none means all.
 func (p *params) kinds() []string {
 	if kind := p.r.Param("kind"); kind != "" {
 		return []string{kind}

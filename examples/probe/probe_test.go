@@ -15,13 +15,13 @@ import (
 
 	"github.com/satchel-go/satchel/core"
 	"github.com/satchel-go/satchel/examples/internal/stores"
-	"github.com/satchel-go/satchel/internal/redistest"
+	"github.com/satchel-go/satchel/internal/testing/redistest"
 )
 
 // everywhere runs a test on each framework and each store.
 func everywhere(t *testing.T, test func(t *testing.T, framework, store string)) {
 	for framework := range frameworks {
-		for _, store := range []string{"memory:", "cookie:", "redis:", "gorilla-cookie:", "gorilla-redis:"} {
+		for _, store := range []string{"memory:", "file:", "cookie:", "jwt:", "jwe:", "redis:", "gorilla-cookie:", "gorilla-redis:"} {
 			t.Run(framework+" "+store, func(t *testing.T) {
 				t.Parallel()
 				test(t, framework, storeURL(t, store))
@@ -30,9 +30,13 @@ func everywhere(t *testing.T, test func(t *testing.T, framework, store string)) 
 	}
 }
 
-// storeURL completes the URL of a store in Redis with a server of its own.
+// storeURL completes the URL of a store in Redis with its own server, and that of one in
+// files with a directory.
 func storeURL(t *testing.T, store string) string {
 	t.Helper()
+	if store == "file:" {
+		return store + t.TempDir()
+	}
 	if before, ok := strings.CutSuffix(store, "redis:"); ok {
 		return before + redistest.Start(t).URL()
 	}
@@ -40,7 +44,7 @@ func storeURL(t *testing.T, store string) string {
 }
 
 // onServer reports whether a store keeps sessions on the server.
-func onServer(store string) bool { return !strings.HasSuffix(store, "cookie:") }
+func onServer(store string) bool { return !stores.NeedsKeys(store) }
 
 // serve starts a probe in this process and returns its address.
 func serve(t *testing.T, framework, store, keys string) string {
@@ -110,7 +114,7 @@ func (c *client) begin(request, form string) (*http.Response, error) {
 	return c.http.Do(req)
 }
 
-// reply is a response that was read.
+// reply is a response whose body has been read.
 type reply struct {
 	status   int
 	kind     string // its content type
@@ -167,7 +171,7 @@ func (c *client) id(request string) string {
 	return *v.ID
 }
 
-// refused sends a request that is answered with an error in JSON.
+// refused sends a request that must be answered with an error in JSON.
 func (c *client) refused(request string, status int, says string) {
 	c.Helper()
 	r := c.wants(request, status, "")

@@ -2,19 +2,21 @@ package main
 
 import (
 	"fmt"
+	"io"
 	"net/http"
+	neturl "net/url"
 	"strings"
 	"testing"
 
-	"github.com/satchel-go/satchel/core"
+	"github.com/satchel-go/satchel/core/sealed"
 	"github.com/satchel-go/satchel/examples/internal/runtest"
 )
 
 // TestProcess runs the program itself: it shares sessions with another one, and
-// a SIGTERM lets it finish what is in flight.
+// after a SIGTERM it finishes what is in flight.
 func TestProcess(t *testing.T) {
 	bin := runtest.Build(t)
-	t.Setenv("SESSION_KEYS", core.GenerateKey())
+	t.Setenv("SESSION_KEYS", sealed.GenerateKey())
 	var jar http.CookieJar
 	n := 0
 	for framework := range frameworks {
@@ -29,7 +31,7 @@ func TestProcess(t *testing.T) {
 			n++
 			c.wants("POST /incr?key=n", 200, fmt.Sprintf(`{"value":%d}`, n))
 
-			first := func() { p.Terminate() } // then the stream is in flight
+			first := func() { p.Terminate() } // now the stream is in flight
 			data, _ := events(c, "GET /stream?n=5&delay=100", first)
 			if len(data) != 5 {
 				t.Errorf("in flight when SIGTERM came: got %v, want 5 events", data)
@@ -39,6 +41,76 @@ func TestProcess(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestCarrier has the program hand out tokens in headers, of sessions on both sides.
+func TestCarrier(t *testing.T) {
+	bin := runtest.Build(t)
+	for _, c := range [][]string{
+		{"bearer", "memory:", "Authorization", "Bearer ", "Session-Token"},
+		{"header:x-session", "cookie:", "X-Session", "", "X-Session"},
+	} {
+		p := runtest.Start(t, bin, "-carrier", c[0], "-store", c[1], "-addr", "127.0.0.1:0")
+		token := ""
+		for n := range 3 {
+			r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, p.URL+"/incr?key=n", nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if token != "" {
+				r.Header.Set(c[2], c[3]+token)
+			}
+			res, err := http.DefaultClient.Do(r)
+			if err != nil {
+				t.Fatal(err)
+			}
+			body, _ := io.ReadAll(res.Body) // what there is of it is looked at
+			_ = res.Body.Close()            // it was read
+			if want := fmt.Sprintf(`{"value":%d}`, n+1); strings.TrimSpace(string(body)) != want || len(res.Cookies()) != 0 {
+				t.Errorf("%s: %s with %q, want %s without a cookie", c[0], body, res.Cookies(), want)
+			}
+			if fresh := res.Header.Get(c[4]); fresh != "" {
+				token = fresh
+			}
+		}
+	}
+	if out := runtest.Fail(t, bin, "-carrier", "query"); !strings.Contains(out, "unknown carrier") {
+		t.Errorf("a carrier that does not exist: %q", out)
+	}
+}
+
+// TestFilesSurviveAKill ends the program in both ways, again and again in the same
+// directory. A second one is refused meanwhile.
+func TestFilesSurviveAKill(t *testing.T) {
+	bin := runtest.Build(t)
+	store := "file:" + t.TempDir()
+	args := []string{"-store", store, "-addr", "127.0.0.1:0", "-insecure"}
+	p := runtest.Start(t, bin, args...)
+	ann, bob := newClient(t, p.URL), newClient(t, p.URL)
+	ann.wants("POST /login?user=ann", 200, "")
+	ann.wants("POST /flash?kind=info&text=hello", 204, "")
+	for n, end := range []func(*runtest.Process){(*runtest.Process).Kill, (*runtest.Process).Terminate, (*runtest.Process).Kill} {
+		bob.wants("POST /login?user=bob", 200, "")
+		where, err := neturl.Parse(p.URL)
+		if err != nil {
+			t.Fatal(err)
+		}
+		old := newClient(t, p.URL)
+		old.http.Jar.SetCookies(where, bob.http.Jar.Cookies(where))
+		bob.wants("POST /logout", 200, "")
+		if out := runtest.Fail(t, bin, args...); !strings.Contains(out, "holds the lock") {
+			t.Errorf("a second process says %q", out)
+		}
+		end(p)
+		_ = p.Wait() // it was killed, or not
+		p = runtest.Start(t, bin, args...)
+		ann.url, bob.url, old.url = p.URL, p.URL, p.URL
+		ann.wants("POST /incr?key=n", 200, fmt.Sprintf(`{"value":%d}`, n+1))
+		if r := old.wants("GET /get?key=k", 200, ""); !strings.Contains(r.body, `"user":""`) {
+			t.Errorf("the session that was logged out is back: %s", r.body)
+		}
+	}
+	ann.wants("GET /flashes", 200, `[{"kind":"info","text":"hello"}]`)
 }
 
 // TestDebug reads what the soak test watches.
@@ -78,8 +150,8 @@ func TestSecureByDefault(t *testing.T) {
 func TestBadCommandLine(t *testing.T) {
 	bin := runtest.Build(t)
 	for _, test := range []struct{ args, keys, want string }{
-		{"-framework rails", "", "known are nethttp, echo, gin and fiber"},
-		{"-store mysql://user:hunter2@host:1/0", "", `unknown store "mysql:"; known are cookie:, `},
+		{"-framework rails", "", "known are nethttp, echo5, echo, gin, fiber3 and fiber"},
+		{"-store mongodb://user:hunter2@host:1/0", "", `unknown store "mongodb:"; known are cookie:, `},
 		{"-store memory", "", "colon"},
 		{"-store memory:x", "", "nothing may follow"},
 		{"-store cookie:", "hunter2", "keyring: key 1"},
@@ -89,7 +161,7 @@ func TestBadCommandLine(t *testing.T) {
 		{"-idle 2h -absolute 1h", "", "longer than"},
 		{"-idle soon", "", "invalid value"},
 		{"-addr nowhere", "", "missing port"},
-		{"extra", "", "no flag"},
+		{"extra", "", "not a flag"},
 	} {
 		t.Run(test.args, func(t *testing.T) {
 			t.Setenv("SESSION_KEYS", test.keys)

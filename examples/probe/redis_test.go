@@ -1,18 +1,17 @@
 package main
 
 import (
-	"fmt"
 	"strings"
 	"testing"
 
-	"github.com/satchel-go/satchel/core"
+	"github.com/satchel-go/satchel/core/sealed"
 	"github.com/satchel-go/satchel/examples/internal/runtest"
-	"github.com/satchel-go/satchel/internal/redistest"
+	"github.com/satchel-go/satchel/internal/testing/redistest"
 )
 
 // TestRedisServesUsersOfEveryFramework starts a probe of each framework on one
-// Redis, in each of the ways to reach one. Users who log in at one are known,
-// listed and revoked at the others, and their requests overlap.
+// Redis, reached in each possible way. Users who log in at one are known, listed
+// and revoked at the others, and their requests overlap.
 func TestRedisServesUsersOfEveryFramework(t *testing.T) {
 	bin := runtest.Build(t)
 	for name, start := range map[string]func(t *testing.T) string{
@@ -35,38 +34,9 @@ func TestRedisServesUsersOfEveryFramework(t *testing.T) {
 	}
 }
 
-func serveUsers(t *testing.T, bin, store string) {
-	var urls []string
-	for _, framework := range []string{"nethttp", "echo", "gin", "fiber"} {
-		urls = append(urls, runtest.Start(t, bin, "-framework", framework, "-store", store, "-addr", "127.0.0.1:0", "-insecure").URL)
-	}
-	ann := newClient(t, urls[0])
-	at := func(i int) *client { // her browser, at another framework
-		c := newClient(t, urls[i])
-		c.http.Jar = ann.http.Jar
-		return c
-	}
-	id := ann.id("POST /login?user=ann")
-	for i := range urls {
-		c := at(i)
-		c.wants("POST /incr?key=n", 200, fmt.Sprintf(`{"value":%d}`, i+1))
-		c.wants("POST /flash?kind=info&text=hello", 204, "")
-		at((i+1)%4).wants("GET /flashes", 200, `[{"kind":"info","text":"hello"}]`)
-		if list := listed(t, c); len(list) != 1 || list[id].current != "true" {
-			t.Errorf("framework %d lists %v", i, list)
-		}
-	}
-	phone := newClient(t, urls[2])
-	phoneID := phone.id("POST /login?user=ann")
-	at(3).wants("POST /revoke?id="+phoneID, 200, `{}`)
-	phone.wants("GET /get?key=n", 200, `{"found":false,"value":"","new":true,"id":"","user":""}`)
-	at(1).wants("POST /revoke-user?user=ann", 200, `{}`)
-	ann.wants("GET /get?key=n", 200, `{"found":false,"value":"","new":true,"id":"","user":""}`)
-}
-
 func TestStoreThatCannotWork(t *testing.T) {
 	bin := runtest.Build(t)
-	t.Setenv("SESSION_KEYS", core.GenerateKey())
+	t.Setenv("SESSION_KEYS", sealed.GenerateKey())
 	locked := redistest.Start(t, redistest.Password("right"))
 	evicting := redistest.Start(t, redistest.Args("--maxmemory", "20mb", "--maxmemory-policy", "allkeys-lru"))
 	for store, want := range map[string]string{
@@ -80,6 +50,33 @@ func TestStoreThatCannotWork(t *testing.T) {
 		says := runtest.Fail(t, bin, "-store", store, "-addr", "127.0.0.1:0")
 		if !strings.Contains(says, want) || strings.Contains(says, "hunter2") {
 			t.Errorf("-store %s says %q, want %q", store, says, want)
+		}
+	}
+}
+
+// While an application moves from one generation of its framework to the next,
+// instances of both serve the same users.
+func TestGenerationsServeEachOthersSessions(t *testing.T) {
+	keys := sealed.GenerateKey()
+	for _, store := range []string{redistest.Start(t).URL(), "cookie:"} {
+		for _, pair := range [][2]string{{"fiber", "fiber3"}, {"fiber3", "fiber"}, {"echo", "echo5"}, {"echo5", "echo"}} {
+			from := newClient(t, serve(t, pair[0], store, keys))
+			to := newClient(t, serve(t, pair[1], store, keys))
+			to.http.Jar = from.http.Jar
+			from.wants("POST /login?user=ann", 200, "")
+			from.wants("POST /set?key=k&value=v", 200, `{}`)
+			from.wants("POST /flash?kind=info&text=hello", 204, "")
+			to.wants("GET /flashes", 200, `[{"kind":"info","text":"hello"}]`)
+			var got struct{ Value, User string }
+			to.into("GET /get?key=k", &got)
+			if got.Value != "v" || got.User != "ann" {
+				t.Errorf("%s on %s: %s finds %+v", store, pair[0], pair[1], got)
+			}
+			to.wants("POST /logout", 200, "")
+			from.into("GET /get?key=k", &got)
+			if got.Value != "" || got.User != "" {
+				t.Errorf("%s on %s: after a logout on %s there is %+v", store, pair[0], pair[1], got)
+			}
 		}
 	}
 }

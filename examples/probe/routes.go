@@ -9,7 +9,7 @@ import (
 	"github.com/satchel-go/satchel/core/adaptertest"
 )
 
-// probe has the handlers. They are written once, over what all frameworks have.
+// probe has the handlers. They are written once, on what all frameworks have.
 type probe struct{ m *core.Manager }
 
 // newProbe mounts the handlers on a framework.
@@ -54,16 +54,16 @@ func newProbe(newApp adaptertest.NewApp, m *core.Manager) adaptertest.App {
 // handler answers a request, or returns the error to answer with.
 type handler func(adaptertest.Request) error
 
-// problem is how errors are answered.
+// problem is the answer for errors.
 type problem struct {
 	Error string `json:"error"`
 }
 
-// nothing is the answer of routes that have nothing to tell.
+// nothing is the answer of routes without anything to report.
 type nothing struct{}
 
-// answered calls h and answers its error. It does so here and not in the frameworks'
-// error handlers, so that all of them give the same answer.
+// answered calls h and answers its error. It does so here rather than in the
+// frameworks' error handlers, so that all of them give the same answer.
 func (h handler) answered(r adaptertest.Request) error {
 	err := h(r)
 	if err == nil {
@@ -76,8 +76,8 @@ func (h handler) answered(r adaptertest.Request) error {
 	return r.JSON(status, problem{err.Error()})
 }
 
-// statusOf maps errors to statuses; what is not the probe's own matter is
-// answered like an error of the middleware.
+// statusOf maps errors to statuses; errors that are not the probe's own are
+// answered like errors of the middleware.
 func statusOf(err error) int {
 	var bad *badParam
 	var value *core.ValueError
@@ -91,7 +91,7 @@ func statusOf(err error) int {
 	case errors.Is(err, core.ErrEnded):
 		return http.StatusConflict
 	}
-	return core.Refuse(err).Status
+	return core.ErrorResponseFor(err).Status
 }
 
 // answer sends v, or just the status where HTTP allows no body.

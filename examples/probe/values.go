@@ -10,7 +10,7 @@ import (
 	"github.com/satchel-go/satchel/core/adaptertest"
 )
 
-// state is what GET /get answers.
+// state is the answer of GET /get.
 type state struct {
 	Found bool    `json:"found"`
 	Value string  `json:"value"`
@@ -33,7 +33,7 @@ func get(r adaptertest.Request) error {
 	return r.JSON(http.StatusOK, state{found, value, s.IsNew(), s.ID(), s.UserID()})
 }
 
-// lookup returns the value that /set has stored as text, or /incr as a number.
+// lookup returns the value that /set stored as text or /incr as a number.
 func lookup(s *core.Session, key string) (value string, found bool, err error) {
 	value, err = core.Lookup[string](s, key)
 	if err == nil || errors.Is(err, core.ErrNotFound) {
@@ -46,7 +46,7 @@ func lookup(s *core.Session, key string) (value string, found bool, err error) {
 	return strconv.Itoa(n), true, nil
 }
 
-// set reads before it waits, so that calls overlap as those of real handlers do.
+// set reads before it waits, so that calls overlap like those of real handlers.
 func set(r adaptertest.Request) error {
 	p := params{r: r}
 	key, value, delay, status := p.text("key"), r.Param("value"), p.delay(), p.status()
@@ -57,13 +57,13 @@ func set(r adaptertest.Request) error {
 	if _, _, err := lookup(s, key); err != nil {
 		return err
 	}
-	time.Sleep(delay) // also if the client hangs up: what was begun is finished
+	time.Sleep(delay) // even if the client hangs up, what was begun is finished
 	s.Set(key, value)
 	return answer(r, status, nothing{})
 }
 
 // incr answers with the number as it was stored: overlapping calls get
-// different ones.
+// different numbers.
 func incr(r adaptertest.Request) error {
 	p := params{r: r}
 	key, delay := p.text("key"), p.delay()

@@ -7,23 +7,23 @@ import (
 	"net/url"
 
 	"github.com/gin-gonic/gin"
-	"github.com/gofiber/fiber/v2"
-	"github.com/labstack/echo/v4"
+	"github.com/gofiber/fiber/v3"
+	"github.com/labstack/echo/v5"
 
 	"github.com/satchel-go/satchel/core"
 	"github.com/satchel-go/satchel/core/httpadapter"
-	"github.com/satchel-go/satchel/echoadapter"
-	"github.com/satchel-go/satchel/fiberadapter"
+	"github.com/satchel-go/satchel/echov5adapter"
+	"github.com/satchel-go/satchel/fiberv3adapter"
 	"github.com/satchel-go/satchel/ginadapter"
 )
 
 //recipe:shared
 
-// end ends one session, or all of a user, and says how it went.
+// end ends one session, or all of a user's, and says how it went.
 func end(ctx context.Context, sessions *core.Manager, s *core.Session, session, user string) {
 	var err error
 	if user != "" {
-		err = sessions.RevokeUser(ctx, user) // a login that is being stored does not escape
+		_, err = sessions.RevokeUser(ctx, user) // ends a login that is being stored as well
 	} else if id, bad := core.ParseID(session); bad == nil {
 		err = sessions.Revoke(ctx, id)
 	} else {
@@ -34,13 +34,13 @@ func end(ctx context.Context, sessions *core.Manager, s *core.Session, session, 
 		s.Flash("success", "Ended.")
 	case errors.Is(err, core.ErrNotFound):
 		s.Flash("info", "There is no such session.")
-	default: // the store cannot answer, and the session may still be alive
+	default: // the store did not answer: the session may still be alive
 		s.Flash("error", "That did not work. Please try again.")
 	}
 }
 
-// isAdmin is yours: ask your database in each request, for a role that is kept
-// in the session outlives its withdrawal.
+// isAdmin stands for your own. Ask your database in each request: a role kept
+// in the session would outlive its withdrawal.
 func isAdmin(user string) bool { return user == "root" }
 
 //recipe:end
@@ -51,7 +51,7 @@ func adminNetHTTP(sessions *core.Manager) http.Handler {
 	mux.HandleFunc("GET /admin/users/{user}", func(w http.ResponseWriter, r *http.Request) {
 		devices, err := sessions.List(r.Context(), r.PathValue("user"))
 		if err != nil {
-			httpadapter.WriteRefusal(w, err)
+			httpadapter.WriteErrorResponse(w, err)
 			return
 		}
 		writeJSON(w, http.StatusOK, map[string]any{"devices": devices, "flashes": httpadapter.Session(r).Flashes()})
@@ -75,24 +75,24 @@ func adminNetHTTP(sessions *core.Manager) http.Handler {
 //recipe:echo
 func adminEcho(sessions *core.Manager) *echo.Echo {
 	e := echo.New()
-	e.Use(echoadapter.Middleware(sessions))
+	e.Use(echov5adapter.Middleware(sessions))
 	admin := e.Group("/admin", func(next echo.HandlerFunc) echo.HandlerFunc {
-		return func(c echo.Context) error {
-			if !isAdmin(echoadapter.Session(c).UserID()) {
+		return func(c *echo.Context) error {
+			if !isAdmin(echov5adapter.Session(c).UserID()) {
 				return echo.NewHTTPError(http.StatusForbidden, "for administrators")
 			}
 			return next(c)
 		}
 	})
-	admin.GET("/users/:user", func(c echo.Context) error {
+	admin.GET("/users/:user", func(c *echo.Context) error {
 		devices, err := sessions.List(c.Request().Context(), c.Param("user"))
 		if err != nil {
-			return echo.NewHTTPError(core.Refuse(err).Status).SetInternal(err)
+			return err
 		}
-		return c.JSON(http.StatusOK, map[string]any{"devices": devices, "flashes": echoadapter.Session(c).Flashes()})
+		return c.JSON(http.StatusOK, map[string]any{"devices": devices, "flashes": echov5adapter.Session(c).Flashes()})
 	})
-	admin.POST("/end", func(c echo.Context) error {
-		end(c.Request().Context(), sessions, echoadapter.Session(c), c.FormValue("session"), c.FormValue("user"))
+	admin.POST("/end", func(c *echo.Context) error {
+		end(c.Request().Context(), sessions, echov5adapter.Session(c), c.FormValue("session"), c.FormValue("user"))
 		return c.Redirect(http.StatusSeeOther, "/admin/users/"+url.PathEscape(c.FormValue("of")))
 	})
 	return e
@@ -112,7 +112,7 @@ func adminGin(sessions *core.Manager) *gin.Engine {
 	admin.GET("/users/:user", func(c *gin.Context) {
 		devices, err := sessions.List(c.Request.Context(), c.Param("user"))
 		if err != nil {
-			_ = c.AbortWithError(core.Refuse(err).Status, err) // returns what it was given
+			_ = c.AbortWithError(core.ErrorResponseFor(err).Status, err) // returns its argument
 			return
 		}
 		c.JSON(http.StatusOK, gin.H{"devices": devices, "flashes": ginadapter.Session(c).Flashes()})
@@ -128,24 +128,24 @@ func adminGin(sessions *core.Manager) *gin.Engine {
 
 //recipe:fiber
 func adminFiber(sessions *core.Manager) *fiber.App {
-	app := fiber.New(fiber.Config{ReadBufferSize: 16 << 10, DisableStartupMessage: true})
-	app.Use(fiberadapter.Middleware(sessions))
-	admin := app.Group("/admin", func(c *fiber.Ctx) error {
-		if !isAdmin(fiberadapter.Session(c).UserID()) {
+	app := fiber.New(fiber.Config{ReadBufferSize: 16 << 10})
+	app.Use(fiberv3adapter.Middleware(sessions))
+	admin := app.Group("/admin", func(c fiber.Ctx) error {
+		if !isAdmin(fiberv3adapter.Session(c).UserID()) {
 			return fiber.NewError(fiber.StatusForbidden, "for administrators")
 		}
 		return c.Next()
 	})
-	admin.Get("/users/:user", func(c *fiber.Ctx) error {
-		devices, err := sessions.List(c.UserContext(), c.Params("user"))
+	admin.Get("/users/:user", func(c fiber.Ctx) error {
+		devices, err := sessions.List(c.Context(), c.Params("user"))
 		if err != nil {
-			return fiber.NewError(core.Refuse(err).Status)
+			return fiber.NewError(core.ErrorResponseFor(err).Status)
 		}
-		return c.JSON(fiber.Map{"devices": devices, "flashes": fiberadapter.Session(c).Flashes()})
+		return c.JSON(fiber.Map{"devices": devices, "flashes": fiberv3adapter.Session(c).Flashes()})
 	})
-	admin.Post("/end", func(c *fiber.Ctx) error {
-		end(c.UserContext(), sessions, fiberadapter.Session(c), c.FormValue("session"), c.FormValue("user"))
-		return c.Redirect("/admin/users/"+url.PathEscape(c.FormValue("of")), fiber.StatusSeeOther)
+	admin.Post("/end", func(c fiber.Ctx) error {
+		end(c.Context(), sessions, fiberv3adapter.Session(c), c.FormValue("session"), c.FormValue("user"))
+		return c.Redirect().To("/admin/users/" + url.PathEscape(c.FormValue("of")))
 	})
 	return app
 }

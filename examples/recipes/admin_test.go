@@ -53,7 +53,7 @@ func TestAdmin(t *testing.T) {
 			annAgain := newBrowser(t, base, laptop.Jar())
 			for _, res := range []reply{annAgain.get("/admin/users/bob"), annAgain.post("/admin/end", "user", "bob")} {
 				if res.status != 403 {
-					t.Errorf("who is no administrator gets %d", res.status)
+					t.Errorf("a user who is not an administrator gets %d", res.status)
 				}
 			}
 			bob.WantUser("bob")

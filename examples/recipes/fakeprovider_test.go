@@ -22,8 +22,8 @@ import (
 	"golang.org/x/oauth2"
 )
 
-// idp is an OpenID Connect provider whose one user, Ada, always agrees, and
-// that answers by a form which its page posts.
+// idp is an OpenID Connect provider whose one user, Ada, always agrees. It
+// answers with a form that its page posts.
 type idp struct {
 	*httptest.Server
 	key *ecdsa.PrivateKey
@@ -58,7 +58,7 @@ func newIDP(t *testing.T) *idp {
 	return p
 }
 
-// client returns what an application at base knows of the provider.
+// client returns what an application at base knows about the provider.
 func (p *idp) client(t *testing.T, base string) *provider {
 	t.Helper()
 	found, err := oidc.NewProvider(t.Context(), p.URL)

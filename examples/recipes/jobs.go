@@ -7,26 +7,26 @@ import (
 	"net/http"
 
 	"github.com/gin-gonic/gin"
-	"github.com/gofiber/fiber/v2"
-	"github.com/labstack/echo/v4"
+	"github.com/gofiber/fiber/v3"
+	"github.com/labstack/echo/v5"
 
 	"github.com/satchel-go/satchel/core"
 	"github.com/satchel-go/satchel/core/httpadapter"
-	"github.com/satchel-go/satchel/echoadapter"
-	"github.com/satchel-go/satchel/fiberadapter"
+	"github.com/satchel-go/satchel/echov5adapter"
+	"github.com/satchel-go/satchel/fiberv3adapter"
 	"github.com/satchel-go/satchel/ginadapter"
 )
 
 //recipe:shared
 
-// export is a job: what to do, and whom to tell. Both names may be stored in a
-// queue; neither gives a right to anything.
+// export is a job and whom to tell about it. Both fields may be stored in a
+// queue: neither gives access to anything.
 type export struct {
 	User    string
 	Session core.ID
 }
 
-// work does jobs, in this process or in another with a Manager on the same store.
+// work runs jobs, in this process or in another whose Manager uses the same store.
 func work(ctx context.Context, sessions *core.Manager, jobs <-chan export) {
 	for job := range jobs {
 		// ... make the export, then:
@@ -35,7 +35,7 @@ func work(ctx context.Context, sessions *core.Manager, jobs <-chan export) {
 			return nil
 		}
 		err := sessions.Update(ctx, job.Session, tell)
-		if errors.Is(err, core.ErrNotFound) { // logged out meanwhile: tell the user's other devices
+		if errors.Is(err, core.ErrNotFound) { // logged out since: tell the user's other devices
 			err = sessions.UpdateUser(ctx, job.User, tell)
 		}
 		if err != nil {
@@ -70,9 +70,9 @@ func jobsNetHTTP(sessions *core.Manager, jobs chan<- export) http.Handler {
 //recipe:echo
 func jobsEcho(sessions *core.Manager, jobs chan<- export) *echo.Echo {
 	e := echo.New()
-	e.Use(echoadapter.Middleware(sessions))
-	e.POST("/export", func(c echo.Context) error {
-		s := echoadapter.Session(c)
+	e.Use(echov5adapter.Middleware(sessions))
+	e.POST("/export", func(c *echo.Context) error {
+		s := echov5adapter.Session(c)
 		if s.UserID() == "" {
 			return c.Redirect(http.StatusSeeOther, "/login")
 		}
@@ -80,8 +80,8 @@ func jobsEcho(sessions *core.Manager, jobs chan<- export) *echo.Echo {
 		s.Flash("info", "We are working on it.")
 		return c.Redirect(http.StatusSeeOther, "/account")
 	})
-	e.GET("/account", func(c echo.Context) error {
-		return c.JSON(http.StatusOK, page(echoadapter.Session(c)))
+	e.GET("/account", func(c *echo.Context) error {
+		return c.JSON(http.StatusOK, page(echov5adapter.Session(c)))
 	})
 	return e
 }
@@ -112,19 +112,19 @@ func jobsGin(sessions *core.Manager, jobs chan<- export) *gin.Engine {
 
 //recipe:fiber
 func jobsFiber(sessions *core.Manager, jobs chan<- export) *fiber.App {
-	app := fiber.New(fiber.Config{ReadBufferSize: 16 << 10, DisableStartupMessage: true})
-	app.Use(fiberadapter.Middleware(sessions))
-	app.Post("/export", func(c *fiber.Ctx) error {
-		s := fiberadapter.Session(c)
+	app := fiber.New(fiber.Config{ReadBufferSize: 16 << 10})
+	app.Use(fiberv3adapter.Middleware(sessions))
+	app.Post("/export", func(c fiber.Ctx) error {
+		s := fiberv3adapter.Session(c)
 		if s.UserID() == "" {
-			return c.Redirect("/login", fiber.StatusSeeOther)
+			return c.Redirect().To("/login")
 		}
 		jobs <- export{s.UserID(), s.ID()} // not s: it ends with the request
 		s.Flash("info", "We are working on it.")
-		return c.Redirect("/account", fiber.StatusSeeOther)
+		return c.Redirect().To("/account")
 	})
-	app.Get("/account", func(c *fiber.Ctx) error {
-		return c.JSON(page(fiberadapter.Session(c)))
+	app.Get("/account", func(c fiber.Ctx) error {
+		return c.JSON(page(fiberv3adapter.Session(c)))
 	})
 	return app
 }

@@ -5,8 +5,8 @@ import (
 	"testing"
 
 	"github.com/gin-gonic/gin"
-	"github.com/gofiber/fiber/v2"
-	"github.com/labstack/echo/v4"
+	"github.com/gofiber/fiber/v3"
+	"github.com/labstack/echo/v5"
 
 	"github.com/satchel-go/satchel/core"
 	"github.com/satchel-go/satchel/core/sessiontest"

@@ -6,13 +6,13 @@ import (
 	"net/http"
 
 	"github.com/gin-gonic/gin"
-	"github.com/gofiber/fiber/v2"
-	"github.com/labstack/echo/v4"
+	"github.com/gofiber/fiber/v3"
+	"github.com/labstack/echo/v5"
 
 	"github.com/satchel-go/satchel/core"
 	"github.com/satchel-go/satchel/core/httpadapter"
-	"github.com/satchel-go/satchel/echoadapter"
-	"github.com/satchel-go/satchel/fiberadapter"
+	"github.com/satchel-go/satchel/echov5adapter"
+	"github.com/satchel-go/satchel/fiberv3adapter"
 	"github.com/satchel-go/satchel/ginadapter"
 )
 
@@ -29,16 +29,16 @@ type problem struct {
 	Error string `json:"error"`
 }
 
-// isJSON reports whether a request's body is JSON. Another site's form can
-// post with your user's cookies as far as SameSite lets it, but not with this Content-Type.
+// isJSON reports whether a request's body is JSON. Another site's form may, if
+// SameSite allows, post with your user's cookies, but not with this Content-Type.
 func isJSON(contentType string) bool {
 	kind, _, err := mime.ParseMediaType(contentType)
 	return err == nil && kind == "application/json"
 }
 
-// refusal is the answer when the session cannot be loaded or stored.
+// refusal returns the answer when the session cannot be loaded or stored.
 func refusal(err error) (int, problem) {
-	status := core.Refuse(err).Status // 503, 409 or 500
+	status := core.ErrorResponseFor(err).Status // 503, 409 or 500
 	return status, problem{http.StatusText(status)}
 }
 
@@ -63,7 +63,7 @@ func jsonNetHTTP(sessions *core.Manager) http.Handler {
 	mux.HandleFunc("PUT /api/like", func(w http.ResponseWriter, r *http.Request) {
 		s := httpadapter.Session(r)
 		if s.UserID() == "" {
-			writeJSON(w, http.StatusUnauthorized, problem{"log in first"}) // no redirect: a script cannot use it
+			writeJSON(w, http.StatusUnauthorized, problem{"log in first"}) // no redirect: scripts cannot use it
 			return
 		}
 		likes.Update(s, func(n int) int { return n + 1 })
@@ -72,7 +72,7 @@ func jsonNetHTTP(sessions *core.Manager) http.Handler {
 			writeJSON(w, status, body)
 			return
 		}
-		n, _ := likes.Get(s) // what was stored, with what other requests have added
+		n, _ := likes.Get(s) // as stored, with what other requests have added
 		writeJSON(w, http.StatusOK, map[string]any{"likes": n})
 	})
 	mux.HandleFunc("DELETE /api/session", func(w http.ResponseWriter, r *http.Request) {
@@ -90,10 +90,10 @@ func jsonNetHTTP(sessions *core.Manager) http.Handler {
 //recipe:echo
 func jsonEcho(sessions *core.Manager) *echo.Echo {
 	e := echo.New()
-	e.Use(echoadapter.Middleware(sessions, echoadapter.OnError(func(c echo.Context, err error) error {
+	e.Use(echov5adapter.Middleware(sessions, echov5adapter.OnError(func(c *echo.Context, err error) error {
 		return c.JSON(refusal(err))
 	})))
-	e.POST("/api/login", func(c echo.Context) error {
+	e.POST("/api/login", func(c *echo.Context) error {
 		var in credentials
 		if !isJSON(c.Request().Header.Get("Content-Type")) || c.Bind(&in) != nil {
 			return c.JSON(http.StatusUnsupportedMediaType, problem{"send JSON"})
@@ -101,23 +101,23 @@ func jsonEcho(sessions *core.Manager) *echo.Echo {
 		if !users.check(in.Name, in.Password) {
 			return c.JSON(http.StatusUnauthorized, problem{"wrong name or password"})
 		}
-		echoadapter.Session(c).Login(in.Name)
+		echov5adapter.Session(c).Login(in.Name)
 		return c.JSON(http.StatusOK, map[string]any{"user": in.Name})
 	})
-	e.PUT("/api/like", func(c echo.Context) error {
-		s := echoadapter.Session(c)
+	e.PUT("/api/like", func(c *echo.Context) error {
+		s := echov5adapter.Session(c)
 		if s.UserID() == "" {
-			return c.JSON(http.StatusUnauthorized, problem{"log in first"}) // no redirect: a script cannot use it
+			return c.JSON(http.StatusUnauthorized, problem{"log in first"}) // no redirect: scripts cannot use it
 		}
 		likes.Update(s, func(n int) int { return n + 1 })
 		if err := s.Commit(c.Request().Context()); err != nil {
 			return c.JSON(refusal(err))
 		}
-		n, _ := likes.Get(s) // what was stored, with what other requests have added
+		n, _ := likes.Get(s) // as stored, with what other requests have added
 		return c.JSON(http.StatusOK, map[string]any{"likes": n})
 	})
-	e.DELETE("/api/session", func(c echo.Context) error {
-		echoadapter.Session(c).Logout()
+	e.DELETE("/api/session", func(c *echo.Context) error {
+		echov5adapter.Session(c).Logout()
 		return c.NoContent(http.StatusNoContent)
 	})
 	return e
@@ -147,7 +147,7 @@ func jsonGin(sessions *core.Manager) *gin.Engine {
 	r.PUT("/api/like", func(c *gin.Context) {
 		s := ginadapter.Session(c)
 		if s.UserID() == "" {
-			c.JSON(http.StatusUnauthorized, problem{"log in first"}) // no redirect: a script cannot use it
+			c.JSON(http.StatusUnauthorized, problem{"log in first"}) // no redirect: scripts cannot use it
 			return
 		}
 		likes.Update(s, func(n int) int { return n + 1 })
@@ -155,7 +155,7 @@ func jsonGin(sessions *core.Manager) *gin.Engine {
 			c.JSON(refusal(err))
 			return
 		}
-		n, _ := likes.Get(s) // what was stored, with what other requests have added
+		n, _ := likes.Get(s) // as stored, with what other requests have added
 		c.JSON(http.StatusOK, gin.H{"likes": n})
 	})
 	r.DELETE("/api/session", func(c *gin.Context) {
@@ -169,37 +169,37 @@ func jsonGin(sessions *core.Manager) *gin.Engine {
 
 //recipe:fiber
 func jsonFiber(sessions *core.Manager) *fiber.App {
-	app := fiber.New(fiber.Config{ReadBufferSize: 16 << 10, DisableStartupMessage: true})
-	app.Use(fiberadapter.Middleware(sessions, fiberadapter.OnError(func(c *fiber.Ctx, err error) error {
+	app := fiber.New(fiber.Config{ReadBufferSize: 16 << 10})
+	app.Use(fiberv3adapter.Middleware(sessions, fiberv3adapter.OnError(func(c fiber.Ctx, err error) error {
 		status, body := refusal(err)
 		return c.Status(status).JSON(body)
 	})))
-	app.Post("/api/login", func(c *fiber.Ctx) error {
+	app.Post("/api/login", func(c fiber.Ctx) error {
 		var in credentials
-		if !isJSON(c.Get("Content-Type")) || c.BodyParser(&in) != nil {
+		if !isJSON(c.Get("Content-Type")) || c.Bind().Body(&in) != nil {
 			return c.Status(fiber.StatusUnsupportedMediaType).JSON(problem{"send JSON"})
 		}
 		if !users.check(in.Name, in.Password) {
 			return c.Status(fiber.StatusUnauthorized).JSON(problem{"wrong name or password"})
 		}
-		fiberadapter.Session(c).Login(in.Name)
+		fiberv3adapter.Session(c).Login(in.Name)
 		return c.JSON(fiber.Map{"user": in.Name})
 	})
-	app.Put("/api/like", func(c *fiber.Ctx) error {
-		s := fiberadapter.Session(c)
+	app.Put("/api/like", func(c fiber.Ctx) error {
+		s := fiberv3adapter.Session(c)
 		if s.UserID() == "" {
-			return c.Status(fiber.StatusUnauthorized).JSON(problem{"log in first"}) // no redirect: a script cannot use it
+			return c.Status(fiber.StatusUnauthorized).JSON(problem{"log in first"}) // no redirect: scripts cannot use it
 		}
 		likes.Update(s, func(n int) int { return n + 1 })
-		if err := s.Commit(c.UserContext()); err != nil {
+		if err := s.Commit(c.Context()); err != nil {
 			status, body := refusal(err)
 			return c.Status(status).JSON(body)
 		}
-		n, _ := likes.Get(s) // what was stored, with what other requests have added
+		n, _ := likes.Get(s) // as stored, with what other requests have added
 		return c.JSON(fiber.Map{"likes": n})
 	})
-	app.Delete("/api/session", func(c *fiber.Ctx) error {
-		fiberadapter.Session(c).Logout()
+	app.Delete("/api/session", func(c fiber.Ctx) error {
+		fiberv3adapter.Session(c).Logout()
 		return c.SendStatus(fiber.StatusNoContent)
 	})
 	return app

@@ -17,7 +17,7 @@ type outage struct {
 	core.Store
 	down atomic.Bool
 
-	overlap atomic.Int32  // so many Loads wait for each other
+	overlap atomic.Int32  // this many Loads wait for each other
 	met     chan struct{} // closed when they have
 }
 
@@ -42,7 +42,7 @@ func TestJSON(t *testing.T) {
 	for _, f := range frameworks(jsonNetHTTP, jsonEcho, jsonGin, jsonFiber) {
 		t.Run(f.name, func(t *testing.T) {
 			t.Parallel()
-			store := &outage{Store: memstore.New(), met: make(chan struct{})}
+			store := &outage{Store: memstore.New(memstore.Config{}), met: make(chan struct{})}
 			sessions := sessiontest.NewOn(t, core.ServerSide(store), func(c *core.Config) { c.Observer = func(context.Context, core.Event) {} })
 			b := newBrowser(t, serve(t, f.app(sessions.Manager)), nil)
 			login := func(contentType, body string) reply {
@@ -62,7 +62,7 @@ func TestJSON(t *testing.T) {
 			for range 4 {
 				go func() {
 					body := "none"
-					defer func() { answers <- body }() // also if the request fails
+					defer func() { answers <- body }() // even if the request fails
 					body = b.send("PUT", "/api/like", "", "").body
 				}()
 			}

@@ -6,13 +6,13 @@ import (
 	"strings"
 
 	"github.com/gin-gonic/gin"
-	"github.com/gofiber/fiber/v2"
-	"github.com/labstack/echo/v4"
+	"github.com/gofiber/fiber/v3"
+	"github.com/labstack/echo/v5"
 
 	"github.com/satchel-go/satchel/core"
 	"github.com/satchel-go/satchel/core/httpadapter"
-	"github.com/satchel-go/satchel/echoadapter"
-	"github.com/satchel-go/satchel/fiberadapter"
+	"github.com/satchel-go/satchel/echov5adapter"
+	"github.com/satchel-go/satchel/fiberv3adapter"
 	"github.com/satchel-go/satchel/ginadapter"
 )
 
@@ -21,7 +21,7 @@ import (
 // returnTo is the page that a visitor was sent away from.
 var returnTo = core.NewKey[string]("return_to")
 
-// signIn checks a password and says where to go next.
+// signIn checks a password and returns where to go next.
 func signIn(s *core.Session, name, password string, remember bool) string {
 	if !users.check(name, password) {
 		s.Flash("error", "Wrong name or password.")
@@ -37,9 +37,9 @@ func signIn(s *core.Session, name, password string, remember bool) string {
 	return "/account"
 }
 
-// comeBack keeps the page to return to. A path such as //evil.example or
-// /\evil.example would lead to another site, and so would one with a tab
-// between the slashes: browsers drop tabs and line breaks.
+// comeBack keeps the page to return to. Paths such as //evil.example and
+// /\evil.example lead to another site. So does one with a tab between the
+// slashes, since browsers drop tabs and line breaks.
 func comeBack(s *core.Session, page string) {
 	if strings.HasPrefix(page, "/") && !strings.HasPrefix(page, "//") && !strings.ContainsAny(page, "\\\t\r\n") {
 		returnTo.Set(s, page)
@@ -48,7 +48,7 @@ func comeBack(s *core.Session, page string) {
 
 //recipe:end
 
-// page is what these examples show in place of HTML.
+// page is what these examples show instead of HTML.
 func page(s *core.Session) map[string]any {
 	return map[string]any{"user": s.UserID(), "flashes": s.Flashes()}
 }
@@ -71,7 +71,7 @@ func loginNetHTTP(sessions *core.Manager) http.Handler {
 	})
 	mux.HandleFunc("POST /logout", func(w http.ResponseWriter, r *http.Request) {
 		s := httpadapter.Session(r)
-		s.Logout() // what follows is in a new session
+		s.Logout() // from here on, s is a new session
 		s.Flash("info", "Signed out.")
 		http.Redirect(w, r, "/login", http.StatusSeeOther)
 	})
@@ -98,31 +98,31 @@ func membersNetHTTP(next http.HandlerFunc) http.HandlerFunc {
 //recipe:echo
 func loginEcho(sessions *core.Manager) *echo.Echo {
 	e := echo.New()
-	e.Use(echoadapter.Middleware(sessions))
-	e.GET("/login", func(c echo.Context) error {
-		return c.JSON(http.StatusOK, page(echoadapter.Session(c))) // your form, with its flashes
+	e.Use(echov5adapter.Middleware(sessions))
+	e.GET("/login", func(c *echo.Context) error {
+		return c.JSON(http.StatusOK, page(echov5adapter.Session(c))) // your form, with its flashes
 	})
-	e.POST("/login", func(c echo.Context) error {
-		to := signIn(echoadapter.Session(c), c.FormValue("name"), c.FormValue("password"), c.FormValue("remember") != "")
+	e.POST("/login", func(c *echo.Context) error {
+		to := signIn(echov5adapter.Session(c), c.FormValue("name"), c.FormValue("password"), c.FormValue("remember") != "")
 		return c.Redirect(http.StatusSeeOther, to)
 	})
-	e.POST("/logout", func(c echo.Context) error {
-		s := echoadapter.Session(c)
-		s.Logout() // what follows is in a new session
+	e.POST("/logout", func(c *echo.Context) error {
+		s := echov5adapter.Session(c)
+		s.Logout() // from here on, s is a new session
 		s.Flash("info", "Signed out.")
 		return c.Redirect(http.StatusSeeOther, "/login")
 	})
 	members := e.Group("", membersEcho)
-	members.GET("/account", func(c echo.Context) error {
-		return c.JSON(http.StatusOK, page(echoadapter.Session(c)))
+	members.GET("/account", func(c *echo.Context) error {
+		return c.JSON(http.StatusOK, page(echov5adapter.Session(c)))
 	})
 	return e
 }
 
 func membersEcho(next echo.HandlerFunc) echo.HandlerFunc {
-	return func(c echo.Context) error {
+	return func(c *echo.Context) error {
 		c.Response().Header().Set("Cache-Control", "no-store") // nothing for the Back button after a logout
-		if s := echoadapter.Session(c); s.UserID() == "" {
+		if s := echov5adapter.Session(c); s.UserID() == "" {
 			comeBack(s, c.Request().URL.RequestURI())
 			return c.Redirect(http.StatusSeeOther, "/login")
 		}
@@ -145,7 +145,7 @@ func loginGin(sessions *core.Manager) *gin.Engine {
 	})
 	r.POST("/logout", func(c *gin.Context) {
 		s := ginadapter.Session(c)
-		s.Logout() // what follows is in a new session
+		s.Logout() // from here on, s is a new session
 		s.Flash("info", "Signed out.")
 		c.Redirect(http.StatusSeeOther, "/login")
 	})
@@ -169,32 +169,32 @@ func membersGin(c *gin.Context) {
 
 //recipe:fiber
 func loginFiber(sessions *core.Manager) *fiber.App {
-	app := fiber.New(fiber.Config{ReadBufferSize: 16 << 10, DisableStartupMessage: true})
-	app.Use(fiberadapter.Middleware(sessions))
-	app.Get("/login", func(c *fiber.Ctx) error {
-		return c.JSON(page(fiberadapter.Session(c))) // your form, with its flashes
+	app := fiber.New(fiber.Config{ReadBufferSize: 16 << 10})
+	app.Use(fiberv3adapter.Middleware(sessions))
+	app.Get("/login", func(c fiber.Ctx) error {
+		return c.JSON(page(fiberv3adapter.Session(c))) // your form, with its flashes
 	})
-	app.Post("/login", func(c *fiber.Ctx) error {
-		to := signIn(fiberadapter.Session(c), c.FormValue("name"), c.FormValue("password"), c.FormValue("remember") != "")
-		return c.Redirect(to, fiber.StatusSeeOther)
+	app.Post("/login", func(c fiber.Ctx) error {
+		to := signIn(fiberv3adapter.Session(c), c.FormValue("name"), c.FormValue("password"), c.FormValue("remember") != "")
+		return c.Redirect().To(to)
 	})
-	app.Post("/logout", func(c *fiber.Ctx) error {
-		s := fiberadapter.Session(c)
-		s.Logout() // what follows is in a new session
+	app.Post("/logout", func(c fiber.Ctx) error {
+		s := fiberv3adapter.Session(c)
+		s.Logout() // from here on, s is a new session
 		s.Flash("info", "Signed out.")
-		return c.Redirect("/login", fiber.StatusSeeOther)
+		return c.Redirect().To("/login")
 	})
-	app.Get("/account", membersFiber, func(c *fiber.Ctx) error {
-		return c.JSON(page(fiberadapter.Session(c)))
+	app.Get("/account", membersFiber, func(c fiber.Ctx) error {
+		return c.JSON(page(fiberv3adapter.Session(c)))
 	})
 	return app
 }
 
-func membersFiber(c *fiber.Ctx) error {
+func membersFiber(c fiber.Ctx) error {
 	c.Set("Cache-Control", "no-store") // nothing for the Back button after a logout
-	if s := fiberadapter.Session(c); s.UserID() == "" {
+	if s := fiberv3adapter.Session(c); s.UserID() == "" {
 		comeBack(s, c.OriginalURL())
-		return c.Redirect("/login", fiber.StatusSeeOther)
+		return c.Redirect().To("/login")
 	}
 	return c.Next()
 }

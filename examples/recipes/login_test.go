@@ -70,7 +70,7 @@ func TestLoginStaysHere(t *testing.T) {
 			t.Parallel()
 			b := newBrowser(t, serve(t, f.app(sessiontest.New(t).Manager)), nil)
 			for _, path := range []string{"//evil.example/account", "/%5Cevil.example"} {
-				b.get(path) // whatever the framework makes of it
+				b.get(path) // whatever the framework does with it
 				b.post("/login", "name", "ann", "password", "correct horse").goes("/account")
 			}
 		})

@@ -21,7 +21,7 @@ var (
 )
 
 // TestPages checks that the pages show the code that is tested here: every
-// block of Go is one of its regions, and every region is shown.
+// block of Go is a region, and every region is shown.
 func TestPages(t *testing.T) {
 	regions := readRegions(t)
 	shown := map[string]bool{}
@@ -61,7 +61,7 @@ func TestPages(t *testing.T) {
 			continue
 		}
 		if !*update {
-			t.Errorf("%s shows other code than is tested; run go test -run TestPages -update . in examples/recipes", name)
+			t.Errorf("%s shows code other than what is tested; run go test -run TestPages -update . in examples/recipes", name)
 		} else if err := os.WriteFile(page, []byte(want), 0o600); err != nil {
 			t.Error(err)
 		}
@@ -110,7 +110,7 @@ func readRegions(t *testing.T) map[string]string {
 	return regions
 }
 
-// dedent takes away the first line's indentation from all lines.
+// dedent removes the first line's indentation from all lines.
 func dedent(code string) string {
 	indent := code[:len(code)-len(strings.TrimLeft(code, "\t"))]
 	var out strings.Builder

@@ -6,37 +6,37 @@ import (
 	"strings"
 
 	"github.com/gin-gonic/gin"
-	"github.com/gofiber/fiber/v2"
-	"github.com/labstack/echo/v4"
+	"github.com/gofiber/fiber/v3"
+	"github.com/labstack/echo/v5"
 
 	"github.com/satchel-go/satchel/core"
 	"github.com/satchel-go/satchel/core/httpadapter"
-	"github.com/satchel-go/satchel/echoadapter"
-	"github.com/satchel-go/satchel/fiberadapter"
+	"github.com/satchel-go/satchel/echov5adapter"
+	"github.com/satchel-go/satchel/fiberv3adapter"
 	"github.com/satchel-go/satchel/ginadapter"
 )
 
 //recipe:shared
 
-// changePassword is for who is logged in and knows the old password.
+// changePassword is for users who are logged in and know their password.
 func changePassword(ctx context.Context, s *core.Session, old, password string) error {
 	if !users.check(s.UserID(), old) {
 		s.Flash("error", "That is not your password.")
 		return nil
 	}
-	users.set(s.UserID(), password) // first: no login with the old one may follow
+	users.set(s.UserID(), password) // first, so that no login with the old one can follow
 	if err := s.RevokeOthers(ctx); err != nil {
-		return err // others may still be logged in: the client has to know
+		return err // others may still be logged in: tell the client
 	}
-	s.Renew() // whoever has copied this device's token is out as well
-	s.Flash("success", "Your password is changed. All other devices are logged out.")
+	s.Renew() // a copy of this device's token is worthless now, too
+	s.Flash("success", "Your password has been changed. All other devices are logged out.")
 	return nil
 }
 
-// resetPassword is for who has forgotten it and has shown your mail's link.
+// resetPassword is for users who forgot it and followed the link in your mail.
 func resetPassword(ctx context.Context, sessions *core.Manager, s *core.Session, user, password string) error {
 	users.set(user, password)
-	if err := sessions.RevokeUser(ctx, user); err != nil {
+	if _, err := sessions.RevokeUser(ctx, user); err != nil {
 		return err
 	}
 	s.Login(user) // or let them log in
@@ -45,8 +45,8 @@ func resetPassword(ctx context.Context, sessions *core.Manager, s *core.Session,
 
 //recipe:end
 
-// mailed is the user whose link this is, "" for no valid one. Yours keeps
-// hashes of random codes that are good once and for an hour.
+// mailed returns the user to whom this code was sent, "" if it is not valid.
+// Yours keeps hashes of random codes that work once, within an hour.
 func mailed(code string) string {
 	if user, ok := strings.CutPrefix(code, "code-for-"); ok {
 		return user
@@ -60,7 +60,7 @@ func passwordNetHTTP(sessions *core.Manager) http.Handler {
 	mux.HandleFunc("POST /password", func(w http.ResponseWriter, r *http.Request) {
 		err := changePassword(r.Context(), httpadapter.Session(r), r.PostFormValue("old"), r.PostFormValue("new"))
 		if err != nil {
-			httpadapter.WriteRefusal(w, err)
+			httpadapter.WriteErrorResponse(w, err)
 			return
 		}
 		http.Redirect(w, r, "/account", http.StatusSeeOther)
@@ -68,11 +68,11 @@ func passwordNetHTTP(sessions *core.Manager) http.Handler {
 	mux.HandleFunc("POST /reset", func(w http.ResponseWriter, r *http.Request) {
 		user := mailed(r.PostFormValue("code"))
 		if user == "" {
-			http.Error(w, "this link is no longer good", http.StatusForbidden)
+			http.Error(w, "this link is no longer valid", http.StatusForbidden)
 			return
 		}
 		if err := resetPassword(r.Context(), sessions, httpadapter.Session(r), user, r.PostFormValue("new")); err != nil {
-			httpadapter.WriteRefusal(w, err)
+			httpadapter.WriteErrorResponse(w, err)
 			return
 		}
 		http.Redirect(w, r, "/account", http.StatusSeeOther)
@@ -85,21 +85,21 @@ func passwordNetHTTP(sessions *core.Manager) http.Handler {
 //recipe:echo
 func passwordEcho(sessions *core.Manager) *echo.Echo {
 	e := echo.New()
-	e.Use(echoadapter.Middleware(sessions))
-	e.POST("/password", func(c echo.Context) error {
-		err := changePassword(c.Request().Context(), echoadapter.Session(c), c.FormValue("old"), c.FormValue("new"))
+	e.Use(echov5adapter.Middleware(sessions))
+	e.POST("/password", func(c *echo.Context) error {
+		err := changePassword(c.Request().Context(), echov5adapter.Session(c), c.FormValue("old"), c.FormValue("new"))
 		if err != nil {
-			return echo.NewHTTPError(core.Refuse(err).Status).SetInternal(err)
+			return err
 		}
 		return c.Redirect(http.StatusSeeOther, "/account")
 	})
-	e.POST("/reset", func(c echo.Context) error {
+	e.POST("/reset", func(c *echo.Context) error {
 		user := mailed(c.FormValue("code"))
 		if user == "" {
-			return echo.NewHTTPError(http.StatusForbidden, "this link is no longer good")
+			return echo.NewHTTPError(http.StatusForbidden, "this link is no longer valid")
 		}
-		if err := resetPassword(c.Request().Context(), sessions, echoadapter.Session(c), user, c.FormValue("new")); err != nil {
-			return echo.NewHTTPError(core.Refuse(err).Status).SetInternal(err)
+		if err := resetPassword(c.Request().Context(), sessions, echov5adapter.Session(c), user, c.FormValue("new")); err != nil {
+			return err
 		}
 		return c.Redirect(http.StatusSeeOther, "/account")
 	})
@@ -115,7 +115,7 @@ func passwordGin(sessions *core.Manager) *gin.Engine {
 	r.POST("/password", func(c *gin.Context) {
 		err := changePassword(c.Request.Context(), ginadapter.Session(c), c.PostForm("old"), c.PostForm("new"))
 		if err != nil {
-			_ = c.AbortWithError(core.Refuse(err).Status, err) // returns what it was given
+			_ = c.AbortWithError(core.ErrorResponseFor(err).Status, err) // returns its argument
 			return
 		}
 		c.Redirect(http.StatusSeeOther, "/account")
@@ -123,11 +123,11 @@ func passwordGin(sessions *core.Manager) *gin.Engine {
 	r.POST("/reset", func(c *gin.Context) {
 		user := mailed(c.PostForm("code"))
 		if user == "" {
-			c.String(http.StatusForbidden, "this link is no longer good")
+			c.String(http.StatusForbidden, "this link is no longer valid")
 			return
 		}
 		if err := resetPassword(c.Request.Context(), sessions, ginadapter.Session(c), user, c.PostForm("new")); err != nil {
-			_ = c.AbortWithError(core.Refuse(err).Status, err) // returns what it was given
+			_ = c.AbortWithError(core.ErrorResponseFor(err).Status, err) // returns its argument
 			return
 		}
 		c.Redirect(http.StatusSeeOther, "/account")
@@ -139,24 +139,24 @@ func passwordGin(sessions *core.Manager) *gin.Engine {
 
 //recipe:fiber
 func passwordFiber(sessions *core.Manager) *fiber.App {
-	app := fiber.New(fiber.Config{ReadBufferSize: 16 << 10, DisableStartupMessage: true})
-	app.Use(fiberadapter.Middleware(sessions))
-	app.Post("/password", func(c *fiber.Ctx) error {
-		err := changePassword(c.UserContext(), fiberadapter.Session(c), c.FormValue("old"), c.FormValue("new"))
+	app := fiber.New(fiber.Config{ReadBufferSize: 16 << 10})
+	app.Use(fiberv3adapter.Middleware(sessions))
+	app.Post("/password", func(c fiber.Ctx) error {
+		err := changePassword(c.Context(), fiberv3adapter.Session(c), c.FormValue("old"), c.FormValue("new"))
 		if err != nil {
-			return fiber.NewError(core.Refuse(err).Status)
+			return fiber.NewError(core.ErrorResponseFor(err).Status)
 		}
-		return c.Redirect("/account", fiber.StatusSeeOther)
+		return c.Redirect().To("/account")
 	})
-	app.Post("/reset", func(c *fiber.Ctx) error {
+	app.Post("/reset", func(c fiber.Ctx) error {
 		user := mailed(c.FormValue("code"))
 		if user == "" {
-			return fiber.NewError(fiber.StatusForbidden, "this link is no longer good")
+			return fiber.NewError(fiber.StatusForbidden, "this link is no longer valid")
 		}
-		if err := resetPassword(c.UserContext(), sessions, fiberadapter.Session(c), user, c.FormValue("new")); err != nil {
-			return fiber.NewError(core.Refuse(err).Status)
+		if err := resetPassword(c.Context(), sessions, fiberv3adapter.Session(c), user, c.FormValue("new")); err != nil {
+			return fiber.NewError(core.ErrorResponseFor(err).Status)
 		}
-		return c.Redirect("/account", fiber.StatusSeeOther)
+		return c.Redirect().To("/account")
 	})
 	return app
 }

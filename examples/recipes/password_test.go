@@ -24,7 +24,7 @@ func TestPassword(t *testing.T) {
 			before := b.token()
 			b.post("/password", "old", "first", "new", "second").goes("/account")
 			here.WantUser(ann)
-			here.WantFlash("success", "Your password is changed. All other devices are logged out.")
+			here.WantFlash("success", "Your password has been changed. All other devices are logged out.")
 			other.WantAnonymous()
 			bob.WantUser("bob")
 			if before == b.token() {

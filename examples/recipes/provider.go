@@ -9,21 +9,21 @@ import (
 
 	"github.com/coreos/go-oidc/v3/oidc"
 	"github.com/gin-gonic/gin"
-	"github.com/gofiber/fiber/v2"
-	"github.com/labstack/echo/v4"
+	"github.com/gofiber/fiber/v3"
+	"github.com/labstack/echo/v5"
 	"golang.org/x/oauth2"
 
 	"github.com/satchel-go/satchel/core"
 	"github.com/satchel-go/satchel/core/httpadapter"
-	"github.com/satchel-go/satchel/echoadapter"
-	"github.com/satchel-go/satchel/fiberadapter"
+	"github.com/satchel-go/satchel/echov5adapter"
+	"github.com/satchel-go/satchel/fiberv3adapter"
 	"github.com/satchel-go/satchel/ginadapter"
 )
 
 //recipe:flow
 
-// newFlow makes the Manager of logins under way. Its cookie comes along when
-// the provider's page posts to us; that of the users' sessions does not.
+// newFlow makes the Manager for logins in progress. Browsers send its cookie when
+// the provider's page posts to us, and keep back that of the users' sessions.
 func newFlow(store core.Store) (*core.Manager, error) {
 	return core.New(core.ServerSide(store), core.Config{
 		Namespace:   "login",
@@ -42,13 +42,13 @@ type provider struct {
 	verifier *oidc.IDTokenVerifier
 }
 
-// attempt is what the provider's answer has to fit. Each tab has one.
+// attempt is what the provider's answer must match. Each tab has its own.
 type attempt struct{ Nonce, Verifier string }
 
 // verified is the user for whom the provider vouches.
 var verified = core.NewKey[string]("verified")
 
-// begin returns where to send the browser.
+// begin returns the URL to send the browser to.
 func (p *provider) begin(flow *core.Session) string {
 	state, a := rand.Text(), attempt{rand.Text(), oauth2.GenerateVerifier()}
 	flow.Set("state "+state, a)
@@ -56,11 +56,11 @@ func (p *provider) begin(flow *core.Session) string {
 		oauth2.SetAuthURLParam("response_mode", "form_post"))
 }
 
-// answer checks what the provider's page has posted.
+// answer checks what the provider's page posted.
 func (p *provider) answer(ctx context.Context, flow *core.Session, state, code string) error {
 	a, ok := core.Get[attempt](flow, "state "+state)
 	if !ok {
-		return errors.New("login: not begun in this browser, or too long ago")
+		return errors.New("login: not started in this browser, or too long ago")
 	}
 	flow.Delete("state " + state) // good for one answer
 	token, err := p.oauth.Exchange(ctx, code, oauth2.VerifierOption(a.Verifier))
@@ -73,13 +73,13 @@ func (p *provider) answer(ctx context.Context, flow *core.Session, state, code s
 		return err
 	}
 	if id.Nonce != a.Nonce {
-		return errors.New("login: the token is the answer to another question")
+		return errors.New("login: the token answers another request")
 	}
-	verified.Set(flow, id.Issuer+" "+id.Subject) // find your user by both
+	verified.Set(flow, id.Issuer+" "+id.Subject) // identify your user by both
 	return nil
 }
 
-// finish logs in. By now the browser sends the user's session, cart and all.
+// finish logs in. Here the browser sends the visitor's own session, cart and all.
 func finish(s, flow *core.Session) bool {
 	user, ok := verified.Get(flow)
 	if ok {
@@ -124,25 +124,25 @@ func providerNetHTTP(sessions, flow *core.Manager, p *provider) http.Handler {
 //recipe:echo
 func providerEcho(sessions, flow *core.Manager, p *provider) *echo.Echo {
 	e := echo.New()
-	e.Use(echoadapter.Middleware(sessions))
-	login := e.Group("/login", echoadapter.Middleware(flow))
-	login.GET("/", func(c echo.Context) error {
-		return c.Redirect(http.StatusSeeOther, p.begin(echoadapter.SessionOf(c, flow)))
+	e.Use(echov5adapter.Middleware(sessions))
+	login := e.Group("/login", echov5adapter.Middleware(flow))
+	login.GET("/", func(c *echo.Context) error {
+		return c.Redirect(http.StatusSeeOther, p.begin(echov5adapter.SessionOf(c, flow)))
 	})
-	login.POST("/callback", func(c echo.Context) error {
-		if err := p.answer(c.Request().Context(), echoadapter.SessionOf(c, flow), c.FormValue("state"), c.FormValue("code")); err != nil {
-			return echo.NewHTTPError(http.StatusForbidden, "Please try to log in again.").SetInternal(err)
+	login.POST("/callback", func(c *echo.Context) error {
+		if err := p.answer(c.Request().Context(), echov5adapter.SessionOf(c, flow), c.FormValue("state"), c.FormValue("code")); err != nil {
+			return echo.NewHTTPError(http.StatusForbidden, "Please try to log in again.").Wrap(err)
 		}
 		return c.Redirect(http.StatusSeeOther, "/login/finish") // a GET: Lax cookies are sent
 	})
-	login.GET("/finish", func(c echo.Context) error {
-		if !finish(echoadapter.SessionOf(c, sessions), echoadapter.SessionOf(c, flow)) {
+	login.GET("/finish", func(c *echo.Context) error {
+		if !finish(echov5adapter.SessionOf(c, sessions), echov5adapter.SessionOf(c, flow)) {
 			return c.Redirect(http.StatusSeeOther, "/login/")
 		}
 		return c.Redirect(http.StatusSeeOther, "/account")
 	})
-	e.GET("/account", func(c echo.Context) error {
-		return c.JSON(http.StatusOK, page(echoadapter.Session(c)))
+	e.GET("/account", func(c *echo.Context) error {
+		return c.JSON(http.StatusOK, page(echov5adapter.Session(c)))
 	})
 	return e
 }
@@ -181,26 +181,26 @@ func providerGin(sessions, flow *core.Manager, p *provider) *gin.Engine {
 
 //recipe:fiber
 func providerFiber(sessions, flow *core.Manager, p *provider) *fiber.App {
-	app := fiber.New(fiber.Config{ReadBufferSize: 16 << 10, DisableStartupMessage: true})
-	app.Use(fiberadapter.Middleware(sessions))
-	login := app.Group("/login", fiberadapter.Middleware(flow))
-	login.Get("/", func(c *fiber.Ctx) error {
-		return c.Redirect(p.begin(fiberadapter.SessionOf(c, flow)), fiber.StatusSeeOther)
+	app := fiber.New(fiber.Config{ReadBufferSize: 16 << 10})
+	app.Use(fiberv3adapter.Middleware(sessions))
+	login := app.Group("/login", fiberv3adapter.Middleware(flow))
+	login.Get("/", func(c fiber.Ctx) error {
+		return c.Redirect().To(p.begin(fiberv3adapter.SessionOf(c, flow)))
 	})
-	login.Post("/callback", func(c *fiber.Ctx) error {
-		if err := p.answer(c.UserContext(), fiberadapter.SessionOf(c, flow), c.FormValue("state"), c.FormValue("code")); err != nil {
+	login.Post("/callback", func(c fiber.Ctx) error {
+		if err := p.answer(c.Context(), fiberv3adapter.SessionOf(c, flow), c.FormValue("state"), c.FormValue("code")); err != nil {
 			return fiber.NewError(fiber.StatusForbidden, "Please try to log in again.") // log err
 		}
-		return c.Redirect("/login/finish", fiber.StatusSeeOther) // a GET: Lax cookies are sent
+		return c.Redirect().To("/login/finish") // a GET: Lax cookies are sent
 	})
-	login.Get("/finish", func(c *fiber.Ctx) error {
-		if !finish(fiberadapter.SessionOf(c, sessions), fiberadapter.SessionOf(c, flow)) {
-			return c.Redirect("/login/", fiber.StatusSeeOther)
+	login.Get("/finish", func(c fiber.Ctx) error {
+		if !finish(fiberv3adapter.SessionOf(c, sessions), fiberv3adapter.SessionOf(c, flow)) {
+			return c.Redirect().To("/login/")
 		}
-		return c.Redirect("/account", fiber.StatusSeeOther)
+		return c.Redirect().To("/account")
 	})
-	app.Get("/account", func(c *fiber.Ctx) error {
-		return c.JSON(page(fiberadapter.Session(c)))
+	app.Get("/account", func(c fiber.Ctx) error {
+		return c.JSON(page(fiberv3adapter.Session(c)))
 	})
 	return app
 }

@@ -11,21 +11,21 @@ import (
 	"testing"
 
 	"github.com/gin-gonic/gin"
-	"github.com/gofiber/fiber/v2"
-	"github.com/labstack/echo/v4"
+	"github.com/gofiber/fiber/v3"
+	"github.com/labstack/echo/v5"
 
 	"github.com/satchel-go/satchel/core"
 	"github.com/satchel-go/satchel/core/memstore"
 	"github.com/satchel-go/satchel/core/sessiontest"
 )
 
-// siteJar keeps cookies as a browser does: in cross-site POSTs it sends those
-// with SameSite=None only (RFC 6265bis section 5.8.3).
+// siteJar keeps cookies as a browser does: in cross-site POSTs it sends only
+// those with SameSite=None (RFC 6265bis section 5.8.3).
 type siteJar struct {
 	http.CookieJar
 	mu    sync.Mutex
 	none  map[string]bool
-	cross bool // the requests of now are such POSTs
+	cross bool // current requests are such POSTs
 }
 
 func newSiteJar() *siteJar {
@@ -53,7 +53,7 @@ func (j *siteJar) Cookies(u *url.URL) (sent []*http.Cookie) {
 	return sent
 }
 
-// crossPost posts to the callback as another site's page does.
+// crossPost posts to the callback like another site's page.
 func (b *browser) crossPost(pairs ...string) reply {
 	b.Helper()
 	jar, ok := b.Jar.(*siteJar)
@@ -73,7 +73,7 @@ func (b *browser) begins(p *idp) []string {
 	return b.reads(p, b.asks(p))
 }
 
-// asks starts a login and returns the path to which the provider is asked.
+// asks starts a login and returns the path of the request to the provider.
 func (b *browser) asks(p *idp) string {
 	b.Helper()
 	res := b.get("/login/")
@@ -110,7 +110,7 @@ func providerFrameworks(flow *core.Manager, p *provider) []framework {
 // startProvider serves the application of framework i at host and returns its address.
 func startProvider(t *testing.T, i int, host string, sessions *core.Manager, p *idp) string {
 	t.Helper()
-	flow, err := newFlow(memstore.New())
+	flow, err := newFlow(memstore.New(memstore.Config{}))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -152,7 +152,7 @@ func TestProvider(t *testing.T) {
 			visitor.Receive(&http.Response{Header: http.Header{"Set-Cookie": {"__Host-session=" + after}}})
 			sessiontest.Want(visitor, cart, "a hat")
 
-			// The login is over, and with it the other tab's.
+			// The login is over, and the other tab's with it.
 			if res := b.crossPost(tab2...); res.status != 403 {
 				t.Errorf("the other tab gets %d", res.status)
 			}
@@ -161,8 +161,8 @@ func TestProvider(t *testing.T) {
 	}
 }
 
-// TestProviderRefuses shows that nobody is logged in by an answer that this
-// browser has not asked for, or by one that comes twice.
+// TestProviderRefuses shows that an answer logs nobody in if this browser did
+// not ask for it, or if it comes twice.
 func TestProviderRefuses(t *testing.T) {
 	for i, f := range providerFrameworks(nil, nil) {
 		t.Run(f.name, func(t *testing.T) {

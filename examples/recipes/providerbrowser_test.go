@@ -13,8 +13,8 @@ import (
 	"github.com/satchel-go/satchel/examples/internal/chromium"
 )
 
-// TestProviderChromium goes through the login in a real browser: the rule in
-// siteJar is ours, that one's is not.
+// TestProviderChromium goes through the login in a real browser, which has its
+// own SameSite rules; those of siteJar are ours.
 func TestProviderChromium(t *testing.T) {
 	if testing.Short() {
 		t.Skip("starts a browser")

@@ -5,25 +5,25 @@ import (
 	"net/http"
 
 	"github.com/gin-gonic/gin"
-	"github.com/gofiber/fiber/v2"
-	"github.com/labstack/echo/v4"
+	"github.com/gofiber/fiber/v3"
+	"github.com/labstack/echo/v5"
 
 	"github.com/satchel-go/satchel/core"
 	"github.com/satchel-go/satchel/core/httpadapter"
-	"github.com/satchel-go/satchel/echoadapter"
-	"github.com/satchel-go/satchel/fiberadapter"
+	"github.com/satchel-go/satchel/echov5adapter"
+	"github.com/satchel-go/satchel/fiberv3adapter"
 	"github.com/satchel-go/satchel/ginadapter"
 )
 
 //recipe:shared
 
-// newProxied makes a Manager behind a proxy that ends TLS. There is nothing to
-// set for that: the cookie is Secure whatever the last mile is.
+// newProxied makes a Manager behind a proxy that terminates TLS. That needs no
+// setting: the cookie is Secure whatever the last hop is.
 func newProxied(backend core.Backend, observer core.Observer) (*core.Manager, error) {
 	return core.New(backend, core.Config{
-		// InsecureAllowHTTP is not for this: it takes Secure away from the browser's side.
+		// Do not set InsecureAllowHTTP: it would take Secure from the browser's cookie.
 		Observer: observer,
-		// To a session, the client's address is the proxy's; what the proxy says is in headers.
+		// ex.RemoteIP is the proxy's address; the client's is in the proxy's header.
 		Describe: func(ex core.Exchange) string { return ex.RequestHeader("X-Real-IP") },
 	})
 }
@@ -53,7 +53,7 @@ func proxiedNetHTTP(sessions *core.Manager) http.Handler {
 	return httpadapter.Middleware(sessions)(mux)
 }
 
-// clientAddress believes the header only of the proxy on this machine.
+// clientAddress trusts the header only from the proxy on this machine.
 func clientAddress(r *http.Request) string {
 	peer, _, err := net.SplitHostPort(r.RemoteAddr)
 	if ip := net.ParseIP(r.Header.Get("X-Real-IP")); err == nil && ip != nil && net.ParseIP(peer).IsLoopback() {
@@ -67,15 +67,15 @@ func clientAddress(r *http.Request) string {
 //recipe:echo
 func proxiedEcho(sessions *core.Manager) *echo.Echo {
 	e := echo.New()
-	e.IPExtractor = echo.ExtractIPFromRealIPHeader( // without one, anybody may choose c.RealIP()
+	e.IPExtractor = echo.ExtractIPFromRealIPHeader( // without one, c.RealIP() is the proxy
 		echo.TrustLoopback(true), echo.TrustLinkLocal(false), echo.TrustPrivateNet(false))
-	e.Use(echoadapter.Middleware(sessions))
-	e.POST("/login", func(c echo.Context) error {
-		echoadapter.Session(c).Login(c.FormValue("name")) // after you have checked the password
-		return c.Redirect(http.StatusSeeOther, "/")       // a path: the proxy's host and scheme stay
+	e.Use(echov5adapter.Middleware(sessions))
+	e.POST("/login", func(c *echo.Context) error {
+		echov5adapter.Session(c).Login(c.FormValue("name")) // after you have checked the password
+		return c.Redirect(http.StatusSeeOther, "/")         // a path: the proxy's host and scheme stay
 	})
-	e.GET("/", func(c echo.Context) error {
-		return c.JSON(http.StatusOK, seen(echoadapter.Session(c), c.RealIP()))
+	e.GET("/", func(c *echo.Context) error {
+		return c.JSON(http.StatusOK, seen(echov5adapter.Session(c), c.RealIP()))
 	})
 	return e
 }
@@ -105,18 +105,18 @@ func proxiedGin(sessions *core.Manager) *gin.Engine {
 //recipe:fiber
 func proxiedFiber(sessions *core.Manager) *fiber.App {
 	app := fiber.New(fiber.Config{
-		ReadBufferSize: 16 << 10, DisableStartupMessage: true,
-		EnableTrustedProxyCheck: true, TrustedProxies: []string{"127.0.0.1", "::1"}, // by default, all
+		ReadBufferSize: 16 << 10,
+		TrustProxy:     true, TrustProxyConfig: fiber.TrustProxyConfig{Proxies: []string{"127.0.0.1", "::1"}}, // by default, none
 		EnableIPValidation: true,
 		ProxyHeader:        "X-Real-IP", // not X-Forwarded-For: its first entry may be the client's invention
 	})
-	app.Use(fiberadapter.Middleware(sessions))
-	app.Post("/login", func(c *fiber.Ctx) error {
-		fiberadapter.Session(c).Login(c.FormValue("name")) // after you have checked the password
-		return c.Redirect("/", fiber.StatusSeeOther)       // a path: the proxy's host and scheme stay
+	app.Use(fiberv3adapter.Middleware(sessions))
+	app.Post("/login", func(c fiber.Ctx) error {
+		fiberv3adapter.Session(c).Login(c.FormValue("name")) // after you have checked the password
+		return c.Redirect().To("/")                          // a path: the proxy's host and scheme stay
 	})
-	app.Get("/", func(c *fiber.Ctx) error {
-		return c.JSON(seen(fiberadapter.Session(c), c.IP()))
+	app.Get("/", func(c fiber.Ctx) error {
+		return c.JSON(seen(fiberv3adapter.Session(c), c.IP()))
 	})
 	return app
 }

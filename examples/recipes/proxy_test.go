@@ -6,35 +6,14 @@ import (
 	"net/http/httputil"
 	"net/url"
 	"strings"
-	"sync"
 	"testing"
 
 	"github.com/satchel-go/satchel/core"
 	"github.com/satchel-go/satchel/core/memstore"
+	"github.com/satchel-go/satchel/internal/testing/adapterunit"
 )
 
-// told collects the kinds of events.
-type told struct {
-	mu    sync.Mutex
-	kinds map[core.EventKind]int
-}
-
-func (o *told) observe(_ context.Context, e core.Event) {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	if o.kinds == nil {
-		o.kinds = map[core.EventKind]int{}
-	}
-	o.kinds[e.Kind]++
-}
-
-func (o *told) count(kind core.EventKind) int {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	return o.kinds[kind]
-}
-
-// startProxied serves app over plain HTTP, and a proxy before it over TLS.
+// startProxied serves app over plain HTTP, behind a proxy that speaks TLS.
 func startProxied(t *testing.T, app any) (proxy, direct string) {
 	t.Helper()
 	l := listen(t)
@@ -44,7 +23,7 @@ func startProxied(t *testing.T, app any) (proxy, direct string) {
 		r.SetURL(to)
 		r.Out.Host = r.In.Host
 		r.Out.Header.Set("X-Forwarded-Proto", "https")
-		r.Out.Header.Set("X-Real-IP", "192.0.2.7") // the client, as this proxy knows it
+		r.Out.Header.Set("X-Real-IP", "192.0.2.7") // the client, as this proxy sees it
 	}}), to.String()
 }
 
@@ -52,8 +31,8 @@ func TestTLSProxy(t *testing.T) {
 	for _, f := range frameworks(proxiedNetHTTP, proxiedEcho, proxiedGin, proxiedFiber) {
 		t.Run(f.name, func(t *testing.T) {
 			t.Parallel()
-			var events told
-			m, err := newProxied(core.ServerSide(memstore.New()), events.observe)
+			var events adapterunit.Events
+			m, err := newProxied(core.ServerSide(memstore.New(memstore.Config{})), events.Observe)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -67,20 +46,20 @@ func TestTLSProxy(t *testing.T) {
 				t.Errorf("the cookie is %q", got)
 			}
 			b.send("GET", "/", "", "", spoof...).wants(200, `{"user":"ann","address":"192.0.2.7","labels":["192.0.2.7"],"ok":true}`)
-			if n := events.count(core.EventInsecure); n > 0 {
+			if n := events.Count(core.EventInsecure); n > 0 {
 				t.Errorf("%d complaints about plain HTTP", n)
 			}
 
 			// Past the proxy, a browser would not keep the cookie: the log says so.
 			newBrowser(t, direct, nil).post("/login", "name", "bob").goes("/")
-			if n := events.count(core.EventInsecure); n != 1 {
+			if n := events.Count(core.EventInsecure); n != 1 {
 				t.Errorf("%d complaints about plain HTTP, want 1", n)
 			}
 		})
 	}
 }
 
-// farAway makes every connection one from another machine.
+// farAway makes every connection look like one from another machine.
 type farAway struct{ net.Listener }
 
 type farConn struct{ net.Conn }
@@ -95,12 +74,12 @@ func (l farAway) Accept() (net.Conn, error) {
 
 func (farConn) RemoteAddr() net.Addr { return &net.TCPAddr{IP: net.IPv4(198, 51, 100, 3), Port: 5} }
 
-// TestTLSProxyTrust shows that the header is believed of nobody but the proxy.
+// TestTLSProxyTrust shows that the header is trusted only from the proxy.
 func TestTLSProxyTrust(t *testing.T) {
 	for _, f := range frameworks(proxiedNetHTTP, proxiedEcho, proxiedGin, proxiedFiber) {
 		t.Run(f.name, func(t *testing.T) {
 			t.Parallel()
-			m, err := newProxied(core.ServerSide(memstore.New()), func(context.Context, core.Event) {})
+			m, err := newProxied(core.ServerSide(memstore.New(memstore.Config{})), func(context.Context, core.Event) {})
 			if err != nil {
 				t.Fatal(err)
 			}

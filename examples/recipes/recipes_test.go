@@ -17,8 +17,8 @@ import (
 	"time"
 
 	"github.com/gin-gonic/gin"
-	"github.com/gofiber/fiber/v2"
-	"github.com/labstack/echo/v4"
+	"github.com/gofiber/fiber/v3"
+	"github.com/labstack/echo/v5"
 
 	"github.com/satchel-go/satchel/core"
 )
@@ -47,7 +47,7 @@ func frameworks(n func(*core.Manager) http.Handler, e func(*core.Manager) *echo.
 	}
 }
 
-// certificate is that of every test server; clients know it.
+// certificate is the certificate of every test server; clients trust it.
 var certificate, trusted = func() (tls.Certificate, *tls.Config) {
 	s := httptest.NewTLSServer(http.NotFoundHandler())
 	defer s.Close()
@@ -84,7 +84,7 @@ func start(t *testing.T, app any, l net.Listener) {
 	var stop func()
 	switch app := app.(type) {
 	case *fiber.App:
-		go func() { defer close(done); _ = app.Listener(l) }() // ends with Shutdown
+		go func() { defer close(done); _ = app.Listener(l, fiber.ListenConfig{DisableStartupMessage: true}) }() // ends with Shutdown
 		stop = func() { _ = app.ShutdownWithTimeout(time.Second) }
 	case http.Handler:
 		s := &http.Server{Handler: app, ReadHeaderTimeout: 10 * time.Second, BaseContext: func(net.Listener) context.Context { return ctx }}
@@ -100,15 +100,15 @@ func start(t *testing.T, app any, l net.Listener) {
 	})
 }
 
-// browser is a person's client of one application. It follows no redirect by
-// itself.
+// browser is a person's client of one application. It does not follow
+// redirects.
 type browser struct {
 	*testing.T
 	http.Client
 	base string
 }
 
-// newBrowser returns a browser; jar nil means one of its own.
+// newBrowser returns a browser; with a nil jar it gets its own.
 func newBrowser(t *testing.T, base string, jar http.CookieJar) *browser {
 	t.Helper()
 	if jar == nil {
@@ -122,7 +122,7 @@ func newBrowser(t *testing.T, base string, jar http.CookieJar) *browser {
 	}, base}
 }
 
-// reply is a response that was read to its end.
+// reply is a response whose body has been read.
 type reply struct {
 	b      *browser
 	status int
@@ -197,7 +197,7 @@ func (r reply) wants(status int, value string) {
 	}
 }
 
-// canonical sorts the fields of JSON; text that is none is left alone.
+// canonical sorts the fields of JSON; other text is left alone.
 func canonical(s string) string {
 	var v any
 	if json.Unmarshal([]byte(s), &v) != nil {
@@ -210,13 +210,13 @@ func canonical(s string) string {
 	return string(bytes.TrimSpace(out))
 }
 
-// eventually waits for ok, for what happens in another goroutine and nobody
-// can tell of.
+// eventually waits until ok, for what happens in another goroutine without a
+// signal.
 func eventually(t *testing.T, what string, ok func() bool) {
 	t.Helper()
 	for end := time.Now().Add(10 * time.Second); !ok(); time.Sleep(2 * time.Millisecond) {
 		if time.Now().After(end) {
-			t.Fatalf("in vain: %s", what)
+			t.Fatalf("waited in vain: %s", what)
 		}
 	}
 }

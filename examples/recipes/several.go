@@ -6,20 +6,20 @@ import (
 	"time"
 
 	"github.com/gin-gonic/gin"
-	"github.com/gofiber/fiber/v2"
-	"github.com/labstack/echo/v4"
+	"github.com/gofiber/fiber/v3"
+	"github.com/labstack/echo/v5"
 
 	"github.com/satchel-go/satchel/core"
 	"github.com/satchel-go/satchel/core/httpadapter"
-	"github.com/satchel-go/satchel/echoadapter"
-	"github.com/satchel-go/satchel/fiberadapter"
+	"github.com/satchel-go/satchel/echov5adapter"
+	"github.com/satchel-go/satchel/fiberv3adapter"
 	"github.com/satchel-go/satchel/ginadapter"
 )
 
 //recipe:shared
 
 // newManagers makes one Manager for customers and one for the back office. Each
-// has its cookie; a store may be shared, in which Namespace keeps them apart.
+// has its own cookie, and Namespace keeps them apart on a shared store.
 func newManagers(store core.Store) (shop, office *core.Manager, err error) {
 	shop, err1 := core.New(core.ServerSide(store), core.Config{Namespace: "shop"})
 	office, err2 := core.New(core.ServerSide(store), core.Config{
@@ -60,24 +60,24 @@ func severalNetHTTP(shop, office *core.Manager) http.Handler {
 //recipe:echo
 func severalEcho(shop, office *core.Manager) *echo.Echo {
 	e := echo.New()
-	e.Use(echoadapter.Middleware(shop))
-	e.POST("/login", func(c echo.Context) error {
-		echoadapter.Session(c).Login(c.FormValue("name")) // after you have checked the password
+	e.Use(echov5adapter.Middleware(shop))
+	e.POST("/login", func(c *echo.Context) error {
+		echov5adapter.Session(c).Login(c.FormValue("name")) // after you have checked the password
 		return c.NoContent(http.StatusOK)
 	})
-	back := e.Group("/office", echoadapter.Middleware(office))
-	back.GET("/", func(c echo.Context) error {
+	back := e.Group("/office", echov5adapter.Middleware(office))
+	back.GET("/", func(c *echo.Context) error {
 		return c.JSON(http.StatusOK, map[string]any{
-			"clerk":    echoadapter.Session(c).UserID(), // the innermost: the office's
-			"customer": echoadapter.SessionOf(c, shop).UserID(),
+			"clerk":    echov5adapter.Session(c).UserID(), // the innermost: the office's
+			"customer": echov5adapter.SessionOf(c, shop).UserID(),
 		})
 	})
-	back.POST("/login", func(c echo.Context) error {
-		echoadapter.SessionOf(c, office).Login(c.FormValue("name"))
+	back.POST("/login", func(c *echo.Context) error {
+		echov5adapter.SessionOf(c, office).Login(c.FormValue("name"))
 		return c.NoContent(http.StatusOK)
 	})
-	back.POST("/logout", func(c echo.Context) error {
-		echoadapter.SessionOf(c, office).Logout() // the customer stays logged in
+	back.POST("/logout", func(c *echo.Context) error {
+		echov5adapter.SessionOf(c, office).Logout() // the customer stays logged in
 		return c.NoContent(http.StatusOK)
 	})
 	return e
@@ -112,25 +112,25 @@ func severalGin(shop, office *core.Manager) *gin.Engine {
 
 //recipe:fiber
 func severalFiber(shop, office *core.Manager) *fiber.App {
-	app := fiber.New(fiber.Config{ReadBufferSize: 16 << 10, DisableStartupMessage: true})
-	app.Use(fiberadapter.Middleware(shop))
-	app.Post("/login", func(c *fiber.Ctx) error {
-		fiberadapter.Session(c).Login(c.FormValue("name")) // after you have checked the password
+	app := fiber.New(fiber.Config{ReadBufferSize: 16 << 10})
+	app.Use(fiberv3adapter.Middleware(shop))
+	app.Post("/login", func(c fiber.Ctx) error {
+		fiberv3adapter.Session(c).Login(c.FormValue("name")) // after you have checked the password
 		return nil
 	})
-	back := app.Group("/office", fiberadapter.Middleware(office))
-	back.Get("/", func(c *fiber.Ctx) error {
+	back := app.Group("/office", fiberv3adapter.Middleware(office))
+	back.Get("/", func(c fiber.Ctx) error {
 		return c.JSON(fiber.Map{
-			"clerk":    fiberadapter.Session(c).UserID(), // the innermost: the office's
-			"customer": fiberadapter.SessionOf(c, shop).UserID(),
+			"clerk":    fiberv3adapter.Session(c).UserID(), // the innermost: the office's
+			"customer": fiberv3adapter.SessionOf(c, shop).UserID(),
 		})
 	})
-	back.Post("/login", func(c *fiber.Ctx) error {
-		fiberadapter.SessionOf(c, office).Login(c.FormValue("name"))
+	back.Post("/login", func(c fiber.Ctx) error {
+		fiberv3adapter.SessionOf(c, office).Login(c.FormValue("name"))
 		return nil
 	})
-	back.Post("/logout", func(c *fiber.Ctx) error {
-		fiberadapter.SessionOf(c, office).Logout() // the customer stays logged in
+	back.Post("/logout", func(c fiber.Ctx) error {
+		fiberv3adapter.SessionOf(c, office).Logout() // the customer stays logged in
 		return nil
 	})
 	return app

@@ -6,15 +6,15 @@ import (
 	"testing"
 
 	"github.com/gin-gonic/gin"
-	"github.com/gofiber/fiber/v2"
-	"github.com/labstack/echo/v4"
+	"github.com/gofiber/fiber/v3"
+	"github.com/labstack/echo/v5"
 
 	"github.com/satchel-go/satchel/core"
 	"github.com/satchel-go/satchel/core/memstore"
 )
 
 func TestSeveral(t *testing.T) {
-	shop, office, err := newManagers(memstore.New())
+	shop, office, err := newManagers(memstore.New(memstore.Config{}))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -37,7 +37,7 @@ func TestSeveral(t *testing.T) {
 			}
 			b.get("/office/").wants(200, `{"clerk":"`+clerk+`","customer":"`+customer+`"}`)
 
-			// A token of the one is none of the other.
+			// A token of one is worthless to the other.
 			thief := newBrowser(t, b.base, nil)
 			thief.send("GET", "/office/", "", "", "Cookie", "__Host-office="+b.token()).
 				wants(200, `{"clerk":"","customer":""}`)
@@ -46,11 +46,11 @@ func TestSeveral(t *testing.T) {
 			b.get("/office/").wants(200, `{"clerk":"","customer":"`+customer+`"}`)
 
 			b.post("/office/login", "name", clerk)
-			if err := shop.RevokeUser(t.Context(), clerk); err != nil { // a customer of that name
+			if _, err := shop.RevokeUser(t.Context(), clerk); err != nil { // a customer with that name
 				t.Fatal(err)
 			}
 			b.get("/office/").wants(200, `{"clerk":"`+clerk+`","customer":"`+customer+`"}`)
-			if err := office.RevokeUser(t.Context(), clerk); err != nil {
+			if _, err := office.RevokeUser(t.Context(), clerk); err != nil {
 				t.Fatal(err)
 			}
 			b.get("/office/").wants(200, `{"clerk":"","customer":"`+customer+`"}`)

@@ -10,24 +10,24 @@ import (
 	"time"
 
 	"github.com/gin-gonic/gin"
-	"github.com/gofiber/fiber/v2"
-	"github.com/labstack/echo/v4"
+	"github.com/gofiber/fiber/v3"
+	"github.com/labstack/echo/v5"
 
 	"github.com/satchel-go/satchel/core"
 	"github.com/satchel-go/satchel/core/httpadapter"
-	"github.com/satchel-go/satchel/echoadapter"
-	"github.com/satchel-go/satchel/fiberadapter"
+	"github.com/satchel-go/satchel/echov5adapter"
+	"github.com/satchel-go/satchel/fiberv3adapter"
 	"github.com/satchel-go/satchel/ginadapter"
 )
 
 // feed stands for whatever tells your application that something has
-// happened. Everybody hears everything.
+// happened. Every listener hears everything.
 type feed struct {
 	mu        sync.Mutex
 	listeners map[chan string]bool
 }
 
-// listen returns what is published from now on. stop ends it.
+// listen returns what is published from now on, until stop is called.
 func (f *feed) listen() (events <-chan string, stop func()) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -43,7 +43,7 @@ func (f *feed) listen() (events <-chan string, stop func()) {
 	}
 }
 
-// publish tells everybody; who is too slow misses it.
+// publish tells every listener; one that is too slow misses it.
 func (f *feed) publish(event string) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -57,11 +57,11 @@ func (f *feed) publish(event string) {
 
 //recipe:shared
 
-// stream sends events until the session or the connection has ended.
+// stream sends events until the session or the connection ends.
 func stream(ctx context.Context, done <-chan struct{}, waiting []core.Flash, events <-chan string, w io.Writer, flush func() error) {
-	ping := time.NewTicker(15 * time.Second) // finds out that a client is gone
+	ping := time.NewTicker(15 * time.Second) // notices that a client is gone
 	defer ping.Stop()
-	_, _ = fmt.Fprint(w, ": open\n\n") // fasthttp sends no header before some body
+	_, _ = fmt.Fprint(w, ": open\n\n") // fasthttp sends the header with the first of the body
 	for _, f := range waiting {
 		_, _ = fmt.Fprintf(w, "event: flash\ndata: %q\n\n", f.Text) // flush reports errors
 	}
@@ -97,7 +97,7 @@ func eventsNetHTTP(sessions *core.Manager, news *feed) http.Handler {
 			w.WriteHeader(http.StatusNoContent) // tells an EventSource to give up
 			return
 		}
-		waiting := s.Flashes() // before the first flush, as whatever needs a cookie
+		waiting := s.Flashes() // before the first flush, like everything that needs a cookie
 		w.Header().Set("Content-Type", "text/event-stream")
 		w.Header().Set("X-Accel-Buffering", "no") // for nginx
 		events, stop := news.listen()
@@ -112,15 +112,15 @@ func eventsNetHTTP(sessions *core.Manager, news *feed) http.Handler {
 //recipe:echo
 func eventsEcho(sessions *core.Manager, news *feed) *echo.Echo {
 	e := echo.New()
-	e.Use(echoadapter.Middleware(sessions))
-	e.GET("/events", func(c echo.Context) error {
-		s, ctx := echoadapter.Session(c), c.Request().Context()
+	e.Use(echov5adapter.Middleware(sessions))
+	e.GET("/events", func(c *echo.Context) error {
+		s, ctx := echov5adapter.Session(c), c.Request().Context()
 		s.SkipTouch() // reconnecting keeps nobody logged in
 		done, err := sessions.Done(ctx, s.ID())
 		if s.UserID() == "" || err != nil {
 			return c.NoContent(http.StatusNoContent) // tells an EventSource to give up
 		}
-		waiting := s.Flashes() // before the first flush, as whatever needs a cookie
+		waiting := s.Flashes() // before the first flush, like everything that needs a cookie
 		w := c.Response()
 		w.Header().Set("Content-Type", "text/event-stream")
 		w.Header().Set("X-Accel-Buffering", "no") // for nginx
@@ -146,7 +146,7 @@ func eventsGin(sessions *core.Manager, news *feed) *gin.Engine {
 			c.Status(http.StatusNoContent) // tells an EventSource to give up
 			return
 		}
-		waiting := s.Flashes() // before the first flush, as whatever needs a cookie
+		waiting := s.Flashes() // before the first flush, like everything that needs a cookie
 		c.Header("Content-Type", "text/event-stream")
 		c.Header("X-Accel-Buffering", "no") // for nginx
 		events, stop := news.listen()
@@ -160,13 +160,13 @@ func eventsGin(sessions *core.Manager, news *feed) *gin.Engine {
 
 //recipe:fiber
 func eventsFiber(server context.Context, sessions *core.Manager, news *feed) *fiber.App {
-	app := fiber.New(fiber.Config{ReadBufferSize: 16 << 10, DisableStartupMessage: true})
-	app.Use(fiberadapter.Middleware(sessions))
-	app.Get("/events", func(c *fiber.Ctx) error {
-		s := fiberadapter.Session(c)
+	app := fiber.New(fiber.Config{ReadBufferSize: 16 << 10})
+	app.Use(fiberv3adapter.Middleware(sessions))
+	app.Get("/events", func(c fiber.Ctx) error {
+		s := fiberv3adapter.Session(c)
 		s.SkipTouch() // reconnecting keeps nobody logged in
-		// fasthttp does not tell when a client hangs up: the next flush finds
-		// out. server ends with your program, so that Shutdown need not wait.
+		// fasthttp does not report that a client hung up: the next flush notices.
+		// server ends with your program, so that Shutdown need not wait.
 		ctx, cancel := context.WithCancel(server)
 		done, err := sessions.Done(ctx, s.ID())
 		if s.UserID() == "" || err != nil {
@@ -177,10 +177,10 @@ func eventsFiber(server context.Context, sessions *core.Manager, news *feed) *fi
 		c.Set("Content-Type", "text/event-stream")
 		c.Set("X-Accel-Buffering", "no") // for nginx
 		events, stop := news.listen()
-		c.Context().SetBodyStreamWriter(func(w *bufio.Writer) {
+		c.RequestCtx().SetBodyStreamWriter(func(w *bufio.Writer) {
 			defer cancel()
 			defer stop()
-			stream(ctx, done, waiting, events, w, w.Flush) // neither c nor s in here
+			stream(ctx, done, waiting, events, w, w.Flush) // use neither c nor s in here
 		})
 		return nil
 	})

@@ -8,8 +8,8 @@ import (
 	"time"
 
 	"github.com/gin-gonic/gin"
-	"github.com/gofiber/fiber/v2"
-	"github.com/labstack/echo/v4"
+	"github.com/gofiber/fiber/v3"
+	"github.com/labstack/echo/v5"
 
 	"github.com/satchel-go/satchel/core"
 	"github.com/satchel-go/satchel/core/sessiontest"
@@ -79,7 +79,7 @@ func TestEvents(t *testing.T) {
 			events.next(`data: "For you."`)
 			ann.WantFlashes() // committed at the first flush, while the stream goes on
 
-			news.publish("One more.") // it listens since before its first flush
+			news.publish("One more.") // it has listened since before its first flush
 			events.next(`data: "One more."`)
 			if err := sessions.Manager.Revoke(t.Context(), id); err != nil {
 				t.Fatal(err)
@@ -96,7 +96,7 @@ func TestEvents(t *testing.T) {
 	}
 }
 
-// TestEventsAreNoActivity shows that a page which reconnects for ever does not
+// TestEventsAreNoActivity shows that a page that reconnects for ever does not
 // keep its user logged in.
 func TestEventsAreNoActivity(t *testing.T) {
 	for i, f := range eventsFrameworks(nil, nil) {

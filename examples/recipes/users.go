@@ -6,7 +6,7 @@ import (
 	"sync"
 )
 
-// accounts stands for an application's own table of users. Yours keeps slow
+// accounts stands for your application's table of users. Yours keeps slow
 // hashes (argon2id, bcrypt) in a database.
 type accounts struct {
 	mu     sync.Mutex

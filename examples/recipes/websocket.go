@@ -8,16 +8,16 @@ import (
 	"time"
 
 	coder "github.com/coder/websocket"
+	fast "github.com/fasthttp/websocket"
 	"github.com/gin-gonic/gin"
-	contrib "github.com/gofiber/contrib/websocket"
-	"github.com/gofiber/fiber/v2"
+	"github.com/gofiber/fiber/v3"
 	gorilla "github.com/gorilla/websocket"
-	"github.com/labstack/echo/v4"
+	"github.com/labstack/echo/v5"
 
 	"github.com/satchel-go/satchel/core"
 	"github.com/satchel-go/satchel/core/httpadapter"
-	"github.com/satchel-go/satchel/echoadapter"
-	"github.com/satchel-go/satchel/fiberadapter"
+	"github.com/satchel-go/satchel/echov5adapter"
+	"github.com/satchel-go/satchel/fiberv3adapter"
 	"github.com/satchel-go/satchel/ginadapter"
 )
 
@@ -25,8 +25,8 @@ import (
 
 var nick = core.NewKey[string]("nick")
 
-// enter makes the session ready for a socket: afterwards it is stored, it has an
-// ID, and if it is new, its cookie is in the response's header.
+// enter prepares the session for a socket: it is stored and has an ID. The
+// cookie of a new one leaves with the 101.
 func enter(ctx context.Context, s *core.Session) (core.ID, error) {
 	if _, ok := nick.Get(s); !ok {
 		nick.Set(s, "guest-"+rand.Text()[:6])
@@ -35,8 +35,8 @@ func enter(ctx context.Context, s *core.Session) (core.ID, error) {
 	return s.ID(), err
 }
 
-// say answers a message, with the session as it is now. What the request
-// had in hand is as old as the connection.
+// say answers a message with the session as it is now. The request's own is as
+// old as the connection.
 func say(ctx context.Context, sessions *core.Manager, id core.ID, text string) (answer string, err error) {
 	err = sessions.Update(ctx, id, func(s *core.Session) error {
 		if name, ok := strings.CutPrefix(text, "/nick "); ok {
@@ -58,22 +58,22 @@ func socketCoder(sessions *core.Manager) http.HandlerFunc {
 		defer cancel()
 		id, err := enter(ctx, httpadapter.Session(r))
 		if err != nil {
-			httpadapter.WriteRefusal(w, err)
+			httpadapter.WriteErrorResponse(w, err)
 			return
 		}
 		done, err := sessions.Done(ctx, id)
 		if err != nil {
-			httpadapter.WriteRefusal(w, err)
+			httpadapter.WriteErrorResponse(w, err)
 			return
 		}
 		conn, err := coder.Accept(w, r, nil) // refuses other origins; OriginPatterns allows some
 		if err != nil {
-			return // it has answered
+			return // it has already answered
 		}
-		defer conn.CloseNow() //nolint:errcheck // for returns; else it is closed already
+		defer conn.CloseNow() //nolint:errcheck // for returns; otherwise it is closed already
 		go func() {
 			<-done
-			if ctx.Err() == nil { // not because the loop has ended
+			if ctx.Err() == nil { // not because the loop ended
 				_ = conn.Close(coder.StatusPolicyViolation, "the session has ended")
 			}
 		}()
@@ -94,27 +94,27 @@ func socketCoder(sessions *core.Manager) http.HandlerFunc {
 
 //recipe:gorilla
 func socketGorilla(sessions *core.Manager) http.HandlerFunc {
-	var upgrader gorilla.Upgrader // with a CheckOrigin of your own, check: by default it refuses other origins
+	var upgrader gorilla.Upgrader // refuses other origins; a CheckOrigin of your own must do that itself
 	return func(w http.ResponseWriter, r *http.Request) {
 		ctx, cancel := context.WithCancel(r.Context())
 		defer cancel()
 		id, err := enter(ctx, httpadapter.Session(r))
 		if err != nil {
-			httpadapter.WriteRefusal(w, err)
+			httpadapter.WriteErrorResponse(w, err)
 			return
 		}
 		done, err := sessions.Done(ctx, id)
 		if err != nil {
-			httpadapter.WriteRefusal(w, err)
+			httpadapter.WriteErrorResponse(w, err)
 			return
 		}
-		// It writes the 101 by itself: without this, a new session's cookie is lost.
-		conn, err := upgrader.Upgrade(w, r, http.Header{"Set-Cookie": w.Header()["Set-Cookie"]})
+		// Upgrade writes the 101 itself: without this header, a new session's cookie is lost.
+		conn, err := upgrader.Upgrade(w, r, http.Header{"Set-Cookie": sessions.WriteCookie(httpadapter.Session(r))})
 		if err != nil {
-			return // it has answered
+			return // it has already answered
 		}
 		go func() {
-			<-done // the session has ended, or the loop
+			<-done // the session or the loop has ended
 			text := gorilla.FormatCloseMessage(gorilla.ClosePolicyViolation, "the session has ended")
 			_ = conn.WriteControl(gorilla.CloseMessage, text, time.Now().Add(time.Second))
 			_ = conn.Close() // ends ReadMessage
@@ -135,44 +135,48 @@ func socketGorilla(sessions *core.Manager) http.HandlerFunc {
 //recipe:end
 
 //recipe:fiber
-func socketFiber(server context.Context, sessions *core.Manager, origins ...string) *fiber.App {
-	app := fiber.New(fiber.Config{ReadBufferSize: 16 << 10, DisableStartupMessage: true})
-	app.Use(fiberadapter.Middleware(sessions))
-	app.Get("/ws", func(c *fiber.Ctx) error {
-		id, err := enter(c.UserContext(), fiberadapter.Session(c))
+func socketFiber(server context.Context, sessions *core.Manager) *fiber.App {
+	app := fiber.New(fiber.Config{ReadBufferSize: 16 << 10})
+	app.Use(fiberv3adapter.Middleware(sessions))
+	var upgrader fast.FastHTTPUpgrader // refuses other origins; a CheckOrigin of your own must do that itself
+	app.Get("/ws", func(c fiber.Ctx) error {
+		ctx, cancel := context.WithCancel(server) // the request's is over when the loop begins
+		id, err := enter(ctx, fiberv3adapter.Session(c))
 		if err != nil {
-			return c.SendStatus(core.Refuse(err).Status)
+			cancel()
+			return c.SendStatus(core.ErrorResponseFor(err).Status)
 		}
-		c.Locals("session", id) // neither c nor the session reach the loop
-		return c.Next()
-	}, contrib.New(func(conn *contrib.Conn) {
-		ctx, cancel := context.WithCancel(server)
-		id, _ := conn.Locals("session").(core.ID)
 		done, err := sessions.Done(ctx, id)
 		if err != nil {
 			cancel()
-			return
+			return c.SendStatus(core.ErrorResponseFor(err).Status)
 		}
-		closed := make(chan struct{})
-		go func() {
-			defer close(closed)
-			<-done // the session has ended, or the loop
-			text := contrib.FormatCloseMessage(contrib.ClosePolicyViolation, "the session has ended")
-			_ = conn.WriteControl(contrib.CloseMessage, text, time.Now().Add(time.Second))
-			_ = conn.Close() // ends ReadMessage
-		}()
-		defer func() { cancel(); <-closed }() // conn is used again for others afterwards
-		for {
-			_, text, err := conn.ReadMessage()
-			if err != nil {
-				return
+		err = upgrader.Upgrade(c.RequestCtx(), func(conn *fast.Conn) { // use neither c nor the session in here
+			closed := make(chan struct{})
+			go func() {
+				defer close(closed)
+				<-done // the session or the loop has ended
+				text := fast.FormatCloseMessage(fast.ClosePolicyViolation, "the session has ended")
+				_ = conn.WriteControl(fast.CloseMessage, text, time.Now().Add(time.Second))
+				_ = conn.Close() // ends ReadMessage
+			}()
+			defer func() { cancel(); <-closed }() // afterwards conn is reused for others
+			for {
+				_, text, err := conn.ReadMessage()
+				if err != nil {
+					return
+				}
+				answer, err := say(ctx, sessions, id, string(text))
+				if err != nil || conn.WriteMessage(fast.TextMessage, []byte(answer)) != nil {
+					return
+				}
 			}
-			answer, err := say(ctx, sessions, id, string(text))
-			if err != nil || conn.WriteMessage(contrib.TextMessage, []byte(answer)) != nil {
-				return
-			}
+		})
+		if err != nil {
+			cancel() // Upgrade has already answered
 		}
-	}, contrib.Config{Origins: origins})) // such as https://example.com; none given would allow all
+		return nil
+	})
 	return app
 }
 
@@ -190,8 +194,8 @@ func socketNetHTTP(sessions *core.Manager, socket http.HandlerFunc) http.Handler
 //recipe:echo
 func socketEcho(sessions *core.Manager, socket http.HandlerFunc) *echo.Echo {
 	e := echo.New()
-	e.Use(echoadapter.Middleware(sessions))
-	e.GET("/ws", echo.WrapHandler(socket)) // httpadapter.Session finds the session of echoadapter
+	e.Use(echov5adapter.Middleware(sessions))
+	e.GET("/ws", echo.WrapHandler(socket)) // httpadapter.Session finds the session of echov5adapter
 	return e
 }
 

@@ -10,22 +10,22 @@ import (
 
 	coder "github.com/coder/websocket"
 	"github.com/gin-gonic/gin"
-	"github.com/gofiber/fiber/v2"
-	"github.com/labstack/echo/v4"
+	"github.com/gofiber/fiber/v3"
+	"github.com/labstack/echo/v5"
 
 	"github.com/satchel-go/satchel/core"
 	"github.com/satchel-go/satchel/core/sessiontest"
 )
 
 // sockets are the frameworks with each library that they can use. Fiber has
-// one of its own.
-func sockets(ctx context.Context, origins ...string) []framework {
+// its own.
+func sockets(ctx context.Context) []framework {
 	with := func(library string, socket func(*core.Manager) http.HandlerFunc) []framework {
 		all := frameworks(
 			func(m *core.Manager) http.Handler { return socketNetHTTP(m, socket(m)) },
 			func(m *core.Manager) *echo.Echo { return socketEcho(m, socket(m)) },
 			func(m *core.Manager) *gin.Engine { return socketGin(m, socket(m)) },
-			func(m *core.Manager) *fiber.App { return socketFiber(ctx, m, origins...) },
+			func(m *core.Manager) *fiber.App { return socketFiber(ctx, m) },
 		)
 		for i := range all {
 			all[i].name += "/" + library
@@ -33,7 +33,7 @@ func sockets(ctx context.Context, origins ...string) []framework {
 		return all
 	}
 	all := append(with("coder", socketCoder)[:3], with("gorilla", socketGorilla)[:3]...)
-	return append(all, with("contrib", socketCoder)[3])
+	return append(all, with("fasthttp", socketCoder)[3])
 }
 
 // dial opens a socket with the browser's cookies.
@@ -57,14 +57,21 @@ func (b *browser) hears(conn *coder.Conn, text, want string) {
 	}
 }
 
+// startSocket serves application i of sockets over TLS.
+func startSocket(t *testing.T, i int) (sessions *sessiontest.Sessions, base string) {
+	t.Helper()
+	sessions = sessiontest.New(t)
+	l := listen(t)
+	base = "https://" + l.Addr().String()
+	start(t, sockets(t.Context())[i].app(sessions.Manager), overTLS(l))
+	return sessions, base
+}
+
 func TestWebSocket(t *testing.T) {
 	for i, f := range sockets(t.Context()) {
 		t.Run(f.name, func(t *testing.T) {
 			t.Parallel()
-			sessions := sessiontest.New(t)
-			l := listen(t)
-			base := "https://" + l.Addr().String()
-			start(t, sockets(t.Context(), base)[i].app(sessions.Manager), overTLS(l))
+			sessions, base := startSocket(t, i)
 
 			ann := sessions.Login("ann", sessiontest.With(nick, "Ann"))
 			b := newBrowser(t, base, ann.Jar())
@@ -100,15 +107,12 @@ func TestWebSocket(t *testing.T) {
 }
 
 // TestWebSocketNewSession shows that a visitor's new session gets its cookie
-// with the 101, and that it is the one of the socket.
+// with the 101, and that the socket uses that session.
 func TestWebSocketNewSession(t *testing.T) {
 	for i, f := range sockets(t.Context()) {
 		t.Run(f.name, func(t *testing.T) {
 			t.Parallel()
-			sessions := sessiontest.New(t)
-			l := listen(t)
-			base := "https://" + l.Addr().String()
-			start(t, sockets(t.Context(), base)[i].app(sessions.Manager), overTLS(l))
+			sessions, base := startSocket(t, i)
 			guest := sessions.Visitor()
 			b := newBrowser(t, base, guest.Jar())
 			conn, res, err := b.dial(base)
@@ -132,10 +136,7 @@ func TestWebSocketOrigin(t *testing.T) {
 	for i, f := range sockets(t.Context()) {
 		t.Run(f.name, func(t *testing.T) {
 			t.Parallel()
-			sessions := sessiontest.New(t)
-			l := listen(t)
-			base := "https://" + l.Addr().String()
-			start(t, sockets(t.Context(), base)[i].app(sessions.Manager), overTLS(l))
+			sessions, base := startSocket(t, i)
 			b := newBrowser(t, base, sessions.Login("ann").Jar())
 			for _, origin := range []string{"https://evil.example", base + ".evil.example", "null"} {
 				conn, res, err := b.dial(origin)

@@ -1,6 +1,8 @@
-// Package fiberapp makes Fiber servers of handlers that are written once for
-// all frameworks: for the suite that the adapters prove themselves with, and for the
-// probe. It is no example of an application; those are in the folder examples.
+// Package fiberapp carries no compatibility promise: it is for tests.
+//
+// It makes Fiber servers from handlers that are written once for
+// all frameworks. It serves the suite that checks the adapters, and the
+// probe. It is not an example of an application; see the folder examples for those.
 package fiberapp
 
 import (
@@ -8,7 +10,9 @@ import (
 	"net"
 
 	"github.com/gofiber/fiber/v2"
+	"github.com/gofiber/fiber/v2/middleware/compress"
 	"github.com/gofiber/fiber/v2/middleware/recover"
+	"github.com/gofiber/fiber/v2/middleware/timeout"
 
 	"github.com/satchel-go/satchel/core/adaptertest"
 	"github.com/satchel-go/satchel/fiberadapter"
@@ -16,8 +20,8 @@ import (
 
 type app struct{ fiber *fiber.App }
 
-// New makes a Fiber server of c's routes. It reads request heads of up to
-// 64 KiB, so that cookies which are split over several lines arrive.
+// New makes a Fiber server with c's routes. It reads request heads of up to
+// 64 KiB, so that sessions split over several cookies arrive.
 func New(c adaptertest.Config) adaptertest.App {
 	config := fiber.Config{DisableStartupMessage: true, ReadBufferSize: 64 << 10, CaseSensitive: true, StrictRouting: true}
 	if c.ErrorStatus != 0 {
@@ -31,16 +35,28 @@ func New(c adaptertest.Config) adaptertest.App {
 	if c.OnError != nil {
 		opts = append(opts, fiberadapter.OnError(func(fc *fiber.Ctx, err error) error { return c.OnError(request{fc}, err) }))
 	}
+	if c.Skip != nil {
+		opts = append(opts, fiberadapter.Skip(func(fc *fiber.Ctx) bool { return c.Skip(request{fc}) }))
+	}
 	var sessions []fiber.Handler
 	for _, m := range c.Managers {
 		sessions = append(sessions, fiberadapter.Middleware(m, opts...))
+	}
+	if c.Compress {
+		for _, handler := range append(sessions, compress.New()) {
+			a.Use(handler)
+		}
 	}
 	for _, route := range c.Routes {
 		var handlers []fiber.Handler
 		if !route.Plain {
 			handlers = append(handlers, sessions...)
 		}
-		handlers = append(handlers, func(fc *fiber.Ctx) error { return route.Handler(request{fc}) })
+		handler := func(fc *fiber.Ctx) error { return route.Handler(request{fc}) }
+		if route.Timeout > 0 {
+			handler = timeout.NewWithContext(handler, route.Timeout)
+		}
+		handlers = append(handlers, handler)
 		a.Add(route.Method, route.Path, handlers...)
 		if route.Method == fiber.MethodGet {
 			a.Add(fiber.MethodHead, route.Path, handlers...)
@@ -58,12 +74,12 @@ func outerHeader(header map[string]string) fiber.Handler {
 	}
 }
 
-// returned is where a stream finds out that the handlers have returned.
+// returned is the key under which a stream learns that the handlers have returned.
 type returned struct{}
 
-// afterwards lets streams begin. fasthttp starts a stream's writer at once,
-// in a goroutine beside the handler, and sends nothing before the handler has returned; to
-// wait for that makes the order of events the same every time.
+// afterwards lets streams begin. fasthttp starts a stream's writer at once, in a
+// goroutine beside the handler, and sends nothing before the handler returns.
+// Waiting for that makes the order of events the same every time.
 func afterwards(c *fiber.Ctx) error {
 	done := make(chan struct{})
 	defer close(done)

@@ -7,6 +7,7 @@ import (
 	"html/template"
 	"io"
 	"net"
+	"slices"
 
 	"github.com/gofiber/fiber/v2"
 	"github.com/gofiber/fiber/v2/utils"
@@ -16,8 +17,8 @@ import (
 	"github.com/satchel-go/satchel/fiberadapter"
 )
 
-// request is a fiber.Ctx in the suite's words. Its strings are copies, for
-// the suite's handlers know nothing of buffers.
+// request adapts a fiber.Ctx to the suite. Its strings are copies, because the
+// suite's handlers do not know that Fiber reuses buffers.
 type request struct{ c *fiber.Ctx }
 
 var _ adaptertest.Request = request{}
@@ -26,17 +27,22 @@ func (r request) Session() *core.Session                  { return fiberadapter.
 func (r request) TrySession() (*core.Session, bool)       { return fiberadapter.TrySession(r.c) }
 func (r request) SessionOf(m *core.Manager) *core.Session { return fiberadapter.SessionOf(r.c, m) }
 func (r request) Context() context.Context                { return r.c.UserContext() }
+func (r request) OwnContext() context.Context             { return r.c.Context() }
 func (r request) Method() string                          { return utils.CopyString(r.c.Method()) }
 func (r request) RequestHeader(name string) string        { return utils.CopyString(r.c.Get(name)) }
 func (r request) SetHeader(name, value string)            { r.c.Set(name, value) }
-func (r request) Text(status int, body string) error      { return r.c.Status(status).SendString(body) }
-func (r request) JSON(status int, v any) error            { return r.c.Status(status).JSON(v) }
-func (r request) Redirect(status int, to string) error    { return r.c.Redirect(to, status) }
-func (r request) Fail(status int) error                   { return fiber.NewError(status) }
-func (r request) File(name string) error                  { return r.c.SendFile(name) }
+func (r request) ResponseHeader(name string) []string {
+	return slices.Clone(r.c.GetRespHeaders()[name])
+}
+
+func (r request) Text(status int, body string) error   { return r.c.Status(status).SendString(body) }
+func (r request) JSON(status int, v any) error         { return r.c.Status(status).JSON(v) }
+func (r request) Redirect(status int, to string) error { return r.c.Redirect(to, status) }
+func (r request) Fail(status int) error                { return fiber.NewError(status) }
+func (r request) File(name string) error               { return r.c.SendFile(name) }
 
 func (r request) Param(name string) string {
-	return utils.CopyString(cmp.Or(r.c.Query(name), r.c.FormValue(name)))
+	return cmp.Or(r.c.Query(name), r.c.FormValue(name))
 }
 
 func (r request) SetCookie(name, value string) {
@@ -63,7 +69,7 @@ func (r request) Stream(contentType string, f func(w io.Writer, flush func() err
 	done, _ := r.c.Locals(returned{}).(chan struct{})
 	r.c.Context().SetBodyStreamWriter(func(w *bufio.Writer) {
 		<-done
-		_ = f(w, w.Flush) // nobody is left to be told
+		_ = f(w, w.Flush) // no one is left to report it to
 	})
 	return nil
 }

@@ -1,9 +1,12 @@
-// Package ginapp makes Gin servers of handlers that are written once for all
-// frameworks: for the suite that the adapters prove themselves with, and for the
-// probe. It is no example of an application; those are in the folder examples.
+// Package ginapp carries no compatibility promise: it is for tests.
+//
+// It makes Gin servers from handlers that are written once for all
+// frameworks. It serves the suite that checks the adapters, and the
+// probe. It is not an example of an application; see the folder examples for those.
 package ginapp
 
 import (
+	"compress/gzip"
 	"context"
 	"errors"
 	"io"
@@ -20,10 +23,10 @@ import (
 
 type app struct{ server *http.Server }
 
-// quiet is for what the suite provokes on purpose.
+// quiet drops log lines about errors that the suite provokes on purpose.
 var quiet = log.New(io.Discard, "", 0)
 
-// New makes a Gin server of c's routes. It puts Gin into its release mode.
+// New makes a Gin server with c's routes. It puts Gin into release mode.
 func New(c adaptertest.Config) adaptertest.App {
 	gin.SetMode(gin.ReleaseMode)
 	r := gin.New()
@@ -32,16 +35,32 @@ func New(c adaptertest.Config) adaptertest.App {
 	var opts []ginadapter.Option
 	if c.OnError != nil {
 		opts = append(opts, ginadapter.OnError(func(gc *gin.Context, err error) {
-			handle(gc, c.OnError(request{gc}, err), c.ErrorStatus)
+			if err := c.OnError(request{gc}, err); err != nil {
+				gc.Status(http.StatusInternalServerError)
+				handle(gc, err, c.ErrorStatus)
+			}
 		}))
+	}
+	if c.Skip != nil {
+		opts = append(opts, ginadapter.Skip(func(gc *gin.Context) bool { return c.Skip(request{gc}) }))
 	}
 	var sessions []gin.HandlerFunc
 	for _, m := range c.Managers {
 		sessions = append(sessions, ginadapter.Middleware(m, opts...))
 	}
+	if c.Compress {
+		r.Use(append(sessions, compress)...)
+	}
 	plain, behind := r.Group("/"), r.Group("/", sessions...)
 	for _, route := range c.Routes {
-		handler := func(gc *gin.Context) { handle(gc, route.Handler(request{gc}), c.ErrorStatus) }
+		handler := func(gc *gin.Context) {
+			if route.Timeout > 0 {
+				ctx, cancel := context.WithTimeout(gc.Request.Context(), route.Timeout)
+				defer cancel()
+				gc.Request = gc.Request.WithContext(ctx)
+			}
+			handle(gc, route.Handler(request{gc}), c.ErrorStatus)
+		}
 		group := behind
 		if route.Plain {
 			group = plain
@@ -54,32 +73,58 @@ func New(c adaptertest.Config) adaptertest.App {
 	return &app{&http.Server{Handler: r, ReadHeaderTimeout: 10 * time.Second, ErrorLog: quiet}}
 }
 
-// failure is an error with the status to abort with.
+// failure is an error that carries the status to abort with.
 type failure int
 
 func (f failure) Error() string { return http.StatusText(int(f)) }
 
-// handle answers the error of a handler. Gin has no error handler; this is
-// where an application has its own.
+// handle answers a handler's error. Gin has no error handler, so applications
+// write their own here.
 func handle(c *gin.Context, err error, appStatus int) {
 	if err == nil {
 		return
 	}
-	status := http.StatusInternalServerError
+	_ = c.Error(err)
 	var fail failure
-	if errors.As(err, &fail) {
-		status = int(fail)
-	}
 	switch {
 	case c.Writer.Written():
-		_ = c.Error(err) // for middleware that logs
 	case appStatus != 0:
-		_ = c.Error(err)
 		c.String(appStatus, "app error")
-	default:
-		_ = c.AbortWithError(status, err)
+	case errors.As(err, &fail):
+		c.AbortWithStatus(int(fail))
 	}
 }
+
+// compress is what gzip middleware does: errors stay as they are, and its writer stays in place.
+func compress(c *gin.Context) {
+	if c.GetHeader("Accept-Encoding") != "gzip" {
+		return
+	}
+	c.Header("Content-Encoding", "gzip")
+	zip := gzip.NewWriter(c.Writer)
+	c.Writer = compressed{c.Writer, zip}
+	c.Next()
+	if c.Writer.Written() && c.Writer.Status() < http.StatusBadRequest {
+		_ = zip.Close() // the client may have gone
+	}
+}
+
+type compressed struct {
+	gin.ResponseWriter
+	zip *gzip.Writer
+}
+
+// Write implements [http.ResponseWriter].
+func (w compressed) Write(b []byte) (int, error) {
+	if w.Status() >= http.StatusBadRequest {
+		w.Header().Del("Content-Encoding")
+		return w.ResponseWriter.Write(b)
+	}
+	return w.zip.Write(b)
+}
+
+// WriteString implements [gin.ResponseWriter].
+func (w compressed) WriteString(s string) (int, error) { return w.Write([]byte(s)) }
 
 func outerHeader(header map[string]string) gin.HandlerFunc {
 	return func(c *gin.Context) {

@@ -15,7 +15,7 @@ import (
 	"github.com/satchel-go/satchel/ginadapter"
 )
 
-// request is a gin.Context in the suite's words.
+// request adapts a gin.Context to the suite.
 type request struct{ c *gin.Context }
 
 var _ adaptertest.Request = request{}
@@ -27,6 +27,7 @@ func (r request) Context() context.Context                { return r.c.Request.C
 func (r request) Method() string                          { return r.c.Request.Method }
 func (r request) RequestHeader(name string) string        { return r.c.GetHeader(name) }
 func (r request) SetHeader(name, value string)            { r.c.Header(name, value) }
+func (r request) ResponseHeader(name string) []string     { return r.c.Writer.Header().Values(name) }
 func (r request) Fail(status int) error                   { return failure(status) }
 
 func (r request) Param(name string) string { return cmp.Or(r.c.Query(name), r.c.PostForm(name)) }
@@ -85,7 +86,7 @@ func (r request) Stream(contentType string, f func(w io.Writer, flush func() err
 
 func (r request) Hijack(f func(net.Conn)) error {
 	if r.c.Writer.Status() == http.StatusSwitchingProtocols {
-		r.c.Writer.WriteHeaderNow() // as WebSocket libraries that know Gin do
+		r.c.Writer.WriteHeaderNow() // as WebSocket libraries for Gin do
 	}
 	conn, _, err := r.c.Writer.Hijack()
 	if err != nil {

@@ -1,9 +1,9 @@
 -- Makes a reservation permanent.
 -- KEYS[1] the index
 -- ARGV[1] the session's ID
--- ARGV[2] now, ARGV[3] until when at most, 0 if not known, both in milliseconds
+-- ARGV[2] now, ARGV[3] the latest end, 0 if not known, both in milliseconds
 -- ARGV[4] how long the index lasts, in milliseconds
--- Returns 1, or 0 if there is no reservation any more.
+-- Returns 1, or 0 if the reservation is gone.
 local member, now = redis.call('HGET', KEYS[1], ARGV[1]), tonumber(ARGV[2])
 if not member then
   return 0

@@ -1,8 +1,11 @@
-// Package httpapp is the net/http server with which httpadapter proves itself
-// to the suite in adaptertest: the model for the same in other frameworks.
+// Package httpapp carries no compatibility promise: it is for tests.
+//
+// It is the net/http server in which the suite in adaptertest runs
+// httpadapter. It is the model for such servers in other frameworks.
 package httpapp
 
 import (
+	"compress/gzip"
 	"errors"
 	"io"
 	"log"
@@ -15,19 +18,22 @@ import (
 	"github.com/satchel-go/satchel/core/httpadapter"
 )
 
-// New returns an App of net/http with httpadapter.
+// New returns a net/http App with httpadapter.
 func New(c adaptertest.Config) adaptertest.App {
 	return NewWith(c, httpadapter.Middleware)
 }
 
-// Mount is httpadapter.Middleware, or something that stands in for it.
+// Mount is httpadapter.Middleware or a stand-in for it.
 type Mount func(*core.Manager, ...httpadapter.Option) func(http.Handler) http.Handler
 
-// NewWith is New with another middleware: for tests of the suite itself.
+// NewWith is New with another middleware, for tests of the suite itself.
 func NewWith(c adaptertest.Config, mount Mount) adaptertest.App {
 	mux := http.NewServeMux()
 	for _, route := range c.Routes {
 		h := handler(c, route)
+		if route.Timeout > 0 {
+			h = http.TimeoutHandler(h, route.Timeout, "timeout")
+		}
 		if !route.Plain {
 			for _, m := range slices.Backward(c.Managers) {
 				h = mount(m, options(c)...)(h)
@@ -35,25 +41,62 @@ func NewWith(c adaptertest.Config, mount Mount) adaptertest.App {
 		}
 		mux.Handle(route.Method+" "+route.Path, h)
 	}
+	h := http.Handler(mux)
+	if c.Compress {
+		h = compress(h)
+		for _, m := range slices.Backward(c.Managers) {
+			h = mount(m, options(c)...)(h)
+		}
+	}
 	return &http.Server{
-		Handler:           outer(c, mux),
+		Handler:           outer(c, h),
 		ReadHeaderTimeout: time.Minute,
-		ErrorLog:          log.New(io.Discard, "", 0), // the suite provokes what it would say
+		ErrorLog:          log.New(io.Discard, "", 0), // the suite provokes such errors on purpose
 	}
 }
 
-func options(c adaptertest.Config) []httpadapter.Option {
-	if c.OnError == nil {
-		return nil
-	}
-	return []httpadapter.Option{
-		httpadapter.OnError(func(w http.ResponseWriter, r *http.Request, err error) {
-			if c.OnError(&request{w: w, r: r}, err) != nil {
-				w.WriteHeader(http.StatusInternalServerError)
+func options(c adaptertest.Config) (all []httpadapter.Option) {
+	if c.OnError != nil {
+		all = append(all, httpadapter.OnError(func(w http.ResponseWriter, r *http.Request, err error) {
+			if err := c.OnError(&request{w: w, r: r}, err); err != nil {
+				answer(w, c.ErrorStatus, err)
 			}
-		}),
+		}))
 	}
+	if c.Skip != nil {
+		all = append(all, httpadapter.Skip(func(r *http.Request) bool { return c.Skip(&request{r: r}) }))
+	}
+	return all
 }
+
+// compress is what gzip middleware does.
+func compress(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Header.Get("Accept-Encoding") != "gzip" {
+			next.ServeHTTP(w, r)
+			return
+		}
+		w.Header().Set("Content-Encoding", "gzip")
+		zip := gzip.NewWriter(w)
+		answered := false
+		defer func() {
+			if !answered { // whoever recovers answers uncompressed
+				w.Header().Del("Content-Encoding")
+			}
+		}()
+		next.ServeHTTP(compressed{w, zip}, r)
+		answered = true
+		_ = zip.Close() // the client may have gone
+	})
+}
+
+type compressed struct {
+	http.ResponseWriter
+	zip *gzip.Writer
+}
+
+// Write implements [http.ResponseWriter].
+func (w compressed) Write(b []byte) (int, error) { return w.zip.Write(b) }
 
 // handler turns a Route into what a net/http application would have written.
 // Errors are answered here, inside the session middleware.
@@ -69,19 +112,19 @@ func handler(c adaptertest.Config, route adaptertest.Route) http.Handler {
 func answer(w http.ResponseWriter, status int, err error) {
 	text := "app error"
 	if status == 0 {
-		status, text = http.StatusInternalServerError, "error"
 		var failure statusError
-		if errors.As(err, &failure) {
-			status = int(failure)
+		if !errors.As(err, &failure) {
+			httpadapter.WriteErrorResponse(w, err)
+			return
 		}
+		status, text = int(failure), "error"
 	}
 	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
 	w.WriteHeader(status)
-	_, _ = io.WriteString(w, text) // the client may be gone
+	_, _ = io.WriteString(w, text) // the client may have gone
 }
 
-// outer is what goes around the session middleware: it sets headers and
-// recovers from panics.
+// outer wraps the session middleware: it sets headers and recovers from panics.
 func outer(c adaptertest.Config, next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		for name, value := range c.OuterHeader {
@@ -94,7 +137,7 @@ func outer(c adaptertest.Config, next http.Handler) http.Handler {
 				return
 			}
 			if err, ok := v.(error); sent.sent || ok && errors.Is(err, http.ErrAbortHandler) {
-				panic(http.ErrAbortHandler) // nothing sensible can follow
+				panic(http.ErrAbortHandler) // nothing useful can follow
 			}
 			http.Error(w, http.StatusText(http.StatusInternalServerError), http.StatusInternalServerError)
 		}()

@@ -45,8 +45,9 @@ func (q *request) Param(name string) string {
 	return q.r.PostFormValue(name)
 }
 
-func (q *request) RequestHeader(name string) string { return q.r.Header.Get(name) }
-func (q *request) SetHeader(name, value string)     { q.w.Header().Set(name, value) }
+func (q *request) RequestHeader(name string) string    { return q.r.Header.Get(name) }
+func (q *request) SetHeader(name, value string)        { q.w.Header().Set(name, value) }
+func (q *request) ResponseHeader(name string) []string { return q.w.Header().Values(name) }
 
 func (q *request) SetCookie(name, value string) {
 	http.SetCookie(q.w, &http.Cookie{Name: name, Value: value, Path: "/", Secure: true, HttpOnly: true, SameSite: http.SameSiteLaxMode})
@@ -111,7 +112,7 @@ func (q *request) Hijack(f func(net.Conn)) error {
 	if err != nil {
 		return err
 	}
-	defer conn.Close() //nolint:errcheck // the client has what f wrote, or is gone
+	defer conn.Close() //nolint:errcheck // the client has what f wrote, or has gone
 	f(conn)
 	return nil
 }

@@ -1,4 +1,4 @@
-// Returns what is wrong with how the page looks, as a list of texts.
+// Returns what is wrong with the page's looks, as a list of texts.
 (() => {
   const wrong = [];
   const say = (element, what) => {
@@ -13,10 +13,10 @@
   if (document.querySelectorAll("h1").length !== 1) wrong.push("not one h1");
   if (!document.title) wrong.push("no title");
 
-  // Colours are compared as WCAG 2 does it.
+  // Colours are compared by the formula of WCAG 2.
   const parse = (colour) => {
     const found = /^rgba?\(([\d.]+), ([\d.]+), ([\d.]+)(?:, ([\d.]+))?\)$/.exec(colour);
-    if (!found) throw new Error(`a colour that is not understood: ${colour}`);
+    if (!found) throw new Error(`cannot parse the colour ${colour}`);
     return [+found[1], +found[2], +found[3], found[4] === undefined ? 1 : +found[4]];
   };
   const over = (top, below) => [0, 1, 2].map((i) => top[i] * top[3] + below[i] * (1 - top[3])).concat(1);

@@ -1,6 +1,6 @@
-// Package demo is the application that the programs echo, gin, fiber and
-// nethttp mount: a packing list, the devices of a user, and messages that
-// arrive while a page is open. It knows sessions and forms, and no framework.
+// Package demo is the application that the programs echo5, echo, gin, fiber3,
+// fiber and nethttp mount: a packing list, the devices of a user, and messages that
+// arrive while a page is open. It knows sessions and forms, but no framework.
 package demo
 
 import (
@@ -19,8 +19,8 @@ import (
 // Show makes a page for the visitor whose session it gets.
 type Show func(s *core.Session) Page
 
-// Do carries out a form and returns the path to redirect to. What it has to
-// say to the visitor, it leaves there as flash messages.
+// Do carries out a form and returns the path to redirect to. It leaves its
+// messages to the visitor there, as flashes.
 type Do func(s *core.Session, field Field) (next string)
 
 // Field returns a field of the submitted form, "" if there is none.
@@ -30,13 +30,13 @@ type Field func(name string) string
 type App struct {
 	framework string
 	sessions  *core.Manager
-	reachable bool // sessions can be listed, and changed from outside a request
+	reachable bool // sessions can be listed, and changed outside a request
 	news      news
 }
 
-// New returns the application on sessions. framework is for people to read.
+// New returns the application on sessions. Pages show the name of the framework.
 func New(sessions *core.Manager, framework string) *App {
-	// Sessions that only their clients hold cannot be listed: the pages say so.
+	// Sessions that only clients hold cannot be listed; the pages say so.
 	_, err := sessions.List(context.Background(), "nobody")
 	return &App{
 		framework: framework,
@@ -45,8 +45,8 @@ func New(sessions *core.Manager, framework string) *App {
 	}
 }
 
-// Forms has what forms do by path, for POST. Other sites must not be able to
-// submit them: see [Protect].
+// Forms has the actions of forms by path, for POST. Other sites must not be able
+// to submit them: see [Protect].
 func (a *App) Forms() map[string]Do {
 	return map[string]Do{
 		"/sign-in": a.SignIn, "/sign-out": a.SignOut,
@@ -56,17 +56,17 @@ func (a *App) Forms() map[string]Do {
 	}
 }
 
-// Page is what the template "page" shows. It escapes all of it, flash
-// messages and names included. Of the last four, one is set, or none after a failure.
+// Page is what the template "page" shows. The template escapes all of it, flash
+// messages and names included. One of the last four is set, or none after a failure.
 type Page struct {
 	Status    int // of the response
 	Framework string
 	Title     string
 	Path      string // which entry of the menu this is
-	User      string // "" if nobody is signed in
+	User      string // "" for visitors who are not signed in
 	Session   Facts
 	Flashes   []core.Flash
-	Removed   *Item // what can be put back
+	Removed   *Item // an item that can be put back
 
 	SignIn  *SignInPage
 	List    *ListPage
@@ -74,7 +74,7 @@ type Page struct {
 	Live    *LivePage
 }
 
-// Facts is what every page tells about the session.
+// Facts is what every page says about the session.
 type Facts struct {
 	ID        core.ID
 	Seen      int // pages, since the user signed in
@@ -87,12 +87,12 @@ type Facts struct {
 // seen is a session value with its type. It needs no registration.
 var seen = core.NewKey[int]("seen")
 
-// page starts a page of the menu. Whoever is not signed in gets the form to
+// page starts a page of the menu. Visitors who are not signed in get the form to
 // sign in instead, and done is true.
 func (a *App) page(s *core.Session, path, title string) (p Page, done bool) {
 	if s.UserID() == "" {
 		if path != "/" {
-			s.Flash("info", "Please sign in first.") // no redirect: it can be read at once
+			s.Flash("info", "Please sign in first.") // no redirect: this page shows it
 		}
 		return a.signInPage(s), true
 	}
@@ -101,7 +101,7 @@ func (a *App) page(s *core.Session, path, title string) (p Page, done bool) {
 	n, _ := seen.Get(s)
 	p = Page{
 		Status: http.StatusOK, Framework: a.framework, Title: title, Path: path, User: s.UserID(),
-		Flashes: s.Flashes(), // gone once a page has shown them, and not before
+		Flashes: s.Flashes(), // removed only once a page has shown them
 		Session: Facts{
 			ID: s.ID(), Seen: n, SignedIn: s.AuthenticatedAt(),
 			IdleUntil: s.IdleExpiresAt(), Until: s.ExpiresAt(), InClient: !a.reachable,
@@ -113,7 +113,7 @@ func (a *App) page(s *core.Session, path, title string) (p Page, done bool) {
 	return p, false
 }
 
-// failed tells of an error that is not the visitor's, and logs it.
+// failed reports an error that is not the visitor's, and logs it.
 func (p Page) failed(err error) Page {
 	log.Print(err)
 	p.Status = http.StatusInternalServerError
@@ -134,7 +134,7 @@ var Templates = template.Must(template.New("").Funcs(template.FuncMap{
 	"iso":  func(t time.Time) string { return t.UTC().Format(time.RFC3339) },
 }).ParseFS(pages, "pages/*.html"))
 
-// when is a time for people, in the server's time zone.
+// when formats a time for people, in the server's time zone.
 func when(t time.Time) string {
 	t, now := t.Local(), time.Now()
 	if t.YearDay() == now.YearDay() && t.Year() == now.Year() {
@@ -154,8 +154,8 @@ func must(f fs.FS, err error) fs.FS {
 	return f
 }
 
-// Headers go with every response. Nothing from elsewhere runs in the pages, no
-// other site shows them in a frame, and no cache keeps what is one person's.
+// Headers are set on every response. Nothing from elsewhere runs in the pages, no
+// other site shows them in a frame, and no cache keeps personal pages.
 var Headers = map[string]string{
 	"Cache-Control": "no-store",
 	"Content-Security-Policy": "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; " +
@@ -164,8 +164,8 @@ var Headers = map[string]string{
 	"X-Content-Type-Options": "nosniff",
 }
 
-// Protect adds Headers, and refuses forms that other sites submit: browsers say
-// in Sec-Fetch-Site or Origin which ones those are.
+// Protect adds Headers, and refuses forms that other sites submit. Browsers mark
+// those in Sec-Fetch-Site or Origin.
 func Protect(next http.Handler) http.Handler {
 	next = http.NewCrossOriginProtection().Handler(next)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

@@ -51,17 +51,11 @@ func (a *App) EndDevice(s *core.Session, field Field) string {
 	if err == nil {
 		err = s.RevokeOwn(s.Context(), id)
 	}
-	switch {
-	case id.IsZero(), isNotFound(err): // nor does it tell whose it is, if it is somebody else's
+	if id.IsZero() || isNotFound(err) { // says the same if the session is another user's
 		s.Flash("info", "That session had ended already.")
-	case errors.Is(err, core.ErrUnsupported):
-		s.Flash("warning", "Sessions in cookies cannot be ended from elsewhere.")
-	case err != nil:
-		failed(s, err)
-	default:
-		s.Flash("success", "Ended. That browser is signed out.")
+		return "/devices"
 	}
-	return "/devices"
+	return ended(s, err, "Ended. That browser is signed out.")
 }
 
 // EndOthers ends all sessions of the user but this one.
@@ -69,18 +63,23 @@ func (a *App) EndOthers(s *core.Session, _ Field) string {
 	if s.UserID() == "" {
 		return signInFirst(s)
 	}
-	switch err := s.RevokeOthers(s.Context()); {
+	return ended(s, s.RevokeOthers(s.Context()), "You are signed out everywhere else.")
+}
+
+// ended reports how ending other sessions went.
+func ended(s *core.Session, err error, done string) string {
+	switch {
 	case errors.Is(err, core.ErrUnsupported):
 		s.Flash("warning", "Sessions in cookies cannot be ended from elsewhere.")
 	case err != nil:
 		failed(s, err)
 	default:
-		s.Flash("success", "You are signed out everywhere else.")
+		s.Flash("success", done)
 	}
 	return "/devices"
 }
 
-// failed tells of an error that is not the visitor's, and logs it.
+// failed reports an error that is not the visitor's, and logs it.
 func failed(s *core.Session, err error) {
 	log.Print(err)
 	s.Flash("error", "That did not work. Please try again.")
@@ -88,8 +87,8 @@ func failed(s *core.Session, err error) {
 
 func isNotFound(err error) bool { return errors.Is(err, core.ErrNotFound) }
 
-// Device names the browser of a request, for [core.Config.Describe]. Nothing
-// depends on it, so a guess is good enough.
+// Device names the browser of a request, for [core.Config.Describe]. A guess is
+// good enough, since nothing depends on it.
 func Device(ex core.Exchange) string { return device(ex.RequestHeader("User-Agent")) }
 
 func device(agent string) string {
@@ -113,7 +112,7 @@ func device(agent string) string {
 	})
 }
 
-// first returns the name of the first mark that s has in it.
+// first returns the name of the first mark that s contains.
 func first(s, otherwise string, marks [][2]string) string {
 	for _, mark := range marks {
 		if strings.Contains(s, mark[0]) {

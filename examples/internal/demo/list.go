@@ -17,8 +17,8 @@ type Item struct {
 	Count int
 }
 
-// itemInput is what the form has in it. The count is a text, so that "some" is
-// shown again.
+// itemInput is what was entered in the form. The count is a text, so that "some"
+// can be shown again.
 type itemInput struct {
 	Name  string `form:"name"`
 	Count string `form:"count"`
@@ -33,11 +33,10 @@ var (
 	// items is a session value of any type that can be encoded.
 	items = core.NewKey[[]Item]("items")
 
-	// removed is a typed flash: what the next page offers to put back.
+	// removed is a typed flash: the item that the next page offers to put back.
 	removed = core.NewFlashKey[Item]("removed")
 
-	// itemForm carries a form that was filled in wrongly to the page that
-	// shows it again.
+	// itemForm carries a form with errors to the page that shows it again.
 	itemForm = form.New[itemInput]("item")
 )
 
@@ -140,7 +139,7 @@ func (a *App) RemoveItem(s *core.Session, field Field) string {
 	return "/"
 }
 
-// signInFirst is the answer to forms of those who are not, or no longer,
+// signInFirst is the answer to forms of visitors who are not, or no longer,
 // signed in.
 func signInFirst(s *core.Session) string {
 	s.Flash("info", "Please sign in first.")

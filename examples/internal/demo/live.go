@@ -13,7 +13,7 @@ import (
 
 const (
 	jobTime   = 2 * time.Second
-	heartbeat = 15 * time.Second // so that a browser that has gone is noticed
+	heartbeat = 15 * time.Second // so that a browser that has left is noticed
 )
 
 // LivePage shows messages while it is open.
@@ -21,7 +21,7 @@ type LivePage struct {
 	Supported bool
 }
 
-// Live shows messages the moment they are there.
+// Live shows messages as they arrive.
 func (a *App) Live(s *core.Session) Page {
 	p, done := a.page(s, "/live", "Live messages")
 	if !done {
@@ -30,7 +30,7 @@ func (a *App) Live(s *core.Session) Page {
 	return p
 }
 
-// StartJob starts a job that outlives the request, and the session perhaps.
+// StartJob starts a job that outlives the request, and perhaps the session.
 func (a *App) StartJob(s *core.Session, _ Field) string {
 	user := s.UserID()
 	switch {
@@ -40,12 +40,12 @@ func (a *App) StartJob(s *core.Session, _ Field) string {
 		s.Flash("warning", "Sessions in cookies cannot be reached by a job.")
 	default:
 		go a.job(user)
-		s.Flash("info", "The job has started. Its message comes by itself.")
+		s.Flash("info", "The job has started. Its message will appear here.")
 	}
 	return "/live"
 }
 
-// job works for a while, and tells the user in all browsers.
+// job works for a while, then tells the user in all browsers.
 func (a *App) job(user string) {
 	time.Sleep(jobTime)
 	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
@@ -61,13 +61,13 @@ func (a *App) job(user string) {
 }
 
 // Stream writes the event "flash" whenever the session id has a new message,
-// and "ended" when the session ends, which is the last. The page then asks for its
-// messages as usual, so none is lost on the way. It returns when ctx is done,
-// when the session has ended, or when the client has gone.
+// and finally "ended" when the session ends. The page asks for its messages as
+// usual, so none is lost on the way. Stream returns when ctx is done, the session
+// has ended, or the client has left.
 func (a *App) Stream(ctx context.Context, id core.ID, w io.Writer, flush func() error) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	ended, err := a.sessions.Done(ctx, id) // closed once the session is no more
+	ended, err := a.sessions.Done(ctx, id) // closed when the session has ended
 	if err != nil && !isNotFound(err) {
 		return // the browser tries again
 	}
@@ -97,8 +97,8 @@ func (a *App) Stream(ctx context.Context, id core.ID, w io.Writer, flush func() 
 	}
 }
 
-// unread looks without counting as activity: a page that is left open does
-// not keep its session alive.
+// unread does not count as activity: a page that is left open does not keep its
+// session alive.
 func (a *App) unread(ctx context.Context, id core.ID) (found bool, err error) {
 	err = a.sessions.View(ctx, id, func(s *core.Session) error {
 		found = len(s.PeekFlashes()) > 0
@@ -107,8 +107,8 @@ func (a *App) unread(ctx context.Context, id core.ID) (found bool, err error) {
 	return found, err
 }
 
-// news tells open pages that there is a message for somebody. An application
-// of several processes has its message broker do it.
+// news tells open pages that somebody has a message. An application of several
+// processes uses its message broker for this.
 type news struct {
 	mu    sync.Mutex
 	pages map[chan struct{}]struct{}
@@ -135,7 +135,7 @@ func (n *news) tell() {
 	for c := range n.pages {
 		select {
 		case c <- struct{}{}:
-		default: // it has not looked since the last time
+		default: // it has not looked since the last message
 		}
 	}
 }

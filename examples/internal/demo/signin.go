@@ -9,14 +9,13 @@ import (
 	"github.com/satchel-go/satchel/core/form"
 )
 
-// signIn is what the form to sign in has in it.
+// signIn is what was entered in the form to sign in.
 type signIn struct {
 	Name     string `form:"name"`
 	Remember string `form:"remember"` // "yes" or nothing
 }
 
-// signInForm carries a form that was filled in wrongly to the page that shows
-// it again.
+// signInForm carries a form with errors to the page that shows it again.
 var signInForm = form.New[signIn]("sign-in")
 
 // SignInPage is the form to sign in.
@@ -29,7 +28,7 @@ func (a *App) signInPage(s *core.Session) Page {
 	}
 }
 
-// SignIn signs in whoever enters a name.
+// SignIn signs in anyone who enters a name.
 func (a *App) SignIn(s *core.Session, field Field) string {
 	input := signIn{Name: strings.TrimSpace(field("name")), Remember: field("remember")}
 	if errs := input.check(); len(errs) > 0 {
@@ -37,7 +36,7 @@ func (a *App) SignIn(s *core.Session, field Field) string {
 		s.Flash("error", "You are not signed in yet. Please look at the form again.")
 		return "/"
 	}
-	s.Login(input.Name)                 // a new cookie, so that nobody knows it from before
+	s.Login(input.Name)                 // a new token, which nobody can know from before
 	s.Remember(input.Remember == "yes") // outlives the browser, with longer timeouts
 	s.Flash("success", "Welcome, "+input.Name+".")
 	return "/"
@@ -45,7 +44,7 @@ func (a *App) SignIn(s *core.Session, field Field) string {
 
 // SignOut ends the session.
 func (a *App) SignOut(s *core.Session, _ Field) string {
-	s.Logout() // what follows is in a new session
+	s.Logout() // from here on, s is a new session
 	s.Flash("info", "You have signed out.")
 	return "/"
 }

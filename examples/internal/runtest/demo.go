@@ -14,9 +14,12 @@ import (
 // each store.
 func Demo(t *testing.T) {
 	bin := Build(t)
-	for _, store := range []string{"memory:", "cookie:", "gorilla-cookie:"} {
+	for _, store := range []string{"memory:", "file:", "cookie:", "gorilla-cookie:"} {
 		t.Run(store, func(t *testing.T) {
 			t.Setenv("SESSION_KEYS", "")
+			if store == "file:" {
+				store += t.TempDir()
+			}
 			p := Start(t, bin, "-addr", "localhost:0", "-store", store)
 			t.Run("sign in and out", func(t *testing.T) { signInAndOut(t, p.URL, store) })
 			t.Run("names are text", func(t *testing.T) { hostileName(t, p.URL) })
@@ -26,8 +29,8 @@ func Demo(t *testing.T) {
 			t.Run("headers", func(t *testing.T) { headers(t, p.URL) })
 			t.Run("I2: the pages say what the store cannot do", func(t *testing.T) { limits(t, p.URL, store) })
 			saysKeys := strings.Contains(p.Stderr(), "SESSION_KEYS")
-			if wants := store != "memory:"; saysKeys != wants {
-				t.Errorf("tells that keys are random: %v, want %v\n%s", saysKeys, wants, p.Stderr())
+			if wants := !onServer(store); saysKeys != wants {
+				t.Errorf("says that keys are random: %v, want %v\n%s", saysKeys, wants, p.Stderr())
 			}
 		})
 	}
@@ -36,7 +39,7 @@ func Demo(t *testing.T) {
 		{"-store memory", "colon"},
 		{"-addr 8080", "host and a port"},
 		{"-no-such-flag", "-store"},
-		{"memory:", "no flag"},
+		{"memory:", "not a flag"},
 	} {
 		t.Run(bad.args, func(t *testing.T) {
 			if out := Fail(t, bin, strings.Fields(bad.args)...); !strings.Contains(out, bad.want) {
@@ -45,6 +48,9 @@ func Demo(t *testing.T) {
 		})
 	}
 }
+
+// onServer reports whether a store keeps sessions on the server.
+func onServer(store string) bool { return !strings.HasSuffix(store, "cookie:") }
 
 // browser is a client with cookies.
 type browser struct {
@@ -129,7 +135,7 @@ func signInAndOut(t *testing.T, address, store string) {
 	b.hasNot(out, "Ann")
 	b.hasNot(b.home(), "You have signed out.")
 
-	if store == "memory:" { // what the client keeps by itself cannot be called back
+	if onServer(store) { // what only the client keeps cannot be revoked
 		thief := newBrowser(t, address)
 		thief.http.Jar.SetCookies(thief.url, before)
 		replayed := thief.home()
@@ -183,7 +189,7 @@ func values(t *testing.T, address string) {
 	b.has(page, `value="Tent"`)
 }
 
-// crossSite signs out as a form on another site would make the browser do.
+// crossSite signs out like a browser that submits another site's form.
 func crossSite(t *testing.T, address string) {
 	b := newBrowser(t, address)
 	b.post("/sign-in", url.Values{"name": {"Ann"}})
@@ -197,7 +203,7 @@ func crossSite(t *testing.T, address string) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		_ = res.Body.Close() // nothing was read of it
+		_ = res.Body.Close() // the body is not needed
 		if res.StatusCode != http.StatusForbidden {
 			t.Errorf("%s: %s: %d, want 403", name, value, res.StatusCode)
 		}
@@ -205,7 +211,7 @@ func crossSite(t *testing.T, address string) {
 	b.has(b.home(), "<span>Ann</span>")
 }
 
-// headers looks at what goes with pages, redirects, files, and what is not there.
+// headers checks the headers of pages, redirects, files, and missing pages.
 func headers(t *testing.T, address string) {
 	b := newBrowser(t, address)
 	b.http.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
@@ -224,7 +230,7 @@ func headers(t *testing.T, address string) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		_ = res.Body.Close() // nothing was read of it
+		_ = res.Body.Close() // the body is not needed
 		if res.StatusCode != status {
 			t.Errorf("%s %s: %d, want %d", method, path, res.StatusCode, status)
 		}
@@ -245,7 +251,7 @@ func limits(t *testing.T, address, store string) {
 	b := newBrowser(t, address)
 	b.post("/sign-in", url.Values{"name": {"Ann"}})
 	devices, live := b.page(b.http.Get(address+"/devices")), b.page(b.http.Get(address+"/live")) //nolint:noctx // the process is killed if it hangs
-	if store == "memory:" {
+	if onServer(store) {
 		b.has(devices, "This device")
 		b.has(live, "live.js")
 		b.has(b.post("/devices/end", url.Values{"id": {"of nobody"}}), "had ended already")

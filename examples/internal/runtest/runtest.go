@@ -16,8 +16,8 @@ import (
 	"time"
 )
 
-// Build builds the program in the test's own folder, with the race detector
-// if the test has it, and returns the binary's path.
+// Build builds the program in the test's own folder, with the race detector if
+// the test runs with it, and returns the binary's path.
 func Build(t *testing.T) string {
 	t.Helper()
 	return BuildIn(t, ".")
@@ -36,8 +36,8 @@ func BuildIn(t *testing.T, folder string) string {
 	return bin
 }
 
-// BuildTo builds the program in a folder to a file of that name, or those in
-// several folders to a folder, whose name ends in a slash.
+// BuildTo builds the program in a folder to the named file, or those in several
+// folders to a folder, whose name ends in a slash.
 func BuildTo(ctx context.Context, name string, folders ...string) error {
 	args := []string{"build", "-o", name}
 	if raceEnabled {
@@ -49,7 +49,7 @@ func BuildTo(ctx context.Context, name string, folders ...string) error {
 	return nil
 }
 
-// Process is a program that runs.
+// Process is a running program.
 type Process struct {
 	URL string // where it listens, as it said itself
 
@@ -60,11 +60,11 @@ type Process struct {
 	err    error         // how
 }
 
-// address is in the line that the programs print when they listen.
+// address matches the line that the programs print when they listen.
 var address = regexp.MustCompile(`^(?:listening on|Open) (http://\S+)$`)
 
-// Start starts a program and waits for the line that tells its address. What
-// still runs when the test ends is killed.
+// Start starts a program and waits for the line with its address. If it still
+// runs when the test ends, it is killed.
 func Start(t *testing.T, bin string, args ...string) *Process {
 	t.Helper()
 	p := &Process{t: t, stderr: new(output), ended: make(chan struct{})}
@@ -84,7 +84,7 @@ func Start(t *testing.T, bin string, args ...string) *Process {
 		if scanner.Scan() {
 			lines <- scanner.Text()
 		}
-		for scanner.Scan() { // so that it never waits for a reader
+		for scanner.Scan() { // so that the program never waits for a reader
 		}
 		p.err = p.cmd.Wait()
 	}()
@@ -115,7 +115,15 @@ func (p *Process) Terminate() {
 	}
 }
 
-// Wait returns how the program has ended; nil is exit status 0.
+// Kill sends SIGKILL.
+func (p *Process) Kill() {
+	p.t.Helper()
+	if err := p.cmd.Process.Kill(); err != nil {
+		p.t.Fatal(err)
+	}
+}
+
+// Wait returns how the program ended; nil is exit status 0.
 func (p *Process) Wait() error {
 	p.t.Helper()
 	select {
@@ -127,11 +135,10 @@ func (p *Process) Wait() error {
 	}
 }
 
-// Stderr returns what it has written there so far.
+// Stderr returns what the program has written to it so far.
 func (p *Process) Stderr() string { return p.stderr.String() }
 
-// Fail runs a program that is expected to refuse its arguments, and returns
-// what it says.
+// Fail runs a program that must refuse its arguments, and returns its output.
 func Fail(t *testing.T, bin string, args ...string) string {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
@@ -143,7 +150,7 @@ func Fail(t *testing.T, bin string, args ...string) string {
 	return string(out)
 }
 
-// output is a buffer that is read while a process writes to it.
+// output is a buffer that can be read while a process writes to it.
 type output struct {
 	mu  sync.Mutex
 	buf bytes.Buffer

@@ -1,5 +1,5 @@
-// Package setup reads the command line of the demo applications, so that they
-// can show sessions and little else.
+// Package setup reads the command line of the demo applications, so that their
+// code shows sessions and little else.
 package setup
 
 import (
@@ -16,7 +16,7 @@ import (
 )
 
 // FromFlags returns the backend that -store names and a listener at -addr,
-// and prints where to point a browser. It ends the program if they make no sense.
+// and prints where to point a browser. If they are invalid, it ends the program.
 func FromFlags() (core.Backend, net.Listener) {
 	backend, l, err := parse(os.Args[1:], os.Stdout)
 	if err != nil {
@@ -32,14 +32,14 @@ func parse(args []string, out io.Writer) (core.Backend, net.Listener, error) {
 	store := f.String("store", "memory:", "where sessions are kept: "+stores.Known())
 	_ = f.Parse(args) // it exits
 	if f.NArg() > 0 {
-		return nil, nil, fmt.Errorf("%q is no flag; see -help", f.Arg(0))
+		return nil, nil, fmt.Errorf("%q is not a flag; see -help", f.Arg(0))
 	}
 	host, _, err := net.SplitHostPort(*addr)
 	if err != nil {
 		return nil, nil, fmt.Errorf("-addr %q: want a host and a port, such as localhost:8080", *addr)
 	}
 	keys, random := stores.KeysFromEnv()
-	// Demo applications end with their process; nothing is left to be closed.
+	// Demo applications end with their process; there is nothing to close.
 	backend, _, err := stores.Open(*store, keys)
 	if err != nil {
 		return nil, nil, fmt.Errorf("-store: %w", err)

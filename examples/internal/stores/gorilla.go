@@ -6,8 +6,11 @@ import (
 	"encoding/base64"
 	"strings"
 
+	"github.com/gorilla/sessions"
+
 	"github.com/satchel-go/satchel/core"
 	"github.com/satchel-go/satchel/core/gorillastore"
+	"github.com/satchel-go/satchel/core/sealed"
 )
 
 func openGorillaCookie(rest, keys string) (core.Backend, func() error, error) {
@@ -18,17 +21,17 @@ func openGorillaCookie(rest, keys string) (core.Backend, func() error, error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	return gorillastore.Cookie(pairs...), nothing, nil
+	return gorillastore.Cookie(sessions.NewCookieStore(pairs...), gorillastore.CookieConfig{}), nothing, nil
 }
 
 // gorillaKeys derives gorilla's pairs of hash key and block key from the keys
-// of a [core.Keyring], newest first, so that one setting serves every store. An application
-// hands its own keys to gorillastore instead.
+// of a [sealed.Keyring], newest first, so that one setting serves every store. An
+// application gives gorillastore its own keys instead.
 func gorillaKeys(keys string) ([][]byte, error) {
-	if _, err := core.ParseKeyring(keys); err != nil {
-		return nil, err // it is the judge of what a key is
+	if _, err := sealed.ParseKeyring(keys); err != nil {
+		return nil, err // it decides what a key is
 	}
-	// One spelling for all that ParseKeyring accepts.
+	// One spelling for everything that ParseKeyring accepts.
 	bare := strings.NewReplacer("-", "+", "_", "/", "=", "")
 	var pairs [][]byte
 	for item := range strings.SplitSeq(keys, ",") {

@@ -5,11 +5,11 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/satchel-go/satchel/core"
+	"github.com/satchel-go/satchel/core/sealed"
 )
 
 func TestGorillaKeys(t *testing.T) {
-	newest, older := core.GenerateKey(), core.GenerateKey()
+	newest, older := sealed.GenerateKey(), sealed.GenerateKey()
 	pairs, err := gorillaKeys(newest + ", " + older)
 	if err != nil {
 		t.Fatal(err)
@@ -26,13 +26,13 @@ func TestGorillaKeys(t *testing.T) {
 	}
 	alone, err := gorillaKeys(older)
 	if err != nil || !bytes.Equal(alone[0], pairs[2]) || !bytes.Equal(alone[1], pairs[3]) {
-		t.Errorf("the older key has another pair by itself (%v)", err)
+		t.Errorf("alone, the older key has another pair (%v)", err)
 	}
 	other := strings.TrimRight(strings.NewReplacer("+", "-", "/", "_").Replace(older), "=")
 	if spelled, err := gorillaKeys(other); err != nil || !bytes.Equal(spelled[0], alone[0]) {
 		t.Errorf("the same key in the other alphabet has another pair (%v)", err)
 	}
 	if _, err := gorillaKeys("hunter2"); err == nil || strings.Contains(err.Error(), "hunter2") {
-		t.Errorf("a bad key: %v, want an error that does not repeat it", err)
+		t.Errorf("a bad key: %v, want an error that does not repeat the key", err)
 	}
 }

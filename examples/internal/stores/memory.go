@@ -9,8 +9,8 @@ import (
 	"github.com/satchel-go/satchel/core/memstore"
 )
 
-// newMemory reads what follows memory: in a URL: nothing, or "?sweep=" and how
-// often expired sessions are removed.
+// newMemory reads what follows memory: in a URL, which is nothing, or "?sweep="
+// and how often to remove expired sessions.
 func newMemory(rest string) (*memstore.Store, error) {
 	var c memstore.Config
 	if text, ok := strings.CutPrefix(rest, "?sweep="); ok {
@@ -21,7 +21,7 @@ func newMemory(rest string) (*memstore.Store, error) {
 	} else if err := alone(rest); err != nil {
 		return nil, err
 	}
-	return memstore.NewWith(c)
+	return memstore.New(c), nil
 }
 
 func openMemory(rest, _ string) (core.Backend, func() error, error) {
@@ -33,14 +33,23 @@ func openMemory(rest, _ string) (core.Backend, func() error, error) {
 }
 
 // OpenCounted is [Open] with a function that counts the sessions in the store.
-// It is nil unless they are in this process.
+// That is nil unless they are in this process.
 func OpenCounted(url, keys string) (core.Backend, func() error, func() int, error) {
-	rest, ok := strings.CutPrefix(url, "memory:")
-	if !ok {
-		backend, closer, err := Open(url, keys)
-		return backend, closer, nil, err
+	if rest, ok := strings.CutPrefix(url, "memory:"); ok {
+		return counted(newMemory(rest))
 	}
-	store, err := newMemory(rest)
+	if dir, ok := strings.CutPrefix(url, "file:"); ok {
+		return counted(newFile(dir))
+	}
+	backend, closer, err := Open(url, keys)
+	return backend, closer, nil, err
+}
+
+func counted[S interface {
+	core.Store
+	Close() error
+	Len() int
+}](store S, err error) (core.Backend, func() error, func() int, error) {
 	if err != nil {
 		return nil, nil, nil, err
 	}

@@ -27,6 +27,6 @@ func openGorillaRedis(scheme string) opener {
 		if err != nil {
 			return nil, nil, err
 		}
-		return gorillastore.Redis(client), client.Close, nil
+		return core.ServerSide(gorillastore.RedisStore(client, goredisstore.Config{})), client.Close, nil
 	}
 }

@@ -1,5 +1,5 @@
-// Package stores makes session backends of store URLs, for the programs in
-// examples: they take from the command line what an application writes as one line of Go.
+// Package stores makes session backends from store URLs, so that the programs in
+// examples take from the command line what an application writes in a line of Go.
 package stores
 
 import (
@@ -11,17 +11,25 @@ import (
 	"strings"
 
 	"github.com/satchel-go/satchel/core"
+	"github.com/satchel-go/satchel/core/sealed"
 )
 
-// opener makes a backend of keys and of what follows the scheme in a URL. The
-// function that it returns closes the backend.
+// opener makes a backend from keys and what follows the scheme in a URL. The
+// returned function closes the backend.
 type opener func(rest, keys string) (core.Backend, func() error, error)
 
-// openers has what Open knows.
+// openers has the schemes that Open knows.
 var openers = map[string]opener{
 	"memory":         openMemory,
+	"file":           openFile,
 	"cookie":         openCookie,
 	"gorilla-cookie": openGorillaCookie,
+	"jwt":            openJWT,
+	"jwe":            openJWE,
+
+	"postgres": openPostgres,
+	"mysql":    openSQL("mysql", mysqlSource),
+	"sqlite":   openSQL("sqlite", sqliteSource),
 
 	"redis":           openRedis("redis"),
 	"rediss":          openRedis("rediss"),
@@ -29,26 +37,34 @@ var openers = map[string]opener{
 	"rediss-cluster":  openRedis("rediss-cluster"),
 	"redis-sentinel":  openRedis("redis-sentinel"),
 	"rediss-sentinel": openRedis("rediss-sentinel"),
+	"unix":            openRedis("unix"),
 	"gorilla-redis":   openGorillaRedis("gorilla-redis"),
 	"gorilla-rediss":  openGorillaRedis("gorilla-rediss"),
 }
 
-// Open returns the backend of a store URL, and what to call when it is no
-// longer needed:
+// Open returns the backend of a store URL, and a function that closes it:
 //
 //	memory:           in this process; sessions end with it. With memory:?sweep=10s
 //	                  expired ones are removed every 10 seconds
+//	file:DIR          in this process and in a directory; sessions survive it
 //	cookie:           in the client's cookie, sealed with keys
 //	gorilla-cookie:   in the client's cookie, as gorilla/sessions makes it
+//	jwt:              in a JSON Web Token signed with keys, or with those in
+//	                  SESSION_SIGNING_KEYS, for others to verify; sealed inside
+//	jwe:              in an encrypted JSON Web Token
+//	sqlite:FILE                    in SQLite
+//	postgres://user@host:port/db   in PostgreSQL, with the parameters of pgx
+//	mysql://user@host:port/db      in MySQL or MariaDB, with those of go-sql-driver
 //	redis://host:port/db           in Redis
 //	redis-cluster://a:port,b:port  in a Redis Cluster
 //	redis-sentinel://a,b/master    in Redis under Sentinel
+//	unix:///path/to/redis.sock     in Redis on a socket of this machine
 //	gorilla-redis://host:port/db   in Redis, through rbcervilla/redisstore
 //
 // With rediss instead of redis, the connections are encrypted.
 //
-// keys is a text for [core.ParseKeyring]; what keeps sessions on the server
-// ignores it. Errors do not repeat the URL, which may have a password in it.
+// keys is a text for [sealed.ParseKeyring]; server-side stores ignore it. Errors do
+// not repeat the URL, which may contain a password.
 func Open(url, keys string) (core.Backend, func() error, error) {
 	scheme, rest, found := strings.Cut(url, ":")
 	open, ok := openers[scheme]
@@ -71,29 +87,29 @@ func Known() string {
 }
 
 // KeysFromEnv returns SESSION_KEYS. If that is not set, it returns a new
-// random key, and random is true: what is sealed with it ends with this process.
+// random key, and random is true: sessions sealed with it end with this process.
 func KeysFromEnv() (keys string, random bool) {
 	if keys = os.Getenv("SESSION_KEYS"); keys != "" {
 		return keys, false
 	}
-	return core.GenerateKey(), true
+	return sealed.GenerateKey(), true
 }
 
 // NeedsKeys reports whether Open uses its keys for this URL.
-func NeedsKeys(url string) bool { return strings.HasSuffix(strings.SplitN(url, ":", 2)[0], "cookie") }
+func NeedsKeys(url string) bool {
+	scheme, _, _ := strings.Cut(url, ":")
+	return strings.HasSuffix(scheme, "cookie") || scheme == "jwt" || scheme == "jwe"
+}
 
 func openCookie(rest, keys string) (core.Backend, func() error, error) {
-	if err := alone(rest); err != nil {
-		return nil, nil, err
-	}
-	ring, err := core.ParseKeyring(keys)
+	ring, err := ringFor(rest, keys)
 	if err != nil {
 		return nil, nil, err
 	}
-	return core.ClientSide(core.NewCookieSealer(ring)), nothing, nil
+	return core.ClientSide(sealed.Cookie(ring)), nothing, nil
 }
 
-// alone refuses what follows a scheme that is complete by itself.
+// alone refuses anything after a scheme that is complete without it.
 func alone(rest string) error {
 	if rest != "" {
 		return errors.New("nothing may follow the colon")

@@ -4,7 +4,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/satchel-go/satchel/core"
+	"github.com/satchel-go/satchel/core/sealed"
 )
 
 func TestOpen(t *testing.T) {
@@ -12,20 +12,37 @@ func TestOpen(t *testing.T) {
 		url        string
 		keys       string
 		clientSide bool
-		fails      string // what the error says, "" for none
+		fails      string // in the error, "" for none
 	}{
 		{url: "memory:"},
-		{url: "cookie:", keys: core.GenerateKey(), clientSide: true},
-		{url: "gorilla-cookie:", keys: core.GenerateKey(), clientSide: true},
+		{url: "file:" + t.TempDir()},
+		{url: "file:", fails: "want a directory"},
+		{url: "file:/dev/null", fails: "store file: filestore: open: /dev/null cannot be used"},
+		{url: "cookie:", keys: sealed.GenerateKey(), clientSide: true},
+		{url: "gorilla-cookie:", keys: sealed.GenerateKey(), clientSide: true},
 		{url: "gorilla-cookie:", fails: "no keys"},
-		{url: "cookie:", keys: "hunter2", fails: "store cookie: core: keyring: key 1"},
+		{url: "jwt:", keys: sealed.GenerateKey(), clientSide: true},
+		{url: "jwe:", keys: sealed.GenerateKey(), clientSide: true},
+		{url: "jwt:", fails: "no keys"},
+		{url: "jwe:x", keys: sealed.GenerateKey(), fails: "nothing may follow"},
+		{url: "cookie:", keys: "hunter2", fails: "store cookie: sealed: keyring: key 1"},
 		{url: "cookie:", fails: "no keys"},
-		{url: "gorilla-cookie:", keys: core.GenerateKey() + ", " + core.GenerateKey(), clientSide: true},
+		{url: "gorilla-cookie:", keys: sealed.GenerateKey() + ", " + sealed.GenerateKey(), clientSide: true},
 		{url: "gorilla-cookie:", keys: "hunter2", fails: "key 1"},
 		{url: "memory://host", fails: "nothing may follow"},
 		{url: "memory", fails: "known are cookie:, "},
 		{url: "", fails: "known are cookie:, "},
-		{url: "mysql://user:hunter2@host/0", fails: `unknown store "mysql:"; known are cookie:, `},
+		{url: "mongodb://user:hunter2@host/0", fails: `unknown store "mongodb:"; known are cookie:, `},
+		{url: "sqlite:" + t.TempDir() + "/satchel.db"},
+		{url: "sqlite:", fails: "path of a file"},
+		{url: "sqlite:x?_pragma=foreign_keys(1)", fails: "path of a file"},
+		{url: "sqlite:" + t.TempDir() + "/no/satchel.db", fails: "unable to open database file"},
+		{url: "postgres://satchel:hunter2@127.0.0.1:1/satchel", fails: "connection refused"},
+		{url: "postgres:", fails: "want a URL"},
+		{url: "postgres://satchel:hunter2@127.0.0.1:1/satchel?sslmode=some", fails: "the parameters"},
+		{url: "mysql://satchel:hunter2@127.0.0.1:1/satchel", fails: "connection refused"},
+		{url: "mysql://satchel:hunter2@127.0.0.1:1/satchel?timeout=soon", fails: "the parameters"},
+		{url: "mysql://satchel:hunter2@host:port/satchel", fails: "want a URL"},
 		{url: "redis://localhost"},
 		{url: "rediss://:hunter2@localhost:6380/1"},
 		{url: "redis-cluster://a,b:7001"},
@@ -61,7 +78,7 @@ func TestKeysFromEnv(t *testing.T) {
 	t.Setenv("SESSION_KEYS", "")
 	first, random := KeysFromEnv()
 	second, _ := KeysFromEnv()
-	if _, err := core.ParseKeyring(first); err != nil || !random || first == second {
+	if _, err := sealed.ParseKeyring(first); err != nil || !random || first == second {
 		t.Errorf("without SESSION_KEYS: random %v, %v; want new keys each time", random, err)
 	}
 	t.Setenv("SESSION_KEYS", first)
@@ -71,7 +88,7 @@ func TestKeysFromEnv(t *testing.T) {
 }
 
 func TestNeedsKeys(t *testing.T) {
-	for url, want := range map[string]bool{"memory:": false, "cookie:": true, "gorilla-cookie:": true} {
+	for url, want := range map[string]bool{"memory:": false, "cookie:": true, "gorilla-cookie:": true, "jwt:": true, "jwe:": true} {
 		if got := NeedsKeys(url); got != want {
 			t.Errorf("NeedsKeys(%q) is %v, want %v", url, got, want)
 		}

@@ -1,5 +1,5 @@
-// Package fasthttpsession is an adapter for plain fasthttp: an example of one
-// for a framework that is not made on net/http.
+// Package fasthttpsession is an adapter for plain fasthttp, as an example for
+// frameworks that are not built on net/http.
 package fasthttpsession
 
 import (
@@ -15,7 +15,7 @@ import (
 // ErrorHandler answers a request whose session could not be loaded or stored.
 type ErrorHandler func(ctx *fasthttp.RequestCtx, err error)
 
-// Middleware gives every request a session of m. onError may be nil, for plain text.
+// Middleware gives every request a session of m. A nil onError answers in plain text.
 func Middleware(m *core.Manager, onError ErrorHandler) func(fasthttp.RequestHandler) fasthttp.RequestHandler {
 	if onError == nil {
 		onError = refuse
@@ -35,9 +35,9 @@ func Middleware(m *core.Manager, onError ErrorHandler) func(fasthttp.RequestHand
 				return
 			}
 			ctx.SetUserValue(contextKey{}, s.Context())
-			defer m.Abort(x, s) // after a panic; else it does nothing
+			defer m.Abort(x, s) // does nothing unless next panics
 			next(ctx)
-			// fasthttp sends nothing before the handler returns: this is in time.
+			// In time: fasthttp sends nothing before the handler returns.
 			if err := m.Commit(x, s, x.status()); err != nil {
 				onError(ctx, err)
 			}
@@ -47,7 +47,7 @@ func Middleware(m *core.Manager, onError ErrorHandler) func(fasthttp.RequestHand
 }
 
 func refuse(ctx *fasthttp.RequestCtx, err error) {
-	r := core.Refuse(err)
+	r := core.ErrorResponseFor(err)
 	ctx.SetContentType(r.ContentType)
 	ctx.Response.Header.Set("X-Content-Type-Options", "nosniff")
 	ctx.SetStatusCode(r.Status)
@@ -56,8 +56,8 @@ func refuse(ctx *fasthttp.RequestCtx, err error) {
 
 type contextKey struct{}
 
-// Context returns a context for what ctx asks for, with its session in it. A
-// RequestCtx is none: it is used again for other requests.
+// Context returns a context with ctx's session in it. Do not use a RequestCtx
+// as a context: fasthttp reuses it for other requests.
 func Context(ctx *fasthttp.RequestCtx) context.Context {
 	if c, ok := ctx.UserValue(contextKey{}).(context.Context); ok {
 		return c

@@ -31,15 +31,41 @@ type app struct{ *fasthttp.Server }
 func newApp(c adaptertest.Config) adaptertest.App {
 	handlers := map[string]fasthttp.RequestHandler{}
 	for _, route := range c.Routes {
-		h := handler(c, route)
+		bare := handler(c, route)
+		if route.Timeout > 0 {
+			bare = fasthttp.TimeoutHandler(bare, route.Timeout, "timeout")
+		}
+		h := bare
 		if !route.Plain {
 			for _, m := range slices.Backward(c.Managers) {
 				h = fasthttpsession.Middleware(m, onError(c))(h)
 			}
 		}
+		if behind := h; c.Skip != nil {
+			h = func(ctx *fasthttp.RequestCtx) {
+				if c.Skip(request{ctx}) {
+					bare(ctx)
+				} else {
+					behind(ctx)
+				}
+			}
+		}
 		handlers[route.Method+" "+route.Path] = h
 		if route.Method == fasthttp.MethodGet {
 			handlers["HEAD "+route.Path] = h
+		}
+	}
+	serve := func(ctx *fasthttp.RequestCtx) {
+		if h, ok := handlers[string(ctx.Method())+" "+string(ctx.Path())]; ok {
+			h(ctx)
+		} else {
+			ctx.Error("Not Found", fasthttp.StatusNotFound)
+		}
+	}
+	if c.Compress {
+		serve = fasthttp.CompressHandler(serve)
+		for _, m := range slices.Backward(c.Managers) {
+			serve = fasthttpsession.Middleware(m, onError(c))(serve)
 		}
 	}
 	return app{&fasthttp.Server{
@@ -56,13 +82,9 @@ func newApp(c adaptertest.Config) adaptertest.App {
 					ctx.Error("Internal Server Error", fasthttp.StatusInternalServerError)
 				}
 			}()
-			if h, ok := handlers[string(ctx.Method())+" "+string(ctx.Path())]; ok {
-				h(ctx)
-			} else {
-				ctx.Error("Not Found", fasthttp.StatusNotFound)
-			}
+			serve(ctx)
 		},
-		Logger: silent{}, // the suite provokes what it would say
+		Logger: silent{}, // the suite provokes what it would log
 	}}
 }
 
@@ -78,38 +100,39 @@ func onError(c adaptertest.Config) fasthttpsession.ErrorHandler {
 		return nil
 	}
 	return func(ctx *fasthttp.RequestCtx, err error) {
-		if c.OnError(request{ctx}, err) != nil {
-			ctx.SetStatusCode(fasthttp.StatusInternalServerError)
+		if err := c.OnError(request{ctx}, err); err != nil {
+			answer(ctx, err, c.ErrorStatus)
 		}
 	}
 }
 
-// statusError is how a handler fails with a status of its own.
+// statusError is a handler's error with a status.
 type statusError int
 
 func (e statusError) Error() string { return fmt.Sprintf("status %d", int(e)) }
 
 func handler(c adaptertest.Config, route adaptertest.Route) fasthttp.RequestHandler {
 	return func(ctx *fasthttp.RequestCtx) {
-		err := route.Handler(request{ctx})
-		if err == nil {
-			return
+		if err := route.Handler(request{ctx}); err != nil {
+			answer(ctx, err, c.ErrorStatus)
 		}
-		status := fasthttp.StatusInternalServerError
-		var failure statusError
-		if errors.As(err, &failure) {
-			status = int(failure)
-		}
-		text := "error"
-		if c.ErrorStatus != 0 {
-			status, text = c.ErrorStatus, "app error"
-		}
-		ctx.SetStatusCode(status)
-		ctx.SetBodyString(text)
 	}
 }
 
-// request is a RequestCtx in the suite's words.
+func answer(ctx *fasthttp.RequestCtx, err error, appStatus int) {
+	status, text := core.ErrorResponseFor(err).Status, "error"
+	var failure statusError
+	if errors.As(err, &failure) {
+		status = int(failure)
+	}
+	if appStatus != 0 {
+		status, text = appStatus, "app error"
+	}
+	ctx.SetStatusCode(status)
+	ctx.SetBodyString(text)
+}
+
+// request is a RequestCtx as the suite sees it.
 type request struct{ c *fasthttp.RequestCtx }
 
 var _ adaptertest.Request = request{}
@@ -130,8 +153,14 @@ func (r request) Method() string                   { return string(r.c.Method())
 func (r request) Param(name string) string         { return string(r.c.FormValue(name)) }
 func (r request) RequestHeader(name string) string { return string(r.c.Request.Header.Peek(name)) }
 func (r request) SetHeader(name, value string)     { r.c.Response.Header.Set(name, value) }
-func (r request) Fail(status int) error            { return statusError(status) }
-func (r request) EarlyHints(string) error          { return nil } // fasthttp cannot send them
+func (r request) ResponseHeader(name string) (lines []string) {
+	for _, line := range r.c.Response.Header.PeekAll(name) {
+		lines = append(lines, string(line))
+	}
+	return lines
+}
+func (r request) Fail(status int) error   { return statusError(status) }
+func (r request) EarlyHints(string) error { return nil } // fasthttp cannot send them
 
 func (r request) SetCookie(name, value string) {
 	var c fasthttp.Cookie
@@ -179,14 +208,14 @@ func (r request) File(name string) error {
 	return nil
 }
 
-// Stream waits until the handler has returned: fasthttp starts the writer
-// beside it, and sends nothing before.
+// Stream waits until the handler has returned. fasthttp starts the writer
+// beside the handler, but sends nothing before it returns.
 func (r request) Stream(contentType string, f func(w io.Writer, flush func() error) error) error {
 	r.c.SetContentType(contentType)
 	returned, _ := r.c.UserValue("returned").(chan struct{})
 	r.c.SetBodyStreamWriter(func(w *bufio.Writer) {
 		<-returned
-		_ = f(w, w.Flush) // nobody is left to be told
+		_ = f(w, w.Flush) // the client is gone: there is nobody to tell
 	})
 	return nil
 }

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"net"
-	"slices"
 	"strings"
 
 	"github.com/valyala/fasthttp"
@@ -15,7 +14,7 @@ import (
 //recipe:exchange
 
 // exchange is one request and its response, as the core sees them. fasthttp
-// uses its buffers again: every string in here is a copy.
+// reuses its buffers, so every string in here is a copy.
 type exchange struct {
 	rc    *fasthttp.RequestCtx
 	ctx   context.Context
@@ -35,51 +34,56 @@ func (x *exchange) ResponseHeader(name string) string {
 func (x *exchange) RemoteIP() string    { return hostOf(x.rc.RemoteAddr()) }
 func (x *exchange) RequestPath() string { return string(x.rc.Path()) }
 
-// status is the one that the client will see. Who takes over the connection
-// may have silenced the response; only a 101 is sure to be sent.
+// status returns the status that the client will see. A handler that hijacks
+// the connection may suppress the response; only a 101 is sure to be sent. After a
+// timeout fasthttp sends a copy that was made before: no header can be added.
 func (x *exchange) status() int {
-	if status := x.rc.Response.StatusCode(); !x.rc.Hijacked() || status == fasthttp.StatusSwitchingProtocols {
-		return status
+	status := x.rc.Response.StatusCode()
+	if x.rc.LastTimeoutErrorResponse() != nil || x.rc.Hijacked() && status != fasthttp.StatusSwitchingProtocols {
+		return core.StatusHijacked
 	}
-	return core.StatusHijacked
+	return status
 }
 
-// CookieLines reads the header as it arrived: fasthttp's own methods know one
-// line, and rewrite it.
-func (x *exchange) CookieLines() (lines []string) {
+// RequestHeaderLines reads the header as it arrived: fasthttp's own methods
+// know one line, and rewrite that of Cookie.
+func (x *exchange) RequestHeaderLines(header string) (lines []string) {
 	folding := false
 	for line := range bytes.Lines(x.rc.Request.Header.RawHeaders()) {
 		text := string(bytes.Trim(line, " \t\r\n"))
-		if line[0] == ' ' || line[0] == '\t' { // an old way to go on with the line before
+		if line[0] == ' ' || line[0] == '\t' { // obsolete syntax: continues the line before
 			if folding {
 				lines[len(lines)-1] += " " + text
 			}
 			continue
 		}
 		name, value, ok := strings.Cut(text, ":")
-		if folding = ok && len(name) == len("Cookie") && strings.EqualFold(name, "Cookie"); folding {
+		if folding = ok && len(name) == len(header) && strings.EqualFold(name, header); folding {
 			lines = append(lines, strings.Trim(value, " \t"))
 		}
 	}
 	return lines
 }
 
-// ReplaceSetCookie leaves the application's own cookies alone.
-func (x *exchange) ReplaceSetCookie(old, line string) {
+// ReplaceSetCookies leaves the application's own cookies alone.
+func (x *exchange) ReplaceSetCookies(lines []string, ours func(string) bool) (matched int) {
 	h := &x.rc.Response.Header
-	if old != "" {
-		var lines []string
-		h.VisitAllCookie(func(_, value []byte) { lines = append(lines, string(value)) })
-		if i := slices.Index(lines, old); i >= 0 {
-			h.DelAllCookies()
-			for _, other := range slices.Delete(lines, i, i+1) {
-				h.Add("Set-Cookie", other)
-			}
+	var others []string
+	for _, value := range h.Cookies() {
+		if line := string(value); ours(line) {
+			matched++
+		} else {
+			others = append(others, line)
 		}
 	}
-	if line != "" {
+	if len(lines) == 0 {
+		return matched
+	}
+	h.DelAllCookies()
+	for _, line := range append(others, lines...) {
 		h.Add("Set-Cookie", line)
 	}
+	return matched
 }
 
 func (x *exchange) ResetResponse() {

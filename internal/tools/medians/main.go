@@ -1,11 +1,11 @@
-// Command medians runs the benchmarks beside other libraries several times and
-// prints, for each, the median, and what Satchel takes of it.
+// Command medians runs the benchmarks beside other libraries several times. For
+// each, it prints the median and Satchel's share of it.
 //
 //	medians -dir bench -rounds 25 -bench /read/redis
 //
-// Each round runs all benchmarks once, so that what disturbs the machine for a
-// while disturbs all of them. A ratio is the median of the ratios within the
-// rounds: it stays when the machine becomes slower in between.
+// Each round runs all benchmarks once, so that a disturbance of the machine hits
+// all of them. A ratio is the median of the ratios within the rounds, so it does
+// not change when the machine becomes slower in between.
 package main
 
 import (
@@ -44,7 +44,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	if err != nil {
 		return err
 	}
-	defer os.RemoveAll(temp) //nolint:errcheck // a folder for temporary files
+	defer os.RemoveAll(temp) //nolint:errcheck // a temporary folder
 	binary := filepath.Join(temp, "bench.test")
 
 	var output bytes.Buffer

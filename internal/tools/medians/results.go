@@ -11,10 +11,10 @@ import (
 	"strings"
 )
 
-// ours begins the names of the libraries that others are compared with.
+// ours is the prefix of the libraries that others are compared with.
 const ours = "satchel"
 
-// withIdle ends the names of other libraries that have an idle timeout on.
+// withIdle is the suffix of other libraries that have an idle timeout.
 const withIdle = "-idle"
 
 // key names a benchmark: BenchmarkSession/route/backend/library.
@@ -30,8 +30,8 @@ type results struct {
 	samples map[key][]sample
 }
 
-// parse reads what go test has printed. Every benchmark must have run as often
-// as the others: else they were not all disturbed alike.
+// parse reads the output of go test. Every benchmark must have run as often as
+// the others; otherwise disturbances did not hit all of them.
 func parse(r io.Reader) (*results, error) {
 	res := &results{samples: map[key][]sample{}}
 	lines := bufio.NewScanner(r)
@@ -99,8 +99,8 @@ func (r *results) sort() {
 	})
 }
 
-// parseName takes "BenchmarkSession/read/redis/scs-idle-2" apart; the number is
-// that of processors.
+// parseName parses "BenchmarkSession/read/redis/scs-idle-2"; the last number is
+// the number of processors.
 func parseName(name string) (key, bool) {
 	if at := strings.LastIndexByte(name, '-'); at >= 0 {
 		if _, err := strconv.Atoi(name[at+1:]); err == nil {
@@ -114,7 +114,7 @@ func parseName(name string) (key, bool) {
 	return key{parts[1], parts[2], parts[3]}, true
 }
 
-// print writes a table for each route, and who is the best of the others.
+// print writes a table for each route, and the best of the other libraries.
 func (r *results) print(w io.Writer) error {
 	var out strings.Builder
 	fmt.Fprintf(&out, "\nMedians of %d rounds. \"ratio\" is the time of the first in its group divided by this one's.\n", len(r.samples[r.order[0]]))
@@ -145,8 +145,8 @@ func (r *results) print(w io.Writer) error {
 	return err
 }
 
-// compare says what k takes of the best among the others on its backend: the
-// one that leaves the highest ratio.
+// compare says what share of the time k takes of the best other library on its
+// backend: the one with the highest ratio.
 func (r *results) compare(w io.Writer, k key, title string, counts func(library string) bool) {
 	var best key
 	for _, other := range r.order {

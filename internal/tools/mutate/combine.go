@@ -10,9 +10,9 @@ import (
 	"strings"
 )
 
-// combined is the sources of all mutations in one: each changed function has
-// its mutants beside it and asks at its start which of them is on. So a
-// hundred mutations take one build of each package, and not a hundred.
+// combined has the sources of all mutations at once: each changed function has
+// its mutants beside it, and asks at its start which of them is on. So a hundred
+// mutations take one build of each package rather than a hundred.
 type combined struct {
 	files map[string]*combinedFile
 	parts map[string]bool // names of the mutations that are in it
@@ -22,7 +22,7 @@ type combinedFile struct {
 	original string
 	inserts  []insert
 	mutants  strings.Builder // functions to append
-	named    map[string]bool // functions whose parameters have got their names
+	named    map[string]bool // functions whose parameters have been named
 }
 
 // insert replaces n bytes of the original.
@@ -34,8 +34,8 @@ type insert struct {
 // variable names the environment variable that says which mutation is on.
 const variable = "SATCHEL_MUTATION"
 
-// combine combines all mutations but those that change more than functions'
-// bodies: these take a build of their own. read returns a file's source.
+// combine combines all mutations except those that change more than functions'
+// bodies, which need their own build. read returns a file's source.
 func combine(all []mutation, read func(string) (string, error)) (*combined, error) {
 	c := &combined{files: map[string]*combinedFile{}, parts: map[string]bool{}}
 	for n, m := range all {
@@ -49,7 +49,7 @@ func combine(all []mutation, read func(string) (string, error)) (*combined, erro
 			}
 			mutated, err := e.apply(source)
 			if err != nil {
-				alone = true // to be told again, as this mutation's own fault
+				alone = true // reported later, as this mutation's own fault
 				break
 			}
 			changed, ok := compare(e.file, source, mutated)
@@ -57,7 +57,7 @@ func combine(all []mutation, read func(string) (string, error)) (*combined, erro
 			changes = append(changes, changed...)
 			sources[e.file] = source
 		}
-		if alone { // also a file that is no Go, such as an embedded script
+		if alone { // or a file that is not Go, such as an embedded script
 			continue
 		}
 		for file, source := range sources {
@@ -79,7 +79,7 @@ type change struct {
 	key      string
 	original *ast.FuncDecl
 	mutant   string // its source
-	name     int    // where its name is in that
+	name     int    // position of its name in that
 }
 
 // compare returns the functions that differ. ok is false if anything else does.
@@ -124,7 +124,7 @@ func functions(source string) (map[string]function, string, error) {
 		if !ok || decl.Body == nil {
 			continue
 		}
-		// The file set is new: positions are offsets and one.
+		// The file set is new, so positions are offsets plus one.
 		key := source[decl.Pos()-1 : decl.Body.Lbrace-1] // receiver, name and signature
 		found[key] = function{decl, source[decl.Pos()-1 : decl.End()-1]}
 		rest += source[end:decl.Body.Lbrace]
@@ -133,7 +133,7 @@ func functions(source string) (map[string]function, string, error) {
 	return found, rest + source[end:], nil
 }
 
-// add puts the mutant ch beside its original, under a name of its own.
+// add puts the mutant ch beside its original, under its own name.
 func (f *combinedFile) add(ch change, mutation, suffix string) {
 	decl := ch.original
 	name := decl.Name.Name
@@ -156,8 +156,8 @@ func (f *combinedFile) add(ch change, mutation, suffix string) {
 	f.inserts = append(f.inserts, insert{int(decl.Body.Lbrace), 0, fmt.Sprintf(" if mutationOn == %q { %s };", mutation, called)})
 }
 
-// names returns the names of a function's parameters, to be passed on. Those
-// without a name get one, in the original.
+// names returns the names of a function's parameters, to pass them on. Unnamed
+// parameters get a name in the original.
 func (f *combinedFile) names(key string, fields *ast.FieldList, prefix string) (names []string) {
 	give := func(at, n int, space string) string {
 		name := fmt.Sprintf("%s%d", prefix, len(names))
@@ -185,7 +185,7 @@ func (f *combinedFile) names(key string, fields *ast.FieldList, prefix string) (
 	return names
 }
 
-// sources returns the files to build in place of the real ones, and those to add.
+// sources returns the files that replace the real ones in the build, and those to add.
 func (c *combined) sources() map[string]string {
 	all := map[string]string{}
 	for file, f := range c.files {

@@ -4,14 +4,16 @@
 //	mutate -run '^K|echo'     those whose names match
 //
 // A mutation is a patch that breaks one promise, with the name of the test
-// that must catch it; mutation.go says how it is written. The patched functions are built into
-// the tests beside the real ones ("go test -overlay"), and a variable in the environment turns
-// one on: nothing in the working tree changes, and mutations run beside each other.
+// that must catch it; mutation.go describes its format. The patched functions are
+// built into the tests beside the real ones ("go test -overlay"), and an environment
+// variable turns one on. So nothing in the working tree changes, and mutations run
+// in parallel.
 //
 // It fails if a mutation is not caught: its test stays green, hangs, or fails
 // without naming itself. It also fails if a patch no longer applies, does not
-// compile, or names a test that does not pass by itself; and if a promise of
-// docs/promises.md, or a commit point of an adapter, has no mutation.
+// compile, or names a test that does not pass without it. A promise of
+// docs/promises.md or a commit point of an adapter without a mutation is a
+// failure, too.
 package main
 
 import (
@@ -32,7 +34,7 @@ func main() {
 	defer stop()
 	if err := run(ctx, os.Args[1:], os.Stdout, os.Stderr); err != nil {
 		fmt.Fprintln(os.Stderr, "mutate:", err)
-		os.Exit(1) //nolint:gocritic // stop only gives the signal back
+		os.Exit(1) //nolint:gocritic // stop only restores the signal
 	}
 }
 
@@ -40,10 +42,10 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	flags := flag.NewFlagSet("mutate", flag.ContinueOnError)
 	flags.SetOutput(stderr)
 	root := flags.String("root", ".", "folder that files and packages are relative to")
-	dir := flags.String("dir", "internal/mutations", "folder of the mutations, below root")
-	table := flags.String("promises", "docs/promises.md", "table of promises, below root")
+	dir := flags.String("dir", "internal/mutations", "folder of the mutations, relative to root")
+	table := flags.String("promises", "docs/promises.md", "table of promises, relative to root")
 	only := flags.String("run", "", "only mutations whose names match this regexp")
-	jobs := flags.Int("j", runtime.NumCPU(), "how many packages are built at once; of tests, which often wait, twice as many run")
+	jobs := flags.Int("j", runtime.NumCPU(), "how many packages to build at once; twice as many tests run, since they often wait")
 	timeout := flags.Duration("timeout", time.Minute, "how long one test may take")
 	if err := flags.Parse(args); err != nil {
 		return err

@@ -9,15 +9,15 @@ import (
 	"strings"
 )
 
-// suffix is what the names of the mutations' files end in.
+// suffix is the file name extension of mutations.
 const suffix = ".patch"
 
 // mutation is one way to break a promise. Its file has a header, and then a
-// unified diff whose hunks need no line numbers, because what they remove or
+// unified diff. Hunks need no line numbers, because the lines that they remove or
 // keep must be in the file exactly once:
 //
 //	promise: C2 SEC23
-//	breaks: an unchanged session is written all the same
+//	breaks: an unchanged session is written anyway
 //	test: ./core TestC2SEC23UnchangedIsNotWritten
 //
 //	--- core/plan.go
@@ -26,7 +26,7 @@ const suffix = ".patch"
 //	+	if false {
 //	 		return p, nil
 //
-// There may be several tests, each on a line of its own: each must catch it.
+// There may be several tests, each on its own line. Each must catch the mutation.
 type mutation struct {
 	name     string
 	promises []string // of the table, or commit points of adapters: "echo/flush"
@@ -38,7 +38,7 @@ type mutation struct {
 // target is a test: its package, relative to the root, and its full name.
 type target struct{ pkg, name string }
 
-// pattern is what makes -test.run choose this test alone.
+// pattern makes -test.run choose only this test.
 func (t target) pattern() string {
 	parts := strings.Split(t.name, "/")
 	for i := range parts {
@@ -137,7 +137,7 @@ func parseDiff(diff string) (edits []edit, err error) {
 		case ' ':
 			h.old += rest
 			h.new += rest
-		case '\n': // an empty line of context, without its blank
+		case '\n': // an empty line of context without its blank
 			h.old += line
 			h.new += line
 		default:
@@ -147,7 +147,7 @@ func parseDiff(diff string) (edits []edit, err error) {
 	for _, e := range edits {
 		for _, h := range e.hunks {
 			if h.old == "" || h.old == h.new {
-				return nil, fmt.Errorf("a hunk of %s changes nothing or is nowhere", e.file)
+				return nil, fmt.Errorf("a hunk of %s changes nothing or has no context", e.file)
 			}
 		}
 		if len(e.hunks) == 0 {

@@ -72,11 +72,11 @@ func TestUncovered(t *testing.T) {
 	page := "| Promise | core |\n|---|--:|\n| K1 | 1 |\n| K2 | 1 |\n| AD1 | 1 |\n| SEC1 | 1 |\n"
 	all := []mutation{{name: "m", promises: append([]string{"K1", "SEC99"}, commitPoints[1:]...)}}
 	got := uncovered(all, promisesIn(page))
-	want := []string{"m: no promise is called SEC99", "K2 has no mutation", commitPoints[0] + " has no mutation"}
+	want := []string{"m: there is no promise SEC99", "K2 has no mutation", commitPoints[0] + " has no mutation"}
 	if !slices.Equal(got, want) {
 		t.Errorf("%q, want %q", got, want)
 	}
 	if got := uncovered(all, nil); !slices.Contains(got, "the table of promises has none") {
-		t.Errorf("an empty table is all right: %q", got)
+		t.Errorf("an empty table is accepted: %q", got)
 	}
 }

@@ -6,7 +6,7 @@ import (
 	"strings"
 )
 
-// newTable prints the head of a table, and returns what prints its rows.
+// newTable prints the head of a table, and returns a function that prints its rows.
 func newTable(w io.Writer, all []mutation) func(result) {
 	name, promise, test := len("mutation"), len("promise"), len("caught by")
 	for _, m := range all {

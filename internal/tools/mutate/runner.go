@@ -24,13 +24,12 @@ type runner struct {
 	builds map[string]*build // by package
 }
 
-// build is the tests of a package with all combined mutations in them, or
-// with none.
+// build has the tests of a package, with all combined mutations or with none.
 type build struct {
 	once     sync.Once
 	binary   string
 	together error // why the mutations are not in it
-	err      error // why there is none at all
+	err      error // why there is no build
 }
 
 func newRunner(root string, timeout time.Duration, jobs int) (*runner, error) {
@@ -45,7 +44,7 @@ func newRunner(root string, timeout time.Duration, jobs int) (*runner, error) {
 	return &runner{root: abs, temp: temp, timeout: timeout, jobs: max(1, jobs), builds: map[string]*build{}}, nil
 }
 
-func (r *runner) close() { _ = os.RemoveAll(r.temp) } // what is left, the system removes
+func (r *runner) close() { _ = os.RemoveAll(r.temp) } // the system removes what is left
 
 func (r *runner) path(file string) string { return filepath.Join(r.root, filepath.FromSlash(file)) }
 
@@ -54,8 +53,8 @@ func (r *runner) read(file string) (string, error) {
 	return string(source), err
 }
 
-// result is what became of one mutation and one of its tests. err is nil if
-// the test caught it.
+// result is the outcome of one mutation and one of its tests. err is nil if the
+// test caught it.
 type result struct {
 	mutation mutation
 	test     target
@@ -63,8 +62,8 @@ type result struct {
 	err      error
 }
 
-// runAll runs all tests without mutations and then with them, and shows the
-// latter as they come, in order.
+// runAll runs all tests without mutations and then with them. It shows the
+// results of the latter as they come, in order.
 func (r *runner) runAll(ctx context.Context, all []mutation, show func(result)) ([]result, error) {
 	together, err := combine(all, r.read)
 	if err != nil {
@@ -124,8 +123,8 @@ func each(jobs, n int, f func(int)) {
 	wg.Wait()
 }
 
-// baseline builds each package's tests, runs each test without a mutation,
-// and returns what is wrong with it.
+// baseline builds each package's tests, runs each test without a mutation, and
+// returns what is wrong with it.
 func (r *runner) baseline(ctx context.Context, results []result, overlay string) map[target]error {
 	var tests []target
 	sound := map[target]error{}
@@ -156,8 +155,8 @@ func (r *runner) baseline(ctx context.Context, results []result, overlay string)
 	return sound
 }
 
-// prepare builds pkg's tests with all mutations; if one of them does not
-// compile, without any. Then each is built alone, and tells.
+// prepare builds pkg's tests with all mutations, or with none if one of them does
+// not compile. Then each is built alone, which shows the one that does not.
 func (r *runner) prepare(ctx context.Context, pkg, overlay string, b *build) {
 	b.together = r.build(ctx, pkg, b.binary, overlay)
 	if b.together != nil {
@@ -206,14 +205,14 @@ func (r *runner) alone(ctx context.Context, n int, m mutation, t target) error {
 	return r.run(ctx, binary, t, "")
 }
 
-// run returns nil if t fails by itself with the mutation called on.
+// run returns nil if t itself fails with the mutation that on names.
 func (r *runner) run(ctx context.Context, binary string, t target, on string) error {
 	out, failed := r.test(ctx, binary, t, on)
 	switch {
 	case failed == nil:
 		return fmt.Errorf("SURVIVED: %s stays green", t.name)
 	case strings.Contains(out, "panic: test timed out"):
-		return fmt.Errorf("%s hangs, and does not say why", t.name)
+		return fmt.Errorf("%s hangs without saying why", t.name)
 	case !says(out, "FAIL", t):
 		return fmt.Errorf("%s has not failed by itself: %w\n%s", t.name, failed, tail(out))
 	}
@@ -258,7 +257,7 @@ func (r *runner) build(ctx context.Context, pkg, binary, overlay string) error {
 
 // test runs one test, in its package's folder like the go command.
 func (r *runner) test(ctx context.Context, binary string, t target, on string) (string, error) {
-	// The limit is for binaries that do not keep to their own.
+	// The limit is for binaries that ignore their own.
 	ctx, cancel := context.WithTimeout(ctx, r.timeout+30*time.Second)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, binary, "-test.v", "-test.run", t.pattern(), "-test.timeout", r.timeout.String())
@@ -270,7 +269,7 @@ func (r *runner) test(ctx context.Context, binary string, t target, on string) (
 	return out.String(), errors.Join(err, ctx.Err())
 }
 
-// says reports whether out has t's own line with this verdict.
+// says reports whether out contains t's own line with this verdict.
 func says(out, verdict string, t target) bool {
 	for line := range strings.Lines(out) {
 		if strings.HasPrefix(strings.TrimLeft(line, " "), "--- "+verdict+": "+t.name+" (") {

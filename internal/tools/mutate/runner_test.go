@@ -8,7 +8,7 @@ import (
 	"testing"
 )
 
-// module is a package with its tests, to be mutated.
+// module is a package with tests, to be mutated.
 var module = map[string]string{
 	"go.mod":   "module example.org/m\n\ngo 1.25\n",
 	"table.md": "| K1 | 1 |\n",
@@ -81,7 +81,7 @@ func TestExits(t *testing.T)   { if sum(2, 2) != 4 { os.Exit(3) } }
 `,
 }
 
-// patches are mutations of module, with what is to become of them; "" is caught.
+// patches are mutations of module with their expected outcome; "" means caught.
 var patches = []struct{ name, test, diff, want string }{
 	{"sum", "TestSum/small", "@@\n-\ttotal = a + b\n+\ttotal = a - b\n", ""},
 	{"variadic", "TestGenerics", "@@\n-func (l *list[T]) add(_ string, more ...T) { l.all = append(l.all, more...) }\n+func (l *list[T]) add(_ string, more ...T) { l.all = more[1:] }\n", ""},
@@ -102,7 +102,7 @@ var patches = []struct{ name, test, diff, want string }{
 	{"exits", "TestExits", "@@\n-\ttotal = a + b\n+\ttotal = a\n", "has not failed by itself"},
 }
 
-// uncompilable spoils the build of all, and then each mutation is built alone.
+// uncompilable breaks the build of all, so that each mutation is built alone.
 var uncompilable = struct{ name, test, diff, want string }{
 	"unbuilt", "TestSum", "@@\n-\ttotal = a + b\n+\ttotal = c\n", "does not build",
 }

@@ -21,7 +21,7 @@ type event struct {
 	Output     string
 }
 
-// readEvents calls f for each event. Lines that are no JSON are passed on as
+// readEvents calls f for each event. Lines that are not JSON are passed on as
 // output: a test binary that writes to a closed pipe may produce some.
 func readEvents(r io.Reader, f func(event)) error {
 	br := bufio.NewReader(r)
@@ -44,19 +44,19 @@ func readEvents(r io.Reader, f func(event)) error {
 }
 
 // printer prints events as plain "go test" prints them: one line for each
-// package, and all that a failing test has written.
+// package, and everything that a failing test wrote.
 type printer struct {
 	w                       io.Writer
 	passed, failed, skipped int
 
-	// What a package has written is held back until the package is over,
-	// because packages run side by side.
+	// A package's output is held back until the package ends, because packages
+	// run in parallel.
 	packages map[string]*packageOutput
 }
 
 type packageOutput struct {
 	own   []string            // not written by a test
-	order []string            // tests that have started and not passed
+	order []string            // tests that have started but not passed
 	tests map[string][]string // their output
 }
 
@@ -111,7 +111,7 @@ func (p *printer) testEvent(po *packageOutput, e event) {
 	}
 }
 
-// progress tells the lines that only "go test -v" prints.
+// progress reports whether only "go test -v" prints a line.
 func progress(line string) bool {
 	for _, prefix := range []string{"=== RUN ", "=== PAUSE ", "=== CONT ", "=== NAME "} {
 		if strings.HasPrefix(line, prefix) {
@@ -121,8 +121,8 @@ func progress(line string) bool {
 	return false
 }
 
-// flush prints what a package has left. In a failed one, tests that never
-// ended count too: a panic or a time-out is reported in their output.
+// flush prints a package's remaining output. In a failed package, that of tests
+// that never ended counts too: it reports a panic or a timeout.
 func (p *printer) flush(po *packageOutput, failed bool) {
 	if failed {
 		for _, t := range po.order {
@@ -136,7 +136,7 @@ func (p *printer) flush(po *packageOutput, failed bool) {
 	}
 }
 
-// close prints what packages without an end have left, and the sum.
+// close prints the output of packages that never ended, and the totals.
 func (p *printer) close() {
 	for _, name := range slices.Sorted(maps.Keys(p.packages)) {
 		p.flush(p.packages[name], true)
@@ -145,6 +145,6 @@ func (p *printer) close() {
 }
 
 func (p *printer) print(s string) {
-	// Standard output that cannot be written is nothing to report on.
+	// If standard output cannot be written, there is nowhere to report it.
 	_, _ = io.WriteString(p.w, s)
 }

@@ -9,8 +9,8 @@ import (
 	"strings"
 )
 
-// shows is what a page says of each test: by the row, and by the column or the
-// test, how many have passed.
+// shows is what a page says of each test: how many have passed, by row, and by
+// column or test.
 type shows map[string]map[string]int
 
 // namedTest is one test in a cell: `name` and how often it passed, or in which packages.
@@ -69,9 +69,9 @@ func cellsOf(line string) []string {
 	return cells
 }
 
-// gone lists what the old page shows and the new one does not, or less often.
-// The table is made of the tests that there are, so without the old page a
-// test that is deleted everywhere would take its line with it unnoticed.
+// gone lists what the old page shows and the new one does not, or less often. The
+// table is made from the existing tests. Without the old page, a test that is
+// deleted everywhere would take its line with it unnoticed.
 func gone(old, page string) (texts []string) {
 	before, now := showsOf(old), showsOf(page)
 	for _, id := range slices.SortedFunc(maps.Keys(before), compareRows) {

@@ -5,15 +5,16 @@
 //	promises table -json tmp/test.json -o docs/promises.md -security docs/security.md -check
 //
 // test runs "go test -json" with the arguments after "--", prints what plain
-// "go test" would print, and keeps the events in a file. table reads that
-// file and writes the table of promises, and that of the security checklist
-// with the names of its tests; it fails if a promise or a row that applies
-// has no passing test, or has one that failed or was skipped. With -check it
-// writes nothing and also fails if a file is not what it would write. In both
-// cases it says which tests the file names and the run has not, or less often.
+// "go test" would print, and keeps the events in a file.
 //
-// A test tells by its name which promises it checks; see names.go. The rows
-// and columns that must be filled are in rows.go and checklist.go.
+// table reads that file and writes the tables of the promises and of the security
+// checklist, with the names of their tests. It fails if a promise or a row that
+// applies has no passing test, or has one that failed or was skipped. With -check
+// it writes nothing, and also fails if a file is not what it would write. In both
+// cases it lists the tests that the file names and the run lacks, or has less often.
+//
+// A test's name says which promises it checks; see names.go. The rows and
+// columns that must be filled are in rows.go and checklist.go.
 package main
 
 import (
@@ -136,8 +137,8 @@ func makeTables(events, out, security string, check bool, stdout io.Writer) erro
 	return fmt.Errorf("%d problems", len(problems))
 }
 
-// makePage puts a table into its page, or tells that it is not there. A page
-// that does not exist begins as empty says.
+// makePage puts a table into its page, or says that it is not there. A page that
+// does not exist starts with the text of empty.
 func makePage(name, empty, table string, check bool, stdout io.Writer) (problems []string, err error) {
 	old, err := os.ReadFile(name)
 	if err != nil && !errors.Is(err, os.ErrNotExist) {
@@ -157,7 +158,7 @@ func makePage(name, empty, table string, check bool, stdout io.Writer) (problems
 	lost := gone(string(old), page)
 	if check {
 		if len(lost) > 0 {
-			lost = append(lost, "if that is meant, say so by \"make promises\"")
+			lost = append(lost, "if that is intended, run \"make promises\"")
 		}
 		return append(lost, name+" is out of date: run \"make promises\" and commit it"), nil
 	}

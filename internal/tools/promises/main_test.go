@@ -7,7 +7,7 @@ import (
 	"testing"
 )
 
-// TestRunsGoTest runs the tool on a module of its own.
+// TestRunsGoTest runs the tool on a small module.
 func TestRunsGoTest(t *testing.T) {
 	if testing.Short() {
 		t.Skip("builds a test binary")

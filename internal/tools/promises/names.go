@@ -5,7 +5,7 @@ import (
 	"strings"
 )
 
-// kinds are the letters that promises are numbered under, longest first.
+// kinds are the letters of the promises' numbers, longest first.
 var kinds = []string{"SEC", "AD", "L", "C", "K", "T", "F", "I", "E"}
 
 // idsOf returns the promises that the name of one test names, such as
@@ -31,11 +31,11 @@ func idsOf(name string) []string {
 	}
 }
 
-// cutID takes one promise off the front of name. In a subtest's name "_" or
-// the end follows it, in a test function's a new word may follow as well.
+// cutID takes one promise off the front of name. In a subtest's name, "_" or the
+// end must follow it; in a test function's, a new word may follow as well.
 func cutID(name string, subtest bool) (id, rest string, ok bool) {
 	if strings.HasPrefix(name, "E2E") {
-		return "", "", false // the field's word for end to end
+		return "", "", false // as in E2E, end to end
 	}
 	for _, kind := range kinds {
 		rest, ok := strings.CutPrefix(name, kind)

@@ -42,7 +42,7 @@ func TestCellOf(t *testing.T) {
 		t.Errorf("got %v, %v, want %v", got, ok, want)
 	}
 	if _, ok := cellOf("TestConformanceFrom/nethttp/gorilla-files/K1_words"); !ok {
-		t.Error("a run of the suite with a name of its own has no cell")
+		t.Error("a run of the suite under another name has no cell")
 	}
 	for _, name := range []string{"TestConformance/gin/memory", "TestConformanceEncrypted/nethttp/encrypted/K1_words", "TestStore/memstore/K1_conflict/x", "TestK1"} {
 		if got, ok := cellOf(name); ok {

@@ -7,11 +7,12 @@ import (
 )
 
 // What must be tested. A promise of the core counts once for each adapter and
-// backend; so does each difference between frameworks (AD). For the security checklist (SEC), see checklist.
+// backend, as does each difference between frameworks (AD). For the security
+// checklist (SEC), see checklist.
 var (
-	adapters = []string{"nethttp", "echo", "gin", "fiber"}
+	adapters = []string{"nethttp", "echo5", "echo", "gin", "fiber3", "fiber"}
 	backends = []string{
-		"memory", "cookie", "redis", "gorilla-cookie", "gorilla-redis",
+		"memory", "cookie", "redis", "file", "postgres", "mariadb", "sqlite", "jwt-eddsa", "gorilla-cookie", "gorilla-redis",
 		"gorilla-redis-compatible", "gorilla-files",
 	}
 
@@ -77,7 +78,7 @@ func number(id string) int {
 	return n
 }
 
-// rowsFor returns the rows of the table, given the promises that tests named.
+// rowsFor returns the rows of the table, given the promises that tests name.
 func rowsFor(seen []string) []string {
 	ad, sec := slices.Clone(differences), slices.Clone(requiredSEC)
 	for _, id := range seen {

@@ -8,7 +8,7 @@ import (
 	"strings"
 )
 
-// test is what shows a row: a case of a suite, or a test function.
+// test is a test that shows a row: a case of a suite, or a test function.
 type test struct{ kind, name, pkg string }
 
 // The kinds of tests.
@@ -18,7 +18,7 @@ const (
 	function     = ""
 )
 
-// shown keeps that a test of a promise or a row has passed.
+// shown records that a test of a promise or a row has passed.
 func (r *results) shown(e event, id string) {
 	if s := storeSuiteOf(e); s != "" {
 		if r.stores[id] == nil {
@@ -38,7 +38,7 @@ func testOf(e event) test {
 	name, _, _ := strings.Cut(parts[len(parts)-1], "#")
 	switch {
 	case len(parts) > 3 && strings.HasPrefix(parts[0], "TestConformance"):
-		// The way to answer is no part of what the row is about.
+		// The way to answer is not part of the row's subject.
 		for _, many := range []string{"_commits_on_", "_save_fails_on_"} {
 			if before, _, ok := strings.Cut(name, many); ok {
 				name = before + many + "…"
@@ -51,9 +51,9 @@ func testOf(e event) test {
 	return test{kind: function, name: name, pkg: strings.TrimPrefix(e.Package, modulePath)}
 }
 
-// checklistTable returns the rows of the security checklist, each with the
-// tests that show it, and what is wrong with it. That a row has no test, or one
-// that failed, is said by table.
+// checklistTable returns the rows of the security checklist, each with the tests
+// that show it, and what is wrong with it. table reports rows that have no test,
+// or one that failed.
 func (r *results) checklistTable() (string, []string) {
 	var b strings.Builder
 	var problems []string
@@ -91,8 +91,8 @@ func (r *results) shownBy(row requirement) string {
 	return text
 }
 
-// testsOf lists the tests of a promise or a row, those of the suites first,
-// each with how often it has passed.
+// testsOf lists the tests of a promise or a row, those of the suites first. Each
+// comes with how often it passed.
 func (r *results) testsOf(id string) string {
 	tests := r.tests[id]
 	if len(tests) == 0 {
@@ -132,8 +132,8 @@ func casesOf(tests map[test]int, kind string) (texts []string) {
 	return texts
 }
 
-// limitsOf returns the backends that keep a row only within limits: those with
-// a column in order, then the others.
+// limitsOf returns the backends that keep a row only within limits: first those
+// with a column, in order, then the others.
 func (r *results) limitsOf(id string) []string {
 	names := slices.Sorted(maps.Keys(r.limited[id]))
 	slices.SortStableFunc(names, func(a, b string) int { return place(a) - place(b) })

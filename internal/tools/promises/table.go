@@ -10,7 +10,7 @@ import (
 	"strings"
 )
 
-// results counts, for each promise, the tests that ended in each way.
+// results counts the tests of each promise by how they ended.
 type results struct {
 	core   map[string]*count
 	cells  map[cell]map[string]*count
@@ -20,7 +20,7 @@ type results struct {
 
 	tests   map[string]map[test]int    // passed, by promise or row
 	stores  map[string]map[string]bool // SEC rows that passed in each of storeSuites
-	limited map[string]map[string]bool // backends, also those without a column, that limit a promise
+	limited map[string]map[string]bool // backends that limit a promise, even those without a column
 }
 
 type count struct {
@@ -41,7 +41,7 @@ func newResults() *results {
 	}
 }
 
-// limitLine is how the suite tells that a backend does not keep a promise.
+// limitLine is the suite's line for a backend that does not keep a promise.
 var limitLine = regexp.MustCompile(`promise-limit: (\S+) (\S+) (.*\S)`)
 
 func (r *results) event(e event) {
@@ -62,7 +62,7 @@ func (r *results) event(e event) {
 			r.shown(e, id)
 		}
 	case "fail", "skip":
-		// A skipped part leaves a hole in all that it is a part of.
+		// A skipped part leaves a hole in every test above it.
 		for part := range strings.SplitSeq(e.Test, "/") {
 			for _, id := range idsOf(part) {
 				c := r.count(e.Test, id)
@@ -81,7 +81,7 @@ func (r *results) limit(e event) {
 	if len(parts) < 4 || !strings.HasPrefix(parts[0], "TestConformance") || parts[2] != m[1] || len(ids) != 1 {
 		return
 	}
-	// A limit of the promise is one of the checklist's rows in the same case.
+	// A promise's limit also limits the checklist's rows in the same case.
 	for _, id := range idsOf(parts[3]) {
 		if strings.HasPrefix(id, "SEC") && id != ids[0] {
 			ids = append(ids, id)
@@ -125,8 +125,8 @@ func (r *results) passed(c cell, name string) {
 	r.cases[c][name] = true
 }
 
-// uneven lists the cases that passed in one adapter and not in another: the
-// other cases of a promise would hide that one of them did not run.
+// uneven lists the cases that passed in one adapter but not in another. Otherwise
+// the other cases of a promise would hide that one of them did not run.
 func (r *results) uneven() (problems []string) {
 	for _, backend := range backends {
 		all := map[string]bool{}
@@ -189,8 +189,8 @@ func (t *table) row(id string) {
 	}
 }
 
-// backend returns the text of one promise on one backend, over all adapters:
-// how many tests passed, or else the first thing that is to be said.
+// backend returns the text of one promise on one backend, over all adapters: how
+// many tests passed, or else the first problem or limit.
 func (t *table) backend(id, backend string, passed *int) string {
 	row, listed := requirementOf(id)
 	all := !strings.HasPrefix(id, "SEC") || listed && row.reach == everywhere
@@ -258,8 +258,7 @@ const (
 	newPage     = `# Promises and their tests
 
 Each number is how many tests of that promise passed. The adapter suite runs on
-every backend in net/http, Echo, Gin and Fiber, and each of the four needs a test of each
-promise; "core" counts the unit and store tests.
+every backend in every framework, and each framework needs a test of each promise; "core" counts the unit and store tests.
 
 ` + beginMarker + "\n" + endMarker + "\n"
 )

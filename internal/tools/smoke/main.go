@@ -1,11 +1,11 @@
-// Command smoke checks that a stranger's program can use every module of this
+// Command smoke checks that other people's programs can use every module of this
 // repository once it is tagged.
 //
-// It packs the modules, as they are in the work tree, into a module proxy made
-// of files, as a tag on this state would give them to the world. Then it makes
-// a module outside the repository, without workspace and without replace
-// lines, which gets each of our modules by version, builds all their packages
-// and runs the program in testdata/consumer. Extend that program to use more.
+// It packs the modules of the work tree into a file-based module proxy, as a tag
+// on this state would publish them. Then it makes a module outside the repository,
+// without workspace and without replace lines. That module gets each of ours by
+// version, builds all their packages and runs the program in testdata/consumer.
+// Extend that program to use more.
 package main
 
 import (
@@ -79,8 +79,8 @@ func consume(ctx context.Context, root, temp, proxy string, modules []module, ve
 	if err := os.WriteFile(filepath.Join(app, "go.mod"), []byte("module example.com/consumer\n\ngo 1.25.0\n"), 0o600); err != nil {
 		return err
 	}
-	// The frameworks' checksums are known already; asking the checksum
-	// database for each again would only make this slow.
+	// The frameworks' checksums are known already; asking the checksum database
+	// again would only be slow.
 	if err := copySums(app, modules); err != nil {
 		return err
 	}
@@ -111,9 +111,9 @@ func consume(ctx context.Context, root, temp, proxy string, modules []module, ve
 }
 
 // consumerEnv returns an environment in which our modules come only from the
-// proxy of files, and everything else from what is downloaded already or from
-// where it usually comes. The module cache is a fresh one, so that what we
-// packed neither stays behind nor comes from an earlier run.
+// file-based proxy, and everything else from earlier downloads or the usual proxy.
+// The module cache is fresh, so that our packed modules neither stay behind nor
+// come from an earlier run.
 func consumerEnv(ctx context.Context, root, temp, proxy string) ([]string, error) {
 	out, err := output(ctx, root, "go", "env", "-json", "GOMODCACHE", "GOPROXY")
 	if err != nil {
@@ -129,7 +129,7 @@ func consumerEnv(ctx context.Context, root, temp, proxy string) ([]string, error
 	}
 	return append(os.Environ(),
 		"GOWORK=off",
-		"GOFLAGS=-mod=mod -modcacherw -trimpath", // -trimpath: the build cache serves any folder
+		"GOFLAGS=-mod=mod -modcacherw -trimpath", // -trimpath makes the build cache work for any folder
 		"GOMODCACHE="+filepath.Join(temp, "modcache"),
 		"GOPROXY="+proxies,
 		"GOPRIVATE=",
@@ -142,7 +142,7 @@ func fileURL(dir string) string {
 	return (&url.URL{Scheme: "file", Path: filepath.ToSlash(dir)}).String()
 }
 
-// copySums gives the consumer the checksums that this repository has.
+// copySums gives the consumer this repository's checksums.
 func copySums(app string, modules []module) error {
 	var sums bytes.Buffer
 	for _, m := range modules {
@@ -155,8 +155,8 @@ func copySums(app string, modules []module) error {
 	return os.WriteFile(filepath.Join(app, "go.sum"), sums.Bytes(), 0o600)
 }
 
-// publicPackages lists the packages that others can import, and our commands.
-// Folders with nothing but tests are neither.
+// publicPackages lists the packages that others can import, and our commands, but
+// no folders that contain only tests.
 func publicPackages(ctx context.Context, root string) ([]string, error) {
 	out, err := output(ctx, root, "go", "list", "-f", "{{if .GoFiles}}{{.ImportPath}}{{end}}", "work")
 	if err != nil {

@@ -60,13 +60,13 @@ func sharedVersion(ctx context.Context, modules []module) (string, error) {
 		}
 	}
 	if version == "" {
-		return "", fmt.Errorf("no module requires another one of ours")
+		return "", fmt.Errorf("none of our modules requires another")
 	}
 	return version, nil
 }
 
-// listFiles lists what a commit of the work tree would hold, as paths with
-// slashes below root.
+// listFiles lists what a commit of the work tree would contain, as slash-separated
+// paths relative to root.
 func listFiles(ctx context.Context, root string) ([]string, error) {
 	out, err := output(ctx, root, "git", "ls-files", "-z", "--cached", "--others", "--exclude-standard")
 	if err != nil {
@@ -74,7 +74,7 @@ func listFiles(ctx context.Context, root string) ([]string, error) {
 	}
 	var files []string
 	for f := range strings.SplitSeq(strings.TrimSuffix(out, "\x00"), "\x00") {
-		// Neither links nor files that are deleted but not yet committed.
+		// Skip links, and files whose deletion is not yet committed.
 		if info, err := os.Lstat(filepath.Join(root, filepath.FromSlash(f))); err == nil && info.Mode().IsRegular() {
 			files = append(files, f)
 		}
@@ -118,10 +118,10 @@ func folder(m module) string {
 	return strings.TrimPrefix(strings.TrimPrefix(m.Path, modulePrefix), "/")
 }
 
-// filesOf returns the files of the module in dir: name in the module to path
-// below the root.
+// filesOf returns the files of the module in dir, from name in the module to path
+// relative to the root.
 func filesOf(dir string, files []string) map[string]string {
-	var modules []string // also those that are not in the workspace
+	var modules []string // even those that are not in the workspace
 	for _, f := range files {
 		if path.Base(f) == "go.mod" {
 			modules = append(modules, strings.TrimSuffix(path.Dir(f), "."))

@@ -18,7 +18,7 @@ import (
 // users is how many accounts the workers share.
 const users = 6
 
-// load is what clients do to a probe.
+// load is the clients' traffic to a probe.
 type load struct {
 	url     string
 	workers int
@@ -27,7 +27,7 @@ type load struct {
 
 	mu       sync.Mutex
 	statuses map[int]int
-	broken   map[string]int // what should not have happened, and how often it has
+	broken   map[string]int // what should not have happened, and how often it did
 	begun    []time.Time
 	sent     int
 }
@@ -70,7 +70,7 @@ type worker struct {
 	transport *http.Transport
 }
 
-// fresh is another client, on connections of its own.
+// fresh is another client, on its own connections.
 func (w *worker) fresh() {
 	if w.transport != nil {
 		w.transport.CloseIdleConnections()
@@ -116,8 +116,8 @@ var steps = []struct {
 	{3, "GET /stream?n=3&delay=5&key=k&value=v", ok},
 }
 
-// ok are the answers of most routes: 409 is for a session that another client
-// of its user has ended meanwhile.
+// ok are the answers of most routes. 409 means that another client of its user
+// has just ended the session.
 var ok = []int{200, 409}
 
 func (w *worker) step(ctx context.Context) {
@@ -187,7 +187,7 @@ func (w *worker) open(ctx context.Context, request, cookie string) (*http.Respon
 	return response, err
 }
 
-// hangUp begins to read a long stream and goes away.
+// hangUp begins to read a long stream and hangs up.
 func (w *worker) hangUp(ctx context.Context) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
@@ -202,22 +202,22 @@ func (w *worker) hangUp(ctx context.Context) {
 	}
 	_, _ = io.ReadFull(response.Body, make([]byte, 10)) // one event, or the end
 	cancel()
-	_ = response.Body.Close() // it was given up
+	_ = response.Body.Close() // the client hung up
 }
 
-// complain counts what should not have happened. The caller has locked l.
+// complain counts what should not have happened. The caller holds l's lock.
 func (l *load) complain(format string, args ...any) {
 	if text := fmt.Sprintf(format, args...); len(l.broken) < 20 || l.broken[text] > 0 {
 		l.broken[text]++
 	}
 }
 
-// recentlyBegun returns how many sessions can be alive that are in nobody's
-// hands: those begun before the time that it takes to end and to be cleared away.
+// recentlyBegun returns how many abandoned sessions can be alive: those begun too
+// recently to have ended and been removed.
 func (l *load) recentlyBegun(now time.Time) int {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	since := now.Add(-idle - 2*sweep - 2*time.Second)
+	since := now.Add(-idle - kept - 2*sweep - 2*time.Second)
 	l.begun = slices.DeleteFunc(l.begun, func(t time.Time) bool { return t.Before(since) })
 	return len(l.begun)
 }
@@ -232,8 +232,8 @@ func (l *load) summary() string {
 	return strings.Join(parts, ", ")
 }
 
-// verdict says what was wrong with the answers. Some may be 503: the machine
-// may be busy, and Redis then is too slow for its deadline.
+// verdict says what was wrong with the answers. A few may be 503: on a busy
+// machine, Redis can miss its deadline.
 func (l *load) verdict() error {
 	l.mu.Lock()
 	defer l.mu.Unlock()

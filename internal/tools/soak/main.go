@@ -1,12 +1,12 @@
-// Command soak runs the probe under load, in each framework, and fails if it
-// does not stay as it was: heap, memory of the process, goroutines and open files
-// must be flat, and sessions must not pile up.
+// Command soak runs the probe under load, in each framework, and fails if
+// anything grows: heap, the process's memory, goroutines and open files must stay
+// flat, and sessions must not pile up.
 //
 //	go run ./internal/tools/soak -duration 10m
 //
-// It builds the probe, starts one for each store and stops what it has started.
-// With redis-server in PATH, a second probe runs beside the one that keeps
-// sessions in memory, on a Redis of its own. Run it in the top folder.
+// It builds the probe, starts one for each store, and stops what it started. With
+// redis-server in PATH, a second probe runs on its own Redis, beside the one that
+// keeps sessions in memory. Run soak in the top folder.
 package main
 
 import (
@@ -18,13 +18,14 @@ import (
 	"os/exec"
 	"os/signal"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
 	"time"
 )
 
-// plan is what the command line says.
+// plan is the command line's settings.
 type plan struct {
 	duration   time.Duration // of the load, for each framework
 	frameworks []string
@@ -33,17 +34,17 @@ type plan struct {
 	workers    int
 	verbose    bool
 
-	folder string // for what is built and written
+	folder string // for built and written files
 	probe  string // the program
 }
 
 func main() {
 	var p plan
-	flag.DurationVar(&p.duration, "duration", 10*time.Minute, "of the load, for each framework; 10s at least")
-	frameworks := flag.String("frameworks", "nethttp,echo,gin,fiber", "which")
+	flag.DurationVar(&p.duration, "duration", 10*time.Minute, "duration of the load in each framework; 10s at least")
+	frameworks := flag.String("frameworks", "nethttp,echo5,echo,gin,fiber3,fiber", "which")
 	stores := flag.String("stores", "memory,redis", "memory, redis or both; redis needs redis-server in PATH")
-	flag.IntVar(&p.rate, "rate", 400, "requests a second, for each probe")
-	flag.IntVar(&p.workers, "workers", 16, "clients, for each probe")
+	flag.IntVar(&p.rate, "rate", 400, "requests per second to each probe")
+	flag.IntVar(&p.workers, "workers", 16, "clients of each probe")
 	flag.BoolVar(&p.verbose, "v", false, "print every sample")
 	flag.Parse()
 	p.frameworks, p.stores = strings.Split(*frameworks, ","), strings.Split(*stores, ",")
@@ -52,13 +53,17 @@ func main() {
 	if err := p.run(ctx); err != nil {
 		fmt.Fprintln(os.Stderr, "soak:", err)
 		stop()
-		os.Exit(1) //nolint:gocritic // nothing is left to be done
+		os.Exit(1) //nolint:gocritic // nothing is left to do
 	}
 }
 
 func (p plan) run(ctx context.Context) (err error) {
 	if p.duration < 10*time.Second {
 		return errors.New("-duration: 10s at least, or there is nothing to compare")
+	}
+	if _, err := exec.LookPath("redis-server"); err != nil {
+		fmt.Println("soak: without Redis: no redis-server in PATH")
+		p.stores = slices.DeleteFunc(p.stores, func(store string) bool { return store == "redis" })
 	}
 	if p.folder, err = os.MkdirTemp("", "satchel-soak-"); err != nil {
 		return err
@@ -68,83 +73,68 @@ func (p plan) run(ctx context.Context) (err error) {
 	if out, err := exec.CommandContext(ctx, "go", "build", "-o", p.probe, "./examples/probe").CombinedOutput(); err != nil {
 		return fmt.Errorf("build the probe: %w\n%s", err, out)
 	}
-	addresses, stopRedis, err := p.open(ctx)
-	if err != nil {
-		return err
-	}
-	defer stopRedis()
+	var settled sync.WaitGroup
+	var mu sync.Mutex
 	var failures []error
 	for _, framework := range p.frameworks {
-		var wg sync.WaitGroup
-		verdicts := make([]error, len(addresses))
-		for i, a := range addresses {
-			wg.Go(func() {
-				if verdicts[i] = p.soak(ctx, framework, a); verdicts[i] != nil {
-					verdicts[i] = fmt.Errorf("%s on %s: %w", framework, a.name, verdicts[i])
+		var loaded sync.WaitGroup
+		for _, store := range p.stores {
+			loaded.Add(1)
+			done := sync.OnceFunc(loaded.Done)
+			settled.Go(func() {
+				defer done()
+				if err := p.soak(ctx, framework, store, done); err != nil {
+					mu.Lock()
+					defer mu.Unlock()
+					failures = append(failures, fmt.Errorf("%s on %s: %w", framework, store, err))
 				}
 			})
 		}
-		wg.Wait()
-		failures = append(failures, verdicts...)
+		loaded.Wait() // those before settle meanwhile: that takes no load, but longer than a short one
 	}
+	settled.Wait()
 	return errors.Join(failures...)
 }
 
-// address is a store for probes.
-type address struct {
-	name  string
-	url   string
-	count func(ctx context.Context) (int, error) // the keys in it; nil: ask the probe
-	clear func(ctx context.Context) error
-}
-
-// open returns the stores, and what stops those that it has started.
-func (p plan) open(ctx context.Context) (all []address, stop func(), err error) {
-	stop = func() {}
-	for _, name := range p.stores {
-		switch name {
-		case "memory":
-			all = append(all, address{name: name, url: "memory:?sweep=" + sweep.String()})
-		case "redis":
-			if _, err := exec.LookPath("redis-server"); err != nil {
-				fmt.Println("soak: without Redis: there is no redis-server in PATH")
-				continue
-			}
-			r, err := startRedis(ctx, p.folder)
-			if err != nil {
-				return nil, stop, err
-			}
-			stop = r.stop
-			all = append(all, address{name: name, url: "redis://" + r.addr + "/0", count: r.keys, clear: r.flush})
-		default:
-			return nil, stop, fmt.Errorf("-stores: %q is neither memory nor redis", name)
+// open returns a store's URL for one probe, and what counts the keys in it (nil: ask
+// the probe). Call stop at the end.
+func (p plan) open(ctx context.Context, store string) (url string, count func(context.Context) (int, error), stop func(), err error) {
+	switch store {
+	case "memory":
+		return "memory:?sweep=" + sweep.String(), nil, func() {}, nil
+	case "redis":
+		r, err := startRedis(ctx, p.folder)
+		if err != nil {
+			return "", nil, nil, err
 		}
+		return "redis://" + r.addr + "/0", r.keys, r.stop, nil
 	}
-	return all, stop, nil
+	return "", nil, nil, fmt.Errorf("-stores: %q is neither memory nor redis", store)
 }
 
 const (
 	idle  = 2 * time.Second // after which abandoned sessions end
-	sweep = time.Second     // how often the memory is cleared of them
+	kept  = time.Minute     // how much longer stores keep them, see core.Record.KeepUntil
+	sweep = time.Second     // how often they are removed from memory
 
 	warmUp = 0.25 // of the load, before which nothing is compared
-	grace  = 20 * time.Second
+	grace  = kept + 20*time.Second
 )
 
-// soak runs one framework on one store.
-func (p plan) soak(ctx context.Context, framework string, a address) error {
-	if a.clear != nil {
-		if err := a.clear(ctx); err != nil {
-			return err
-		}
+// soak runs one framework on one store. It calls loaded when the load is over.
+func (p plan) soak(ctx context.Context, framework, store string, loaded func()) error {
+	url, count, stop, err := p.open(ctx, store)
+	if err != nil {
+		return err
 	}
-	process, err := startProbe(ctx, p.probe, "-framework", framework, "-store", a.url, "-addr", "127.0.0.1:0", "-debug", "127.0.0.1:0",
+	defer stop()
+	process, err := startProbe(ctx, p.probe, "-framework", framework, "-store", url, "-addr", "127.0.0.1:0", "-debug", "127.0.0.1:0",
 		"-insecure", "-idle", idle.String())
 	if err != nil {
 		return err
 	}
 	defer process.stop()
-	process.count = a.count
+	process.count = count
 	before, err := process.sample(ctx)
 	if err != nil {
 		return err
@@ -159,6 +149,7 @@ func (p plan) soak(ctx context.Context, framework string, a address) error {
 		return errors.Join(err, process.ended())
 	}
 	<-l.done
+	loaded()
 	if ctx.Err() != nil {
 		return ctx.Err()
 	}
@@ -166,8 +157,10 @@ func (p plan) soak(ctx context.Context, framework string, a address) error {
 	if err != nil {
 		return errors.Join(err, process.ended())
 	}
-	fmt.Printf("%-8s %-7s %s\n", framework, a.name, l.summary())
-	report(os.Stdout, before, samples, after)
+	var text strings.Builder // printed at once: others settle at the same time
+	_, _ = fmt.Fprintf(&text, "%-8s %-7s %s\n", framework, store, l.summary())
+	report(&text, before, samples, after)
+	fmt.Print(text.String())
 	return errors.Join(errors.Join(judge(before, samples, after, l)...), l.verdict())
 }
 

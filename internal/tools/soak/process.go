@@ -17,13 +17,13 @@ import (
 	"time"
 )
 
-// process is a probe that runs.
+// process is a running probe.
 type process struct {
 	url, debug string
 	cmd        *exec.Cmd
-	output     *bytes.Buffer // to be read when it has ended
+	output     *bytes.Buffer // read it only after the process has ended
 	over       chan struct{}
-	err        error // how it has ended
+	err        error // how it ended
 	client     *http.Client
 	count      func(ctx context.Context) (int, error)
 }
@@ -46,7 +46,7 @@ func startProbe(ctx context.Context, program string, args ...string) (*process, 
 		for scanner := bufio.NewScanner(stdout); scanner.Scan(); {
 			select {
 			case lines <- scanner.Text():
-			default: // nobody waits for more than two
+			default: // nothing reads more than two
 			}
 		}
 		p.err = p.cmd.Wait()
@@ -73,7 +73,7 @@ func startProbe(ctx context.Context, program string, args ...string) (*process, 
 	return p, nil
 }
 
-// limited keeps the first of what the probe complains about.
+// limited keeps the start of the probe's complaints.
 type limited struct{ buf *bytes.Buffer }
 
 func (l limited) Write(b []byte) (int, error) {
@@ -93,7 +93,7 @@ func (p *process) stop() {
 	}
 }
 
-// ended says how the process has ended, nil if it runs.
+// ended says how the process ended, nil if it still runs.
 func (p *process) ended() error {
 	select {
 	case <-p.over:
@@ -103,7 +103,7 @@ func (p *process) ended() error {
 	}
 }
 
-// sample is the state of a process at one moment. What cannot be known here is -1.
+// sample is the state of a process at one moment. A figure unknown here is -1.
 type sample struct {
 	heap       int // bytes, after a collection
 	rss        int // bytes
@@ -124,7 +124,7 @@ func mega(n int) string {
 	return fmt.Sprintf("%.1f MiB", float64(n)/(1<<20))
 }
 
-// sample asks the process, and the system about it.
+// sample asks the process and, about it, the system.
 func (p *process) sample(ctx context.Context) (s sample, err error) {
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, p.debug, nil)
 	if err != nil {
@@ -173,7 +173,7 @@ func rssIn(status string) (int, error) {
 	return 0, errors.New("no VmRSS in the process's status")
 }
 
-// settle waits, for a while, until all is as it was before the load.
+// settle waits, for a limited time, until everything is as before the load.
 func (p *process) settle(ctx context.Context, before sample, l *load) (s sample, err error) {
 	for deadline := time.Now().Add(grace); ; {
 		if s, err = p.sample(ctx); err != nil || len(unsettled(before, s, l.workers)) == 0 || time.Now().After(deadline) {

@@ -12,7 +12,7 @@ import (
 	"time"
 )
 
-// redis is a redis-server that runs.
+// redis is a running redis-server.
 type redis struct {
 	addr string
 	cmd  *exec.Cmd
@@ -56,14 +56,6 @@ func (r *redis) keys(ctx context.Context) (int, error) {
 		return 0, err
 	}
 	return strconv.Atoi(strings.TrimPrefix(answer, ":"))
-}
-
-func (r *redis) flush(ctx context.Context) error {
-	answer, err := r.do(ctx, "FLUSHALL")
-	if err == nil && answer != "+OK" {
-		err = errors.New(answer)
-	}
-	return err
 }
 
 // do sends a command and returns the one line of its answer.

@@ -8,9 +8,9 @@ import (
 	"slices"
 )
 
-// A gauge is something that must be flat: what it is at the end of the load,
-// in the middle of the last third of the samples, must not exceed what it was
-// in the first third by more than a share and a constant.
+// A gauge is a figure that must stay flat: its median in the last third of the
+// samples must not exceed that in the first third by more than a share and a
+// constant.
 type gauge struct {
 	name  string
 	of    func(sample) int
@@ -21,8 +21,8 @@ type gauge struct {
 
 func number(n int) string { return fmt.Sprint(n) }
 
-// The shares and constants are above what the garbage collector, pools and a
-// changing load make of an even state, in a run of seconds; in one of minutes
+// In a run of seconds, the shares and constants are above what the garbage
+// collector, pools and a changing load add to an even state. In one of minutes,
 // a leak of one object in a hundred requests is far above them.
 var gauges = []gauge{
 	{"heap", func(s sample) int { return s.heap }, mega, 0.25, 3 << 20},
@@ -42,7 +42,7 @@ func (g gauge) middle(samples []sample) int {
 	return values[len(values)/2]
 }
 
-// ends returns what a gauge was in the first and in the last third.
+// ends returns a gauge's medians in the first and the last third.
 func (g gauge) ends(samples []sample) (first, last int) {
 	third := max(1, len(samples)/3)
 	return g.middle(samples[:third]), g.middle(samples[len(samples)-third:])
@@ -72,9 +72,8 @@ func judge(before sample, samples []sample, after sample, l *load) (failures []e
 	return failures
 }
 
-// unsettled returns what is still there when all clients have gone and all
-// sessions are over. Pools of connections and workers may stay, and each
-// user's empty index.
+// unsettled returns what remains after all clients have left and all sessions have
+// ended. Pools of connections and workers may stay, and each user's empty index.
 func unsettled(before, after sample, workers int) (left []string) {
 	for _, g := range []gauge{
 		{"goroutines", func(s sample) int { return s.goroutines }, number, 0, 2*workers + 16},
@@ -86,7 +85,7 @@ func unsettled(before, after sample, workers int) (left []string) {
 		}
 	}
 	if after.sessions > users {
-		left = append(left, fmt.Sprintf("%d sessions, though all are over", after.sessions))
+		left = append(left, fmt.Sprintf("%d sessions, though all have ended", after.sessions))
 	}
 	return left
 }

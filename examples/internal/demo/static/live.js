@@ -1,4 +1,4 @@
-// Shows flash messages the moment they are there, and when the session ends.
+// Shows flash messages as they arrive, and when the session ends.
 const live = document.getElementById("live");
 const messages = document.getElementById("messages");
 
@@ -8,7 +8,7 @@ function show(state) {
   }
 }
 
-// The messages come with an ordinary page: it alone takes them from the session.
+// The messages come with an ordinary page, which alone takes them from the session.
 async function fetchMessages() {
   const answer = await fetch(location.pathname);
   const page = new DOMParser().parseFromString(await answer.text(), "text/html");
@@ -20,7 +20,7 @@ async function fetchMessages() {
 show("connecting");
 const stream = new EventSource(live.dataset.events);
 stream.addEventListener("open", () => show("open"));
-stream.addEventListener("error", () => show("lost")); // the browser tries again by itself
+stream.addEventListener("error", () => show("lost")); // the browser reconnects
 stream.addEventListener("flash", () => fetchMessages().catch(console.error));
 stream.addEventListener("ended", () => {
   stream.close();

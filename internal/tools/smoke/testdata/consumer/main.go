@@ -16,14 +16,20 @@ import (
 
 	"github.com/gin-gonic/gin"
 	"github.com/gofiber/fiber/v2"
+	fiber3 "github.com/gofiber/fiber/v3"
+	"github.com/gorilla/sessions"
 	"github.com/labstack/echo/v4"
+	echo5 "github.com/labstack/echo/v5"
 
 	"github.com/satchel-go/satchel/core"
 	"github.com/satchel-go/satchel/core/gorillastore"
 	"github.com/satchel-go/satchel/core/httpadapter"
 	"github.com/satchel-go/satchel/core/memstore"
+	"github.com/satchel-go/satchel/core/sealed"
 	"github.com/satchel-go/satchel/echoadapter"
+	"github.com/satchel-go/satchel/echov5adapter"
 	"github.com/satchel-go/satchel/fiberadapter"
+	"github.com/satchel-go/satchel/fiberv3adapter"
 	"github.com/satchel-go/satchel/ginadapter"
 )
 
@@ -31,20 +37,20 @@ import (
 type do func(*http.Request) (*http.Response, error)
 
 func main() {
-	keys, err := core.ParseKeyring(core.GenerateKey())
+	keys, err := sealed.ParseKeyring(sealed.GenerateKey())
 	check(err)
 	hashKey, blockKey := make([]byte, 32), make([]byte, 32)
 	_, _ = rand.Read(hashKey)
 	_, _ = rand.Read(blockKey)
 	for name, backend := range map[string]core.Backend{
-		"memory":         core.ServerSide(memstore.New()),
-		"cookie":         core.ClientSide(core.NewCookieSealer(keys)),
-		"gorilla-cookie": gorillastore.Cookie(hashKey, blockKey),
+		"memory":         core.ServerSide(memstore.New(memstore.Config{})),
+		"cookie":         core.ClientSide(sealed.Cookie(keys)),
+		"gorilla-cookie": gorillastore.Cookie(sessions.NewCookieStore(hashKey, blockKey), gorillastore.CookieConfig{}),
 	} {
 		sessions, err := core.New(backend, core.Config{})
 		check(err)
 		for framework, app := range map[string]do{
-			"nethttp": netHTTP(sessions), "echo": echoApp(sessions), "gin": ginApp(sessions), "fiber": fiberApp(sessions),
+			"nethttp": netHTTP(sessions), "echo5": echo5App(sessions), "echo": echoApp(sessions), "gin": ginApp(sessions), "fiber3": fiber3App(sessions), "fiber": fiberApp(sessions),
 		} {
 			if got := visit(app); got != "[{success Saved.}]" {
 				fmt.Fprintf(os.Stderr, "smoke: %s on %s shows %q\n", framework, name, got)
@@ -112,6 +118,19 @@ func echoApp(sessions *core.Manager) do {
 	return serve(e)
 }
 
+func echo5App(sessions *core.Manager) do {
+	e := echo5.New()
+	e.Use(echov5adapter.Middleware(sessions))
+	e.POST("/save", func(c *echo5.Context) error {
+		echov5adapter.Session(c).Flash("success", "Saved.")
+		return c.Redirect(http.StatusSeeOther, "/")
+	})
+	e.GET("/", func(c *echo5.Context) error {
+		return c.String(http.StatusOK, fmt.Sprint(echov5adapter.Session(c).Flashes()))
+	})
+	return serve(e)
+}
+
 func ginApp(sessions *core.Manager) do {
 	gin.SetMode(gin.ReleaseMode)
 	g := gin.New()
@@ -124,6 +143,19 @@ func ginApp(sessions *core.Manager) do {
 		c.String(http.StatusOK, fmt.Sprint(ginadapter.Session(c).Flashes()))
 	})
 	return serve(g)
+}
+
+func fiber3App(sessions *core.Manager) do {
+	f := fiber3.New()
+	f.Use(fiberv3adapter.Middleware(sessions))
+	f.Post("/save", func(c fiber3.Ctx) error {
+		fiberv3adapter.Session(c).Flash("success", "Saved.")
+		return c.Redirect().To("/")
+	})
+	f.Get("/", func(c fiber3.Ctx) error {
+		return c.SendString(fmt.Sprint(fiberv3adapter.Session(c).Flashes()))
+	})
+	return func(r *http.Request) (*http.Response, error) { return f.Test(r) }
 }
 
 func fiberApp(sessions *core.Manager) do {

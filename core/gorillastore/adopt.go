@@ -1,0 +1,122 @@
+package gorillastore
+
+import (
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/base64"
+	"errors"
+	"strings"
+	"time"
+
+	"github.com/satchel-go/satchel/core"
+)
+
+// adopter reads the records of Satchel's sessions, and makes records for sessions
+// that gorilla created. Those become Satchel's at their first use.
+type adopter struct {
+	now            func() time.Time
+	idle, lifetime time.Duration
+	maxAge         time.Duration // of gorilla's sessions; zero if only the store knows it
+	started        time.Time     // of this process; stands in for an unknown age
+}
+
+func newAdopter() adopter {
+	return adopter{now: time.Now, idle: 30 * time.Minute, lifetime: 12 * time.Hour, started: time.Now()}
+}
+
+func (a *adopter) configure(c core.Config) {
+	a.now, a.idle, a.lifetime, a.started = c.Now, c.IdleTimeout, c.Lifetime, c.Now()
+}
+
+// origin is what the store knows about a session besides its values.
+type origin struct {
+	id    string // the store's own
+	token string
+	left  time.Duration // until the store drops it; zero if unknown
+}
+
+// head returns the head of the session with these values: a record without their
+// content. If gorilla created the session, adopted is true and the head is new. A
+// session of another scope is absent.
+func (a *adopter) head(scope core.Scope, values map[any]any, from origin) (r *core.Record, adopted bool, err error) {
+	if v, ok := values[headerKey]; ok {
+		r, err := parseNamed(scope, v)
+		if errors.Is(err, errNotOurs) {
+			err = errAbsent
+		}
+		return r, false, err
+	}
+	if scope.Namespace != "" || scope.Purpose != purposeSession {
+		return nil, false, errAbsent // gorilla's sessions carry no scope
+	}
+	if r = a.adopt(from); !a.now().Before(r.Expires) {
+		return nil, false, errAbsent
+	}
+	return r, true, nil
+}
+
+// adopt returns a new head for a session that gorilla created. Its last use is
+// unknown and counts as now.
+func (a *adopter) adopt(from origin) *core.Record {
+	now := a.now()
+	r := &core.Record{ID: adoptedID(from.id), CreatedAt: a.started, SavedAt: now}
+	if a.lifetime > 0 {
+		r.Deadline = now.Add(a.lifetime)
+	}
+	if written, err := writtenAt(from.token); err == nil {
+		r.CreatedAt = written
+		if a.maxAge > 0 {
+			r.Deadline = earlier(r.Deadline, written.Add(a.maxAge))
+		}
+	}
+	if r.CreatedAt.After(now) {
+		r.CreatedAt = now
+	}
+	idle := a.idle
+	if idle <= 0 {
+		idle = defaultMaxAge
+	}
+	r.Expires = earlier(r.Deadline, now.Add(idle))
+	if from.left > 0 {
+		r.Expires = earlier(r.Expires, now.Add(from.left))
+	}
+	r.KeepTimes()
+	return r
+}
+
+// adoptedID returns an ID for the session that gorilla knows by name. It stays the
+// same in all requests until Satchel saves the session.
+func adoptedID(name string) core.ID {
+	hash := sha256.Sum256([]byte("satchel gorilla session\x00" + name))
+	return core.ID(hash[:16])
+}
+
+// earlier returns the earlier of two times. Zero a means never.
+func earlier(a, b time.Time) time.Time {
+	if a.IsZero() || b.Before(a) {
+		return b
+	}
+	return a
+}
+
+// withName adds the cookie's name to scope, for stores that do not bind a session
+// to it as securecookie does. It also adds a nonce, so that no two states of a
+// session are equal.
+func withName(scope core.Scope) core.Scope {
+	var nonce [6]byte
+	_, _ = rand.Read(nonce[:]) // never fails
+	scope.Purpose += "\x00" + scope.Name + "\x00" + base64.RawURLEncoding.EncodeToString(nonce[:])
+	return scope
+}
+
+// parseNamed reads a header written with a scope from withName.
+func parseNamed(scope core.Scope, v any) (*core.Record, error) {
+	found, record, err := splitHeader(v)
+	if err != nil {
+		return nil, err
+	}
+	if !strings.HasPrefix(found.Purpose, scope.Purpose+"\x00"+scope.Name+"\x00") || found.Namespace != scope.Namespace {
+		return nil, errNotOurs
+	}
+	return core.ParseRecord(record)
+}

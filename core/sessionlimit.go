@@ -1,0 +1,251 @@
+package core
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+)
+
+// A login takes its place in the index of its user's sessions before it is
+// stored. Therefore the limit holds, and a revocation finds the login.
+
+// errWithdrawn means that a login's reservation was taken away before it was
+// stored: the user's sessions were revoked, or newer logins filled the limit.
+var errWithdrawn = errors.New("reservation withdrawn")
+
+// reserve gives a login its place in the index, and ends the sessions that it
+// pushes out.
+func (t *saving) reserve(ctx context.Context, r *Record) error {
+	s, m := t.s, t.s.m
+	if s.login == "" || m.users == nil || t.reserved == r.ID {
+		return nil
+	}
+	if mender, ok := m.users.(Mender); ok && s.stored && s.base.User == s.login && s.base.ID == r.ID {
+		// Reserve would hide that the index has lost this session, and others with it.
+		if err := mender.Mend(ctx, s.login, r.ID, s.base.Expires); err != nil {
+			return unavailable("reserve", err)
+		}
+	}
+	end, err := m.place(ctx, s.login, r.ID)
+	if errors.Is(err, ErrSessionLimit) {
+		return fmt.Errorf("core: log in: %w", ErrSessionLimit)
+	}
+	if err != nil {
+		return unavailable("reserve", err)
+	}
+	t.reserved = r.ID
+	for i, id := range end {
+		ended, err := m.endPushedOut(ctx, s.login, id)
+		if err != nil {
+			for _, id := range end[i:] { // still alive
+				m.reindex(ctx, s.login, id)
+			}
+			return err
+		}
+		if ended {
+			s.emit(Event{Kind: EventRevoked, Reason: ReasonLimit, ID: id, User: s.login})
+		}
+	}
+	if !t.former.IsZero() {
+		// Only now, because a revocation from here on finds the new place.
+		if err := t.still(ctx, t.former); err != nil {
+			t.release(context.WithoutCancel(ctx))
+			return err
+		}
+		t.former = ID{}
+	}
+	return nil
+}
+
+// endPushedOut ends a session that a login of user pushes out of the limit. The
+// store may have deleted it already. If the index is wrong, and the session is
+// another user's or anonymous, it only leaves this user's index. A login that is
+// being stored in it finds its place gone, and undoes itself.
+func (m *Manager) endPushedOut(ctx context.Context, user string, id ID) (ended bool, _ error) {
+	l, err := m.loadID(ctx, id)
+	switch {
+	case errors.Is(err, ErrUnavailable):
+		return false, err
+	case !l.Record.ID.IsZero() && l.Record.User != user: // also one that has expired, and may yet be kept
+		if err := m.users.Release(ctx, user, id); err != nil {
+			return false, unavailable("end", err)
+		}
+		return false, nil
+	}
+	return true, m.endOne(ctx, ending{id: id, user: user})
+}
+
+// place reserves a place for a login. Sessions that have expired count until their
+// store drops them; they are ended before others have to make room, or the login is
+// refused.
+func (m *Manager) place(ctx context.Context, user string, id ID) (end []ID, err error) {
+	limit, policy := m.config.sessionLimit()
+	if limit == 0 || policy == Ceiling {
+		return m.users.Reserve(ctx, user, id, limit, policy)
+	}
+	end, err = m.users.Reserve(ctx, user, id, limit, RefuseLogin)
+	if !errors.Is(err, ErrSessionLimit) {
+		return end, err
+	}
+	ended, err := m.endExpired(ctx, user, id)
+	if err != nil {
+		return nil, err
+	}
+	if !ended && policy == RefuseLogin {
+		return nil, ErrSessionLimit
+	}
+	return m.users.Reserve(ctx, user, id, limit, policy)
+}
+
+// endExpired ends those sessions of user but except that have expired, and reports
+// whether there were any.
+func (m *Manager) endExpired(ctx context.Context, user string, except ID) (ended bool, _ error) {
+	ids, _, err := listed(ctx, m.users, user)
+	if err != nil {
+		return false, err
+	}
+	for _, id := range ids {
+		l, err := m.dir.LoadID(ctx, id)
+		if id == except || err != nil || l.Record.User != user || !l.Record.expired(m.config.Now()) {
+			continue // what cannot be loaded goes on counting
+		}
+		if err := m.bar(ctx, &l.Record); err != nil {
+			return false, err
+		}
+		ended = true
+	}
+	return ended, nil
+}
+
+// confirm makes the place last as long as the stored session. If the place was
+// taken away meanwhile, confirm deletes the session.
+func (t *saving) confirm(ctx context.Context, p *plan, handle Handle) error {
+	if t.reserved.IsZero() {
+		return nil
+	}
+	err := confirm(ctx, t.s.m.users, p.next.User, t.reserved, p.next.Expires)
+	if err == nil {
+		return nil
+	}
+	if deleteErr := t.s.m.backend.Delete(ctx, handle); deleteErr != nil {
+		return unavailable("undo", deleteErr)
+	}
+	if isGone(err) {
+		return errWithdrawn
+	}
+	return unavailable("confirm", err)
+}
+
+// mendEvery divides time: a save that moves the expiry within one such part mends
+// nothing. An index keeps members for a little longer than that.
+const mendEvery = 4 * time.Minute
+
+// mend tells the index that a save keeps the session for longer, which a login
+// tells by its Confirm. It fails no save: the next one tries again.
+func (t *saving) mend(ctx context.Context, next *Record) {
+	s := t.s
+	mender, ok := s.m.users.(Mender)
+	if !ok || next.User == "" || s.login != "" ||
+		!next.Expires.Truncate(mendEvery).After(s.base.Expires.Truncate(mendEvery)) {
+		return
+	}
+	_ = mender.Mend(ctx, next.User, next.ID, next.Expires)
+}
+
+// release takes back the reservation of a login that will not be stored under its
+// ID. An overlapping login of the same user may have won and own the place by now.
+// Then the place stays. It also stays if that is unknown, because it either lapses
+// or is the only place of a live session.
+func (t *saving) release(ctx context.Context) {
+	id := t.reserved
+	t.reserved = ID{}
+	if id.IsZero() || t.s.stored && t.s.base.User == t.s.login || !t.free(ctx, id) {
+		return
+	}
+	_ = t.s.m.users.Release(ctx, t.s.login, id)
+	if !t.free(ctx, id) {
+		t.s.m.reindex(ctx, t.s.login, id)
+	}
+}
+
+// undo is release for a save whose answer was lost. A new session may have been
+// stored nevertheless. No client has its token, so undo deletes it, and it is
+// neither listed nor counted. An existing session is not deleted: it is unknown
+// whether this login stored it or an overlapping one.
+func (t *saving) undo(ctx context.Context) {
+	if t.reserved.IsZero() || t.s.stored {
+		t.release(ctx)
+		return
+	}
+	if err := t.s.m.endOne(ctx, ending{id: t.reserved, user: t.s.login}); err != nil {
+		// If it lives, the index must name it; if not, the index frees its place.
+		t.s.m.reindex(ctx, t.s.login, t.reserved)
+	}
+	t.reserved = ID{}
+}
+
+// free reports whether id is known not to be a session of the user who is
+// logging in.
+func (t *saving) free(ctx context.Context, id ID) bool {
+	l, err := t.s.m.dir.LoadID(ctx, id)
+	return isGone(err) || err == nil && l.Record.User != t.s.login
+}
+
+// still returns errWithdrawn if id is no longer in the index of the user who
+// is logging in.
+func (t *saving) still(ctx context.Context, id ID) error {
+	ids, _, err := listed(ctx, t.s.m.users, t.s.login)
+	switch {
+	case err != nil:
+		return unavailable("list", err)
+	case !slices.Contains(ids, id):
+		return errWithdrawn
+	}
+	return nil
+}
+
+// endOne ends a session and then takes it out of the user's index. In this order a
+// session can be found as long as it can be used: by a revocation in between, and
+// after one that failed.
+func (m *Manager) endOne(ctx context.Context, e ending) error {
+	if err := m.delete(ctx, e); err != nil {
+		return err
+	}
+	if e.user != "" && m.users != nil {
+		_ = m.users.Release(ctx, e.user, e.id) // the session is gone, and the index heals itself
+	}
+	return nil
+}
+
+// delete deletes a session and wakes those that wait for its end.
+func (m *Manager) delete(ctx context.Context, e ending) error {
+	var err error
+	if e.handle != nil {
+		err = m.backend.Delete(ctx, e.handle)
+	} else {
+		err = m.dir.DeleteID(ctx, e.id)
+	}
+	if err != nil {
+		return unavailable("end", err)
+	}
+	m.watchers.wake(e.id)
+	return nil
+}
+
+// reindex puts a session that could not be ended back into its user's index, so
+// that it can be found again, unless it is gone. The backend is in trouble, so this
+// may fail too.
+func (m *Manager) reindex(ctx context.Context, user string, id ID) {
+	ctx, cancel := m.deadline(insisting(context.WithoutCancel(ctx)), m.config.CommitTimeout) // the caller's may have ended
+	defer cancel()
+	l, err := m.dir.LoadID(ctx, id)
+	if isGone(err) {
+		_ = m.users.Release(ctx, user, id)
+		return
+	}
+	if _, err := m.users.Reserve(ctx, user, id, 0, EndOldest); err == nil {
+		_ = confirm(ctx, m.users, user, id, l.Record.Expires) // zero without an answer: no bound is known
+	}
+}

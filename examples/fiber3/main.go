@@ -1,0 +1,90 @@
+// Command fiber3 is the demo application on Fiber v3. The pages are in
+// internal/demo; this file shows sessions in Fiber.
+package main
+
+import (
+	"bufio"
+	"context"
+	"log"
+	"net/http"
+
+	"github.com/gofiber/fiber/v3"
+	"github.com/gofiber/fiber/v3/middleware/adaptor"
+	"github.com/gofiber/fiber/v3/middleware/recover"
+	"github.com/gofiber/fiber/v3/middleware/static"
+
+	"github.com/satchel-go/satchel/core"
+	"github.com/satchel-go/satchel/examples/internal/demo"
+	"github.com/satchel-go/satchel/examples/internal/setup"
+	"github.com/satchel-go/satchel/fiberv3adapter"
+)
+
+func main() {
+	// In your program: backend := core.ServerSide(memstore.New(memstore.Config{}))
+	backend, listener := setup.FromFlags()
+	sessions, err := core.New(backend, core.Config{
+		Describe:          demo.Device, // names each session for the list of devices
+		InsecureAllowHTTP: true,        // because there is no TLS here; leave this out in production
+	})
+	if err != nil {
+		log.Fatal(err)
+	}
+	demoApp := demo.New(sessions, "Fiber")
+
+	app := fiber.New(fiber.Config{
+		ReadBufferSize: 16 << 10, // the default of 4 KiB is too little for sessions in cookies
+	})
+	// Recover goes outside, so that a panic undoes unsaved changes.
+	app.Use(recover.New(), protect, fiberv3adapter.Middleware(sessions))
+	app.Use("/static", static.New("", static.Config{FS: demo.Static}))
+
+	app.Get("/", show(demoApp.Home))
+	app.Get("/devices", show(demoApp.Devices))
+	app.Get("/live", show(demoApp.Live))
+	app.Get("/live/events", events(demoApp))
+	for path, do := range demoApp.Forms() {
+		app.Post(path, submit(do))
+	}
+
+	log.Fatal(app.Listener(listener, fiber.ListenConfig{DisableStartupMessage: true}))
+}
+
+// show answers with a page. The session is saved before its first byte leaves.
+func show(page demo.Show) fiber.Handler {
+	return func(c fiber.Ctx) error {
+		p := page(fiberv3adapter.Session(c))
+		c.Status(p.Status).Type("html", "utf-8")
+		return demo.Templates.ExecuteTemplate(c, "page", p)
+	}
+}
+
+// submit carries out a form, and redirects to the page that shows its messages.
+func submit(do demo.Do) fiber.Handler {
+	return func(c fiber.Ctx) error {
+		next := do(fiberv3adapter.Session(c), func(field string) string { return c.FormValue(field) })
+		return c.Redirect().Status(fiber.StatusSeeOther).To(next)
+	}
+}
+
+// events streams to an open page until its session ends.
+func events(app *demo.App) fiber.Handler {
+	return func(c fiber.Ctx) error {
+		id := fiberv3adapter.Session(c).ID()
+		c.Set("Content-Type", "text/event-stream")
+		return c.SendStreamWriter(func(w *bufio.Writer) { // runs after the request
+			app.Stream(context.Background(), id, w, w.Flush)
+		})
+	}
+}
+
+// protect is demo.Protect for Fiber: it refuses forms that other sites submit.
+func protect(c fiber.Ctx) error {
+	for name, value := range demo.Headers {
+		c.Set(name, value)
+	}
+	r, err := adaptor.ConvertRequest(c, false)
+	if err != nil || http.NewCrossOriginProtection().Check(r) != nil {
+		return fiber.ErrForbidden
+	}
+	return c.Next()
+}

@@ -1,0 +1,109 @@
+package stores
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"net/url"
+	"strings"
+	"time"
+
+	"github.com/go-sql-driver/mysql"
+	"github.com/jackc/pgx/v5/pgxpool"
+	_ "modernc.org/sqlite" // the driver "sqlite"
+
+	"github.com/satchel-go/satchel/core"
+	"github.com/satchel-go/satchel/core/pgxstore"
+	"github.com/satchel-go/satchel/core/sqlstore"
+)
+
+// patience bounds how long making the tables may take.
+const patience = 10 * time.Second
+
+// openSQL returns the opener of a database through database/sql. It makes the tables,
+// which an application leaves to its migrations.
+func openSQL(driver string, source func(rest string) (string, error)) opener {
+	return func(rest, _ string) (core.Backend, func() error, error) {
+		from, err := source(rest)
+		if err != nil {
+			return nil, nil, err
+		}
+		db, err := sql.Open(driver, from)
+		if err != nil {
+			return nil, nil, err
+		}
+		db.SetMaxOpenConns(32)
+		db.SetMaxIdleConns(32)
+		store := sqlstore.New(db, sqlstore.Config{})
+		ctx, cancel := context.WithTimeout(context.Background(), patience)
+		defer cancel()
+		if err := store.CreateTables(ctx); err != nil {
+			_ = db.Close() // the first error counts
+			return nil, nil, err
+		}
+		return core.ServerSide(store), func() error { return errors.Join(store.Close(), db.Close()) }, nil
+	}
+}
+
+func openPostgres(rest, _ string) (core.Backend, func() error, error) {
+	if _, err := hostOf(rest); err != nil {
+		return nil, nil, err
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	defer cancel()
+	c, err := pgxpool.ParseConfig("postgres:" + rest)
+	if err != nil {
+		return nil, nil, errors.New("the parameters are not those of pgx")
+	}
+	c.MaxConns = max(c.MaxConns, 32)
+	pool, err := pgxpool.NewWithConfig(ctx, c)
+	if err != nil {
+		return nil, nil, err
+	}
+	store := pgxstore.New(pool, pgxstore.Config{})
+	if err := store.CreateTables(ctx); err != nil {
+		pool.Close()
+		return nil, nil, err
+	}
+	return core.ServerSide(store), func() error {
+		err := store.Close()
+		pool.Close()
+		return err
+	}, nil
+}
+
+// mysqlSource makes what go-sql-driver takes, which is no URL.
+func mysqlSource(rest string) (string, error) {
+	u, err := hostOf(rest)
+	if err != nil {
+		return "", err
+	}
+	c, err := mysql.ParseDSN("/?" + u.RawQuery)
+	if err != nil {
+		return "", errors.New("the parameters are not those of go-sql-driver/mysql")
+	}
+	c.Net, c.Addr, c.DBName = "tcp", u.Host, strings.TrimPrefix(u.Path, "/")
+	if u.Port() == "" {
+		c.Addr += ":3306"
+	}
+	c.User = u.User.Username()
+	c.Passwd, _ = u.User.Password()
+	return c.FormatDSN(), nil
+}
+
+// hostOf parses what follows the scheme of a URL with a host.
+func hostOf(rest string) (*url.URL, error) {
+	u, err := url.Parse(rest)
+	if err != nil || u.Host == "" {
+		return nil, errors.New("want a URL such as scheme://user:password@host/database")
+	}
+	return u, nil
+}
+
+// sqliteSource makes what modernc.org/sqlite takes for a file.
+func sqliteSource(rest string) (string, error) {
+	if rest == "" || strings.ContainsAny(rest, "?#%") {
+		return "", errors.New("want the path of a file after the colon, such as sqlite:satchel.db")
+	}
+	return "file:" + strings.TrimPrefix(rest, "//") + "?_pragma=journal_mode(WAL)&_pragma=busy_timeout(400)&_txlock=immediate", nil
+}

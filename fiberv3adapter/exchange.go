@@ -1,0 +1,162 @@
+package fiberv3adapter
+
+import (
+	"context"
+	"net"
+	"strings"
+
+	"github.com/gofiber/fiber/v3"
+	"github.com/gofiber/utils/v2"
+	"github.com/valyala/fasthttp"
+
+	"github.com/satchel-go/satchel/core"
+)
+
+// exchange is one request and its response, as the core sees them. It is a
+// single allocation, never reused, and drops the Ctx when the request ends.
+// Fiber returns views of buffers that it reuses, so whatever leaves this file is
+// a copy.
+type exchange struct {
+	session core.Session
+	m       *core.Manager
+	onError func(fiber.Ctx, error) error
+	c       fiber.Ctx
+	ctx     context.Context
+
+	response *fasthttp.Response
+	outer    fasthttp.ResponseHeader // the response's header before the handler
+}
+
+var _ core.Exchange = (*exchange)(nil)
+
+// load loads the session.
+func (x *exchange) load(c fiber.Ctx) error {
+	x.c, x.response, x.ctx = c, c.Response(), c.Context()
+	x.response.Header.CopyTo(&x.outer) // allocates only if something is set
+	return x.m.LoadInto(&x.session, x)
+}
+
+// finish commits and ends the request.
+func (x *exchange) finish() {
+	if err := x.m.Commit(x, &x.session, x.status()); err != nil && x.sent() == nil {
+		x.answer(err)
+	}
+	x.m.Finish(&x.session)
+	x.c, x.response = nil, nil
+}
+
+// status returns the status that the client will see. A handler that hijacks the
+// connection may have suppressed the response; only a 101 is sure to be sent. After
+// a timeout no cookie can be set.
+func (x *exchange) status() int {
+	if sent := x.sent(); sent != nil {
+		x.response = new(fasthttp.Response) // not the handler's
+		if status := sent.StatusCode(); status >= fiber.StatusInternalServerError {
+			return status // rolls back
+		}
+		return core.StatusHijacked
+	}
+	status := x.response.StatusCode()
+	if x.c.RequestCtx().Hijacked() && status != fiber.StatusSwitchingProtocols {
+		return core.StatusHijacked
+	}
+	return status
+}
+
+// sent returns nil or, after a timeout, the response that fasthttp sends: a copy
+// made before the commit. The handler may still be running, and using the Ctx.
+func (x *exchange) sent() *fasthttp.Response { return x.c.RequestCtx().LastTimeoutErrorResponse() }
+
+// answer answers an error of the session. Nothing is sent before the middleware
+// returns, so what ResetResponse dropped is all there is to take back.
+func (x *exchange) answer(err error) {
+	if err := x.onError(x.c, err); err != nil {
+		handle(x.c, err)
+	}
+}
+
+// close is for defer: after a handler panicked, it rolls the session's changes
+// back. After finish it does nothing.
+func (x *exchange) close() {
+	x.m.Abort(x, &x.session)
+	x.c, x.response = nil, nil
+}
+
+// Context implements [core.Exchange].
+func (x *exchange) Context() context.Context { return x.ctx }
+
+// Method implements [core.Exchange].
+func (x *exchange) Method() string {
+	return x.c.Method() // of the app's list, so no copy is needed
+}
+
+// RequestPath implements [core.Exchange].
+func (x *exchange) RequestPath() string { return utils.CopyString(x.c.Path()) }
+
+// Secure implements [core.Exchange].
+func (x *exchange) Secure() bool { return x.c.RequestCtx().IsTLS() }
+
+// RemoteIP implements [core.Exchange].
+func (x *exchange) RemoteIP() string {
+	addr := x.c.RequestCtx().RemoteAddr().String()
+	host, _, err := net.SplitHostPort(addr)
+	if err != nil {
+		return addr
+	}
+	return host
+}
+
+// RequestHeader implements [core.Exchange].
+func (x *exchange) RequestHeader(name string) string { return utils.CopyString(x.c.Get(name)) }
+
+// ResponseHeader implements [core.Exchange].
+func (x *exchange) ResponseHeader(name string) string {
+	var joined strings.Builder
+	for i, value := range x.response.Header.PeekAll(name) {
+		if i > 0 {
+			joined.WriteString(", ")
+		}
+		joined.Write(value)
+	}
+	return joined.String()
+}
+
+// SetResponseHeader implements [core.Exchange].
+func (x *exchange) SetResponseHeader(name, value string) {
+	h := &x.response.Header
+	h.Del(name) // Set would replace the first line and leave the others
+	h.Set(name, value)
+}
+
+// ReplaceSetCookies implements [core.Exchange]. Handlers inside have returned by
+// then, and see nothing of the lines.
+func (x *exchange) ReplaceSetCookies(lines []string, ours func(line string) bool) (matched int) {
+	h := &x.response.Header
+	for _, value := range h.Cookies() {
+		if ours(utils.UnsafeString(value)) {
+			matched++
+		}
+	}
+	if matched > 0 && len(lines) > 0 {
+		var others []string
+		for _, value := range h.Cookies() {
+			if line := string(value); !ours(line) {
+				others = append(others, line)
+			}
+		}
+		h.DelAllCookies()
+		lines = append(others, lines...)
+	}
+	for _, line := range lines {
+		h.Add(fiber.HeaderSetCookie, line)
+	}
+	return matched
+}
+
+// ResetResponse implements [core.Exchange]: it restores the header from before
+// the handler and drops the body, even a stream.
+func (x *exchange) ResetResponse() {
+	res := x.response
+	res.ResetBody()
+	x.outer.CopyTo(&res.Header)
+}

@@ -1,0 +1,215 @@
+package modeltest
+
+import (
+	"context"
+	"slices"
+	"time"
+
+	"github.com/satchel-go/satchel/core"
+)
+
+// austere is a store that does what the contract of [core.Store] demands and no
+// more. It leaves the index alone when a session is deleted, and sessions taken
+// out of the index live until the core deletes them. One goroutine at a time uses
+// it.
+type austere struct {
+	now     func() time.Time
+	entries map[core.ID]core.Entry
+	users   map[string][]member // in the order of entry
+	marks   map[string]*core.IncompleteError
+	version core.Version
+}
+
+type member struct {
+	id        core.ID
+	lapses    time.Time // of an open reservation, otherwise zero
+	confirmed bool
+	ending    bool // taken out, and reported until it is deleted
+}
+
+var _ full = (*austere)(nil)
+
+func newAustere(now func() time.Time) *austere {
+	return &austere{now: now, entries: map[core.ID]core.Entry{}, users: map[string][]member{}, marks: map[string]*core.IncompleteError{}}
+}
+
+func (s *austere) entry(id core.ID) (core.Entry, bool) {
+	e, ok := s.entries[id]
+	return e, ok && s.now().Before(e.Expires)
+}
+
+func (s *austere) Load(ctx context.Context, id core.ID) (core.Entry, error) {
+	e, ok := s.entry(id)
+	if !ok && ctx.Err() == nil {
+		return e, core.ErrNotFound
+	}
+	return e, ctx.Err()
+}
+
+func (s *austere) Save(ctx context.Context, id core.ID, e core.Entry, base core.Version) (core.Version, error) {
+	old, there := s.entry(id)
+	switch {
+	case ctx.Err() != nil:
+		return 0, ctx.Err()
+	case there && old.Version != base:
+		return 0, core.ErrConflict
+	case !there && base != 0:
+		return 0, core.ErrNotFound
+	}
+	s.version++
+	e.Version = s.version
+	s.entries[id] = e
+	return e.Version, nil
+}
+
+func (s *austere) Touch(ctx context.Context, id core.ID, base core.Version, expires time.Time) error {
+	e, there := s.entry(id)
+	switch {
+	case ctx.Err() != nil:
+		return ctx.Err()
+	case !there:
+		return core.ErrNotFound
+	case e.Version == base:
+		e.Expires = expires
+		s.entries[id] = e
+	}
+	return nil
+}
+
+func (s *austere) Delete(ctx context.Context, id core.ID) error {
+	if ctx.Err() == nil {
+		delete(s.entries, id)
+	}
+	return ctx.Err()
+}
+
+func (s *austere) DeleteAll(ctx context.Context) error {
+	if ctx.Err() == nil {
+		clear(s.entries)
+		clear(s.users)
+		clear(s.marks)
+	}
+	return ctx.Err()
+}
+
+// counts reports whether m is a member of user's.
+func (s *austere) counts(user string, m member) bool {
+	e, there := s.entry(m.id)
+	return !m.ending && (s.now().Before(m.lapses) || m.confirmed && there && e.User == user)
+}
+
+func (s *austere) Reserve(ctx context.Context, user string, id core.ID, limit int, policy core.LimitPolicy) (end []core.ID, err error) {
+	if ctx.Err() != nil {
+		return nil, ctx.Err()
+	}
+	members := slices.DeleteFunc(s.users[user], func(m member) bool {
+		e, there := s.entry(m.id)
+		toBeNamed := m.ending && there && e.User == user
+		return !s.counts(user, m) && !toBeNamed
+	})
+	s.users[user] = members
+	mine := member{id: id}
+	others := 0
+	for _, m := range members {
+		if m.id == id {
+			mine.confirmed = m.confirmed
+		} else if s.counts(user, m) {
+			others++
+		}
+	}
+	if limit > 0 && others >= limit && policy == core.RefuseLogin {
+		return nil, core.ErrSessionLimit
+	}
+	for i := range members {
+		m := &members[i]
+		if limit > 0 && others >= limit && m.id != id && s.counts(user, *m) {
+			m.ending = true
+			others--
+		}
+		if m.ending && m.id != id {
+			end = append(end, m.id)
+		}
+	}
+	mine.lapses = s.now().Add(reservationTime)
+	s.users[user] = append(slices.DeleteFunc(members, func(m member) bool { return m.id == id }), mine)
+	return end, nil
+}
+
+func (s *austere) Confirm(ctx context.Context, user string, id core.ID, _ time.Time) error {
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
+	for i, m := range s.users[user] {
+		if m.id == id && s.counts(user, m) {
+			s.users[user][i].confirmed, s.users[user][i].lapses = true, time.Time{}
+			return nil
+		}
+	}
+	return core.ErrNotFound
+}
+
+func (s *austere) Release(ctx context.Context, user string, id core.ID) error {
+	if ctx.Err() == nil {
+		s.users[user] = slices.DeleteFunc(s.users[user], func(m member) bool { return m.id == id })
+	}
+	return ctx.Err()
+}
+
+func (s *austere) List(ctx context.Context, user string) (ids []core.ID, err error) {
+	for _, m := range s.users[user] {
+		if m.ending || m.confirmed || s.now().Before(m.lapses) {
+			ids = append(ids, m.id)
+		}
+	}
+	if set := s.marks[user]; set != nil && ctx.Err() == nil {
+		return ids, set
+	}
+	return ids, ctx.Err()
+}
+
+func (s *austere) Mend(ctx context.Context, user string, id core.ID, _ time.Time) error {
+	if e, there := s.entry(id); ctx.Err() != nil || !there || e.User != user {
+		return ctx.Err()
+	}
+	for i := range s.users[user] {
+		if m := &s.users[user][i]; m.id == id {
+			if !m.ending && !s.counts(user, *m) {
+				*m = member{id: id, confirmed: true}
+				s.mark(user)
+			}
+			return nil
+		}
+	}
+	s.users[user] = append(s.users[user], member{id: id, confirmed: true})
+	s.mark(user)
+	return nil
+}
+
+func (s *austere) mark(user string) {
+	if s.marks[user] != nil {
+		return
+	}
+	set := &core.IncompleteError{}
+	set.Restored = func(ctx context.Context) error {
+		if ctx.Err() == nil && s.marks[user] == set {
+			delete(s.marks, user)
+		}
+		return ctx.Err()
+	}
+	s.marks[user] = set
+}
+
+func (s *austere) Search(ctx context.Context, users ...string) (ids []core.ID, err error) {
+	for id := range s.entries {
+		if e, there := s.entry(id); there && slices.Contains(users, e.User) {
+			ids = append(ids, id)
+		}
+	}
+	slices.SortFunc(ids, func(a, b core.ID) int { return slices.Compare(a[:], b[:]) })
+	return ids, ctx.Err()
+}
+
+func (s *austere) Forgetful() bool { return false }
+
+// Len returns how many entries there are, expired ones included.
+func (s *austere) Len() int { return len(s.entries) }

@@ -1,0 +1,271 @@
+package modeltest
+
+import (
+	"errors"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/satchel-go/satchel/core"
+)
+
+// begin notes that a commit begins. The header may have gone already.
+func (a *actor) begin(sent, shows bool) {
+	a.commits++
+	a.events = nil
+	v := a.view
+	a.act = act{committing: true, sent: sent, shows: shows, began: a.w.clock, start: time.Now()}
+	// A request that is not activity keeps the expiry, and must first look it up.
+	a.act.writes = !v.id.IsZero() && (v.wishes() || shows && len(v.read) > 0)
+	a.act.reload = v.noTouch && a.act.writes
+	if v.byID && v.id.IsZero() {
+		v.wasLate = true // a job has ended its session, and has no client for a new one
+	}
+	if sent && v.standing() == live && !v.id.IsZero() && v.login == "" && v.newToken(&v.base) {
+		v.renew, v.remember, a.act.stripped = false, nil, true // too late; the rest is not
+	}
+}
+
+// told reports whether the observer was told of kind since the commit began.
+func (a *actor) told(kind core.EventKind) bool {
+	return slices.ContainsFunc(a.events, func(e core.Event) bool { return e.Kind == kind })
+}
+
+func (a *actor) mustBeTold(promise string, kind core.EventKind, must bool) {
+	if must && !a.told(kind) {
+		violate(promise, "no event %q", kind)
+	}
+}
+
+// mustBeToldOf is mustBeTold for what happened to the session id.
+func (a *actor) mustBeToldOf(promise string, kind core.EventKind, id core.ID) {
+	if !slices.ContainsFunc(a.events, func(e core.Event) bool { return e.Kind == kind && e.ID == id }) {
+		violate(promise, "no event %q of %s", kind, a.w.model.name(id))
+	}
+}
+
+// committed checks the end of a commit: its changes took effect, or the request
+// and the observer were told why not. It brings the view up to date.
+func (m *model) committed(a *actor, err error) {
+	v, t := a.view, &a.act
+	m.loggedOut(a, err)
+	a.mustBeTold("K1", core.EventConflict, t.retries)
+	a.mustBeTold("T2", t.touchTold, t.touchTold != "")
+	if t.stripped {
+		a.mustBeTold("C6", core.EventTooLate, err == nil && !a.told(core.EventDropped))
+		if errors.Is(err, core.ErrTooLate) {
+			err = nil
+		}
+	}
+	ended := errors.Is(err, core.ErrEnded)
+	if ended {
+		if v.standing() != late && !t.gone && !t.dropped {
+			violate("K2", "a commit says that its session has ended, but it has not")
+		}
+		err = nil
+	}
+	m.saysExpired(a, ended)
+	m.w.counts.commit(a, err)
+	result := core.ID{}
+	switch {
+	case err != nil:
+		m.failed(a, err)
+	case v.standing() != live:
+		a.mustBeTold("L4", core.EventDropped, v.wishes())
+		v.forget()
+	case !t.saved.IsZero() && !t.undone:
+		m.adopted(a)
+		if !m.spared(a) {
+			result = v.id
+		}
+	case t.gone || t.dropped:
+		a.mustBeTold("K2", core.EventDropped, v.wishes() && !t.touchGone)
+		v.forget()
+		v.lose()
+	default:
+		m.unchanged(a)
+	}
+	if t.stripped && a.told(core.EventFailed) {
+		v.read = map[string]bool{}
+	}
+	a.results = append(a.results, result)
+	t.committing = false
+}
+
+// saysExpired checks that a client whose session has expired while its request ran is
+// not told that its changes were stored (promise T1).
+func (m *model) saysExpired(a *actor, ended bool) {
+	v, t := a.view, &a.act
+	r := m.sessions[v.id]
+	if r == nil || r.gone || !t.gone || t.touchGone || v.login != "" || !t.writes || !v.wishes() || m.stored(v.id) != nil || ended {
+		return
+	}
+	violate("T1", "%s expired under a request, which was not told", m.name(v.id))
+}
+
+// loggedOut checks the sessions that this commit had to end (promises K2, I3).
+func (m *model) loggedOut(a *actor, err error) {
+	v := a.view
+	v.endings = slices.DeleteFunc(v.endings, func(id core.ID) bool {
+		if !slices.ContainsFunc(a.events, func(e core.Event) bool { return e.Kind == core.EventLogout && e.ID == id }) {
+			if err == nil {
+				violate("I3", "%s was logged out, and no event says so", m.name(id))
+			}
+			return false
+		}
+		if m.session(id) != nil {
+			violate("K2", "%s was logged out, and still lives", m.name(id))
+		}
+		v.cookie, v.deleted = grant{}, v.presented
+		return true
+	})
+}
+
+// failed checks a commit that failed: with a reason, and with nothing stored.
+func (m *model) failed(a *actor, err error) {
+	v, t := a.view, &a.act
+	unavailable := errors.Is(err, core.ErrUnavailable) || errors.Is(err, core.ErrConflict)
+	switch {
+	case unavailable && t.trouble:
+	case v.readOnly && errors.Is(err, core.ErrReadOnly):
+	case t.full && errors.Is(err, core.ErrSessionLimit):
+		m.mustBeFull(a, v.login)
+	case t.sent && errors.Is(err, core.ErrTooLate) && (v.id.IsZero() || v.login != ""):
+		a.mustBeTold("C6", core.EventTooLate, true)
+	default:
+		violate("C3", "a commit failed for no reason: %v", err)
+	}
+	if !t.saved.IsZero() && !t.undone {
+		// No client has the token of a login whose answer was lost, and yet it
+		// would be listed.
+		if !t.undoing && (t.answered || t.fresh && v.login != "") {
+			violate("C3", "a commit failed with %v, and %s is stored", err, m.name(t.saved))
+		}
+		r := m.sessions[t.saved]
+		r.orphan = r.orphan || t.token
+	}
+	m.placeless(a)
+	for _, f := range v.added {
+		delete(v.read, f.text) // flashes that were never stored were never read; others are shown again
+	}
+	v.undo()
+	if t.gone {
+		v.lose()
+	}
+	if t.sent {
+		v.read = map[string]bool{}
+	}
+}
+
+// placeless checks that a login of which only the save failed has given back its
+// place in the user's index (promise I2).
+func (m *model) placeless(a *actor) {
+	t := &a.act
+	if len(t.places) != 1 || t.putBack || len(t.mishaps) != 1 || t.mishaps[0] != "save "+string(fails) {
+		return
+	}
+	for p, since := range t.places {
+		r := m.session(p.id)
+		if a.view.base.user == p.user {
+			continue // as far as the login knows, a live session's only place; otherwise it lapses
+		}
+		if m.places[p] == a && m.withdrawn[p] < since && (r == nil || r.user != p.user) {
+			violate("I2", "a login of %s failed, but keeps its place", p.user)
+		}
+	}
+}
+
+// adopted checks a commit that stored something.
+func (m *model) adopted(a *actor) {
+	v, t := a.view, &a.act
+	if t.doomed && m.session(t.saved) != nil && !m.spared(a) {
+		violate("I2", "a login in flight survived a revocation, as %s", m.name(t.saved))
+	}
+	for id := range t.evicted {
+		if r := m.session(id); r != nil && r.landed && (!t.notTheirs[id] || r.user == v.login) { // otherwise it is an overlapping login, and will be undone
+			violate("I1", "a login has taken the place of %s, which still lives", m.name(id))
+		}
+		if !t.notTheirs[id] {
+			a.mustBeToldOf("I1", core.EventRevoked, id)
+		}
+	}
+	if v.aside != nil && m.session(v.aside.id) != nil {
+		violate("I1", "another user logged in, and %s still lives", m.name(v.aside.id))
+	}
+	kind := core.EventSaved
+	switch {
+	case v.login != "":
+		kind = core.EventLogin
+		m.sessions[t.saved].landed = true
+		t.result.landed = true
+		m.exact(v.login)
+	case v.base.created.IsZero():
+		kind = core.EventCreated
+	case v.renew:
+		kind = core.EventRenewed
+	}
+	a.mustBeTold("K1", kind, true)
+	a.mustBeTold("F5", core.EventFlashDropped, t.shed > 0)
+	v.id, v.base, v.wasLate, v.former = t.saved, t.result, false, core.ID{}
+	if t.token {
+		v.token, v.minted, v.deleted = t.result.token, true, false
+		v.cookie, v.lasts = grant{v.id, v.token}, v.base.remembered
+	}
+	m.settle(a)
+}
+
+// unchanged checks a commit that stored nothing and reports no error.
+func (m *model) unchanged(a *actor) {
+	v, t := a.view, &a.act
+	if v.changed(&v.base, t.began, t.shows) {
+		violate("K1", "changes to %s were neither stored nor dropped", m.name(v.id))
+	}
+	if !v.id.IsZero() && v.used && !v.noTouch && v.base.touchDue(t.began) && t.began.Before(v.base.kept()) && !t.touched && !t.reloaded && !v.touchFailed {
+		violate("T2", "%s was used, but not touched", m.name(v.id))
+	}
+	m.settle(a)
+}
+
+func (m *model) settle(a *actor) {
+	a.view.forget()
+	if a.act.shows {
+		a.view.read = map[string]bool{}
+	}
+}
+
+// header checks what the response says about the cookie (promises C1, C3, C7, L4, T3).
+func (m *model) header(a *actor) {
+	v, lines := a.view, a.x.setCookie
+	want := 0
+	if v.cookie.token > 0 || v.deleted {
+		want = 1
+	}
+	if len(lines) != want {
+		violate("C7", "%d Set-Cookie lines, want %d", len(lines), want)
+	}
+	if a.x.response["Cache-Control"] != "no-store" && want == 1 {
+		violate("C7", "a response with a cookie may be cached")
+	}
+	if varies := a.x.response["Vary"] == "Cookie"; varies != (v.used || want == 1) {
+		violate("C7", "Vary: Cookie is %v", varies)
+	}
+	if want == 0 {
+		return
+	}
+	m.w.counts["cookies that were set"]++
+	token, attributes := parseCookie(lines[0])
+	if v.deleted {
+		if token != "" || !strings.Contains(attributes, "Max-Age=0;") {
+			violate("I3", "a logout sets the cookie to %q %s", token, attributes)
+		}
+		return
+	}
+	if lasting := strings.Contains(attributes, "Max-Age="); lasting != v.lasts {
+		violate("T3", "remembered is %v, and the cookie lasts: %v", v.lasts, lasting)
+	}
+	m.w.counts.when(v.lasts, "cookies that outlive the browser")
+	if old, known := m.tokens[token]; known && old != v.cookie || token == "" {
+		violate("K3", "a token was handed out twice")
+	}
+	m.tokens[token] = v.cookie
+}

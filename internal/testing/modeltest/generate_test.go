@@ -1,0 +1,186 @@
+package modeltest
+
+import (
+	"math/rand/v2"
+	"slices"
+	"time"
+
+	"github.com/satchel-go/satchel/core"
+)
+
+// generator draws schedules with few clients, users, keys and sessions, so that
+// everything meets everything.
+type generator struct {
+	*rand.Rand
+	theme
+}
+
+// theme is what a schedule is mostly about.
+type theme struct {
+	verbs     []verb // of handlers; those listed more often are more frequent
+	operators int    // one actor in this many is one
+	most      int    // operations of a handler before the header
+}
+
+var themes = []theme{
+	{handlerVerbs, 24, 4},
+	{[]verb{set, set, incr, incr, incr, del, clearAll, commit, commit, look, wait, logout}, 24, 4},
+	{[]verb{flashIt, readFlashes, readFlashes, readFlashes, readFlashes, keepFlashes, commit, set, wait}, 24, 4},
+	{[]verb{flashIt, flashIt, readFlashes, readFlashes, login, login, logout, renew, set, commit, commit}, 12, 7},
+	{[]verb{login, login, login, login, renew, renew, renew, logout, remember, set, incr, commit, commit, skipTouch, list, revokeOwn, revokeOthers, wait}, 5, 4},
+}
+
+func generate(seed uint64) *schedule {
+	g := generator{Rand: rand.New(rand.NewPCG(seed, 0))}
+	g.theme = pick(g, themes...)
+	s := &schedule{setup: setup{maxFlashes: 32}}
+	if g.oneIn(3) {
+		s.setup.limit, s.setup.refuse = 1+g.IntN(2), g.oneIn(2)
+	}
+	if g.oneIn(6) {
+		s.setup.maxFlashes = 2
+	}
+	s.setup.serve, s.setup.austere = g.oneIn(8), g.oneIn(3)
+	// First, one request after another fills the store and the cookie jars.
+	calm := 1 + g.IntN(2)
+	for i := range calm {
+		s.actors = append(s.actors, g.opening(i))
+		s.turns = append(s.turns, slices.Repeat([]int{i}, 14)...)
+	}
+	overlapping := 2 + g.IntN(5)
+	faulty := g.oneIn(3)
+	for range overlapping {
+		s.actors = append(s.actors, g.actor(faulty))
+	}
+	s.turns = append(s.turns, g.order(calm, overlapping)...)
+	return s
+}
+
+func (g generator) oneIn(n int) bool { return g.IntN(n) == 0 }
+
+func pick[T any](g generator, from ...T) T { return from[g.IntN(len(from))] }
+
+// order draws whose turn it is, in longer or shorter bursts. Often all have loaded
+// their sessions before any goes on.
+func (g generator) order(first, n int) (turns []int) {
+	for range pick(g, 0, 2, 3, 4) {
+		for i := range n {
+			turns = append(turns, first+i)
+		}
+	}
+	stay := pick(g, 0.0, 0.3, 0.7, 0.9)
+	who := first
+	for range 12 * n {
+		if g.Float64() >= stay {
+			who = first + g.IntN(n)
+		}
+		turns = append(turns, who)
+	}
+	return turns
+}
+
+// opening is a request that leaves something for others to find.
+func (g generator) opening(client int) script {
+	s := script{role: request, client: client, status: 200, ops: []op{{do: set, key: "a", n: 1}}}
+	if g.oneIn(2) {
+		s.ops = append(s.ops, op{do: login, user: pick(g, users...)})
+	}
+	for range g.IntN(4) {
+		s.ops = append(s.ops, op{do: flashIt, key: pick(g, kinds...)})
+	}
+	return s
+}
+
+func (g generator) actor(faulty bool) script {
+	s := g.role()
+	for faulty && g.oneIn(2) {
+		s.faults = append(s.faults, fault{g.IntN(6), pick(g, fails, loses, slow)})
+	}
+	return s
+}
+
+func (g generator) role() script {
+	if g.oneIn(g.operators) {
+		return script{role: pick(g, revoke, revokeUser, revokeUser, revokeUser, revokeAll), nth: g.IntN(4), user: pick(g, "ann", "ann", "bob")}
+	}
+	switch g.IntN(26) {
+	case 0:
+		return script{role: advance, by: pick(g, time.Second, 20*time.Second, 61*time.Second, 4*time.Minute, 11*time.Minute, 25*time.Minute, 31*time.Minute, 91*time.Minute)}
+	case 1:
+		return script{role: advance, by: pick(g, 4*time.Minute, 11*time.Minute)}
+	case 2:
+		return script{role: copyCookies}
+	case 3: // to the moment at which something ends or becomes due
+		return script{role: advance, by: pick(g, reservationTime, touchAfter, lateFor, flashLifetime, idle, lifetime)}
+	case 4:
+		return script{role: job, nth: g.IntN(4), ops: g.ops(1+g.IntN(3), jobVerbs)}
+	}
+	return g.request()
+}
+
+func (g generator) request() script {
+	s := script{role: request, client: g.client(), status: 200}
+	s.ops = g.ops(1+g.IntN(g.most), g.verbs)
+	if g.oneIn(3) {
+		s.status = pick(g, 303, 204, 404, 500, core.StatusHijacked, panics, 205, 299, 300, 399, 400, 499, 599)
+	}
+	if g.oneIn(4) {
+		s.late = g.ops(1+g.IntN(2), lateVerbs)
+	}
+	if g.oneIn(12) {
+		s.cookie = pick(g, nothing, garbage, twice, twiceOursLast, previousOne)
+	}
+	if g.oneIn(12) {
+		s.method = "HEAD"
+	}
+	s.hangup, s.lost, s.early = g.oneIn(12), g.oneIn(12), g.oneIn(4)
+	return s
+}
+
+func (g generator) client() int {
+	if g.oneIn(4) {
+		return 1
+	}
+	return 0
+}
+
+// What handlers do; those listed more often are more frequent.
+var (
+	handlerVerbs = []verb{
+		look, look, set, set, set, del, clearAll, incr, incr, incr, flashIt, flashIt, readFlashes, readFlashes, readFlashes, keepFlashes,
+		commit, commit, renew, login, login, logout, remember, skipTouch, list, revokeOwn, revokeOthers, wait, wait,
+	}
+	lateVerbs = []verb{look, set, incr, flashIt, readFlashes, readFlashes, keepFlashes, commit, renew, login, logout, wait}
+	jobVerbs  = []verb{look, set, incr, del, clearAll, flashIt, flashIt, logout, wait}
+)
+
+func (g generator) ops(n int, verbs []verb) []op {
+	ops := make([]op, n)
+	for i := range ops {
+		ops[i] = g.op(pick(g, verbs...))
+	}
+	return ops
+}
+
+func (g generator) op(do verb) op {
+	o := op{do: do}
+	switch do {
+	case set:
+		o.key, o.n = pick(g, keys...), 1+g.IntN(3)
+	case incr:
+		o.key, o.n = pick(g, "n", "n", "a"), 1
+	case del:
+		o.key = pick(g, keys...)
+	case flashIt:
+		o.key = pick(g, kinds...)
+	case readFlashes, keepFlashes:
+		o.key = pick(g, "", "", "info", "error")
+	case login:
+		o.user = pick(g, "ann", "ann", "ann", "bob")
+	case remember:
+		o.n = g.IntN(2)
+	case revokeOwn:
+		o.n = g.IntN(4)
+	}
+	return o
+}

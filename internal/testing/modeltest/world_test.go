@@ -1,0 +1,246 @@
+package modeltest
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"iter"
+	"math/rand/v2"
+	"runtime/debug"
+	"strings"
+	"time"
+
+	"github.com/satchel-go/satchel/core"
+	"github.com/satchel-go/satchel/core/memstore"
+)
+
+// Timeouts of the Managers under test. The clock advances to moments between them,
+// and to the timeouts themselves.
+const (
+	idle            = 30 * time.Minute
+	lifetime        = 40 * time.Minute
+	longIdle        = 60 * time.Minute // of remembered sessions
+	longLifetime    = 90 * time.Minute
+	touchAfter      = idle / 10
+	flashLifetime   = 10 * time.Minute
+	idleGrace       = time.Minute
+	lateFor         = 30 * time.Second
+	reservationTime = time.Minute // how long memstore waits for a Confirm
+	commitTimeout   = 2 * time.Second
+	maxSteps        = 5000 // of one schedule: more means that an actor goes round in circles
+)
+
+// violation is a broken promise.
+type violation struct {
+	promise string
+	text    string
+}
+
+// abandoned unwinds actors that are no longer needed.
+type abandoned struct{}
+
+// world is everything that one schedule runs in.
+type world struct {
+	schedule *schedule
+	clock    time.Time
+	raw      raw
+	manager  *core.Manager // under test; every operation on its store waits for its turn
+	direct   *core.Manager // on the raw store, to look at what is stored
+	actors   []*actor
+	running  *actor
+	clients  [2]jar
+	model    *model
+	steps    int
+	counts   counts
+	tracing  bool
+	trace    []string
+}
+
+// full is a store with every ability that the core can use.
+type full interface {
+	core.Store
+	core.UserIndex
+	core.Mender
+	core.AllDeleter
+}
+
+// raw is a store that also reports how many entries it has.
+type raw interface {
+	full
+	Len() int
+}
+
+// breakage wraps a store to break a promise.
+type breakage func(full) full
+
+// run runs one schedule and returns the promise that it found broken, or nil.
+func run(s *schedule, counts counts, breaking breakage) *violation {
+	w := &world{schedule: s, counts: counts}
+	return w.run(breaking)
+}
+
+// trace is run, but also returns everything that happened.
+func trace(s *schedule, breaking breakage) (string, *violation) {
+	w := &world{schedule: s, counts: counts{}, tracing: true}
+	v := w.run(breaking)
+	return strings.Join(w.trace, "\n"), v
+}
+
+func (w *world) run(breaking breakage) (found *violation) {
+	w.clock = time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
+	if err := w.open(breaking); err != nil {
+		panic(err)
+	}
+	w.model = newModel(w)
+	for i := range w.schedule.actors {
+		w.actors = append(w.actors, newActor(w, i, &w.schedule.actors[i]))
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			var ok bool
+			if found, ok = r.(*violation); !ok {
+				panic(r) // a mistake of the test
+			}
+		}
+		for _, a := range w.actors {
+			a.stop()
+		}
+	}()
+	w.takeTurns()
+	w.model.finally()
+	return nil
+}
+
+// open makes the store and the Managers.
+func (w *world) open(breaking breakage) error {
+	now := func() time.Time { return w.clock }
+	w.raw = newAustere(now)
+	if !w.schedule.setup.austere {
+		memory := memstore.New(memstore.Config{SweepInterval: -1, Now: now}) // there is nothing to close
+		w.raw = memory
+	}
+	var store full = w.raw
+	if breaking != nil {
+		store = breaking(store)
+	}
+	setup := w.schedule.setup
+	config := core.Config{
+		IdleTimeout: idle, Lifetime: lifetime, TouchAfter: touchAfter, FlashLifetime: flashLifetime,
+		Remembered:    core.Timeouts{Idle: longIdle, Lifetime: longLifetime},
+		CommitTimeout: commitTimeout, MaxFlashes: setup.maxFlashes, SessionLimit: setup.limit,
+		ServeWhenUnavailable: setup.serve, Now: now, Rand: seeded(1), Observer: w.observe,
+	}
+	if setup.refuse {
+		config.LimitPolicy = core.RefuseLogin
+	}
+	var err error
+	if w.manager, err = core.New(core.ServerSide(&gate{w, store}), config); err != nil {
+		return err
+	}
+	config.Observer, config.Rand = func(context.Context, core.Event) {}, seeded(2)
+	w.direct, err = core.New(core.ServerSide(w.raw), config)
+	return err
+}
+
+// takeTurns lets the actors take their turns until all are done.
+func (w *world) takeTurns() {
+	for _, i := range w.schedule.turns {
+		if i < len(w.actors) {
+			w.turn(w.actors[i])
+		}
+	}
+	for _, a := range w.actors {
+		for w.turn(a) {
+		}
+	}
+}
+
+// turn lets a go on to its next step, and reports whether there was one.
+func (w *world) turn(a *actor) bool {
+	if a.done {
+		return false
+	}
+	if w.steps++; w.steps > maxSteps {
+		violate("K1", "no end in sight after %d steps", w.steps)
+	}
+	w.running = a
+	if _, more := a.next(); !more {
+		a.done = true
+	}
+	return true
+}
+
+func (w *world) observe(_ context.Context, e core.Event) {
+	if e.Kind != core.EventDuplicates { // once in a Manager's life, beside another event
+		w.running.events = append(w.running.events, e)
+	}
+	if w.tracing {
+		w.note("  event %s %s %s %s %v", e.Kind, e.Reason, w.model.name(e.ID), e.User, e.Err)
+	}
+}
+
+func (w *world) note(format string, args ...any) {
+	if w.tracing {
+		w.trace = append(w.trace, fmt.Sprintf("%d: %s", w.running.index, fmt.Sprintf(format, args...)))
+	}
+}
+
+// violate ends the schedule: a promise is broken.
+func violate(promise, format string, args ...any) {
+	panic(&violation{promise: promise, text: fmt.Sprintf(format, args...)})
+}
+
+// seeded is a source of IDs and secrets that gives the same ones each time.
+func seeded(n byte) io.Reader { return rand.NewChaCha8([32]byte{n}) }
+
+// actor is a running script, in its own goroutine that runs only in its turns.
+type actor struct {
+	*script
+	w      *world
+	index  int
+	next   func() (struct{}, bool)
+	stop   func()
+	yield  func(struct{}) bool
+	done   bool
+	calls  int
+	events []core.Event // since the last commit began
+
+	s       *core.Session
+	x       *exchange
+	token   string // that the request presents
+	view    *view
+	act     act
+	commits int       // how many have begun
+	results []core.ID // what each of them stored
+	sent    bool      // the header has been sent
+	shows   bool      // the response shows flashes
+	broken  bool      // the commit failed: the client has an error page
+	over    bool
+}
+
+func newActor(w *world, index int, s *script) *actor {
+	a := &actor{script: s, w: w, index: index}
+	a.next, a.stop = iter.Pull(func(yield func(struct{}) bool) {
+		defer func() {
+			switch r := recover().(type) {
+			case nil, abandoned:
+			case *violation:
+				panic(r)
+			default:
+				violate("panic", "%v\n%s", r, debug.Stack())
+			}
+		}()
+		a.yield = yield
+		a.play()
+	})
+	return a
+}
+
+// step waits for the actor's next turn.
+func (a *actor) step() {
+	if !a.yield(struct{}{}) {
+		panic(abandoned{})
+	}
+}
+
+func (v *violation) String() string { return v.promise + ": " + v.text }

@@ -1,0 +1,131 @@
+package redistest
+
+import (
+	"crypto/tls"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// MustDo is [Server.Do] for commands that must succeed: an error fails the test.
+func (s *Server) MustDo(args ...string) any {
+	s.tb.Helper()
+	reply, err := s.Do(args...)
+	if err != nil {
+		s.tb.Fatalf("redis: %s: %v", strings.Join(args, " "), err)
+	}
+	return reply
+}
+
+// Strings is MustDo for commands that answer with a list of strings, such as
+// KEYS.
+func (s *Server) Strings(args ...string) []string {
+	s.tb.Helper()
+	parts, ok := s.MustDo(args...).([]any)
+	if !ok {
+		s.tb.Fatalf("redis: %s: not a list", strings.Join(args, " "))
+	}
+	list := make([]string, len(parts))
+	for i, p := range parts {
+		if list[i], ok = p.(string); !ok {
+			s.tb.Fatalf("redis: %s: %v is not a string", strings.Join(args, " "), p)
+		}
+	}
+	return list
+}
+
+// Content returns everything stored under key, a string or a hash, unchanged.
+// DUMP may compress it, so that a search finds nothing.
+func (s *Server) Content(key string) string {
+	s.tb.Helper()
+	switch kind := s.MustDo("TYPE", key); kind {
+	case "string":
+		text, _ := s.MustDo("GET", key).(string)
+		return text
+	case "hash":
+		return strings.Join(s.Strings("HGETALL", key), "\n")
+	default:
+		s.tb.Fatalf("redis: %s is a %v", key, kind)
+		return ""
+	}
+}
+
+// FlushAll empties the server. Do not use it on a [Shared] one.
+func (s *Server) FlushAll() {
+	s.tb.Helper()
+	s.MustDo("FLUSHALL")
+}
+
+// Pause makes the server hold back all clients' commands for d, with their
+// connections open.
+func (s *Server) Pause(d time.Duration) {
+	s.tb.Helper()
+	s.MustDo("CLIENT", "PAUSE", strconv.FormatInt(d.Milliseconds(), 10), "ALL")
+}
+
+// CommandStats returns how often each command has run since the start, calls from
+// scripts included. Names are in lower case, such as "get" or "config|set". To
+// count round trips, use a [Proxy].
+func (s *Server) CommandStats() map[string]int {
+	s.tb.Helper()
+	stats := map[string]int{}
+	text, _ := s.MustDo("INFO", "commandstats").(string)
+	for line := range strings.SplitSeq(text, "\r\n") {
+		name, rest, ok := strings.Cut(strings.TrimPrefix(line, "cmdstat_"), ":calls=")
+		if !ok {
+			continue
+		}
+		count, _, _ := strings.Cut(rest, ",")
+		stats[name], _ = strconv.Atoi(count)
+	}
+	return stats
+}
+
+// Info returns one field of INFO, "" if there is none.
+func (s *Server) Info(field string) string {
+	s.tb.Helper()
+	text, _ := s.MustDo("INFO", "everything").(string)
+	return lineValue(text, field)
+}
+
+// AwaitReplica waits until replica, which follows s, has everything that s has
+// now. The command WAIT would not do: it covers only its own connection's writes.
+func (s *Server) AwaitReplica(replica *Server) {
+	s.tb.Helper()
+	offset, err := strconv.Atoi(s.Info("master_repl_offset"))
+	if err != nil {
+		s.tb.Fatalf("redistest: the offset of a master: %v", err)
+	}
+	until(s.tb, "the replica is in step", func() bool {
+		has, err := strconv.Atoi(replica.Info("slave_repl_offset"))
+		return err == nil && has >= offset && replica.Info("master_link_status") == "up"
+	})
+}
+
+// TLSConfig returns what a client needs to trust a server started with [TLS], nil
+// for one without.
+func (s *Server) TLSConfig() *tls.Config {
+	if s.identity == nil {
+		return nil
+	}
+	return s.identity.config.Clone()
+}
+
+// CAFile returns the path of the certificate, in PEM, that signs a server started
+// with [TLS]; "" for one without.
+func (s *Server) CAFile() string {
+	if s.identity == nil {
+		return ""
+	}
+	return s.identity.cert
+}
+
+// lineValue finds "name:value" in the lines of text.
+func lineValue(text, name string) string {
+	for line := range strings.SplitSeq(text, "\n") {
+		if value, ok := strings.CutPrefix(strings.TrimRight(line, "\r"), name+":"); ok {
+			return value
+		}
+	}
+	return ""
+}

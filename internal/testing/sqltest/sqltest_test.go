@@ -1,0 +1,60 @@
+package sqltest
+
+import (
+	"net"
+	"os"
+	"strings"
+	"testing"
+)
+
+func TestMain(m *testing.M) { os.Exit(Main(m)) }
+
+// Each server starts, takes connections, survives a crash and is gone after Close.
+func TestServers(t *testing.T) {
+	t.Parallel()
+	upstream := SharedPostgres(t)
+	for name, begin := range map[string]func() (*Server, error){
+		"postgres":  func() (*Server, error) { return NewPostgres() },
+		"mariadb":   func() (*Server, error) { return NewMariaDB() },
+		"pgbouncer": func() (*Server, error) { return NewPgBouncer(upstream) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s, err := begin()
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer s.Close()
+			dial := func() error {
+				conn, err := (&net.Dialer{}).DialContext(t.Context(), "tcp", s.Addr())
+				if err == nil {
+					_ = conn.Close()
+				}
+				return err
+			}
+			if err := dial(); err != nil {
+				t.Fatal(err)
+			}
+			s.Crash()
+			if dial() == nil {
+				t.Fatal("it still answers after a crash")
+			}
+			if err := s.Restart(); err != nil {
+				t.Fatal(err)
+			}
+			if err := dial(); err != nil {
+				t.Error(err)
+			}
+			s.Close()
+			if _, err := os.Stat(s.dir); dial() == nil || err == nil {
+				t.Error("it or its data is there after Close")
+			}
+		})
+	}
+}
+
+func TestMissingServerSaysHowToInstall(t *testing.T) {
+	if _, err := find("no-such-server"); err == nil || !strings.Contains(err.Error(), "make databases") {
+		t.Errorf("find: %v", err)
+	}
+}
