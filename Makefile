@@ -48,7 +48,7 @@ BROWSER = if [ -n "$$CHROMIUM" ]; then command -v "$$CHROMIUM"; else \
 # DATABASES finds the programs of the SQL servers; internal/testing/sqltest looks in
 # the same places.
 DATABASES = PATH="$$PATH:/usr/sbin:$$(echo /usr/lib/postgresql/*/bin /opt/homebrew/opt/*/bin /usr/local/opt/*/bin | tr ' ' :)"; \
-	command -v initdb && command -v mariadbd && command -v mariadb-install-db && command -v pgbouncer
+	command -v initdb && command -v mariadbd && command -v mariadb-install-db && command -v my_print_defaults && command -v pgbouncer
 
 # What the result of a test run depends on.
 SOURCES = $(wildcard $(shell git ls-files --cached --others --exclude-standard -- \
@@ -109,7 +109,7 @@ redis: ## find redis-server, which the tests start; as root on Debian, install i
 
 .PHONY: databases
 databases: ## find PostgreSQL, MariaDB and PgBouncer in the same way
-	$(call NEED,$(DATABASES),Tests of SQL stores need PostgreSQL and MariaDB and PgBouncer,postgresql mariadb-server-core pgbouncer,postgresql mariadb pgbouncer)
+	$(call NEED,$(DATABASES),Tests of SQL stores need PostgreSQL and MariaDB and PgBouncer,postgresql mariadb-server-core mariadb-client-core pgbouncer,postgresql mariadb pgbouncer)
 
 .PHONY: nginx
 nginx: ## find nginx, behind which cookies are tested, in the same way
