@@ -211,12 +211,15 @@ bench-peers: check-go redis databases ## benchmarks beside other session librari
 capacity: check-go redis ## how much of Redis SESSIONS (100000) sessions take
 	cd core/goredisstore && SATCHEL_CAPACITY_SESSIONS=$(SESSIONS) $(GO) test -count=1 -timeout 60m -run TestCapacity -v .
 
+# Each package is built once for all its targets. What a run finds it leaves in testdata/fuzz.
 .PHONY: fuzz
 fuzz: check-go ## run each fuzz test for FUZZTIME (10s)
-	@set -e; grep -rl --include='*_test.go' '^func Fuzz' core examples internal *adapter | sort | while IFS= read -r file; do \
-		sed -n 's/^func \(Fuzz[A-Za-z0-9_]*\)(.*/\1/p' "$$file" | while IFS= read -r name; do \
-			echo "--- $$(dirname "$$file") $$name"; \
-			$(GO) test -run '^$$' -fuzz "^$$name\$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 100x "./$$(dirname "$$file")" </dev/null; \
+	@mkdir -p tmp/fuzz; set -e; grep -rl --include='*_test.go' '^func Fuzz' core examples internal *adapter | xargs -n 1 dirname | sort -u | while IFS= read -r dir; do \
+		$(GO) test -c -fuzz . -o tmp/fuzz.test "./$$dir" </dev/null; \
+		sed -n 's/^func \(Fuzz[A-Za-z0-9_]*\)(.*/\1/p' "$$dir"/*_test.go | while IFS= read -r name; do \
+			echo "--- $$dir $$name"; \
+			(cd "$$dir" && "$(CURDIR)/tmp/fuzz.test" -test.run '^$$' -test.fuzz "^$$name\$$" -test.fuzztime $(FUZZTIME) \
+				-test.fuzzminimizetime 100x -test.fuzzcachedir "$(CURDIR)/tmp/fuzz") </dev/null; \
 		done; \
 	done
 
