@@ -23,6 +23,16 @@ func isUnreadable(err error) bool {
 // newest record and tries again, until the commit's time is over.
 func (s *Session) save(ctx context.Context, shows bool) error {
 	t := saving{s: s, begun: time.Now(), shows: shows, maxFlashes: s.m.config.MaxFlashes}
+	err := t.run(ctx)
+	if err != nil {
+		t.undo(ctx)
+	}
+	return err
+}
+
+// run tries until the session is saved, or cannot be.
+func (t *saving) run(ctx context.Context) error {
+	s := t.s
 	if ok, err := t.prepare(ctx); !ok {
 		return err
 	}
@@ -33,12 +43,12 @@ func (s *Session) save(ctx context.Context, shows bool) error {
 		}
 		if !p.changed {
 			s.touch(ctx)
-			s.settle(&p, shows)
+			s.settle(&p, t.shows)
 			return t.late
 		}
 		handle, setCookies, err := t.try(ctx, &p)
 		if err == nil {
-			s.adopt(&p, handle, setCookies, shows)
+			s.adopt(&p, handle, setCookies, t.shows)
 			return t.late
 		}
 		if again, err := t.recover(ctx, &p, err); !again {
@@ -172,7 +182,6 @@ func (t *saving) recover(ctx context.Context, p *plan, err error) (again bool, _
 			t.maxFlashes = p.flashes - 1
 			return true, nil
 		}
-		t.release(ctx)
 		size.Key, size.Bytes = p.next.largest()
 		return false, fmt.Errorf("core: save session: %w", size)
 	case errors.Is(err, errWithdrawn):
@@ -183,7 +192,6 @@ func (t *saving) recover(ctx context.Context, p *plan, err error) (again bool, _
 	case isGone(err) && s.stored:
 		return t.gone(ctx, err)
 	}
-	t.undo(context.WithoutCancel(ctx))
 	if errors.Is(err, ErrSessionLimit) || errors.Is(err, ErrUnavailable) {
 		return false, err
 	}
@@ -195,7 +203,9 @@ func (t *saving) recover(ctx context.Context, p *plan, err error) (again bool, _
 func (t *saving) reapply(ctx context.Context) (again bool, _ error) {
 	s := t.s
 	if !s.stored {
-		t.release(ctx)
+		if err := t.release(ctx); err != nil {
+			return false, err
+		}
 		t.id = ID{}
 		t.tries++
 		if t.tries > 8 {
@@ -204,13 +214,11 @@ func (t *saving) reapply(ctx context.Context) (again bool, _ error) {
 		return true, nil
 	}
 	if time.Since(t.begun) > s.m.config.CommitTimeout || ctx.Err() != nil {
-		t.release(ctx)
 		return false, fmt.Errorf("core: save session: %w", ErrConflict)
 	}
 	s.emit(Event{Kind: EventConflict})
 	t.pause()
 	if ctx.Err() != nil {
-		t.release(context.WithoutCancel(ctx))
 		return false, fmt.Errorf("core: save session: %w", ErrConflict)
 	}
 	again, err := t.reload(ctx)
@@ -295,7 +303,10 @@ func (t *saving) gone(ctx context.Context, err error) (again bool, _ error) {
 	case err != nil:
 		return false, err
 	}
-	t.release(ctx)
+	// As long as it is taken, this login may have no room for another place.
+	if err := t.release(ctx); err != nil {
+		return false, err
+	}
 	return true, nil
 }
 
