@@ -65,9 +65,10 @@ type saving struct {
 	shows      bool  // the response shows the flashes that were read
 	late       error // what came too late; the rest is saved
 	maxFlashes int
-	id         ID // drawn for a new session
-	reserved   ID // in the user's index, by this save
-	former     ID // what was reserved before the session turned out to be gone
+	id         ID   // drawn for a new session
+	asked      bool // the backend was asked to store it
+	reserved   ID   // in the user's index, by this save
+	former     ID   // what was reserved before the session turned out to be gone
 }
 
 // prepare fetches the newest record for a write that must not move the expiry, so
@@ -135,6 +136,7 @@ func (t *saving) try(ctx context.Context, p *plan) (Handle, []string, error) {
 	if s.stored {
 		base = s.handle
 	}
+	t.asked = true
 	handle, token, err := m.backend.Save(ctx, m.scope, &p.next, base, p.newToken)
 	if err != nil {
 		return nil, nil, err
@@ -283,10 +285,13 @@ func (t *saving) gone(ctx context.Context, err error) (again bool, _ error) {
 		return false, nil
 	}
 	s.keepFormer()
-	values := t.carried(ctx)
+	values, unknown := t.carried(ctx)
 	s.loaded, s.superseded = loaded{}, true
 	s.base.values = values
 	s.consumed = nil
+	if unknown != nil {
+		return false, unknown
+	}
 	if t.reserved.IsZero() {
 		return true, nil
 	}
@@ -312,16 +317,18 @@ func (t *saving) gone(ctx context.Context, err error) (again bool, _ error) {
 
 // carried returns the values of a session that a login of the same user has renewed
 // since this request loaded it. They are those that this request had loaded.
-func (t *saving) carried(ctx context.Context) []byte {
+func (t *saving) carried(ctx context.Context) ([]byte, error) {
 	s := t.s
 	l, err := s.m.backend.Reload(ctx, s.m.scope, s.handle)
 	switch there := &l.Record; {
+	case err != nil && !isGone(err) && !isUnreadable(err):
+		return nil, unavailable("reload", err)
 	case err != nil, !l.Superseded, s.m.current(there) != nil, there.User != s.login:
-		return nil
+		return nil, nil
 	case s.base.User == s.login && !there.AuthenticatedAt.After(s.base.AuthenticatedAt):
-		return nil // it was no login
+		return nil, nil // it was no login
 	}
-	return s.base.values
+	return s.base.values, nil
 }
 
 // adopt makes what a save has stored the session that this request sees from now

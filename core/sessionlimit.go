@@ -206,7 +206,7 @@ func (t *saving) undo(ctx context.Context) {
 	}
 	ctx, cancel := t.s.m.deadline(context.WithoutCancel(ctx), t.s.m.config.CommitTimeout) // the commit's may be over
 	defer cancel()
-	if t.reserved != t.id { // not drawn by this save
+	if t.reserved != t.id || !t.asked {
 		_ = t.release(ctx)
 		return
 	}

@@ -14,7 +14,7 @@ func (a *actor) begin(sent, shows bool) {
 	a.commits++
 	a.events = nil
 	v := a.view
-	a.act = act{committing: true, sent: sent, shows: shows, began: a.w.clock, start: time.Now(), expired: map[core.ID]bool{}}
+	a.act = act{committing: true, sent: sent, shows: shows, began: a.w.clock, start: time.Now()}
 	// A request that is not activity keeps the expiry, and must first look it up.
 	a.act.writes = !v.id.IsZero() && (v.wishes() || shows && len(v.read) > 0)
 	a.act.reload = v.noTouch && a.act.writes

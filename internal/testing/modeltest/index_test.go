@@ -62,7 +62,12 @@ func (m *model) reserved(c call, user string, limit int, end []core.ID, err erro
 func (m *model) mayRefuse(c call, user string) {
 	c.a.act.crowded = false
 	for p, until := range m.lapses {
-		if p.user == user && p.id != c.id && m.places[p] != c.a && m.w.clock.Before(until) {
+		if p.user != user || p.id == c.id || !m.w.clock.Before(until) {
+			continue
+		}
+		r := m.sessions[p.id]
+		ending := r != nil && r.user == user && r.gone // and whoever ends it has yet to take it out of the index
+		if m.places[p] != c.a || c.a.act.places[p] == 0 || ending {
 			c.a.act.crowded = true
 			return
 		}

@@ -88,7 +88,7 @@ type act struct {
 	since     time.Time        // of the last reservation
 	putBack   bool             // one was released, and turned out to be in use by others
 	evicted   map[core.ID]bool // to make room for this login
-	expired   map[core.ID]bool // what this login has seen to have expired
+	expired   []core.ID        // what this login or revocation has seen to have expired
 	notTheirs map[core.ID]bool // of evicted, those that were another's or nobody's when the core looked
 	full      bool             // the limit was reached
 	crowded   bool             // not by sessions alone
