@@ -91,26 +91,24 @@ func (m *Manager) place(ctx context.Context, user string, id ID) (end []ID, err 
 	if !errors.Is(err, ErrSessionLimit) {
 		return end, err
 	}
-	ended, unknown, failure := m.endExpired(ctx, user, id)
+	unknown, failure := m.endExpired(ctx, user, id)
 	if failure != nil {
 		return nil, failure
 	}
-	if ended || policy != RefuseLogin {
-		end, err = m.users.Reserve(ctx, user, id, limit, policy)
-	}
+	// Also if none had expired: an overlapping login may have just ended them.
+	end, err = m.users.Reserve(ctx, user, id, limit, policy)
 	if errors.Is(err, ErrSessionLimit) && unknown != nil {
 		return nil, unknown // nobody is told of too many sessions that may have expired
 	}
 	return end, err
 }
 
-// endExpired ends those sessions of user but except that have expired, and reports
-// whether there were any. Unknown is why one could not be loaded, unless it is gone or
-// cannot be read: that goes on counting.
-func (m *Manager) endExpired(ctx context.Context, user string, except ID) (ended bool, unknown, _ error) {
+// endExpired ends those sessions of user but except that have expired. Unknown is why
+// one could not be loaded, unless it is gone or cannot be read: that goes on counting.
+func (m *Manager) endExpired(ctx context.Context, user string, except ID) (unknown, _ error) {
 	ids, _, err := listed(ctx, m.users, user)
 	if err != nil {
-		return false, nil, err
+		return nil, err
 	}
 	for _, id := range ids {
 		if id == except {
@@ -118,20 +116,15 @@ func (m *Manager) endExpired(ctx context.Context, user string, except ID) (ended
 		}
 		l, err := m.dir.LoadID(ctx, id)
 		switch {
-		case err != nil:
-			if !isGone(err) && !isUnreadable(err) {
-				unknown = err
+		case err != nil && !isGone(err) && !isUnreadable(err):
+			unknown = err
+		case err == nil && l.Record.User == user && l.Record.expired(m.config.Now()):
+			if err := m.bar(ctx, &l.Record); err != nil {
+				return nil, err
 			}
-			continue
-		case l.Record.User != user || !l.Record.expired(m.config.Now()):
-			continue
 		}
-		if err := m.bar(ctx, &l.Record); err != nil {
-			return false, nil, err
-		}
-		ended = true
 	}
-	return ended, unknown, nil
+	return unknown, nil
 }
 
 // confirm makes the place last as long as the stored session. If the place was
