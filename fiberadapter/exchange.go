@@ -50,6 +50,7 @@ func (x *exchange) finish() {
 // connection may have suppressed the response; only a 101 is sure to be sent.
 func (x *exchange) status() int {
 	if x.timedOut() {
+		x.session.KeepFlashes() // the handler has read them for another page
 		return x.response.StatusCode()
 	}
 	status := x.response.StatusCode()

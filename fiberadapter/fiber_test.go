@@ -337,6 +337,19 @@ func TestC6TimeoutError(t *testing.T) {
 	}
 }
 
+// The handler has read the flash for a page that nobody sees.
+func TestF1TimeoutShowsNoFlash(t *testing.T) {
+	m, _ := adapterunit.ServerSide(t, core.Config{})
+	cookie := unit.Stored(t, m, func(s *core.Session) { s.Flash("info", "hello") })
+	read := func(c *fiber.Ctx) (n int) { return len(Session(c).Flashes()) }
+	serve(t, func(c *fiber.Ctx) error {
+		read(c)
+		c.Context().TimeoutErrorWithCode("too slow", 408)
+		return nil
+	}, cookie, Middleware(m)).Wants(t, 408, "too slow")
+	serve(t, func(c *fiber.Ctx) error { return text(c, 200, fmt.Sprint(read(c))) }, cookie, Middleware(m)).Wants(t, 200, "1")
+}
+
 // overTCP returns everything that the server answers on one connection.
 func overTCP(t *testing.T, app *fiber.App, request string) string {
 	t.Helper()

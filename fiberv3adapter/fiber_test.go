@@ -335,6 +335,19 @@ func TestC6Timeout(t *testing.T) {
 	}
 }
 
+// The handler has read the flash for a page that nobody sees.
+func TestF1TimeoutShowsNoFlash(t *testing.T) {
+	m, _ := adapterunit.ServerSide(t, core.Config{})
+	cookie := unit.Stored(t, m, func(s *core.Session) { s.Flash("info", "hello") })
+	read := func(c ctx) (n int) { return len(Session(c).Flashes()) }
+	serve(t, func(c ctx) error {
+		read(c)
+		c.RequestCtx().TimeoutErrorWithCode("too slow", 408)
+		return nil
+	}, cookie, Middleware(m)).Wants(t, 408, "too slow")
+	serve(t, func(c ctx) error { return text(c, 200, fmt.Sprint(read(c))) }, cookie, Middleware(m)).Wants(t, 200, "1")
+}
+
 // A timeout that is answered as a server error rolls back, as any other.
 func TestTimeoutThatIsAServerError(t *testing.T) {
 	for status, want := range map[int]string{408: "slow", 503: "before"} {
