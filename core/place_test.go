@@ -77,7 +77,9 @@ func TestI1LoginWithoutAnAnswerKeepsNobodyOut(t *testing.T) {
 	}
 }
 
-func shop(c *client)  { c.do(func(s *core.Session) { core.Update(s, "cart", func(n int) int { return n + 1 }) }) }
+func shop(c *client) {
+	c.do(func(s *core.Session) { core.Update(s, "cart", func(n int) int { return n + 1 }) })
+}
 func leave(c *client) { c.do(func(s *core.Session) { s.Logout() }) }
 
 // A login that fails for another reason keeps no place either.
