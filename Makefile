@@ -129,7 +129,7 @@ INTEROP = { python3 -c "import jwt, jwcrypto" || /usr/bin/python3 -c "import jwt
 interop: check-go ## fetch npm's jose and Python's jwcrypto and PyJWT, and try our JSON Web Tokens on them
 	$(call NEED,$(INTEROP),Tokens are tried in other languages and need node and npm and Python with PyJWT and jwcrypto,npm python3-jwcrypto python3-jwt,node,echo "    pip install pyjwt jwcrypto";)
 	npm install --prefix tmp/interop --no-audit --no-fund --ignore-scripts --no-package-lock jose@$(JOSE_VERSION)
-	SATCHEL_INTEROP=all $(GO) test -count=1 -run '^TestOthersVerify$$' ./core/jwtsealer
+	SATCHEL_INTEROP=all $(GO) test -count=1 -run '^Test(OthersVerify|ServicesVerify)$$' ./core/jwtsealer ./examples/recipes
 
 .PHONY: screenshots
 screenshots: check-go browser ## take the README's images from the demo, into docs/images

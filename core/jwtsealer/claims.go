@@ -379,6 +379,9 @@ func (f *claimsFormat) record(ctx context.Context, kind kind, scope core.Scope, 
 	if err != nil || !f.hasValues(kind) {
 		return r, err
 	}
+	if len(maps.Collect(r.Values())) > 0 {
+		return nil, errNotOurs // which Values would replace
+	}
 	return r.WithContent(sorted(c.Values), r.StoredFlashes()), nil
 }
 

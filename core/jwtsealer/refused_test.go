@@ -339,4 +339,5 @@ func TestDamagedContent(t *testing.T) {
 	sealedWorld.refuse(t, sealedWorld.forge(sealedWorld.header(t), all["sealed"]), "sealed with another ring")
 	readableWorld.refuse(t, readableWorld.forge(readableWorld.header(t), all["sealed"]), "sealed")
 	w.refuse(t, w.forge(header, all["readable"]), "readable")
+	readableWorld.refuse(t, readableWorld.forge(readableWorld.header(t), claims), "values twice")
 }
