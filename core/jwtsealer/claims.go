@@ -275,7 +275,8 @@ func (f *claimsFormat) decode(ctx context.Context, kind kind, scope core.Scope, 
 		return nil, err
 	}
 	want := f.publicOf(kind, r)
-	if want.Session != c.Session || want.IssuedAt != c.IssuedAt || want.Expires != c.Expires || want.AuthTime != c.AuthTime {
+	if want.Session != c.Session || want.IssuedAt != c.IssuedAt || want.Expires != c.Expires || want.AuthTime != c.AuthTime ||
+		f.readable && r.User != c.Subject { // with Readable there are no pseudonyms
 		return nil, errNotOurs
 	}
 	return r, nil

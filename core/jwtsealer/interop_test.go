@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -168,7 +169,7 @@ func (l language) interpreter(t *testing.T) string {
 }
 
 func (l language) command(ctx context.Context, path, program string) *exec.Cmd {
-	cmd := exec.CommandContext(ctx, path, append(l.args[:len(l.args):len(l.args)], program)...)
+	cmd := exec.CommandContext(ctx, path, append(slices.Clip(l.args), program)...)
 	cmd.Env, cmd.Dir = append(os.Environ(), "GODEBUG="), filepath.FromSlash(l.dir)
 	return cmd
 }

@@ -5,6 +5,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -116,7 +117,7 @@ func TestServicesVerify(t *testing.T) {
 		t.Run(v.language, func(t *testing.T) {
 			path := ""
 			for _, name := range v.candidates {
-				cmd := exec.CommandContext(t.Context(), name, append(v.args[:len(v.args):len(v.args)], v.check)...)
+				cmd := exec.CommandContext(t.Context(), name, append(slices.Clip(v.args), v.check)...)
 				if cmd.Dir = filepath.FromSlash(v.dir); path == "" && cmd.Run() == nil {
 					path = name
 				}
@@ -127,7 +128,7 @@ func TestServicesVerify(t *testing.T) {
 				t.Skipf(missing, v.language)
 			}
 			script := strings.Replace(readScript(t, v.file), "https://app.example/.well-known", base+"/.well-known", 1)
-			cmd := exec.CommandContext(t.Context(), path, append(v.args[:len(v.args):len(v.args)], script+v.read)...)
+			cmd := exec.CommandContext(t.Context(), path, append(slices.Clip(v.args), script+v.read)...)
 			cmd.Dir, cmd.Stdin = filepath.FromSlash(v.dir), strings.NewReader(strings.Join(lines, "\n"))
 			out, err := cmd.Output()
 			answers := strings.Split(strings.TrimSpace(string(out)), "\n")
