@@ -31,11 +31,15 @@ var verifiers = []struct {
 }{
 	{
 		"python", "services.py", "\nimport json, sys\nfor line in sys.stdin.read().split('\\n'):\n    print(json.dumps(session_of(line)))\n",
-		[]string{"python3", "/usr/bin/python3"}, []string{"-c"}, "import jwt, cryptography", "",
+		[]string{"python3", "/usr/bin/python3"},
+		[]string{"-c"},
+		"import jwt, cryptography", "",
 	},
 	{
 		"js", "services.mjs", "\nimport { readFileSync } from 'node:fs';\nfor (const line of readFileSync(0, 'utf8').split('\\n')) console.log(JSON.stringify(await sessionOf(line)));\n",
-		[]string{"node"}, []string{"--input-type=module", "-e"}, `await import("jose")`, "../../tmp/interop",
+		[]string{"node"},
+		[]string{"--input-type=module", "-e"},
+		`await import("jose")`, "../../tmp/interop",
 	},
 }
 
