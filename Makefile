@@ -122,13 +122,14 @@ browser: ## find Chromium, in which the demo is tested, in the same way
 	@[ -z "$$CHROMIUM" ] || command -v "$$CHROMIUM" >/dev/null || { echo "CHROMIUM is not the path of a browser: $$CHROMIUM"; exit 1; }
 	$(call NEED,$(BROWSER),Tests of the demo need Chromium or a browser based on it,chromium,--cask chromium,echo "or set CHROMIUM to the path of such a browser.";)
 
-# INTEROP finds what verifies our JSON Web Tokens in other languages. The tests look
-# for npm's jose in tmp/interop.
-INTEROP = { python3 -c "import jwt, jwcrypto" || /usr/bin/python3 -c "import jwt, jwcrypto"; } 2>/dev/null && command -v npm
+# PYJWT finds a Python that can verify our JSON Web Tokens. The tests look for npm's jose
+# in tmp/interop.
+PYJWT = { python3 -c "import jwt, jwcrypto" || /usr/bin/python3 -c "import jwt, jwcrypto"; } 2>/dev/null
 
 .PHONY: interop
 interop: check-go ## fetch npm's jose and Python's jwcrypto and PyJWT, and try our JSON Web Tokens on them
-	$(call NEED,$(INTEROP),Tokens are tried in other languages and need node and npm and Python with PyJWT and jwcrypto,npm python3-jwcrypto python3-jwt,node,echo "    pip install pyjwt jwcrypto";)
+	$(call NEED,command -v npm,Tokens are tried in JavaScript and need npm,npm,node)
+	$(call NEED,$(PYJWT),Tokens are tried in Python and need PyJWT and jwcrypto,python3-jwcrypto python3-jwt,pyjwt,echo "    pip install pyjwt jwcrypto";)
 	npm install --prefix tmp/interop --no-audit --no-fund --ignore-scripts --no-package-lock jose@$(JOSE_VERSION)
 	SATCHEL_INTEROP=all $(GO) test -count=1 -run '^Test(OthersVerify|ServicesVerify)$$' ./core/jwtsealer ./examples/recipes
 
