@@ -175,7 +175,7 @@ func failedWays() []testCase {
 			continue // the 103 was already sent, with the handler's header
 		}
 		cases = append(cases, testCase{
-			name: "C3_SEC58_save_fails_on_" + w.name,
+			name: "C3_AD30_SEC58_save_fails_on_" + w.name,
 			why:  "A failed commit gives an error response without a cookie and without anything that the handler wrote.",
 			run:  func(h *harness) { failsOn(h, w) },
 		})

@@ -30,7 +30,7 @@ var tokenCases = []testCase{
 		run:    tokenElsewhere,
 	},
 	{
-		name:   "L1_SEC35_many_cookies_are_bounded",
+		name:   "L1_AD4_SEC35_many_cookies_are_bounded",
 		why:    "Thousands of other cookies cost no more than skipping them.",
 		cookie: "it is about other cookies",
 		run:    manyCookies,
@@ -150,8 +150,10 @@ func manyCookies(h *harness) {
 		strings.Repeat("a=b; ", 300) + ours,
 		ours + strings.Repeat("; a=b", 300),
 		strings.Repeat("; ;;=;", 200) + ";" + ours,
+		strings.Repeat("a=b; ", 3500) + ours,
+		"big=" + strings.Repeat("x", 5000) + "; " + ours,
 	} {
-		if r := s.rawGet("/get", "Cookie: "+line); r.status != 431 { // Fiber's limit is 4,096 bytes unless the app raises it
+		if r := s.rawGet("/get", "Cookie: "+line); r.err == nil && r.status < 400 { // Fiber's limit is 4,096 bytes unless the app raises it
 			r.wants(200, "v").setsNothing()
 		}
 	}

@@ -35,7 +35,7 @@ func (r *reply) refusal(status int, body string) {
 // unavailableCases are about a backend that cannot answer at load.
 var unavailableCases = []testCase{
 	{
-		name: "L3_down_at_load",
+		name: "L3_AD23_AD33_down_at_load",
 		why:  "It is unknown whether there is a session: an empty one would look logged out, and the next write would make that permanent.",
 		run:  downAtLoad,
 	},
