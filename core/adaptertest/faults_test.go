@@ -22,7 +22,7 @@ var faults = []fault{
 			x.Finish(http.StatusOK)
 		},
 		caughtBy: []string{
-			"C7_SEC57_commits_on_text", "C7_AD13_SEC57_commits_on_stream", "C3_AD30_SEC58_save_fails_on_raw",
+			"C7_SEC57_commits_on_text", "C7_AD6_AD13_SEC57_commits_on_stream", "C3_AD30_SEC58_save_fails_on_raw",
 			"C4_SEC59_server_error_rolls_back", "C7_SEC37_never_cacheable",
 			"F1_SEC63_errors_and_redirects_lose_no_flash",
 		},
@@ -41,7 +41,7 @@ var faults = []fault{
 			}
 		},
 		caughtBy: []string{
-			"C4_AD21_returned_error_rolls_back", "AD12_AD15_AD24_C4_the_status_that_counts_is_the_clients",
+			"C4_AD21_returned_error_rolls_back", "AD12_AD15_AD17_AD24_C4_the_status_that_counts_is_the_clients",
 			"C7_AD18_SEC57_commits_on_fail_404",
 		},
 	},
@@ -159,7 +159,7 @@ var faults = []fault{
 	{
 		name:     "flushes without committing",
 		serve:    through(func(x *httpadapter.Exchange) http.ResponseWriter { return noFlush{x} }),
-		caughtBy: []string{"C7_AD13_SEC57_commits_on_flush_first"},
+		caughtBy: []string{"C7_AD6_AD13_SEC57_commits_on_flush_first"},
 	},
 	{
 		name:     "takes early hints for the response",

@@ -14,12 +14,12 @@ var tokenCases = []testCase{
 		run:  malformedTokens,
 	},
 	{
-		name: "L1_SEC33_every_byte_in_a_token",
+		name: "L1_AD2_SEC33_every_byte_in_a_token",
 		why:  "Base64url is parsed strictly: any other byte makes the cookie foreign, or the server refuses the request.",
 		run:  everyByte,
 	},
 	{
-		name: "L1_SEC34_one_spelling_per_token",
+		name: "L1_AD2_SEC34_one_spelling_per_token",
 		why:  "A second spelling of a token would escape revocation lists and logs.",
 		run:  otherSpellings,
 	},

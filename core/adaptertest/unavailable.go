@@ -85,21 +85,6 @@ var unavailableCases = []testCase{
 		why:  "Pictures and scripts need no session, and should survive an outage of the store.",
 		run:  skipped,
 	},
-	{
-		name: "L3_recovers_by_itself",
-		why:  "After an outage every client has the session that it had before.",
-		run: func(h *harness) {
-			s := h.open(setup{})
-			c := s.client()
-			c.login("ann")
-			for range 3 {
-				h.faults.down(opLoad, opSave, opTouch, opDelete)
-				c.get("/get").refusal(503, unavailableBody)
-				h.faults.up()
-				c.get("/who").wants(200, "user=ann new=false ended=false")
-			}
-		},
-	},
 }
 
 func skipped(h *harness) {

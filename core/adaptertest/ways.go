@@ -75,7 +75,7 @@ var ways = []way{
 
 // waysMeet is the differences between frameworks that a way meets, in its case's name.
 var waysMeet = map[string]string{
-	"no_body": "AD13_AD20_", "raw": "AD13_", "stream": "AD13_", "flush_first": "AD13_", "fail_404": "AD18_",
+	"no_body": "AD13_AD20_", "raw": "AD13_", "stream": "AD6_AD13_", "flush_first": "AD6_AD13_", "file": "AD6_", "fail_404": "AD18_",
 }
 
 // waysCases returns a case for each way, and those that need a special client.
@@ -102,7 +102,7 @@ func waysCases() []testCase {
 			},
 		},
 		{
-			name: "C7_SEC57_commits_on_hijack",
+			name: "C7_AD6_SEC57_commits_on_hijack",
 			why:  "From then on the connection belongs to the handler, so changes are stored before.",
 			run:  hijacked,
 		},
