@@ -521,30 +521,6 @@ func TestE3CutOffEntries(t *testing.T) {
 	}
 }
 
-func TestE1ValueErrorsNameTheKey(t *testing.T) {
-	both(t, func(t *testing.T, w *world) {
-		c := newClient(t, w.m)
-		r := c.begin()
-		r.s.Set("bad", make(chan int))
-		var value *core.ValueError
-		if err := r.s.Err(); !errors.As(err, &value) || value.Key != "bad" {
-			t.Errorf("E1: Err is %v", err)
-		}
-		if err := r.end(200); !errors.As(err, &value) || value.Key != "bad" || core.ErrorResponseFor(err).Status != 500 {
-			t.Errorf("E1: commit says %v", err)
-		}
-		c.do(func(s *core.Session) { s.Set("bad", make(chan int)); s.Set("bad", 1) })
-		c.do(func(s *core.Session) {
-			if _, err := core.Lookup[string](s, "bad"); !errors.As(err, &value) || errors.Is(err, core.ErrNotFound) {
-				t.Errorf("E1: undecodable says %v", err)
-			}
-			if _, err := core.Lookup[string](s, "absent"); !errors.Is(err, core.ErrNotFound) {
-				t.Errorf("E1: absent says %v", err)
-			}
-		})
-	})
-}
-
 func TestE2OneCookieHolds2850Bytes(t *testing.T) {
 	w := inCookies(t, func(c *core.Config) { c.Cookie.MaxParts = 2 })
 	c := newClient(t, w.m)

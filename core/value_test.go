@@ -280,30 +280,6 @@ func TestSlogObserver(t *testing.T) {
 	}
 }
 
-func TestSeveralManagers(t *testing.T) {
-	a, b := server(t), inCookies(t, func(c *core.Config) { c.Cookie.Name = "__Host-prefs" })
-	outer := newClient(t, a.m).begin()
-	x := newClient(t, b.m).exchange()
-	x.ctx = outer.s.Context()
-	inner, err := b.m.Load(x)
-	if err != nil {
-		t.Fatal(err)
-	}
-	ctx := inner.Context()
-	if got, ok := core.FromContext(ctx); !ok || got != inner {
-		t.Error("FromContext is not the innermost session")
-	}
-	if got, ok := a.m.FromContext(ctx); !ok || got != outer.s {
-		t.Error("the outer Manager's session is not reachable")
-	}
-	if got, ok := b.m.FromContext(ctx); !ok || got != inner {
-		t.Error("the inner Manager's session is not reachable")
-	}
-	if _, ok := b.m.FromContext(outer.s.Context()); ok {
-		t.Error("the outer context has the inner session")
-	}
-}
-
 func TestI3LogoutFlashAndExplicitCommit(t *testing.T) {
 	both(t, func(t *testing.T, w *world) {
 		c := newClient(t, w.m)
