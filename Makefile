@@ -27,14 +27,15 @@ RACE = if $(GO) list -race errors >/dev/null 2>&1 && command -v $$($(GO) env CC)
 	then race=-race; \
 	else race=; echo "No race detector here (it needs cgo and a C compiler): testing without."; fi
 
-# RUN_TESTS runs all tests into tmp/test.json. The matrix of frameworks and stores in
-# ./examples runs without the race detector, with which it would take as long as all else
-# together: with it run the suites of each framework and each store. Its cases mostly wait.
+# RUN_TESTS runs all tests into tmp/test.json. Programs and their matrix of frameworks and
+# stores run without the race detector, with which they would take as long as all else
+# together: with it run the suites of each framework and each store. The matrix mostly waits.
+PROGRAMS = /satchel/\(examples\|internal/tools\)
 define RUN_TESTS
 @mkdir -p tmp; $(RACE); failed=0; \
-	$(GO) run ./internal/tools/promises test -json tmp/race.json -- $$race $$($(GO) list work | grep -v '/satchel/examples$$') || failed=1; \
-	$(GO) run ./internal/tools/promises test -json tmp/matrix.json -- -parallel 8 ./examples || failed=1; \
-	cat tmp/race.json tmp/matrix.json >tmp/test.json; exit $$failed
+	$(GO) run ./internal/tools/promises test -json tmp/race.json -- $$race $$($(GO) list work | grep -v '$(PROGRAMS)') || failed=1; \
+	$(GO) run ./internal/tools/promises test -json tmp/programs.json -- -parallel 8 -timeout 30m $$($(GO) list work | grep '$(PROGRAMS)') || failed=1; \
+	cat tmp/race.json tmp/programs.json >tmp/test.json; exit $$failed
 endef
 
 # BROWSER prints the path of Chromium, or of a browser based on it;
@@ -48,7 +49,7 @@ BROWSER = if [ -n "$$CHROMIUM" ]; then command -v "$$CHROMIUM"; else \
 # DATABASES finds the programs of the SQL servers; internal/testing/sqltest looks in
 # the same places.
 DATABASES = PATH="$$PATH:/usr/sbin:$$(echo /usr/lib/postgresql/*/bin /opt/homebrew/opt/*/bin /usr/local/opt/*/bin | tr ' ' :)"; \
-	command -v initdb && command -v mariadbd && command -v mariadb-install-db && command -v pgbouncer
+	command -v initdb && command -v mariadbd && command -v mariadb-install-db && command -v my_print_defaults && command -v pgbouncer
 
 # What the result of a test run depends on.
 SOURCES = $(wildcard $(shell git ls-files --cached --others --exclude-standard -- \
@@ -109,7 +110,7 @@ redis: ## find redis-server, which the tests start; as root on Debian, install i
 
 .PHONY: databases
 databases: ## find PostgreSQL, MariaDB and PgBouncer in the same way
-	$(call NEED,$(DATABASES),Tests of SQL stores need PostgreSQL and MariaDB and PgBouncer,postgresql mariadb-server-core pgbouncer,postgresql mariadb pgbouncer)
+	$(call NEED,$(DATABASES),Tests of SQL stores need PostgreSQL and MariaDB and PgBouncer,postgresql mariadb-server-core mariadb-client-core pgbouncer,postgresql mariadb pgbouncer)
 
 .PHONY: nginx
 nginx: ## find nginx, behind which cookies are tested, in the same way
@@ -210,12 +211,15 @@ bench-peers: check-go redis databases ## benchmarks beside other session librari
 capacity: check-go redis ## how much of Redis SESSIONS (100000) sessions take
 	cd core/goredisstore && SATCHEL_CAPACITY_SESSIONS=$(SESSIONS) $(GO) test -count=1 -timeout 60m -run TestCapacity -v .
 
+# Each package is built once for all its targets. What a run finds it leaves in testdata/fuzz.
 .PHONY: fuzz
 fuzz: check-go ## run each fuzz test for FUZZTIME (10s)
-	@set -e; grep -rl --include='*_test.go' '^func Fuzz' core examples internal *adapter | sort | while IFS= read -r file; do \
-		sed -n 's/^func \(Fuzz[A-Za-z0-9_]*\)(.*/\1/p' "$$file" | while IFS= read -r name; do \
-			echo "--- $$(dirname "$$file") $$name"; \
-			$(GO) test -run '^$$' -fuzz "^$$name\$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 100x "./$$(dirname "$$file")" </dev/null; \
+	@mkdir -p tmp/fuzz; set -e; grep -rl --include='*_test.go' '^func Fuzz' core examples internal *adapter | xargs -n 1 dirname | sort -u | while IFS= read -r dir; do \
+		$(GO) test -c -fuzz . -o tmp/fuzz.test "./$$dir" </dev/null; \
+		sed -n 's/^func \(Fuzz[A-Za-z0-9_]*\)(.*/\1/p' "$$dir"/*_test.go | while IFS= read -r name; do \
+			echo "--- $$dir $$name"; \
+			(cd "$$dir" && "$(CURDIR)/tmp/fuzz.test" -test.run '^$$' -test.fuzz "^$$name\$$" -test.fuzztime $(FUZZTIME) \
+				-test.fuzzminimizetime 100x -test.fuzzcachedir "$(CURDIR)/tmp/fuzz") </dev/null; \
 		done; \
 	done
 

@@ -265,8 +265,8 @@ func TestHijack(t *testing.T) {
 }
 
 // The timeout middleware answers with a copy of the response while the handler
-// still runs: no cookie can be set, and what the handler changes then is told.
-func TestTimeout(t *testing.T) {
+// still runs: that gets the cookie, and what the handler changes then is told.
+func TestC6Timeout(t *testing.T) {
 	var seen reasons
 	m, _ := adapterunit.ServerSide(t, core.Config{Observer: seen.observe})
 	release, ended := make(chan struct{}), make(chan error, 1)
@@ -281,14 +281,27 @@ func TestTimeout(t *testing.T) {
 	}, timeout.Config{Timeout: time.Millisecond}))
 	r := request(t, app, "/", "")
 	r.Wants(t, 408, "Request Timeout")
-	r.WantsHeader(t, "Set-Cookie")
+	_ = r.Cookie(t)
 	close(release)
 	if err := <-ended; !errors.Is(err, core.ErrTooLate) {
 		t.Errorf("a change after the answer: %v", err)
 	}
-	if got := seen.list(); !slices.Equal(got, []core.Reason{core.ReasonNoCookie, core.ReasonAfterwards}) {
+	if got := seen.list(); !slices.Equal(got, []core.Reason{"created", core.ReasonAfterwards}) {
 		t.Errorf("too late were %q", got)
 	}
+}
+
+// The handler has read the flash for a page that nobody sees.
+func TestF1TimeoutShowsNoFlash(t *testing.T) {
+	m, _ := adapterunit.ServerSide(t, core.Config{})
+	cookie := unit.Stored(t, m, func(s *core.Session) { s.Flash("info", "hello") })
+	read := func(c ctx) (n int) { return len(Session(c).Flashes()) }
+	serve(t, func(c ctx) error {
+		read(c)
+		c.RequestCtx().TimeoutErrorWithCode("too slow", 408)
+		return nil
+	}, cookie, Middleware(m)).Wants(t, 408, "too slow")
+	serve(t, func(c ctx) error { return text(c, 200, fmt.Sprint(read(c))) }, cookie, Middleware(m)).Wants(t, 200, "1")
 }
 
 // A timeout that is answered as a server error rolls back, as any other.

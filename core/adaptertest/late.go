@@ -62,6 +62,11 @@ var lateCases = []testCase{
 		run:  timeoutInside,
 	},
 	{
+		name: "C6_commit_before_a_timeout_inside_is_handed_out_or_told",
+		why:  "What Commit has stored needs its cookie, also in an answer that is not the handler's.",
+		run:  commitThenTimeout,
+	},
+	{
 		name: "C6_flush_ends_the_holding_back",
 		why:  "A handler that flushes wants its bytes to arrive now.",
 		run: func(h *harness) {
