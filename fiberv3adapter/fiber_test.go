@@ -221,34 +221,6 @@ func TestPreforkWithAStoreInMemory(t *testing.T) {
 	}
 }
 
-// Fiber's strings are views of buffers, so what is stored must be copies.
-func TestNothingIsAView(t *testing.T) {
-	m, _ := adapterunit.ServerSide(t, core.Config{})
-	app := fiber.New()
-	app.Get("/", Middleware(m), func(c fiber.Ctx) error {
-		s := Session(c)
-		if user := c.Query("user"); user != "" {
-			s.Login(user)
-			s.Set(c.Query("key"), c.Query("user"))
-			s.Flash(c.Query("key"), c.Query("user"))
-		}
-		v, _ := core.Get[string](s, "theme")
-		return c.SendString(fmt.Sprint(s.UserID(), v, s.Keys(), s.PeekFlashes()))
-	})
-	cookie := request(t, app, "/?user=alice&key=theme", "").Cookie(t)
-	want := request(t, app, "/", cookie).Body
-	for i := range 50 {
-		request(t, app, fmt.Sprintf("/?user=%05d&key=%05d", i, i), "")
-	}
-	if got := request(t, app, "/", cookie).Body; got != want || !strings.Contains(got, "alice") {
-		t.Errorf("the session changed from %q to %q", want, got)
-	}
-	infos, err := m.List(t.Context(), "alice")
-	if err != nil || len(infos) != 1 {
-		t.Errorf("alice's sessions: %v, %v", infos, err)
-	}
-}
-
 // Fiber's own flashes travel in a cookie of their own.
 func TestFlashesOfFiber(t *testing.T) {
 	m, _ := adapterunit.ServerSide(t, core.Config{})
@@ -271,22 +243,6 @@ func TestFlashesOfFiber(t *testing.T) {
 	}
 	request(t, app, "/", cookies).Wants(t, 200, "[{success Saved.}]Fiber's")
 	request(t, app, "/", saved.Cookie(t)).Wants(t, 200, "[]")
-}
-
-// A body stream's writer runs without a Ctx, and can still read the session.
-func TestStreamReads(t *testing.T) {
-	m, _ := adapterunit.ServerSide(t, core.Config{})
-	r := serve(t, func(c fiber.Ctx) error {
-		s := Session(c)
-		s.Set("k", "v")
-		c.RequestCtx().SetBodyStreamWriter(func(w *bufio.Writer) {
-			v, _ := core.Get[string](s, "k")
-			_, _ = w.WriteString(v)
-		})
-		return nil
-	}, "", Middleware(m))
-	r.Wants(t, 200, "v")
-	r.Cookie(t)
 }
 
 // A hijacked connection gets a session cookie only with a 101. A session that

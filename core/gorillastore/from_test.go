@@ -239,22 +239,6 @@ func TestSEC6FromTakesNoPathFromACookie(t *testing.T) {
 	}
 }
 
-func TestSEC34FromOneSpellingPerToken(t *testing.T) {
-	s := began(t, From(newFiles(t, t.TempDir()), FromConfig{}))
-	token := s.cookies["session"]
-	const alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
-	end := strings.TrimRight(token, "=")
-	for _, c := range alphabet {
-		other := end[:len(end)-1] + string(c) + token[len(end):]
-		if other != token {
-			s.cookies["session"] = other
-			s.has("")
-		}
-	}
-	s.cookies["session"] = token
-	s.has("v")
-}
-
 func TestC7I1FromOptionsOfTheStoreDoNotLeak(t *testing.T) {
 	store := newMemory(t)
 	shared := *store.options
@@ -279,106 +263,6 @@ func TestC7I1FromOptionsOfTheStoreDoNotLeak(t *testing.T) {
 	}
 	if store.options.MaxAge != shared.MaxAge {
 		t.Error("the store's own Options have changed")
-	}
-}
-
-func TestT1T2FromFollowsTheIdleTimeout(t *testing.T) {
-	store := newMemory(t)
-	s := began(t, From(store, FromConfig{}))
-	s.now = s.now.Add(20 * time.Minute)
-	s.has("v") // a touch
-	if n := len(store.saved); n != 2 || store.saved[1].MaxAge != 1860 {
-		t.Errorf("saves: %+v", store.saved)
-	}
-	s.has("v")
-	if len(store.saved) != 2 {
-		t.Error("C2: a touch is not throttled")
-	}
-	s.now = s.now.Add(31 * time.Minute)
-	s.has("")
-}
-
-// Requests of one process: whoever logs out ends also what another request
-// has renewed in the meantime.
-func TestK2FromLogoutEndsWhatWasRenewed(t *testing.T) {
-	for _, p := range pairings[:4] {
-		backend, store := p.make(t)
-		s := began(t, backend)
-		s.do(func(x *core.Session) { // the slow request
-			fast := &site{t: t, m: s.m, cookies: maps.Clone(s.cookies)}
-			fast.do(func(x *core.Session) { x.Login("u") })
-			fast.do(func(x *core.Session) { x.Renew() })
-			x.Logout()
-			if err := x.Commit(t.Context()); err != nil {
-				t.Errorf("%s: %v", p.name, err)
-			}
-			fast.has("")
-			if m, ok := store.(*memory); ok && len(m.ids()) != 0 {
-				t.Errorf("left: %v", m.ids())
-			}
-		})
-	}
-}
-
-func TestK1FromGorillaInTheSameProcess(t *testing.T) {
-	for _, p := range pairings[:4] {
-		backend, store := p.make(t)
-		s := began(t, backend)
-		s.do(func(x *core.Session) {
-			core.Get[string](x, "k")
-			s.gorilla(store, func(g *sessions.Session) { g.Values["theirs"] = "kept" })
-			x.Set("ours", "kept")
-		})
-		s.do(func(x *core.Session) {
-			for _, key := range []string{"ours", "theirs"} {
-				if v, _ := core.Get[string](x, key); v != "kept" {
-					t.Errorf("%s: %s is %q", p.name, key, v)
-				}
-			}
-		})
-	}
-}
-
-// A touch that comes late leaves alone what others have changed since.
-func TestT2LateTouchChangesNothing(t *testing.T) {
-	for _, p := range pairings[:4] {
-		backend, _ := p.make(t)
-		s := began(t, backend)
-		s.now = s.now.Add(10 * time.Minute)
-		s.do(func(x *core.Session) {
-			core.Get[string](x, "k")
-			fast := &site{t: t, m: s.m, cookies: maps.Clone(s.cookies)}
-			fast.do(func(x *core.Session) { x.Set("k", "w") })
-		})
-		s.has("w")
-	}
-}
-
-func TestL4FromForgetsWhatIsNoLongerLate(t *testing.T) {
-	for _, p := range pairings[:4] {
-		backend, _ := p.make(t)
-		s := began(t, backend)
-		late := maps.Clone(s.cookies)
-		s.do(func(x *core.Session) { x.Login("u") })
-		current := s.cookies
-		s.cookies = late
-		s.do(func(x *core.Session) {
-			if !x.Ended() {
-				t.Errorf("%s: a late request is not told", p.name)
-			}
-			x.Set("k", "late")
-		})
-		if len(s.last) != 0 || s.counts(core.EventDropped, core.ReasonSuperseded) != 1 {
-			t.Errorf("%s: a late request has set %v", p.name, s.last)
-		}
-		s.now = s.now.Add(lateFor)
-		s.do(func(x *core.Session) {
-			if x.Ended() {
-				t.Errorf("%s: still late after %v", p.name, lateFor)
-			}
-		})
-		s.cookies = current
-		s.has("v")
 	}
 }
 

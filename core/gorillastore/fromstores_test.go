@@ -110,28 +110,6 @@ func (h held) Save(r *http.Request, w http.ResponseWriter, s *sessions.Session) 
 	return h.memory.Save(r, w, s)
 }
 
-func TestI2FromFindsSessionsByTheirCookiesAlone(t *testing.T) {
-	s := began(t, From(newMemory(t), FromConfig{}))
-	s.do(func(x *core.Session) {
-		x.Login("u")
-		if err := x.Commit(t.Context()); err != nil {
-			t.Error(err)
-		}
-		_, listErr := x.List(t.Context())
-		_, revokeErr := s.m.RevokeUser(t.Context(), "u")
-		for what, err := range map[string]error{
-			"List": listErr, "RevokeOwn": x.RevokeOwn(t.Context(), x.ID()), "RevokeUser": revokeErr,
-		} {
-			if !errors.Is(err, core.ErrUnsupported) {
-				t.Errorf("%s: %v", what, err)
-			}
-		}
-	})
-	if _, err := core.New(From(newMemory(t), FromConfig{}), core.Config{SessionLimit: 1}); !errors.Is(err, core.ErrUnsupported) {
-		t.Errorf("SessionLimit: %v", err)
-	}
-}
-
 // Sessions that gorilla began say nothing of their age, and must end all the same.
 func TestI2RevokeAllEndsAlsoWhatGorillaBegan(t *testing.T) {
 	onEach(t, func(t *testing.T, s *site, store sessions.Store) {
