@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"html/template"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -133,9 +134,7 @@ func (p *idp) authorize(w http.ResponseWriter, r *http.Request) {
 	if p.namesIss {
 		answer.Set("iss", p.URL)
 	}
-	for name, value := range p.answer {
-		answer[name] = value
-	}
+	maps.Copy(answer, p.answer)
 	if answer.Has("error") {
 		answer.Del("code")
 	}

@@ -440,6 +440,7 @@ func TestProviderRefuses(t *testing.T) {
 		refused("an answer without a state", victim, victim.brings(own, "state", ""))
 		refused("another state", victim, victim.brings(own, "state", "verified"))
 		refused("somebody else's code", victim, victim.brings(own, "code", theirs.values.Get("code")))
+		refused("the right one after a wrong one", victim, victim.brings(own))
 		question := victim.asks(a.idp)
 		own, again := victim.reads(a.idp, question), victim.reads(a.idp, question) // by going back, say
 		victim.brings(own).goes("/login/finish")
