@@ -27,15 +27,14 @@ import (
 
 //recipe:flow
 
-// newFlow makes the Manager for logins in progress. Browsers send its cookie when
-// the provider's page posts to us, and keep back that of the users' sessions.
-func newFlow(backend core.Backend) (*core.Manager, error) {
-	return core.New(backend, core.Config{
-		Namespace:   "login",
-		Cookie:      core.Cookie{Name: "__Host-login", SameSite: core.SameSiteNone},
-		IdleTimeout: 10 * time.Minute,
-		Lifetime:    10 * time.Minute,
-	})
+// flowConfig is for the Manager of logins in progress: core.New(backend, flowConfig).
+// Browsers send its cookie when the provider's page posts to us, and keep back that
+// of the users' sessions.
+var flowConfig = core.Config{
+	Namespace:   "login",
+	Cookie:      core.Cookie{Name: "__Host-login", SameSite: core.SameSiteNone},
+	IdleTimeout: 10 * time.Minute,
+	Lifetime:    10 * time.Minute,
 }
 
 //recipe:end

@@ -183,9 +183,9 @@ var providerBackends = map[string]func(*testing.T) func() core.Backend{
 		return func() core.Backend { return core.ClientSide(sealed.Cookie(keys)) }
 	},
 	"redis": func(t *testing.T) func() core.Backend {
-		client := redis.NewClient(&redis.Options{Addr: redistest.Shared(t).Addr()})
+		client := redis.NewClient(&redis.Options{Addr: redistest.Shared(t).Addr(), ReadTimeout: time.Minute})
 		t.Cleanup(func() { _ = client.Close() }) // nothing is lost with it
-		store := goredisstore.New(client, goredisstore.Config{Prefix: redistest.UniquePrefix(t), Timeout: 5 * time.Second})
+		store := goredisstore.New(client, goredisstore.Config{Prefix: redistest.UniquePrefix(t), Timeout: time.Minute})
 		return func() core.Backend { return core.ServerSide(store) }
 	},
 }
@@ -210,11 +210,16 @@ type providerApp struct {
 // startProvider serves the application of framework i at host.
 func startProvider(t *testing.T, p *idp, i int, host string, backend func() core.Backend, extra ...oauth2.AuthCodeOption) *providerApp {
 	t.Helper()
-	flow, err := newFlow(backend())
+	config := flowConfig
+	config.LoadTimeout, config.CommitTimeout = core.NoTimeout, core.NoTimeout // these machines may be busy
+	flow, err := core.New(backend(), config)
 	if err != nil {
 		t.Fatal(err)
 	}
-	sessions := sessiontest.NewOn(t, backend(), func(c *core.Config) { c.Observer = core.SlogObserver(nil) })
+	sessions := sessiontest.NewOn(t, backend(), func(c *core.Config) {
+		c.Observer = core.SlogObserver(nil)
+		c.LoadTimeout, c.CommitTimeout = core.NoTimeout, core.NoTimeout
+	})
 	l := listen(t)
 	_, port, _ := strings.Cut(l.Addr().String(), ":")
 	a := &providerApp{idp: p, sessions: sessions, base: "https://" + host + ":" + port}
