@@ -211,14 +211,14 @@ type providerApp struct {
 func startProvider(t *testing.T, p *idp, i int, host string, backend func() core.Backend, extra ...oauth2.AuthCodeOption) *providerApp {
 	t.Helper()
 	config := flowConfig
-	config.LoadTimeout, config.CommitTimeout = core.NoTimeout, core.NoTimeout // these machines may be busy
+	config.LoadTimeout, config.CommitTimeout = time.Minute, time.Minute // these machines may be busy
 	flow, err := core.New(backend(), config)
 	if err != nil {
 		t.Fatal(err)
 	}
 	sessions := sessiontest.NewOn(t, backend(), func(c *core.Config) {
 		c.Observer = core.SlogObserver(nil)
-		c.LoadTimeout, c.CommitTimeout = core.NoTimeout, core.NoTimeout
+		c.LoadTimeout, c.CommitTimeout = time.Minute, time.Minute
 	})
 	l := listen(t)
 	_, port, _ := strings.Cut(l.Addr().String(), ":")
