@@ -265,6 +265,14 @@ func eachProviderApp(t *testing.T, f func(*testing.T, *providerApp)) {
 	}
 }
 
+// knowsBrowser reports whether Ada is logged in at the provider.
+func (a *providerApp) knowsBrowser(b *browser) bool {
+	b.Helper()
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.signedIn[b.cookie("provider")]
+}
+
 var cart = core.NewKey[string]("cart")
 
 // visitor returns a browser with a cart.
@@ -355,7 +363,7 @@ func TestProvider(t *testing.T) {
 		b.get("/account").wants(200, `{"user":"","flashes":[]}`)
 		there := newBrowser(t, a.URL, b.Jar)
 		asked := there.get(strings.TrimPrefix(to, a.URL))
-		if len(a.signedIn) == 0 || asked.status != 200 {
+		if !a.knowsBrowser(b) || asked.status != 200 {
 			t.Fatalf("the provider answers %d %s %v", asked.status, asked.body, a.faults)
 		}
 		var pairs []string
@@ -366,7 +374,7 @@ func TestProvider(t *testing.T) {
 		if !strings.HasPrefix(back, a.base+"/login/goodbye?") {
 			t.Fatalf("the provider sends the browser to %q", back)
 		}
-		if a.signedIn[b.cookie("provider")] {
+		if a.knowsBrowser(b) {
 			t.Error("still logged in at the provider")
 		}
 		path := strings.TrimPrefix(back, a.base)
