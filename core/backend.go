@@ -18,7 +18,7 @@ import (
 //   - [ErrConflict]: the session has changed; the core reloads it and re-applies.
 //   - Any other error: the backend is unavailable.
 //
-// Optional abilities are [Registry], [Watcher], [Configurable] and [Validator].
+// Optional abilities are [Registry], [Watcher], [Leaver], [Configurable] and [Validator].
 type Backend interface {
 	// Traits returns the backend's traits, which never change.
 	Traits() Traits
@@ -115,6 +115,15 @@ type Registry interface {
 
 	// DeleteAll ends all sessions, or returns ErrUnsupported.
 	DeleteAll(ctx context.Context) error
+}
+
+// Leaver is the optional ability of a [Backend] to keep a session that [Migrating] has
+// moved away out of the sight of other software that shares its store.
+type Leaver interface {
+	// Leave does what Touch does, even if the session has changed since base: it stores r,
+	// for requests that are in progress with its token. To other software, the session has
+	// ended. ErrNotFound means that it was gone already.
+	Leave(ctx context.Context, scope Scope, r *Record, base Handle) error
 }
 
 // idleGrace is how long a store keeps a session that has expired by idleness, so that

@@ -247,6 +247,9 @@ func (m *mover) shorten(ctx context.Context, scope Scope, at *moving, life time.
 	if soon := m.now().Add(life); soon.Before(r.Expires) {
 		r.Expires = soon
 	}
+	if leaver, ok := m.from.Backend.(Leaver); ok {
+		return leaver.Leave(ctx, scope, &r, at.h)
+	}
 	_, _, err := m.from.Touch(ctx, scope, &r, at.h)
 	return err
 }

@@ -213,6 +213,21 @@ func (b *Backend[E]) Touch(ctx context.Context, scope core.Scope, r *core.Record
 	return next, core.Tokens{Session: token}, err
 }
 
+// Replace lets write change the session behind base, whatever its state.
+func (b *Backend[E]) Replace(ctx context.Context, scope core.Scope, base core.Handle, write func(ctx context.Context, e E) error) error {
+	h := base.(*handle)
+	ctx, turn, err := b.turn(ctx, h.id)
+	if err != nil {
+		return b.Fail("touch", err)
+	}
+	defer turn.end()
+	e, err := b.store.Read(ctx, scope, h.token)
+	if err != nil {
+		return err
+	}
+	return write(ctx, e)
+}
+
 // Delete implements [core.Backend]. If another request of this process has renewed
 // the session, Delete ends the renewed one.
 func (b *Backend[E]) Delete(ctx context.Context, base core.Handle) error {
