@@ -117,13 +117,16 @@ type Registry interface {
 	DeleteAll(ctx context.Context) error
 }
 
-// Leaver is the optional ability of a [Backend] to keep a session that [Migrating] has
-// moved away out of the sight of other software that shares its store.
+// Leaver is the optional ability of a [Backend] on a store that other software uses, too:
+// once [Migrating] has moved a session away to a [ServerSide], that software must not find it.
 type Leaver interface {
-	// Leave does what Touch does, even if the session has changed since base: it stores r,
-	// for requests that are in progress with its token. To other software, the session has
-	// ended. ErrNotFound means that it was gone already.
+	// Leave ends the session behind base, even if it has changed since, and keeps of r who
+	// it was until r.Expires. ErrNotFound means that it was gone already.
 	Leave(ctx context.Context, scope Scope, r *Record, base Handle) error
+
+	// LoadLeft returns the record that Leave has kept for a token, without values and
+	// flashes. It is no session: no other method finds it.
+	LoadLeft(ctx context.Context, scope Scope, presented Tokens) (*Record, error)
 }
 
 // idleGrace is how long a store keeps a session that has expired by idleness, so that

@@ -26,7 +26,8 @@
 //   - The key "_satchel" holds everything else: identity, times, other flashes. Leave it alone.
 //
 // A session that has moved away is empty for scs from then on, so that a logout here is one
-// there too. What is left of it lasts five minutes, for requests in progress.
+// there too. What is left says where it went, so that its old token is good until the client
+// has shown the new one.
 //
 // # Limits
 //

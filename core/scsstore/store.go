@@ -107,8 +107,26 @@ func (s *store) Write(ctx context.Context, scope core.Scope, e *entry, r *core.R
 // Leave implements [core.Leaver]: to scs, the session is empty from now on.
 func (b *backend) Leave(ctx context.Context, scope core.Scope, r *core.Record, base core.Handle) error {
 	return b.Replace(ctx, scope, base, func(ctx context.Context, e *entry) error {
-		return b.store.put(ctx, e, r, map[string]any{leftKey: b.store.header(inplace.WithName(scope), r)})
+		left := b.store.header(inplace.WithName(scope), r.WithContent(nil, nil))
+		return b.store.put(ctx, e, r, map[string]any{leftKey: left})
 	})
+}
+
+// LoadLeft implements [core.Leaver].
+func (b *backend) LoadLeft(ctx context.Context, scope core.Scope, presented core.Tokens) (*core.Record, error) {
+	e, err := b.store.Fetch(ctx, scope.Name, presented.Session)
+	if err == nil {
+		err = b.store.decode(e)
+	}
+	if err != nil {
+		return nil, err
+	}
+	left, ok := e.values[leftKey]
+	if !ok || len(e.values) > 1 {
+		return nil, errAbsent
+	}
+	r, err := inplace.ParseNamed(scope, left)
+	return r, notOurs(err)
 }
 
 // put makes values the content of e.

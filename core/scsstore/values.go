@@ -26,8 +26,8 @@ const (
 	// rememberKey is the key of scs's RememberMe.
 	rememberKey = "__rememberMe"
 
-	// leftKey is the only key of a session that has moved away. It holds a header with the
-	// whole session, for requests in progress.
+	// leftKey is the only key of a session that has moved away. It holds a header that says
+	// who it was.
 	leftKey = inplace.HeaderKey + "_left"
 
 	// outward marks, in the header, the kind of a flash that is among scs's values. A
@@ -47,13 +47,11 @@ func (s *store) isReserved(key string) bool {
 
 // read turns e's values into its record.
 func (s *store) read(scope core.Scope, e *entry) error {
-	if left, ok := e.values[leftKey]; ok {
+	if _, ok := e.values[leftKey]; ok {
 		if len(e.values) == 1 {
-			r, err := inplace.ParseNamed(scope, left)
-			e.Record = r
-			return notOurs(err)
+			return errAbsent
 		}
-		delete(e.values, leftKey) // scs has begun to use it
+		delete(e.values, leftKey) // scs has begun a session under the token
 	}
 	head, err := s.head(scope, e)
 	if err != nil {
