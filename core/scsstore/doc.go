@@ -2,7 +2,7 @@
 // its stores, so that an application moves to Satchel without logging anybody out:
 //
 //	old := scs.New() // the application's, as it is
-//	from := scsstore.From(old, scsstore.Config{UserKey: "userID", FlashKeys: []string{"flash"}})
+//	from := scsstore.From(old, scsstore.Config{UserKey: "userID", Flashes: map[string]string{"flash": "success"}})
 //	to := core.ServerSide(sqlstore.New(db, sqlstore.Postgres, sqlstore.Config{}))
 //	manager, err := core.New(core.Migrating(from, to), scsstore.ConfigOf(old))
 //
@@ -18,7 +18,7 @@
 //     integers become int. A value that scs wrote keeps its type until it changes, and an
 //     integer even then. Any other value becomes a []byte: its encoding after the three
 //     bytes D9 D9 F7, CBOR's mark. With another Codec than gob it becomes a string.
-//   - The value under Config.UserKey is the session's user. Keys in Config.FlashKeys are
+//   - The value under Config.UserKey is the session's user. Keys of Config.Flashes are
 //     flashes; other values that an application pops are values.
 //   - RememberMe and Cookie.Persist make a session remembered.
 //   - The deadline is scs's. No user of a session that scs began has authenticated to Satchel:

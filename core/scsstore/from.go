@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"reflect"
 	"slices"
@@ -32,10 +33,10 @@ type Config struct {
 	// with 503, and stays as it is. It must be safe for concurrent use.
 	UserValue func(user string) (any, error)
 
-	// FlashKeys are the keys of strings that the application shows once, with PopString.
-	// They become flashes of these kinds, and flashes of these kinds become such strings,
-	// one at a time.
-	FlashKeys []string
+	// Flashes maps the keys of strings that the application shows once, with PopString, to
+	// kinds. Such strings become flashes of these kinds, and flashes of these kinds become
+	// such strings, one for each key at a time.
+	Flashes map[string]string
 }
 
 // From returns a backend that keeps sessions where old keeps them, as old would. Programs
@@ -49,7 +50,8 @@ type Config struct {
 // The package documentation lists the promises that scs's stores cannot keep.
 func From(old *scs.SessionManager, c Config) core.Backend {
 	s := &store{Calls: inplace.NewCalls(), config: c, now: time.Now, started: time.Now(), maxBytes: minDecoded}
-	s.config.FlashKeys = slices.Clone(c.FlashKeys)
+	s.config.Flashes = maps.Clone(c.Flashes)
+	s.flashKeys = slices.Sorted(maps.Keys(c.Flashes))
 	s.values.Codec, s.values.Integer = core.CBOR(), 0
 	if s.err = check(old, c); s.err == nil {
 		s.old, s.codec, s.hash = old.Store, old.Codec, old.HashTokenInStore
@@ -77,12 +79,12 @@ func check(old *scs.SessionManager, c Config) error {
 	case slices.Contains(reserved, c.UserKey):
 		return fmt.Errorf("scsstore: Config.UserKey is %q, which is no key of an application", c.UserKey)
 	}
-	for i, key := range c.FlashKeys {
+	for key := range c.Flashes {
 		switch {
 		case key == "" || slices.Contains(reserved, key):
-			return fmt.Errorf("scsstore: Config.FlashKeys has %q, which is no key of an application", key)
-		case key == c.UserKey || slices.Contains(c.FlashKeys[:i], key):
-			return fmt.Errorf("scsstore: the key %q has two meanings in Config", key)
+			return fmt.Errorf("scsstore: Config.Flashes has %q, which is no key of an application", key)
+		case key == c.UserKey:
+			return fmt.Errorf("scsstore: %q is both Config.UserKey and in Config.Flashes", key)
 		}
 	}
 	return nil
@@ -134,6 +136,7 @@ type store struct {
 	cookie         scs.SessionCookie
 	idle, lifetime time.Duration
 	config         Config
+	flashKeys      []string // of config.Flashes, in order
 	err            error // why the SessionManager cannot be used
 
 	now      func() time.Time

@@ -100,7 +100,7 @@ func newOld(store scs.Store) *scs.SessionManager {
 	return old
 }
 
-var ourKeys = Config{UserKey: "user", FlashKeys: []string{"flash", "error"}}
+var ourKeys = Config{UserKey: "user", Flashes: map[string]string{"flash": "flash", "oops": "error"}}
 
 // site is an application on Satchel and on scs, with one client.
 type site struct {

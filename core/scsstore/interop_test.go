@@ -149,7 +149,7 @@ func TestSCSReadsWhatSatchelWrote(t *testing.T) {
 				t.Errorf("RememberMe is %v", got)
 			}
 			s.old.Put(ctx, "new", "scs's")
-			s.old.Put(ctx, "error", "from scs")
+			s.old.Put(ctx, "oops", "from scs")
 			s.old.Remove(ctx, "n")
 		})
 		s.do(func(x *core.Session) {
@@ -172,7 +172,7 @@ func TestSCSReadsWhatSatchelWrote(t *testing.T) {
 			}
 		})
 		s.scs(func(ctx context.Context) {
-			if got := s.old.PopString(ctx, "error"); got != "" {
+			if got := s.old.PopString(ctx, "oops"); got != "" {
 				t.Errorf("scs shows %q again", got)
 			}
 			s.old.Put(ctx, "user", "eve") // without RenewToken

@@ -30,8 +30,8 @@ const (
 	// who it was.
 	leftKey = inplace.HeaderKey + "_left"
 
-	// outward marks, in the header, the kind of a flash that is among scs's values. A
-	// checksum replaces its text.
+	// outward marks, in the header, a flash that is among scs's values: its key is in place
+	// of its kind, and a checksum in place of its text.
 	outward = "\x00scs\x00"
 
 	// noDeadline is how far away the deadline of a session without one is, from its last
@@ -42,7 +42,7 @@ const (
 // isReserved reports whether a value of Satchel's with this key must be in the header,
 // because scs's values have something else there.
 func (s *store) isReserved(key string) bool {
-	return key == inplace.HeaderKey || key == leftKey || key == rememberKey || key == s.config.UserKey && key != "" || slices.Contains(s.config.FlashKeys, key)
+	return key == inplace.HeaderKey || key == leftKey || key == rememberKey || key == s.config.UserKey && key != "" || slices.Contains(s.flashKeys, key)
 }
 
 // read turns e's values into its record.
@@ -238,14 +238,24 @@ func (s *store) toSCS(scope core.Scope, r *core.Record, others map[string]any) (
 	}
 	var rest []core.StoredFlash
 	for f := range r.StoredFlashes() {
-		if _, taken := values[f.Kind]; !taken && !f.Typed && len(f.Payload) > 0 && slices.Contains(s.config.FlashKeys, f.Kind) {
-			values[f.Kind] = string(f.Payload)
-			f.Kind, f.Payload = outward+f.Kind, checksum(f.Payload)
+		if key := s.keyFor(f, values); key != "" {
+			values[key] = string(f.Payload)
+			f.Kind, f.Payload = outward+key, checksum(f.Payload)
 		}
 		rest = append(rest, f)
 	}
 	values[inplace.HeaderKey] = s.header(scope, r.WithContent(maps.All(reserved), slices.Values(rest)))
 	return values, nil
+}
+
+// keyFor returns the key under which scs finds f, or "" if there is none free.
+func (s *store) keyFor(f core.StoredFlash, values map[string]any) string {
+	for _, key := range s.flashKeys {
+		if _, taken := values[key]; !taken && !f.Typed && len(f.Payload) > 0 && s.config.Flashes[key] == f.Kind {
+			return key
+		}
+	}
+	return ""
 }
 
 // header returns the header of a session as the store can keep it.
@@ -261,26 +271,26 @@ func (s *store) header(scope core.Scope, r *core.Record) any {
 // gone; what it has put there is the newest.
 func (s *store) joinFlashes(head *core.Record, values map[string]any) []core.StoredFlash {
 	texts := map[string]string{}
-	for _, kind := range s.config.FlashKeys {
-		if text, _ := values[kind].(string); text != "" {
-			texts[kind] = text
+	for _, key := range s.flashKeys {
+		if text, _ := values[key].(string); text != "" {
+			texts[key] = text
 		}
 	}
 	var joined []core.StoredFlash
 	for f := range head.StoredFlashes() {
-		if kind, ok := strings.CutPrefix(f.Kind, outward); ok && !f.Typed {
-			text, there := texts[kind]
+		if key, ok := strings.CutPrefix(f.Kind, outward); ok && !f.Typed {
+			text, there := texts[key]
 			if !there || string(checksum([]byte(text))) != string(f.Payload) {
 				continue
 			}
-			delete(texts, kind)
-			f.Kind, f.Payload = kind, []byte(text)
+			delete(texts, key)
+			f.Kind, f.Payload = s.config.Flashes[key], []byte(text)
 		}
 		joined = append(joined, f)
 	}
-	for _, kind := range s.config.FlashKeys {
-		if text, ok := texts[kind]; ok {
-			joined = append(joined, core.StoredFlash{Number: -1, Kind: kind, Payload: []byte(text)})
+	for _, key := range s.flashKeys {
+		if text, ok := texts[key]; ok {
+			joined = append(joined, core.StoredFlash{Number: -1, Kind: s.config.Flashes[key], Payload: []byte(text)})
 		}
 	}
 	return joined
