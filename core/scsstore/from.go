@@ -137,7 +137,7 @@ type store struct {
 	idle, lifetime time.Duration
 	config         Config
 	flashKeys      []string // of config.Flashes, in order
-	err            error // why the SessionManager cannot be used
+	err            error    // why the SessionManager cannot be used
 
 	now      func() time.Time
 	started  time.Time // stands in for an unknown age
