@@ -36,6 +36,8 @@
 //   - Types in the interface values of a session must be registered with gob in this program
 //     as in the old one. Otherwise the answer is 503, and the session stays as it is. A
 //     session that cannot be decoded is no session, and stays too.
+//   - gob trusts the length of a map. Whoever can write to the store, and knows of a map type that
+//     the application has registered, can exhaust its memory, here as in scs.
 //   - An unknown token is never adopted. A store that cannot answer is unavailable; it does
 //     not yield an empty session. Satchel does not wait for a store that ignores deadlines.
 //   - scs's sessions carry no namespace: they are read only where core.Config.Namespace is "".

@@ -56,8 +56,11 @@ func From(old *scs.SessionManager, c Config) core.Backend {
 	if s.err = check(old, c); s.err == nil {
 		s.old, s.codec, s.hash = old.Store, old.Codec, old.HashTokenInStore
 		s.idle, s.lifetime, s.cookie = old.IdleTimeout, old.Lifetime, old.Cookie
-		_, isGob := old.Codec.(scs.GobCodec)
-		s.values.Text = !isGob
+		if _, ok := old.Codec.(scs.GobCodec); ok {
+			s.codec = gobCodec{}
+		} else {
+			s.values.Text = true
+		}
 	}
 	return &backend{inplace.New[*entry](label, s, s.Calls), s}
 }

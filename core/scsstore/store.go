@@ -1,14 +1,18 @@
 package scsstore
 
 import (
+	"bytes"
 	"context"
 	"crypto/rand"
 	"crypto/sha256"
 	"encoding/base64"
+	"encoding/gob"
 	"errors"
 	"fmt"
 	"strings"
 	"time"
+
+	"github.com/alexedwards/scs/v2"
 
 	"github.com/satchel-go/satchel/core"
 	"github.com/satchel-go/satchel/core/internal/inplace"
@@ -199,6 +203,20 @@ func (s *store) decode(e *entry) (err error) {
 	}
 	e.deadline, e.values = deadline, values
 	return nil
+}
+
+// gobCodec is scs's GobCodec for data that somebody may have tampered with.
+type gobCodec struct{ scs.GobCodec }
+
+// Decode implements [scs.Codec]. gob makes a map as large as the data says it is, if there
+// is none yet: gigabytes, for a few bytes.
+func (gobCodec) Decode(data []byte) (time.Time, map[string]any, error) {
+	session := struct {
+		Deadline time.Time
+		Values   map[string]any
+	}{Values: map[string]any{}}
+	err := gob.NewDecoder(bytes.NewReader(data)).Decode(&session)
+	return session.Deadline, session.Values, err
 }
 
 func (s *store) encode(deadline time.Time, values map[string]any) (data []byte, err error) {
