@@ -332,7 +332,7 @@ func TestRefusesAtTheStart(t *testing.T) {
 			config.Cookie.Name = "app"
 			return old
 		},
-		`Cookie.Path is "/" and the SessionManager's is ""`: func(old *scs.SessionManager, _ *Config, config *core.Config) *scs.SessionManager {
+		`Cookie.Path is "/" and the SessionManager's is ""`: func(old *scs.SessionManager, _ *Config, _ *core.Config) *scs.SessionManager {
 			old.Cookie.Path = ""
 			return old
 		},
