@@ -386,7 +386,7 @@ func TestSEC67PrintsNothing(t *testing.T) {
 }
 
 // migrating returns the site in the steps "ready", "moving" and "after", on one new store.
-func migrating(t *testing.T, s *site, c Config, edit func(*core.Config)) (ready, moving, after *site) {
+func migrating(t testing.TB, s *site, c Config, edit func(*core.Config)) (ready, moving, after *site) {
 	t.Helper()
 	fresh := memstore.New(memstore.Config{Now: func() time.Time { return s.now }})
 	t.Cleanup(func() { _ = fresh.Close() })

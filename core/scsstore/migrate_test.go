@@ -12,7 +12,7 @@ import (
 )
 
 // steps returns a site that scs has served, and the steps that follow.
-func steps(t *testing.T, edit func(*core.Config)) (before, ready, moving, after *site, store *memory) {
+func steps(t testing.TB, edit func(*core.Config)) (before, ready, moving, after *site, store *memory) {
 	t.Helper()
 	store = newMemory()
 	old := newOld(store)
