@@ -3,6 +3,7 @@ package scsstore
 import (
 	"context"
 	"maps"
+	"math/rand/v2"
 	"slices"
 	"sync"
 	"testing"
@@ -180,6 +181,40 @@ func TestSEC2SCSUsesWhatWasLeft(t *testing.T) {
 		moving.do(func(x *core.Session) {
 			if k, _ := core.Get[string](x, "k"); x.UserID() == "ann" || k != "" {
 				t.Errorf("renewed %v: user %q with k %q", renew, x.UserID(), k)
+			}
+		})
+	}
+}
+
+// In a rolling deployment, requests reach both steps; answers of the later one get lost.
+func TestL2K1ReadyAndMovingSideBySide(t *testing.T) {
+	for seed := range uint64(20) {
+		before, ready, moving, _, _ := steps(t, nil)
+		before.loginSCS("ann")
+		random, n := rand.New(rand.NewPCG(seed, 1)), 0
+		add := func(x *core.Session) {
+			if x.UserID() != "ann" {
+				t.Fatalf("seed %d: request %d is %q's", seed, n, x.UserID())
+			}
+			n++
+			core.Update(x, "n", func(n int) int { return n + 1 })
+		}
+		for range 40 {
+			old := maps.Clone(before.cookies)
+			switch random.IntN(3) {
+			case 0:
+				ready.do(add)
+			case 1:
+				moving.do(add)
+			case 2:
+				moving.do(add)
+				maps.Copy(before.cookies, old)
+			}
+			before.now = before.now.Add(time.Duration(random.IntN(20)) * time.Second)
+		}
+		moving.do(func(x *core.Session) {
+			if got, _ := core.Get[int](x, "n"); got != n {
+				t.Errorf("seed %d: %d of %d changes", seed, got, n)
 			}
 		})
 	}
