@@ -24,6 +24,7 @@ import (
 
 	"github.com/satchel-go/satchel/core"
 	"github.com/satchel-go/satchel/core/httpadapter"
+	"github.com/satchel-go/satchel/core/internal/inplace"
 )
 
 // began returns a site on store with a session that has k=v.
@@ -266,50 +267,6 @@ func TestC7I1FromOptionsOfTheStoreDoNotLeak(t *testing.T) {
 	}
 }
 
-func TestLateTokensAreBounded(t *testing.T) {
-	l, now := newLateTokens(), time.Now()
-	for i := range maxLate + 100 {
-		l.add(fmt.Sprint(i), "next", now)
-	}
-	if len(l.next) != maxLate || l.successor("0", lateFor, now) != "" || l.successor(fmt.Sprint(maxLate), lateFor, now) != "next" {
-		t.Errorf("%d are remembered", len(l.next))
-	}
-	l.add("new", "next", now.Add(followedFor))
-	if len(l.next) != 1 {
-		t.Errorf("%d are remembered after %v", len(l.next), followedFor)
-	}
-}
-
-func TestSessionLocksWaitNoLongerThanTheirContext(t *testing.T) {
-	l := newSessionLocks()
-	unlock, err := l.lock(t.Context(), "a")
-	if err != nil {
-		t.Fatal(err)
-	}
-	ctx, cancel := context.WithCancel(t.Context())
-	cancel()
-	if _, err := l.lock(ctx, "a"); !errors.Is(err, context.Canceled) {
-		t.Errorf("waiting: %v", err)
-	}
-	var order []int
-	var wg sync.WaitGroup
-	wg.Go(func() {
-		unlock, err := l.lock(t.Context(), "a")
-		if err != nil {
-			t.Error(err)
-			return
-		}
-		order = append(order, 2)
-		unlock()
-	})
-	order = append(order, 1)
-	unlock()
-	wg.Wait()
-	if !slices.Equal(order, []int{1, 2}) || len(l.all) != 0 {
-		t.Errorf("order %v, %d locks are left", order, len(l.all))
-	}
-}
-
 // Many stores know of no deadlines.
 func TestL3FromWaitsNoLongerThanTheConfigSays(t *testing.T) {
 	store := newMemory(t)
@@ -391,7 +348,7 @@ func TestL3FromAsksABoundedNumberOfTimes(t *testing.T) {
 	s := newSite(t, From(store, FromConfig{}), func(c *core.Config) { c.LoadTimeout = 300 * time.Millisecond })
 	site := httpadapter.Middleware(s.m)(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { t.Error("the handler runs") }))
 	var wg sync.WaitGroup
-	for i := range maxCalls + 100 {
+	for i := range inplace.MaxCalls + 100 {
 		wg.Go(func() {
 			r := httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/", nil)
 			r.Header.Set("Cookie", fmt.Sprint("session=token", i))
@@ -403,8 +360,8 @@ func TestL3FromAsksABoundedNumberOfTimes(t *testing.T) {
 		})
 	}
 	wg.Wait()
-	if n := asked.Load(); n == 0 || n > maxCalls {
-		t.Errorf("the store was asked %d times, want at most %d", n, maxCalls)
+	if n := asked.Load(); n == 0 || n > inplace.MaxCalls {
+		t.Errorf("the store was asked %d times, want at most %d", n, inplace.MaxCalls)
 	}
 	close(release)
 	s.cookies["session"] = "token"

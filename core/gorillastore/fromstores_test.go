@@ -13,7 +13,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/gorilla/securecookie"
 	"github.com/gorilla/sessions"
 
 	"github.com/satchel-go/satchel/core"
@@ -370,12 +369,12 @@ func TestFromTextStores(t *testing.T) {
 }
 
 func TestSEC67FromPrintsNothing(t *testing.T) {
-	files := newFiles(t, t.TempDir())
-	token, err := securecookie.EncodeMulti("session", "id", files.Codecs...)
+	backend := From(newFiles(t, t.TempDir()), FromConfig{})
+	h, token, err := backend.Save(t.Context(), scope, testRecord(t), nil, false)
 	if err != nil {
 		t.Fatal(err)
 	}
-	for what, v := range map[string]any{"backend": From(files, FromConfig{}), "handle": &fromHandle{token: token}, "compatible handle": &compatibleHandle{token: token}} {
+	for what, v := range map[string]any{"backend": backend, "handle": h, "compatible handle": &compatibleHandle{token: token}} {
 		for _, verb := range []string{"%v", "%+v", "%#v", "%s"} {
 			if got := fmt.Sprintf(verb, v); len(got) > 40 {
 				t.Errorf("%s of the %s: %s", verb, what, got)

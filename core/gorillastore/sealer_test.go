@@ -16,6 +16,7 @@ import (
 	"github.com/gorilla/sessions"
 
 	"github.com/satchel-go/satchel/core"
+	"github.com/satchel-go/satchel/core/internal/inplace"
 )
 
 func TestRoundTrip(t *testing.T) {
@@ -194,9 +195,9 @@ func TestE3CorruptAndNewer(t *testing.T) {
 		header any
 		want   error
 	}{
-		"a newer header": {append([]byte{headerFormat + 1}, appendScope(nil, scope)[1:]...), core.ErrNewerVersion},
-		"a newer record": {append(appendScope(nil, scope), 200, 0, 0), core.ErrCorrupt},
-		"no record":      {appendScope(nil, scope), core.ErrCorrupt},
+		"a newer header": {append([]byte{inplace.HeaderFormat + 1}, inplace.AppendScope(nil, scope)[1:]...), core.ErrNewerVersion},
+		"a newer record": {append(inplace.AppendScope(nil, scope), 200, 0, 0), core.ErrCorrupt},
+		"no record":      {inplace.AppendScope(nil, scope), core.ErrCorrupt},
 		"empty":          {[]byte{}, core.ErrCorrupt},
 		"another type":   {"no bytes", core.ErrCorrupt},
 	} {
