@@ -74,7 +74,7 @@
 //   - Sealers: [Sealer] turns a [Record], with its [StoredFlash] list, into a token
 //     for a [Scope] and back; [ParseRecord] reads an encoded one.
 //   - Backends that are neither: [Backend] with its [Traits], [Tokens], [Handle] and
-//     [LoadResult], and the optional [Registry].
+//     [LoadResult], and the optional [Registry] and [Leaver].
 //   - Adapters: [Exchange] is one request and its response, as [Manager.Load] and
 //     [Manager.Commit] see them; [ErrorResponse] is the answer to an error,
 //     [NewContext] carries the session. Package adaptertest checks an adapter.
