@@ -110,7 +110,7 @@ func diagnose(err error) error {
 	case errors.As(err, &network), errors.Is(err, context.DeadlineExceeded):
 		return fmt.Errorf("cannot be reached: check that it runs, its address, and whether it uses TLS: %w", err)
 	}
-	return fmt.Errorf("does not answer like Memcached, or uses TLS or the binary protocol: %w", err)
+	return fmt.Errorf("does not answer like Memcached, or uses TLS: %w", err)
 }
 
 func tooOld(version string) bool {

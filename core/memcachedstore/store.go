@@ -259,8 +259,8 @@ func (w *write) sent(err error) error {
 // failed returns the error of Save.
 func (w *write) failed(err error) error {
 	switch {
-	case errors.Is(err, memcached.ErrTooLarge):
-		return fmt.Errorf("memcachedstore: save: %w: %w", core.ErrTooLarge, err)
+	case errors.Is(err, memcached.ErrTooLarge): // its limit is somewhere below
+		return fmt.Errorf("memcachedstore: save: %w", &core.SizeError{Total: len(w.value), Limit: len(w.value) - 1})
 	case errors.Is(err, core.ErrConflict) && w.lost:
 		err = errLost
 	}

@@ -142,7 +142,7 @@ func (s *Server) Lines(command string) ([]string, error) {
 		line = strings.TrimSuffix(line, "\r\n")
 		lines = append(lines, line)
 		word, _, _ := strings.Cut(line, " ")
-		if word != "STAT" && word != "VALUE" && word != "VA" {
+		if word != "STAT" && word != "VALUE" && word != "VA" && !strings.HasPrefix(word, "key=") {
 			return lines, nil
 		}
 	}
@@ -176,6 +176,13 @@ func (s *Server) Do(tb testing.TB, command string) string {
 		tb.Fatal(err)
 	}
 	return lines[0]
+}
+
+// Log returns the end of the server's output.
+func (s *Server) Log() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.proc.Log()
 }
 
 // Kill ends the server at once, with all that it had, and waits until it is gone.
