@@ -46,8 +46,8 @@ func TestStartRefusesServers(t *testing.T) {
 		"evicts":            {advice: "start it with -M"},
 		"evicts, allowed":   {config: memcachedstore.Config{AllowEviction: true}},
 		"does not compare":  {args: []string{"-M", "-C"}, advice: "start it without -C"},
-		"small items":       {args: []string{"-M", "-I", "64k", "-o", "slab_chunk_max=32"}, advice: "start it with -I 1m"},
-		"small items, less": {args: []string{"-M", "-I", "128k", "-o", "slab_chunk_max=64"}},
+		"small items":       {args: []string{"-M", "-I", "64k", "-o", "slab_chunk_max=32768"}, advice: "start it with -I 1m"},
+		"small items, less": {args: []string{"-M", "-I", "128k", "-o", "slab_chunk_max=65536"}},
 		"wants a password":  {args: []string{"-M", "-Y", memcachedtest.Readable(t, []byte("ann:hunter2\n"))}, advice: "a password, which is not supported"},
 		"checks skipped":    {config: memcachedstore.Config{SkipChecks: true}},
 	} {

@@ -168,7 +168,7 @@ func (s *Store) Save(ctx context.Context, id core.ID, e core.Entry, base core.Ve
 	w.value = entry.Append(make([]byte, 0, entry.Size(&e)), &e, w.version)
 	w.exptime = s.exptime(e.Expires)
 	if len(w.value) > memcached.MaxValue {
-		return 0, &core.SizeError{Total: len(w.value), Limit: memcached.MaxValue}
+		return 0, fmt.Errorf("memcachedstore: save: %w", &core.SizeError{Total: len(w.value), Limit: memcached.MaxValue})
 	}
 	attempt := w.replace
 	if base == 0 {
