@@ -516,7 +516,7 @@ func TestC5EveryCallEnds(t *testing.T) {
 func TestL3GarbageIsUnavailable(t *testing.T) {
 	store := func(answer string) *memcachedstore.Store {
 		address := scripted(t, func(string) string { return answer })
-		return newStore(t, memcachedstore.Config{Prefix: "p:"}, address)
+		return newStore(t, memcachedstore.Config{Prefix: "p:", Timeout: 100 * time.Millisecond}, address)
 	}
 	id, other := core.ID{10}, core.ID{11}
 	for _, answer := range []string{

@@ -46,8 +46,8 @@ type Config struct {
 	Now func() time.Time
 }
 
-// Store is a [core.Store] in Memcached, without further abilities. It is safe for
-// concurrent use.
+// Store is a [core.Store] in Memcached, with [core.AllDeleter]. It is safe for concurrent
+// use.
 type Store struct {
 	servers []*server
 	config  Config
@@ -364,6 +364,7 @@ func failed(what string, err error) error {
 }
 
 var (
-	_ core.Store     = (*Store)(nil)
-	_ core.Validator = (*Store)(nil)
+	_ core.Store      = (*Store)(nil)
+	_ core.AllDeleter = (*Store)(nil)
+	_ core.Validator  = (*Store)(nil)
 )

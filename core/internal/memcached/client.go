@@ -225,6 +225,42 @@ func (c *Conn) Delete(key string) error {
 	return c.command(func() error { return c.reader.deleted(key) })
 }
 
+// DeleteAll removes these items. Absent ones are no error.
+func (c *Conn) DeleteAll(keys []string) error {
+	c.buf = c.buf[:0]
+	for _, key := range keys {
+		c.buf = append(append(append(c.buf, "md "...), key...), " k\r\n"...)
+	}
+	return c.command(func() error {
+		for _, key := range keys {
+			if err := c.reader.deleted(key); err != nil && !errors.Is(err, ErrMissing) {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+// Keys calls found with the key of every item that is there all the time, whosever it is.
+// It ends with ctx, or if the server pauses for longer than patience.
+func (c *Conn) Keys(ctx context.Context, patience time.Duration, found func(key string)) error {
+	c.buf = append(c.buf[:0], "lru_crawler metadump hash\r\n"...)
+	return c.command(func() error {
+		for i := 0; ; i++ {
+			if i%1000 == 0 {
+				if err := errors.Join(c.conn.SetDeadline(time.Now().Add(patience)), ctx.Err()); err != nil {
+					return err
+				}
+			}
+			key, err := c.reader.key()
+			if err != nil || key == "" {
+				return err
+			}
+			found(key)
+		}
+	})
+}
+
 // Version returns the server's version.
 func (c *Conn) Version() (version string, err error) {
 	c.buf = append(c.buf[:0], "version\r\n"...)

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net/url"
 	"strconv"
 	"strings"
 )
@@ -22,6 +23,9 @@ var (
 
 	// ErrFull means that the server has no memory left. What it had is still there.
 	ErrFull = errors.New("memcached: the server is out of memory")
+
+	// ErrBusy means that the server cannot list its keys at the moment.
+	ErrBusy = errors.New("memcached: the server is busy")
 
 	// ErrGarbage means that what came back is not the answer to what was asked.
 	ErrGarbage = errors.New("memcached: not an answer of Memcached")
@@ -51,7 +55,7 @@ type reader struct{ *bufio.Reader }
 
 // inSync reports whether the next answer can be read after err.
 func inSync(err error) bool {
-	return err == nil || errors.Is(err, ErrMissing) || errors.Is(err, ErrExists) || errors.Is(err, ErrFull)
+	return err == nil || errors.Is(err, ErrMissing) || errors.Is(err, ErrExists) || errors.Is(err, ErrFull) || errors.Is(err, ErrBusy)
 }
 
 // line reads a line without its end. It is valid until the next read.
@@ -220,6 +224,33 @@ func (r reader) settings() (map[string]string, error) {
 		all[name] = value
 	}
 	return nil, fmt.Errorf("%w: more than %d settings", ErrGarbage, maxSettings)
+}
+
+// key reads a line of the answer to "lru_crawler metadump hash": a key, or "" at the end.
+func (r reader) key() (string, error) {
+	line, err := r.ReadSlice('\n')
+	switch {
+	case errors.Is(err, bufio.ErrBufferFull):
+		return "", fmt.Errorf("%w: a line of more than %d bytes", ErrGarbage, maxLine)
+	case err != nil:
+		return "", incomplete(err)
+	}
+	text := strings.TrimRight(string(line), "\r\n") // these lines have no carriage return
+	escaped, ok := strings.CutPrefix(text, "key=")
+	switch {
+	case text == "END":
+		return "", nil
+	case strings.HasPrefix(text, "BUSY "):
+		return "", ErrBusy
+	case !ok:
+		return "", garbage([]byte(text))
+	}
+	escaped, _, _ = strings.Cut(escaped, " ")
+	key, err := url.PathUnescape(escaped)
+	if err != nil || key == "" {
+		return "", fmt.Errorf("%w: a key that cannot be read", ErrGarbage)
+	}
+	return key, nil
 }
 
 // Answered reports whether err is an answer, which tells what the server has done. After
