@@ -104,7 +104,7 @@ func (c *Client) put(conn *Conn) {
 }
 
 // Close closes the idle connections, and the others when their calls end.
-func (c *Client) Close() error {
+func (c *Client) Close() {
 	c.mu.Lock()
 	idle := c.idle
 	c.idle, c.closed = nil, true
@@ -112,7 +112,6 @@ func (c *Client) Close() error {
 	for _, conn := range idle {
 		conn.abandon()
 	}
-	return nil
 }
 
 // Conn is a connection. It belongs to the function that Do runs.
