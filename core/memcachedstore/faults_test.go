@@ -274,7 +274,6 @@ func TestK2SuspendedServer(t *testing.T) {
 	id := core.ID{5}
 	base := save(t, store, id, hour("old"))
 	server.Stop(t)
-	until(t, "the server has stopped", func() bool { _, err := store.Load(t.Context(), id); return isUnavailable(err) })
 	var wg sync.WaitGroup
 	for range 20 {
 		for _, op := range operations {

@@ -210,6 +210,24 @@ func (s *Server) Stop(tb testing.TB) {
 	if err := s.proc.Suspend(); err != nil {
 		tb.Fatal(err)
 	}
+	for s.answers(20 * time.Millisecond) { // on a busy machine it takes a moment
+		time.Sleep(time.Millisecond)
+	}
+}
+
+// answers reports whether the server answers a new connection within d.
+func (s *Server) answers(d time.Duration) bool {
+	ctx, cancel := context.WithTimeout(context.Background(), d)
+	defer cancel()
+	conn, err := new(net.Dialer).DialContext(ctx, "tcp", s.Addr())
+	if err != nil {
+		return false
+	}
+	defer func() { _ = conn.Close() }()
+	_ = conn.SetDeadline(time.Now().Add(d)) // without it, Read fails
+	_, _ = conn.Write([]byte("version\r\n"))
+	_, err = conn.Read(make([]byte, 1))
+	return err == nil
 }
 
 // Continue lets a stopped server go on, with everything sent to it in between.
