@@ -3,6 +3,7 @@
 GO ?= go
 GOLANGCI_VERSION := v2.15.0
 GOLANGCI := bin/golangci-lint-$(GOLANGCI_VERSION)
+JOSE_VERSION := 6.2.18
 FUZZTIME ?= 10s
 DURATION ?= 10m
 BENCH ?= .
@@ -27,14 +28,15 @@ RACE = if $(GO) list -race errors >/dev/null 2>&1 && command -v $$($(GO) env CC)
 	then race=-race; \
 	else race=; echo "No race detector here (it needs cgo and a C compiler): testing without."; fi
 
-# RUN_TESTS runs all tests into tmp/test.json. The matrix of frameworks and stores in
-# ./examples runs without the race detector, with which it would take as long as all else
-# together: with it run the suites of each framework and each store. Its cases mostly wait.
+# RUN_TESTS runs all tests into tmp/test.json. Programs and their matrix of frameworks and
+# stores run without the race detector, with which they would take as long as all else
+# together: with it run the suites of each framework and each store. The matrix mostly waits.
+PROGRAMS = /satchel/\(examples\|internal/tools\)
 define RUN_TESTS
 @mkdir -p tmp; $(RACE); failed=0; \
-	$(GO) run ./internal/tools/promises test -json tmp/race.json -- $$race $$($(GO) list work | grep -v '/satchel/examples$$') || failed=1; \
-	$(GO) run ./internal/tools/promises test -json tmp/matrix.json -- -parallel 8 ./examples || failed=1; \
-	cat tmp/race.json tmp/matrix.json >tmp/test.json; exit $$failed
+	$(GO) run ./internal/tools/promises test -json tmp/race.json -- $$race $$($(GO) list work | grep -v '$(PROGRAMS)') || failed=1; \
+	$(GO) run ./internal/tools/promises test -json tmp/programs.json -- -parallel 8 -timeout 30m $$($(GO) list work | grep '$(PROGRAMS)') || failed=1; \
+	cat tmp/race.json tmp/programs.json >tmp/test.json; exit $$failed
 endef
 
 # BROWSER prints the path of Chromium, or of a browser based on it;
@@ -48,7 +50,7 @@ BROWSER = if [ -n "$$CHROMIUM" ]; then command -v "$$CHROMIUM"; else \
 # DATABASES finds the programs of the SQL servers; internal/testing/sqltest looks in
 # the same places.
 DATABASES = PATH="$$PATH:/usr/sbin:$$(echo /usr/lib/postgresql/*/bin /opt/homebrew/opt/*/bin /usr/local/opt/*/bin | tr ' ' :)"; \
-	command -v initdb && command -v mariadbd && command -v mariadb-install-db && command -v pgbouncer
+	command -v initdb && command -v mariadbd && command -v mariadb-install-db && command -v my_print_defaults && command -v pgbouncer
 
 # What the result of a test run depends on.
 SOURCES = $(wildcard $(shell git ls-files --cached --others --exclude-standard -- \
@@ -109,7 +111,7 @@ redis: ## find redis-server, which the tests start; as root on Debian, install i
 
 .PHONY: databases
 databases: ## find PostgreSQL, MariaDB and PgBouncer in the same way
-	$(call NEED,$(DATABASES),Tests of SQL stores need PostgreSQL and MariaDB and PgBouncer,postgresql mariadb-server-core pgbouncer,postgresql mariadb pgbouncer)
+	$(call NEED,$(DATABASES),Tests of SQL stores need PostgreSQL and MariaDB and PgBouncer,postgresql mariadb-server-core mariadb-client-core pgbouncer,postgresql mariadb pgbouncer)
 
 .PHONY: memcached
 memcached: ## find Memcached in the same way
@@ -123,6 +125,17 @@ nginx: ## find nginx, behind which cookies are tested, in the same way
 browser: ## find Chromium, in which the demo is tested, in the same way
 	@[ -z "$$CHROMIUM" ] || command -v "$$CHROMIUM" >/dev/null || { echo "CHROMIUM is not the path of a browser: $$CHROMIUM"; exit 1; }
 	$(call NEED,$(BROWSER),Tests of the demo need Chromium or a browser based on it,chromium,--cask chromium,echo "or set CHROMIUM to the path of such a browser.";)
+
+# PYJWT finds a Python that can verify our JSON Web Tokens. The tests look for npm's jose
+# in tmp/interop.
+PYJWT = { python3 -c "import jwt, jwcrypto" || /usr/bin/python3 -c "import jwt, jwcrypto"; } 2>/dev/null
+
+.PHONY: interop
+interop: check-go ## fetch npm's jose and Python's jwcrypto and PyJWT, and try our JSON Web Tokens on them
+	$(call NEED,command -v npm,Tokens are tried in JavaScript and need npm,npm,node)
+	$(call NEED,$(PYJWT),Tokens are tried in Python and need PyJWT and jwcrypto,python3-jwcrypto python3-jwt,pyjwt,echo "    pip install pyjwt jwcrypto";)
+	npm install --prefix tmp/interop --no-audit --no-fund --ignore-scripts --no-package-lock jose@$(JOSE_VERSION)
+	SATCHEL_INTEROP=all $(GO) test -count=1 -run '^Test(OthersVerify|ServicesVerify)$$' ./core/jwtsealer ./examples/recipes
 
 .PHONY: screenshots
 screenshots: check-go browser ## take the README's images from the demo, into docs/images
@@ -158,7 +171,7 @@ test-newest: check-go ## each adapter with the newest version of its framework
 
 .PHONY: test-fips
 test-fips: check-go redis memcached databases ## core, stores and adapters under GODEBUG=fips140=only
-	GODEBUG=fips140=only $(GO) test -short ./core/... ./core/gorillasessions/... ./core/gorillastore/... ./core/jwtsealer/... ./echoadapter/... ./echov5adapter/... ./ginadapter/... ./fiberadapter/... ./fiberv3adapter/...
+	GODEBUG=fips140=only $(GO) test -short ./core/... ./core/gorillasessions/... ./core/gorillastore/... ./core/jwtsealer/... ./core/scsstore/... ./echoadapter/... ./echov5adapter/... ./ginadapter/... ./fiberadapter/... ./fiberv3adapter/...
 	GODEBUG=fips140=only $(GO) test -run '^Test(Store|StoreWithFakeClock|SEC.*|K1.*|FIPS.*)$$' ./core/goredisstore ./core/pgxstore
 
 .PHONY: lint
@@ -214,12 +227,15 @@ bench-peers: check-go redis memcached databases ## benchmarks beside other sessi
 capacity: check-go redis ## how much of Redis SESSIONS (100000) sessions take
 	cd core/goredisstore && SATCHEL_CAPACITY_SESSIONS=$(SESSIONS) $(GO) test -count=1 -timeout 60m -run TestCapacity -v .
 
+# Each package is built once for all its targets. What a run finds it leaves in testdata/fuzz.
 .PHONY: fuzz
 fuzz: check-go ## run each fuzz test for FUZZTIME (10s)
-	@set -e; grep -rl --include='*_test.go' '^func Fuzz' core examples internal *adapter | sort | while IFS= read -r file; do \
-		sed -n 's/^func \(Fuzz[A-Za-z0-9_]*\)(.*/\1/p' "$$file" | while IFS= read -r name; do \
-			echo "--- $$(dirname "$$file") $$name"; \
-			$(GO) test -run '^$$' -fuzz "^$$name\$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 100x "./$$(dirname "$$file")" </dev/null; \
+	@mkdir -p tmp/fuzz; set -e; grep -rl --include='*_test.go' '^func Fuzz' core examples internal *adapter | xargs -n 1 dirname | sort -u | while IFS= read -r dir; do \
+		$(GO) test -c -fuzz . -o tmp/fuzz.test "./$$dir" </dev/null; \
+		sed -n 's/^func \(Fuzz[A-Za-z0-9_]*\)(.*/\1/p' "$$dir"/*_test.go | while IFS= read -r name; do \
+			echo "--- $$dir $$name"; \
+			(cd "$$dir" && "$(CURDIR)/tmp/fuzz.test" -test.run '^$$' -test.fuzz "^$$name\$$" -test.fuzztime $(FUZZTIME) \
+				-test.fuzzminimizetime 100x -test.fuzzcachedir "$(CURDIR)/tmp/fuzz") </dev/null; \
 		done; \
 	done
 

@@ -336,21 +336,6 @@ func TestT3RememberedSessions(t *testing.T) {
 	}
 }
 
-func TestT1PerSessionTimeouts(t *testing.T) {
-	both(t, func(t *testing.T, w *world) {
-		c := newClient(t, w.m)
-		c.do(func(s *core.Session) { s.Login("root"); s.SetTimeouts(time.Minute, 10*time.Minute) })
-		w.clock.advance(59 * time.Second)
-		if c.user() != "root" {
-			t.Error("T1: ended early")
-		}
-		w.clock.advance(time.Minute)
-		if c.user() != "" {
-			t.Error("T1: the session's own idle timeout was not enforced")
-		}
-	})
-}
-
 func TestT2SkipTouch(t *testing.T) {
 	both(t, func(t *testing.T, w *world) {
 		c := newClient(t, w.m)

@@ -18,7 +18,7 @@ import (
 //   - [ErrConflict]: the session has changed; the core reloads it and re-applies.
 //   - Any other error: the backend is unavailable.
 //
-// Optional abilities are [Registry], [Watcher], [Configurable] and [Validator].
+// Optional abilities are [Registry], [Watcher], [Leaver], [Configurable] and [Validator].
 type Backend interface {
 	// Traits returns the backend's traits, which never change.
 	Traits() Traits
@@ -115,6 +115,18 @@ type Registry interface {
 
 	// DeleteAll ends all sessions, or returns ErrUnsupported.
 	DeleteAll(ctx context.Context) error
+}
+
+// Leaver is the optional ability of a [Backend] on a store that other software uses, too:
+// once [Migrating] has moved a session away to a [ServerSide], that software must not find it.
+type Leaver interface {
+	// Leave ends the session behind base, even if it has changed since, and keeps of r who
+	// it was until r.Expires. ErrNotFound means that it was gone already.
+	Leave(ctx context.Context, scope Scope, r *Record, base Handle) error
+
+	// LoadLeft returns the record that Leave has kept for a token, without values and
+	// flashes. It is no session: no other method finds it.
+	LoadLeft(ctx context.Context, scope Scope, presented Tokens) (*Record, error)
 }
 
 // idleGrace is how long a store keeps a session that has expired by idleness, so that

@@ -376,17 +376,39 @@ func TestSEC27ImpossibleCarriers(t *testing.T) {
 	}
 }
 
-// TestTwoManagersWithOneHeader panics as two with one cookie do.
+// TestTwoManagersWithOneHeader panics as two with one cookie do, also if the header is
+// that of answers or of touches alone.
 func TestTwoManagersWithOneHeader(t *testing.T) {
-	outer, inner := bearerManager(t, inMemory()), bearerManager(t, inMemory())
-	s, err := outer.Load(&exchange{ctx: t.Context()})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() {
-		if v, _ := recover().(string); !strings.Contains(v, "the same header, Authorization") || !strings.Contains(v, "Config.Carrier") {
-			t.Errorf("panicked with %q", v)
+	load := func(a, b core.Carrier) (panicked string) {
+		manager := func(carrier core.Carrier) *core.Manager {
+			return bearerManager(t, inMemory(), func(c *core.Config) { c.Carrier = carrier })
 		}
-	}()
-	_, _ = inner.Load(&exchange{ctx: s.Context()})
+		s, err := manager(a).Load(&exchange{ctx: t.Context()})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer func() { panicked, _ = recover().(string) }()
+		_, _ = manager(b).Load(&exchange{ctx: s.Context()})
+		return ""
+	}
+	for _, c := range []struct {
+		a, b core.Carrier
+		want string // "" if they can serve one request
+	}{
+		{core.Bearer, core.Bearer, "Authorization"},
+		{core.Bearer, core.Bearer.AnswerIn("X-Other"), "Authorization"},
+		{core.Bearer, core.Header("Session-Token"), "Session-Token"},
+		{core.Header("X-Session").AnswerIn("session-token"), core.Bearer, "Session-Token"},
+		{core.Header("Session-Token-Touch"), core.Bearer, "Session-Token"},
+		{core.Bearer, core.Header("Session-Token-Touch"), "Session-Token-Touch"},
+		{core.Bearer, core.Header("X-Session"), ""},
+		{core.Header("X-One"), core.Header("X-Two"), ""},
+		{core.Carrier{}, core.Bearer, ""},
+		{core.Bearer, core.Carrier{}, ""},
+	} {
+		got := load(c.a, c.b)
+		if got != "" && (!strings.Contains(got, "the same header, "+c.want+":") || !strings.Contains(got, "Config.Carrier")) || (got == "") != (c.want == "") {
+			t.Errorf("%v and %v: panicked with %q, want %q", c.a, c.b, got, c.want)
+		}
+	}
 }

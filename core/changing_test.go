@@ -38,22 +38,6 @@ func TestE1RenamedAndAddedFields(t *testing.T) {
 	})
 }
 
-// While an older release writes too, what is new has a key of its own: the older one
-// writes back only the fields that it knows.
-func TestE1NewDataHasAKeyOfItsOwn(t *testing.T) {
-	type person struct{ Name string }
-	people, ages := core.NewKey[person]("person"), core.NewKey[int]("person age")
-	rename := func(s *core.Session) { people.Update(s, func(person) person { return person{"Bea"} }) }
-	both(t, func(t *testing.T, w *world) {
-		c := newClient(t, w.m)
-		c.do(func(s *core.Session) { people.Set(s, person{"Ann"}) })
-		c.do(func(s *core.Session) { ages.Set(s, 30) }) // the newer release
-		c.do(rename)                                    // the older one
-		holds(t, c, people, person{"Bea"})
-		holds(t, c, ages, 30)
-	})
-}
-
 // A type changes in two releases, so that both can read what either writes, and the
 // second can be rolled back.
 func TestE1ChangedTypeInTwoReleases(t *testing.T) {

@@ -10,7 +10,6 @@ import (
 	"net/url"
 	"reflect"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -144,22 +143,6 @@ func TestCodecRoundTrip(t *testing.T) {
 	t.Run("any beyond int64", codecRoundTrip[any](c, codecDeepEqual, new(big.Int).SetUint64(math.MaxUint64)))
 }
 
-// Reading with a struct that has gained and lost fields is everyday business
-// during a deployment.
-func TestCodecUnknownFields(t *testing.T) {
-	type old struct{ A, B int }
-	type renewed struct{ B, C int }
-	for _, c := range []Codec{CBOR(), JSON()} {
-		data, err := encodeValue(c, "k", old{1, 2})
-		if err != nil {
-			t.Fatal(err)
-		}
-		if got, err := decodeValue[renewed](c, "k", data); err != nil || got != (renewed{B: 2}) {
-			t.Errorf("%T: got %+v, %v", c, got, err)
-		}
-	}
-}
-
 func TestCBORDeterministic(t *testing.T) {
 	want, err := CBOR().Encode(map[string]int{"aa": 1, "b": 2, "c": 3})
 	if err != nil {
@@ -260,47 +243,6 @@ func TestCodecErrorsQuoteNoValues(t *testing.T) {
 			t.Errorf("%s: %v quotes the value", name, err)
 		}
 	}
-}
-
-// A codec of the application's own gets the values as they are.
-type codecCustom struct{ calls int }
-
-func (c *codecCustom) Encode(any) ([]byte, error) { c.calls++; return []byte{1}, nil }
-func (c *codecCustom) Decode(_ []byte, v any) error {
-	c.calls++
-	*v.(*int) = 42
-	return nil
-}
-
-func TestCodecCustom(t *testing.T) {
-	c := &codecCustom{}
-	data, err := encodeValue(c, "k", 7)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if got, err := decodeValue[int](c, "k", data); err != nil || got != 42 || c.calls != 2 {
-		t.Errorf("got %d, %v after %d calls", got, err, c.calls)
-	}
-}
-
-func TestCodecConcurrent(t *testing.T) {
-	var wg sync.WaitGroup
-	for i := range 8 {
-		wg.Go(func() {
-			type local struct{ N int }
-			for _, c := range []Codec{CBOR(), JSON()} {
-				data, err := encodeValue(c, "k", local{i})
-				if err != nil {
-					t.Error(err)
-					return
-				}
-				if got, err := decodeValue[local](c, "k", data); err != nil || got.N != i {
-					t.Errorf("got %+v, %v, want %d", got, err, i)
-				}
-			}
-		})
-	}
-	wg.Wait()
 }
 
 func BenchmarkCodec(b *testing.B) {

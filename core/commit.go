@@ -20,6 +20,9 @@ const StatusHijacked = 0
 // On an error, nothing of the handler's response may be sent: Commit has reset
 // it, and the adapter answers with [ErrorResponseFor] or the application's error handler.
 // A second call has no effect.
+//
+// A negative status, such as -503, tells of a response that has begun with the positive
+// one past the adapter: an error still rolls back, and no header can be written.
 func (m *Manager) Commit(ex Exchange, s *Session, status int) error {
 	s.mu.Lock()
 	defer s.unlock()
@@ -29,12 +32,13 @@ func (m *Manager) Commit(ex Exchange, s *Session, status int) error {
 	if m.config.Strict {
 		s.checkSnapshots()
 	}
-	s.status = status
+	late := status <= 0 // StatusHijacked, or past the adapter
+	s.status = max(status, -status)
 	s.rollBackOnError()
-	s.sent = status == StatusHijacked // then changes that need a cookie come too late
-	err := s.flush(ex.Context(), s.shows(status))
-	if status == StatusHijacked && (err == nil || errors.Is(err, ErrTooLate)) {
-		s.hijacked()
+	s.sent = late // then changes that need a cookie come too late
+	err := s.flush(ex.Context(), !late && s.shows(status))
+	if late && (err == nil || errors.Is(err, ErrTooLate)) {
+		s.missedHeader()
 		return nil
 	}
 	s.sent = true
@@ -42,8 +46,8 @@ func (m *Manager) Commit(ex Exchange, s *Session, status int) error {
 		s.fail(err)
 		ex.ResetResponse()
 		s.broken = true // whatever the client is told, nothing more is stored
-		if status == StatusHijacked {
-			s.hijacked() // the error need not reach the client, nor a cookie with it
+		if late {
+			s.missedHeader() // the error need not reach the client, nor a cookie with it
 		}
 	}
 	s.writeHeader()

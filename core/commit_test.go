@@ -9,20 +9,6 @@ import (
 	"github.com/satchel-go/satchel/core"
 )
 
-func TestC6HijackComesBeforeWhatNeedsACookie(t *testing.T) {
-	both(t, func(t *testing.T, w *world) {
-		r := newClient(t, w.m).begin()
-		r.s.Set("k", "v")
-		if err := w.m.Commit(r.x, r.s, core.StatusHijacked); err != nil {
-			t.Fatal(err)
-		}
-		w.m.Finish(r.s)
-		if w.events.count(core.EventTooLate) != 1 || len(r.x.setCookie) != 0 {
-			t.Errorf("%d changes too late, cookies %q", w.events.count(core.EventTooLate), r.x.setCookie)
-		}
-	})
-}
-
 func TestC6HijackThatFailsTellsOfTheCookieToo(t *testing.T) {
 	w, store := hookedServer(t)
 	r := newClient(t, w.m).begin()
@@ -39,17 +25,6 @@ func TestC6HijackThatFailsTellsOfTheCookieToo(t *testing.T) {
 	if n := w.events.count(core.EventTooLate); n != 1 {
 		t.Errorf("%d events of a cookie that was not sent", n)
 	}
-}
-
-func TestC4AbortRollsBack(t *testing.T) {
-	both(t, func(t *testing.T, w *world) {
-		r := newClient(t, w.m).begin()
-		r.s.Set("k", "v")
-		w.m.Abort(r.x, r.s)
-		if w.events.count(core.EventRolledBack) != 1 || len(r.x.setCookie) != 0 {
-			t.Errorf("%d rolled back, cookies %q", w.events.count(core.EventRolledBack), r.x.setCookie)
-		}
-	})
 }
 
 func TestC3FinishedTellsNoStatusAfterAFailedCommit(t *testing.T) {
@@ -95,27 +70,6 @@ func TestC6LateRenewSavesTheRest(t *testing.T) {
 	w.m.Finish(r.s)
 	if c.get("late") != "1" {
 		t.Error("C6: a late change that needs no cookie was not saved")
-	}
-}
-
-type conflicting struct{ core.Store }
-
-func (s conflicting) Save(ctx context.Context, id core.ID, e core.Entry, base core.Version) (core.Version, error) {
-	if base == 0 {
-		return s.Store.Save(ctx, id, e, base)
-	}
-	return 0, core.ErrConflict
-}
-
-func TestC3EndlessConflictsFailTheCommit(t *testing.T) {
-	w := server(t)
-	m := w.manager(core.ServerSide(conflicting{w.store}), func(c *core.Config) { c.CommitTimeout = 50 * time.Millisecond })
-	c := newClient(t, m)
-	c.do(func(s *core.Session) { s.Set("k", "v") })
-	r := c.begin()
-	r.s.Set("k", "w")
-	if err := r.end(200); !errors.Is(err, core.ErrConflict) || len(r.x.setCookie) > 0 {
-		t.Errorf("%v %v", err, r.x.setCookie)
 	}
 }
 

@@ -32,6 +32,9 @@ const (
 // errDeadline is the cause that ends a call by a deadline of the Manager's own.
 var errDeadline = fmt.Errorf("the Manager's deadline: %w", context.DeadlineExceeded)
 
+// errNotAsked is part of the errors with which a failFast refuses calls.
+var errNotAsked = errors.New("it was not asked, because it has stopped answering")
+
 // errUnfinished is what answered is given of a call that has panicked.
 var errUnfinished = errors.New("the call has not returned")
 
@@ -127,7 +130,7 @@ func (f *failFast) judge(ctx context.Context, c call, err error) (e Event) {
 			f.since = now
 		}
 		if !away && f.calls >= awayCalls && now.Sub(f.since) >= awayTime {
-			f.refusal = fmt.Errorf("%w: it was not asked, because it has stopped answering: %w", ErrUnavailable, err)
+			f.refusal = fmt.Errorf("%w: %w: %w", ErrUnavailable, errNotAsked, err)
 			f.next = now.Add(earliestTrial + rand.N(latestTrial-earliestTrial)) //nolint:gosec // jitter is no secret
 			f.away.Store(true)
 			e = Event{Kind: EventAway, Err: err, Detail: fmt.Sprintf("%d calls without an answer in %v", f.calls, now.Sub(f.since).Round(time.Millisecond))}

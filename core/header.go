@@ -60,10 +60,10 @@ func (s *Session) cookieClash(n int) {
 		"%d lines for %s that the session did not set: %s", n, s.m.scope.Name, became)})
 }
 
-// hijacked reports a cookie that was to be set when the handler took over the
-// connection. A deletion is missed only if the session lives in the cookie. The next
+// missedHeader reports a cookie that was to be set when the handler took over the
+// connection, or when a response had begun past the adapter. A deletion is missed only if the session lives in the cookie. The next
 // request repeats a touch.
-func (s *Session) hijacked() {
+func (s *Session) missedHeader() {
 	switch {
 	case !s.handedOut, slices.Equal(s.cookieLines(), s.writtenCookies):
 	case s.stored:

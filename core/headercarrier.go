@@ -92,6 +92,14 @@ func oneToken(value string, longer int) cookie.Presented {
 // trimBlanks removes the blanks that HTTP allows around a header's value.
 func trimBlanks(s string) string { return strings.Trim(s, " \t") }
 
+// inHeaderToken are the bytes of a token before the equals signs at its end.
+var inHeaderToken = func() (in [256]bool) {
+	for _, c := range []byte("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~+/") {
+		in[c] = true
+	}
+	return in
+}()
+
 // isHeaderToken reports whether s is a token of RFC 6750 section 2.1.
 func isHeaderToken(s string) bool {
 	end := len(s)
@@ -99,9 +107,7 @@ func isHeaderToken(s string) bool {
 		end--
 	}
 	for i := range end {
-		c := s[i]
-		alnum := 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || '0' <= c && c <= '9'
-		if !alnum && c != '-' && c != '_' && c != '.' && c != '~' && c != '+' && c != '/' {
+		if !inHeaderToken[s[i]] {
 			return false
 		}
 	}

@@ -176,10 +176,14 @@ func (m *Manager) mustNotShare(ctx context.Context) {
 		if !ok || s.m == m {
 			return
 		}
-		if s.m.scope.Name == m.scope.Name {
-			what, setting := "cookie, "+m.scope.Name, "Cookie.Name"
-			if m.config.Carrier != (Carrier{}) {
-				what, setting = "header, "+m.vary, "Carrier"
+		same, one, other := s.m.scope.Name == m.scope.Name, s.m.config.Carrier, m.config.Carrier
+		if same || one.Answers(other.answer) || other.Answers(one.answer) {
+			what, setting := "header, "+other.answer, "Carrier"
+			switch {
+			case other == Carrier{}:
+				what, setting = "cookie, "+m.scope.Name, "Cookie.Name"
+			case same:
+				what = "header, " + m.vary
 			}
 			panic(fmt.Sprintf("core: two Managers serve this request with the same %s: use one Manager for both, or give one of them another Config.%s", what, setting))
 		}

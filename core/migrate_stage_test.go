@@ -81,6 +81,8 @@ func (w *stage) keepJar() {
 	}
 }
 
+var hits = core.NewKey[int]("hits")
+
 var acts = []act{
 	{"write", false, func(w *stage, ctx context.Context, m *core.Manager) error {
 		w.count++
@@ -190,7 +192,7 @@ func (w *stage) check() {
 			if !slices.Equal(flashes, slices.Sorted(slices.Values(w.marks))) {
 				w.Errorf("K1: flashes %q, want %q", flashes, w.marks)
 			}
-			if n := hitsOf(s); n != w.hits {
+			if n, _ := hits.Get(s); n != w.hits {
 				w.Errorf("K1: %d hits, want %d, on manager %d", n, w.hits, i)
 			}
 		})

@@ -23,6 +23,9 @@ func (m migrateIn) at(handle Handle) moving {
 // Load implements [Backend].
 func (m migrateIn) Load(ctx context.Context, scope Scope, presented Tokens) (LoadResult, error) {
 	l, at, err := m.load(ctx, scope, presented)
+	if at == inOld && isGone(err) {
+		return m.rejoinLeft(ctx, scope, presented)
+	}
 	if err != nil || l.Superseded || at == inNew {
 		return l, err
 	}
@@ -70,9 +73,22 @@ func (m migrateIn) departing(ctx context.Context, l LoadResult, old *moving) (Lo
 		}
 	}
 	h.byID = true
-	// Long after the move: the answer with the new token was lost.
-	reissue := s.old == oldOpen && s.settledFor(m.now()) >= moveGrace
-	return rejoin(standing, &moving{h: h, record: there.Record, right: old.right, reissue: reissue})
+	return rejoin(standing, &moving{h: h, record: there.Record, right: old.right, reissue: m.lostAnswer(s)})
+}
+
+// lostAnswer reports whether the client has never shown its new token, long after the move.
+func (m migrateIn) lostAnswer(s *moveState) bool {
+	return s.old == oldOpen && s.settledFor(m.now()) >= moveGrace
+}
+
+// rejoinLeft is departing for a session of which the old backend has kept only who it was.
+func (m migrateIn) rejoinLeft(ctx context.Context, scope Scope, presented Tokens) (LoadResult, error) {
+	at, standing, err := m.left(ctx, m.from.Backend, m.to.native, scope, presented)
+	if err != nil {
+		return LoadResult{}, err
+	}
+	at.reissue = m.lostAnswer(&at.record.move)
+	return rejoin(standing, at)
 }
 
 // Reload implements [Backend].
@@ -84,7 +100,15 @@ func (m migrateIn) Reload(ctx context.Context, scope Scope, handle Handle) (Load
 	case rejoined:
 		return m.reloadRejoined(ctx, scope, &at, m.standing)
 	}
-	return m.reloadOld(ctx, scope, &at, m.departing)
+	l, err := m.reloadOld(ctx, scope, &at, m.departing)
+	if _, ok := m.from.Backend.(Leaver); !ok || !isGone(err) {
+		return l, err
+	}
+	next, standing, err := m.follow(ctx, m.to.native, at.record.ID, at.right)
+	if err != nil {
+		return LoadResult{}, err
+	}
+	return rejoin(standing, next)
 }
 
 func (m migrateIn) loadID(ctx context.Context, id ID) (LoadResult, error) {
@@ -179,7 +203,9 @@ func (m migrateIn) move(ctx context.Context, scope Scope, r *Record, at *moving,
 	if l, err := m.from.Reload(ctx, scope, at.h); isGone(err) || err == nil && l.Superseded {
 		return nil, "", errors.Join(ErrNotFound, m.end(ctx, r.ID, m.lasts(&at.record)))
 	}
-	if renew || m.from.dir == nil { // else once the client has shown the new token
+	if leaver, ok := m.from.Backend.(Leaver); ok {
+		_ = leaver.Leave(ctx, scope, &at.record, at.h)
+	} else if renew || m.from.dir == nil { // else once the client has shown the new token
 		_ = m.shorten(ctx, scope, at, endedFor)
 	}
 	return h, token, nil

@@ -18,6 +18,8 @@ type migrateOut struct {
 func (m migrateOut) Load(ctx context.Context, scope Scope, presented Tokens) (LoadResult, error) {
 	l, at, err := m.load(ctx, scope, presented)
 	switch {
+	case at == inOld && isGone(err):
+		return m.returnLeft(ctx, scope, presented)
 	case err != nil:
 		return l, err
 	case l.Superseded:
@@ -30,6 +32,24 @@ func (m migrateOut) Load(ctx context.Context, scope Scope, presented Tokens) (Lo
 		return l, nil
 	}
 	return m.departing(ctx, l, m.presented(presented.Session))
+}
+
+// returnLeft looks for a session that the other direction has moved to the old backend, so
+// that the new one has kept only who it was.
+func (m migrateOut) returnLeft(ctx context.Context, scope Scope, presented Tokens) (LoadResult, error) {
+	at, standing, err := m.left(ctx, m.to.Backend, m.from.native, scope, presented)
+	return m.returned(ctx, at, standing, err)
+}
+
+// returned makes a session of the old backend of one that was followed there.
+func (m migrateOut) returned(ctx context.Context, at *moving, s standing, err error) (LoadResult, error) {
+	switch {
+	case err != nil:
+		return LoadResult{}, err
+	case s != honoured:
+		return rejoin(s, at)
+	}
+	return m.departing(ctx, LoadResult{Record: at.record, Handle: at.h}, new(moving))
 }
 
 // arrived returns the handle of a session that is in the new backend.
@@ -103,6 +123,10 @@ func (m migrateOut) Reload(ctx context.Context, scope Scope, handle Handle) (Loa
 	switch at.where {
 	case inNew:
 		l, err := m.to.Reload(ctx, scope, at.h)
+		if _, ok := m.to.Backend.(Leaver); ok && isGone(err) && m.from.native != nil {
+			next, standing, err := m.follow(ctx, m.from.native, at.record.ID, rightOf(&at.record, sum{}))
+			return m.returned(ctx, next, standing, err)
+		}
 		first := at.first && l.Record.move.old == oldOpen
 		l.Refresh = l.Refresh || first
 		l.Handle = arrived(l.Handle, &l.Record, first)

@@ -94,6 +94,36 @@ func (m *mover) load(ctx context.Context, scope Scope, presented Tokens) (l Load
 	return l, inOld, err
 }
 
+// left finds a session that has moved away from b to the ServerSide there by the token that it
+// had in b, and says what that is good for: the session, or nothing because it is late.
+func (m *mover) left(ctx context.Context, b Backend, there *serverSide, scope Scope, presented Tokens) (*moving, standing, error) {
+	leaver, ok := b.(Leaver)
+	if !ok || there == nil {
+		return nil, refused, ErrNotFound
+	}
+	r, err := leaver.LoadLeft(ctx, scope, presented)
+	if err != nil {
+		return nil, refused, err
+	}
+	m.read()
+	return m.follow(ctx, there, r.ID, rightOf(r, sum{}))
+}
+
+// follow is left for a request that knows whom it has lost.
+func (m *mover) follow(ctx context.Context, there *serverSide, id ID, p right) (*moving, standing, error) {
+	var l LoadResult
+	h, err := there.load(ctx, id, &l)
+	if err != nil {
+		return nil, refused, err
+	}
+	s := m.standing(&p, &l.Record)
+	if l.Record.move.place != placeHere || s == overtakes {
+		return nil, refused, ErrNotFound
+	}
+	h.byID = true
+	return &moving{h: h, record: l.Record, right: p, where: rejoined}, s, nil
+}
+
 // supersededOld makes a moving the handle of l, which was renewed in the old backend.
 func (m *mover) supersededOld(l *LoadResult) {
 	l.Handle = &moving{h: l.Handle, record: l.Record, strayed: m.strays(&l.Record)}

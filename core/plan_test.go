@@ -84,16 +84,6 @@ func TestK1ManyValues(t *testing.T) {
 	}
 }
 
-// TestC1SetAndDeletedIsNotStored: a visitor without anything has no session.
-func TestC1SetAndDeletedIsNotStored(t *testing.T) {
-	w := server(t)
-	c := newClient(t, w.m)
-	x := c.do(func(s *core.Session) { s.Set("a", "1"); s.Delete("a") })
-	if w.store.Len() != 0 || len(x.setCookie) != 0 {
-		t.Errorf("%d stored, cookies %q", w.store.Len(), x.setCookie)
-	}
-}
-
 // TestT1TimeoutsDoNotRestartTheLifetime: neither SetTimeouts nor Remember is a login.
 func TestT1TimeoutsDoNotRestartTheLifetime(t *testing.T) {
 	for name, change := range map[string]func(s *core.Session){

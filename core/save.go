@@ -23,6 +23,16 @@ func isUnreadable(err error) bool {
 // newest record and tries again, until the commit's time is over.
 func (s *Session) save(ctx context.Context, shows bool) error {
 	t := saving{s: s, begun: time.Now(), shows: shows, maxFlashes: s.m.config.MaxFlashes}
+	err := t.run(ctx)
+	if err != nil {
+		t.undo(ctx)
+	}
+	return err
+}
+
+// run tries until the session is saved, or cannot be.
+func (t *saving) run(ctx context.Context) error {
+	s := t.s
 	if ok, err := t.prepare(ctx); !ok {
 		return err
 	}
@@ -33,12 +43,12 @@ func (s *Session) save(ctx context.Context, shows bool) error {
 		}
 		if !p.changed {
 			s.touch(ctx)
-			s.settle(&p, shows)
+			s.settle(&p, t.shows)
 			return t.late
 		}
 		handle, setCookies, err := t.try(ctx, &p)
 		if err == nil {
-			s.adopt(&p, handle, setCookies, shows)
+			s.adopt(&p, handle, setCookies, t.shows)
 			return t.late
 		}
 		if again, err := t.recover(ctx, &p, err); !again {
@@ -55,9 +65,10 @@ type saving struct {
 	shows      bool  // the response shows the flashes that were read
 	late       error // what came too late; the rest is saved
 	maxFlashes int
-	id         ID // drawn for a new session
-	reserved   ID // in the user's index, by this save
-	former     ID // what was reserved before the session turned out to be gone
+	id         ID   // drawn for a new session
+	asked      bool // the backend was asked to store it
+	reserved   ID   // in the user's index, by this save
+	former     ID   // what was reserved before the session turned out to be gone
 }
 
 // prepare fetches the newest record for a write that must not move the expiry, so
@@ -125,6 +136,7 @@ func (t *saving) try(ctx context.Context, p *plan) (Handle, []string, error) {
 	if s.stored {
 		base = s.handle
 	}
+	t.asked = true
 	handle, token, err := m.backend.Save(ctx, m.scope, &p.next, base, p.newToken)
 	if err != nil {
 		return nil, nil, err
@@ -172,7 +184,6 @@ func (t *saving) recover(ctx context.Context, p *plan, err error) (again bool, _
 			t.maxFlashes = p.flashes - 1
 			return true, nil
 		}
-		t.release(ctx)
 		size.Key, size.Bytes = p.next.largest()
 		return false, fmt.Errorf("core: save session: %w", size)
 	case errors.Is(err, errWithdrawn):
@@ -183,7 +194,6 @@ func (t *saving) recover(ctx context.Context, p *plan, err error) (again bool, _
 	case isGone(err) && s.stored:
 		return t.gone(ctx, err)
 	}
-	t.undo(context.WithoutCancel(ctx))
 	if errors.Is(err, ErrSessionLimit) || errors.Is(err, ErrUnavailable) {
 		return false, err
 	}
@@ -195,7 +205,9 @@ func (t *saving) recover(ctx context.Context, p *plan, err error) (again bool, _
 func (t *saving) reapply(ctx context.Context) (again bool, _ error) {
 	s := t.s
 	if !s.stored {
-		t.release(ctx)
+		if err := t.release(ctx); err != nil {
+			return false, err
+		}
 		t.id = ID{}
 		t.tries++
 		if t.tries > 8 {
@@ -204,13 +216,11 @@ func (t *saving) reapply(ctx context.Context) (again bool, _ error) {
 		return true, nil
 	}
 	if time.Since(t.begun) > s.m.config.CommitTimeout || ctx.Err() != nil {
-		t.release(ctx)
 		return false, fmt.Errorf("core: save session: %w", ErrConflict)
 	}
 	s.emit(Event{Kind: EventConflict})
 	t.pause()
 	if ctx.Err() != nil {
-		t.release(context.WithoutCancel(ctx))
 		return false, fmt.Errorf("core: save session: %w", ErrConflict)
 	}
 	again, err := t.reload(ctx)
@@ -275,10 +285,13 @@ func (t *saving) gone(ctx context.Context, err error) (again bool, _ error) {
 		return false, nil
 	}
 	s.keepFormer()
-	values := t.carried(ctx)
+	values, unknown := t.carried(ctx)
 	s.loaded, s.superseded = loaded{}, true
 	s.base.values = values
 	s.consumed = nil
+	if unknown != nil {
+		return false, unknown
+	}
 	if t.reserved.IsZero() {
 		return true, nil
 	}
@@ -295,22 +308,27 @@ func (t *saving) gone(ctx context.Context, err error) (again bool, _ error) {
 	case err != nil:
 		return false, err
 	}
-	t.release(ctx)
+	// As long as it is taken, this login may have no room for another place.
+	if err := t.release(ctx); err != nil {
+		return false, err
+	}
 	return true, nil
 }
 
 // carried returns the values of a session that a login of the same user has renewed
 // since this request loaded it. They are those that this request had loaded.
-func (t *saving) carried(ctx context.Context) []byte {
+func (t *saving) carried(ctx context.Context) ([]byte, error) {
 	s := t.s
 	l, err := s.m.backend.Reload(ctx, s.m.scope, s.handle)
 	switch there := &l.Record; {
+	case err != nil && !isGone(err) && !isUnreadable(err):
+		return nil, unavailable("reload", err)
 	case err != nil, !l.Superseded, s.m.current(there) != nil, there.User != s.login:
-		return nil
+		return nil, nil
 	case s.base.User == s.login && !there.AuthenticatedAt.After(s.base.AuthenticatedAt):
-		return nil // it was no login
+		return nil, nil // it was no login
 	}
-	return s.base.values
+	return s.base.values, nil
 }
 
 // adopt makes what a save has stored the session that this request sees from now

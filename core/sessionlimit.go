@@ -32,10 +32,12 @@ func (t *saving) reserve(ctx context.Context, r *Record) error {
 	if errors.Is(err, ErrSessionLimit) {
 		return fmt.Errorf("core: log in: %w", ErrSessionLimit)
 	}
+	if !errors.Is(err, errNotAsked) {
+		t.reserved = r.ID // perhaps also if there was no answer
+	}
 	if err != nil {
 		return unavailable("reserve", err)
 	}
-	t.reserved = r.ID
 	for i, id := range end {
 		ended, err := m.endPushedOut(ctx, s.login, id)
 		if err != nil {
@@ -51,7 +53,7 @@ func (t *saving) reserve(ctx context.Context, r *Record) error {
 	if !t.former.IsZero() {
 		// Only now, because a revocation from here on finds the new place.
 		if err := t.still(ctx, t.former); err != nil {
-			t.release(context.WithoutCancel(ctx))
+			_ = t.release(ctx)
 			return err
 		}
 		t.former = ID{}
@@ -89,34 +91,40 @@ func (m *Manager) place(ctx context.Context, user string, id ID) (end []ID, err 
 	if !errors.Is(err, ErrSessionLimit) {
 		return end, err
 	}
-	ended, err := m.endExpired(ctx, user, id)
+	unknown, failure := m.endExpired(ctx, user, id)
+	if failure != nil {
+		return nil, failure
+	}
+	// Also if none had expired: an overlapping login may have just ended them.
+	end, err = m.users.Reserve(ctx, user, id, limit, policy)
+	if errors.Is(err, ErrSessionLimit) && unknown != nil {
+		return nil, unknown // nobody is told of too many sessions that may have expired
+	}
+	return end, err
+}
+
+// endExpired ends those sessions of user but except that have expired. Unknown is why
+// one could not be loaded, unless it is gone or cannot be read: that goes on counting.
+func (m *Manager) endExpired(ctx context.Context, user string, except ID) (unknown, _ error) {
+	ids, _, err := listed(ctx, m.users, user)
 	if err != nil {
 		return nil, err
 	}
-	if !ended && policy == RefuseLogin {
-		return nil, ErrSessionLimit
-	}
-	return m.users.Reserve(ctx, user, id, limit, policy)
-}
-
-// endExpired ends those sessions of user but except that have expired, and reports
-// whether there were any.
-func (m *Manager) endExpired(ctx context.Context, user string, except ID) (ended bool, _ error) {
-	ids, _, err := listed(ctx, m.users, user)
-	if err != nil {
-		return false, err
-	}
 	for _, id := range ids {
+		if id == except {
+			continue
+		}
 		l, err := m.dir.LoadID(ctx, id)
-		if id == except || err != nil || l.Record.User != user || !l.Record.expired(m.config.Now()) {
-			continue // what cannot be loaded goes on counting
+		switch {
+		case err != nil && !isGone(err) && !isUnreadable(err):
+			unknown = err
+		case err == nil && l.Record.User == user && l.Record.expired(m.config.Now()):
+			if err := m.bar(ctx, &l.Record); err != nil {
+				return nil, err
+			}
 		}
-		if err := m.bar(ctx, &l.Record); err != nil {
-			return false, err
-		}
-		ended = true
 	}
-	return ended, nil
+	return unknown, nil
 }
 
 // confirm makes the place last as long as the stored session. If the place was
@@ -156,41 +164,59 @@ func (t *saving) mend(ctx context.Context, next *Record) {
 
 // release takes back the reservation of a login that will not be stored under its
 // ID. An overlapping login of the same user may have won and own the place by now.
-// Then the place stays. It also stays if that is unknown, because it either lapses
-// or is the only place of a live session.
-func (t *saving) release(ctx context.Context) {
+// Then the place stays. An error means that it is unknown whether it is taken back.
+func (t *saving) release(ctx context.Context) error {
 	id := t.reserved
-	t.reserved = ID{}
-	if id.IsZero() || t.s.stored && t.s.base.User == t.s.login || !t.free(ctx, id) {
-		return
+	if id.IsZero() || t.s.stored && t.s.base.User == t.s.login {
+		t.reserved = ID{}
+		return nil
 	}
-	_ = t.s.m.users.Release(ctx, t.s.login, id)
-	if !t.free(ctx, id) {
+	free, err := t.free(ctx, id)
+	if free {
+		err = t.s.m.users.Release(ctx, t.s.login, id)
+	}
+	if err != nil {
+		return unavailable("release", err)
+	}
+	t.reserved = ID{}
+	if !free {
+		return nil
+	}
+	if free, err := t.free(ctx, id); err != nil || !free {
 		t.s.m.reindex(ctx, t.s.login, id)
 	}
+	return nil
 }
 
-// undo is release for a save whose answer was lost. A new session may have been
-// stored nevertheless. No client has its token, so undo deletes it, and it is
-// neither listed nor counted. An existing session is not deleted: it is unknown
-// whether this login stored it or an overlapping one.
+// undo takes back what a save that failed may have reserved and stored. A new session
+// may have been stored although the answer was lost. No client has its token, so undo
+// deletes it, and it is neither listed nor counted. An existing session is not deleted:
+// it is unknown whether this login stored it or an overlapping one. If undo fails, the
+// place lapses, or is the only place of a live session.
 func (t *saving) undo(ctx context.Context) {
-	if t.reserved.IsZero() || t.s.stored {
-		t.release(ctx)
+	if t.reserved.IsZero() {
+		return
+	}
+	ctx, cancel := t.s.m.deadline(context.WithoutCancel(ctx), t.s.m.config.CommitTimeout) // the commit's may be over
+	defer cancel()
+	if t.reserved != t.id || !t.asked {
+		_ = t.release(ctx)
 		return
 	}
 	if err := t.s.m.endOne(ctx, ending{id: t.reserved, user: t.s.login}); err != nil {
 		// If it lives, the index must name it; if not, the index frees its place.
 		t.s.m.reindex(ctx, t.s.login, t.reserved)
 	}
-	t.reserved = ID{}
 }
 
 // free reports whether id is known not to be a session of the user who is
 // logging in.
-func (t *saving) free(ctx context.Context, id ID) bool {
+func (t *saving) free(ctx context.Context, id ID) (bool, error) {
 	l, err := t.s.m.dir.LoadID(ctx, id)
-	return isGone(err) || err == nil && l.Record.User != t.s.login
+	if isGone(err) {
+		return true, nil
+	}
+	return err == nil && l.Record.User != t.s.login, err
 }
 
 // still returns errWithdrawn if id is no longer in the index of the user who
@@ -235,14 +261,17 @@ func (m *Manager) delete(ctx context.Context, e ending) error {
 }
 
 // reindex puts a session that could not be ended back into its user's index, so
-// that it can be found again, unless it is gone. The backend is in trouble, so this
+// that it can be found again, unless it is gone or not the user's. The backend is in trouble, so this
 // may fail too.
 func (m *Manager) reindex(ctx context.Context, user string, id ID) {
 	ctx, cancel := m.deadline(insisting(context.WithoutCancel(ctx)), m.config.CommitTimeout) // the caller's may have ended
 	defer cancel()
 	l, err := m.dir.LoadID(ctx, id)
-	if isGone(err) {
+	switch {
+	case isGone(err):
 		_ = m.users.Release(ctx, user, id)
+		return
+	case err == nil && l.Record.User != user:
 		return
 	}
 	if _, err := m.users.Reserve(ctx, user, id, 0, EndOldest); err == nil {

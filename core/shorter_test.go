@@ -9,34 +9,6 @@ import (
 	"github.com/satchel-go/satchel/core"
 )
 
-// A lifetime that was shortened holds to the second, however the session is kept in
-// its store.
-func TestT1ShorterLifetimeHoldsToItsEnd(t *testing.T) {
-	both(t, func(t *testing.T, w *world) {
-		c := newClient(t, w.m)
-		c.do(func(s *core.Session) { s.Login("ann") })
-		c.m = w.sharing(func(c *core.Config) { c.Lifetime = time.Hour })
-		signedIn := func() (in bool) {
-			c.do(func(s *core.Session) { in = s.UserID() == "ann" })
-			return in
-		}
-		for range 5 {
-			w.clock.advance(11 * time.Minute)
-			if !signedIn() {
-				t.Fatal("ended early")
-			}
-		}
-		w.clock.advance(5*time.Minute - time.Second)
-		if !signedIn() {
-			t.Error("ended a second before its lifetime")
-		}
-		w.clock.advance(time.Second)
-		if signedIn() {
-			t.Error("T1: alive after today's lifetime")
-		}
-	})
-}
-
 // A difference between the servers' clocks is no shortened timeout: it costs no write.
 func TestT2SkewedClocksShortenNothing(t *testing.T) {
 	w := server(t)

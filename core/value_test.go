@@ -45,23 +45,6 @@ func TestValuesAreSnapshots(t *testing.T) {
 	})
 }
 
-func TestStrictModeFindsChangesInPlace(t *testing.T) {
-	w := server(t, func(c *core.Config) { c.Strict = true })
-	key := core.NewKey[cart]("cart")
-	c := newClient(t, w.m)
-	c.do(func(s *core.Session) { key.Set(s, cart{Items: []string{"a"}}) })
-	c.do(func(s *core.Session) { v, _ := key.Get(s); v.Items[0] = "b"; key.Set(s, v) }) // as it should be
-	r := c.begin()
-	v, _ := key.Get(r.s)
-	v.Items[0] = "c"
-	defer func() {
-		if p, _ := recover().(string); !strings.Contains(p, `"cart"`) {
-			t.Errorf("strict mode: %q", p)
-		}
-	}()
-	_ = r.end(200)
-}
-
 func TestStrictModeFindsChangesThroughPointers(t *testing.T) {
 	w := server(t, func(c *core.Config) { c.Strict = true })
 	c := newClient(t, w.m)
@@ -294,43 +277,6 @@ func TestSlogObserver(t *testing.T) {
 	}
 	if got := out.String(); strings.Count(got, "\n") != 1 || !strings.Contains(got, `level=WARN msg="session dropped" reason=ended session=`) {
 		t.Errorf("logged %q", got)
-	}
-}
-
-func TestJSONCodec(t *testing.T) {
-	both(t, func(t *testing.T, w *world) {
-		c := newClient(t, w.m)
-		c.do(func(s *core.Session) { s.Set("cart", cart{Items: []string{"a"}}); s.Set("n", 7) })
-		c.do(func(s *core.Session) {
-			v, err := core.Lookup[cart](s, "cart")
-			if n, _ := core.Get[int](s, "n"); err != nil || len(v.Items) != 1 || n != 7 {
-				t.Errorf("%v %v %d", v, err, n)
-			}
-		})
-	}, func(c *core.Config) { c.Codec = core.JSON() })
-}
-
-func TestSeveralManagers(t *testing.T) {
-	a, b := server(t), inCookies(t, func(c *core.Config) { c.Cookie.Name = "__Host-prefs" })
-	outer := newClient(t, a.m).begin()
-	x := newClient(t, b.m).exchange()
-	x.ctx = outer.s.Context()
-	inner, err := b.m.Load(x)
-	if err != nil {
-		t.Fatal(err)
-	}
-	ctx := inner.Context()
-	if got, ok := core.FromContext(ctx); !ok || got != inner {
-		t.Error("FromContext is not the innermost session")
-	}
-	if got, ok := a.m.FromContext(ctx); !ok || got != outer.s {
-		t.Error("the outer Manager's session is not reachable")
-	}
-	if got, ok := b.m.FromContext(ctx); !ok || got != inner {
-		t.Error("the inner Manager's session is not reachable")
-	}
-	if _, ok := b.m.FromContext(outer.s.Context()); ok {
-		t.Error("the outer context has the inner session")
 	}
 }
 

@@ -255,6 +255,30 @@ func TestWriterIsRestored(t *testing.T) {
 	}
 }
 
+// The cookie of an earlier Commit cannot enter a response that has begun past the session.
+func TestC6CommitThenWritePastTheSession(t *testing.T) {
+	for _, status := range []int{200, 404, 500, 503} {
+		var seen adapterunit.Events
+		m, _ := adapterunit.ServerSide(t, core.Config{Observer: seen.Observe})
+		r := serve(t, func(c *echo.Context) error {
+			s := Session(c)
+			s.Set("k", "v")
+			if err := s.Commit(c.Request().Context()); err != nil {
+				t.Error(err)
+			}
+			res := response(t, c)
+			res.WriteHeader(status)
+			_, _ = io.WriteString(res, "past")
+			return nil
+		}, "", Middleware(m))
+		r.Wants(t, status, "past")
+		r.WantsHeader(t, "Set-Cookie")
+		if created, told := seen.Count(core.EventCreated), seen.Count(core.EventTooLate); created != 1 || told != 1 {
+			t.Errorf("%d: %d sessions were created, %d events tell that no client has the cookie", status, created, told)
+		}
+	}
+}
+
 // Whoever writes straight to the unwrapped *echo.Response goes past the session.
 // Then no cookie can be set: a session that needs one is not stored, and is told of,
 // whatever the handler does afterwards. An error still rolls back.

@@ -4,6 +4,11 @@ go 1.25.0
 
 require (
 	connectrpc.com/connect v1.21.0
+	github.com/alexedwards/scs/goredisstore v0.0.0-20250212122300-421ef1d8611c
+	github.com/alexedwards/scs/mysqlstore v0.0.0-20250417082927-ab20b3feb5e9
+	github.com/alexedwards/scs/postgresstore v0.0.0-20251002162104-209de6e426de
+	github.com/alexedwards/scs/redisstore v0.0.0-20251002162104-209de6e426de
+	github.com/alexedwards/scs/sqlite3store v0.0.0-20251002162104-209de6e426de
 	github.com/alexedwards/scs/v2 v2.9.0
 	github.com/chromedp/cdproto v0.159.0
 	github.com/chromedp/chromedp v0.22.1
@@ -18,6 +23,7 @@ require (
 	github.com/go-sql-driver/mysql v1.10.1
 	github.com/gofiber/fiber/v2 v2.52.15
 	github.com/gofiber/fiber/v3 v3.1.0
+	github.com/gomodule/redigo v1.9.2
 	github.com/google/uuid v1.6.0
 	github.com/gorilla/securecookie v1.1.2
 	github.com/gorilla/sessions v1.4.0
@@ -36,6 +42,7 @@ require (
 	github.com/satchel-go/satchel/core/gorillastore v0.1.0
 	github.com/satchel-go/satchel/core/jwtsealer v0.1.0
 	github.com/satchel-go/satchel/core/pgxstore v0.1.0
+	github.com/satchel-go/satchel/core/scsstore v0.1.0
 	github.com/satchel-go/satchel/echoadapter v0.1.0
 	github.com/satchel-go/satchel/echov5adapter v0.1.0
 	github.com/satchel-go/satchel/fiberadapter v0.1.0
@@ -72,7 +79,6 @@ require (
 	github.com/gofiber/schema v1.7.0 // indirect
 	github.com/gofiber/utils/v2 v2.0.2 // indirect
 	github.com/golang-jwt/jwt/v5 v5.3.1 // indirect
-	github.com/gomodule/redigo v1.9.2 // indirect
 	github.com/gorilla/context v1.1.2 // indirect
 	github.com/gorilla/mux v1.8.1 // indirect
 	github.com/jackc/pgpassfile v1.0.0 // indirect
@@ -122,6 +128,7 @@ replace (
 	github.com/satchel-go/satchel/core/gorillastore => ../core/gorillastore
 	github.com/satchel-go/satchel/core/jwtsealer => ../core/jwtsealer
 	github.com/satchel-go/satchel/core/pgxstore => ../core/pgxstore
+	github.com/satchel-go/satchel/core/scsstore => ../core/scsstore
 	github.com/satchel-go/satchel/echoadapter => ../echoadapter
 	github.com/satchel-go/satchel/echov5adapter => ../echov5adapter
 	github.com/satchel-go/satchel/fiberadapter => ../fiberadapter

@@ -29,12 +29,12 @@ import (
 // migration is a move of live sessions, deployed in steps.
 type migration struct {
 	from, to   core.Backend
-	cookieFrom bool           // sessions are in cookies: requests of one browser must not overlap
-	cookieTo   bool           //
-	sharedFrom bool           // sessions are in RedisCompatible: requests of one browser must not overlap while they move there
-	sharedTo   bool           //
-	overlap    bool           // they overlap all the same, to show what is lost
-	legacy     sessions.Store // the library that wrote the sessions, if it was not Satchel
+	cookieFrom bool                     // sessions are in cookies: requests of one browser must not overlap
+	cookieTo   bool                     //
+	sharedFrom bool                     // sessions are in RedisCompatible or scs's store: requests of one browser must not overlap while they move there
+	sharedTo   bool                     //
+	overlap    bool                     // they overlap all the same, to show what is lost
+	legacy     func(t *testing.T) fleet // the application on the library that wrote the sessions, if it was not Satchel
 }
 
 // migrations are the moves that promise to keep everybody logged in.
@@ -92,13 +92,28 @@ var migrations = map[string]func(t *testing.T, client *redis.Client) migration{
 	},
 	"gorilla's CookieStore to redis": func(t *testing.T, client *redis.Client) migration {
 		store := sessions.NewCookieStore(key("hash"), key("block"))
-		return migration{from: gorillastore.Cookie(store, gorillastore.CookieConfig{}), to: inRedis(t, client), cookieFrom: true, legacy: store}
+		return migration{from: gorillastore.Cookie(store, gorillastore.CookieConfig{}), to: inRedis(t, client), cookieFrom: true, legacy: onGorilla(store)}
 	},
 	"RedisCompatible to redis": func(t *testing.T, client *redis.Client) migration {
 		return migration{from: inRedisstore(t, client), to: inRedis(t, client), sharedFrom: true}
 	},
 	"redis to RedisCompatible": func(t *testing.T, client *redis.Client) migration {
 		return migration{from: inRedis(t, client), to: inRedisstore(t, client), sharedTo: true}
+	},
+	"scs on memory to redis": func(t *testing.T, client *redis.Client) migration {
+		return fromSCS(t, "memory", inRedis(t, client))
+	},
+	"scs on postgres to postgres": func(t *testing.T, _ *redis.Client) migration {
+		return fromSCS(t, "postgres", inSQL(t, "postgres"))
+	},
+	"scs on mariadb to mariadb": func(t *testing.T, _ *redis.Client) migration {
+		return fromSCS(t, "mariadb", inSQL(t, "mariadb"))
+	},
+	"scs on sqlite to memory": func(t *testing.T, _ *redis.Client) migration {
+		return fromSCS(t, "sqlite", inMemory(t))
+	},
+	"scs on redis to redis": func(t *testing.T, client *redis.Client) migration {
+		return fromSCS(t, "redis", inRedis(t, client))
 	},
 	"redisstore to redis": func(t *testing.T, client *redis.Client) migration {
 		prefix := redistest.UniquePrefix(t)
@@ -108,8 +123,12 @@ var migrations = map[string]func(t *testing.T, client *redis.Client) migration{
 		}
 		store.KeyPrefix(prefix)
 		config := gorillastore.CompatibleConfig{KeyPrefix: prefix, Timeout: time.Minute}
-		return migration{from: gorillastore.RedisCompatible(client, config), to: inRedis(t, client), sharedFrom: true, legacy: store}
+		return migration{from: gorillastore.RedisCompatible(client, config), to: inRedis(t, client), sharedFrom: true, legacy: onGorilla(store)}
 	},
+}
+
+func onGorilla(store sessions.Store) func(*testing.T) fleet {
+	return func(t *testing.T) fleet { return newGorillaFleet(t, store) }
 }
 
 func inRedisstore(t *testing.T, client *redis.Client) core.Backend {
@@ -197,7 +216,7 @@ func (m migration) deploy(t *testing.T) deployed {
 		return newFleet(t, manager)
 	}
 	if m.legacy != nil {
-		d.before = newGorillaFleet(t, m.legacy)
+		d.before = m.legacy(t)
 	} else {
 		d.before = start(m.from)
 	}

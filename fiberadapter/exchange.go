@@ -39,7 +39,7 @@ func (x *exchange) load(c *fiber.Ctx) error {
 
 // finish commits and ends the request.
 func (x *exchange) finish() {
-	if err := x.m.Commit(x, &x.session, x.status()); err != nil && x.sent() == nil {
+	if err := x.m.Commit(x, &x.session, x.status()); err != nil {
 		x.answer(err)
 	}
 	x.m.Finish(&x.session)
@@ -47,15 +47,11 @@ func (x *exchange) finish() {
 }
 
 // status returns the status that the client will see. A handler that hijacks the
-// connection may have suppressed the response; only a 101 is sure to be sent. After
-// a timeout no cookie can be set.
+// connection may have suppressed the response; only a 101 is sure to be sent.
 func (x *exchange) status() int {
-	if sent := x.sent(); sent != nil {
-		x.response = new(fasthttp.Response) // not the handler's
-		if status := sent.StatusCode(); status >= fiber.StatusInternalServerError {
-			return status // rolls back
-		}
-		return core.StatusHijacked
+	if x.timedOut() {
+		x.session.KeepFlashes() // the handler has read them for another page
+		return x.response.StatusCode()
 	}
 	status := x.response.StatusCode()
 	if x.c.Context().Hijacked() && status != fiber.StatusSwitchingProtocols {
@@ -64,13 +60,29 @@ func (x *exchange) status() int {
 	return status
 }
 
-// sent returns nil or, after a timeout, the response that fasthttp sends: a copy
-// made before the commit. The handler may still be running, and using the Ctx.
-func (x *exchange) sent() *fasthttp.Response { return x.c.Context().LastTimeoutErrorResponse() }
+// timedOut reports whether fasthttp sends the response that a timeout has left. It is no
+// longer the Ctx's, which the handler may still be using, and nothing is sent before the
+// middleware returns.
+func (x *exchange) timedOut() bool {
+	sent := x.c.Context().LastTimeoutErrorResponse()
+	if sent != nil {
+		x.response = sent
+	}
+	return sent != nil
+}
 
 // answer answers an error of the session. Nothing is sent before the middleware
-// returns, so what ResetResponse dropped is all there is to take back.
+// returns, so what ResetResponse dropped is all there is to take back. After a timeout
+// the Ctx may still be in use, so OnError is not asked.
 func (x *exchange) answer(err error) {
+	if x.timedOut() {
+		r := core.ErrorResponseFor(err)
+		x.response.SetStatusCode(r.Status)
+		x.response.Header.SetContentType(r.ContentType)
+		x.response.Header.Set(fiber.HeaderXContentTypeOptions, "nosniff")
+		x.response.SetBodyString(r.Body)
+		return
+	}
 	if err := x.onError(x.c, err); err != nil {
 		handle(x.c, err)
 	}
@@ -79,6 +91,9 @@ func (x *exchange) answer(err error) {
 // close is for defer: after a handler panicked, it rolls the session's changes
 // back. After finish it does nothing.
 func (x *exchange) close() {
+	if x.c != nil {
+		x.timedOut()
+	}
 	x.m.Abort(x, &x.session)
 	x.c, x.response = nil, nil
 }

@@ -242,50 +242,6 @@ func TestPreforkWithAStoreInMemory(t *testing.T) {
 	}
 }
 
-// Fiber's strings are views of buffers, so what is stored must be copies.
-func TestNothingIsAView(t *testing.T) {
-	m, _ := adapterunit.ServerSide(t, core.Config{})
-	app := fiber.New()
-	app.Get("/", Middleware(m), func(c *fiber.Ctx) error {
-		s := Session(c)
-		if user := c.Query("user"); user != "" {
-			s.Login(user)
-			s.Set(c.Query("key"), c.Query("user"))
-			s.Flash(c.Query("key"), c.Query("user"))
-		}
-		v, _ := core.Get[string](s, "theme")
-		return c.SendString(fmt.Sprint(s.UserID(), v, s.Keys(), s.PeekFlashes()))
-	})
-	cookie := request(t, app, "/?user=alice&key=theme", "").Cookie(t)
-	want := request(t, app, "/", cookie).Body
-	for i := range 50 {
-		request(t, app, fmt.Sprintf("/?user=%05d&key=%05d", i, i), "")
-	}
-	if got := request(t, app, "/", cookie).Body; got != want || !strings.Contains(got, "alice") {
-		t.Errorf("the session changed from %q to %q", want, got)
-	}
-	infos, err := m.List(t.Context(), "alice")
-	if err != nil || len(infos) != 1 {
-		t.Errorf("alice's sessions: %v, %v", infos, err)
-	}
-}
-
-// A body stream's writer runs without a Ctx, and can still read the session.
-func TestStreamReads(t *testing.T) {
-	m, _ := adapterunit.ServerSide(t, core.Config{})
-	r := serve(t, func(c *fiber.Ctx) error {
-		s := Session(c)
-		s.Set("k", "v")
-		c.Context().SetBodyStreamWriter(func(w *bufio.Writer) {
-			v, _ := core.Get[string](s, "k")
-			_, _ = w.WriteString(v)
-		})
-		return nil
-	}, "", Middleware(m))
-	r.Wants(t, 200, "v")
-	r.Cookie(t)
-}
-
 // A hijacked connection gets a session cookie only with a 101. A session that
 // was already stored is saved in either case.
 func TestHijack(t *testing.T) {
@@ -305,23 +261,49 @@ func TestHijack(t *testing.T) {
 	}
 }
 
-// After fasthttp's TimeoutError the response is fixed: no cookie can be set, and a
-// server error rolls back.
-func TestTimeoutError(t *testing.T) {
-	for status, want := range map[int]core.EventKind{408: core.EventTooLate, 503: core.EventRolledBack} {
-		var seen adapterunit.Events
-		m, _ := adapterunit.ServerSide(t, core.Config{Observer: seen.Observe})
-		r := serve(t, func(c *fiber.Ctx) error {
-			Session(c).Set("k", "v")
-			c.Context().TimeoutErrorWithCode("too slow", status)
-			return nil
-		}, "", Middleware(m))
-		r.Wants(t, status, "too slow")
-		r.WantsHeader(t, "Set-Cookie")
-		if created, told := seen.Count(core.EventCreated), seen.Count(want); created != 0 || told != 1 {
-			t.Errorf("status %d: %d sessions created, %d events %q", status, created, told, want)
+// After fasthttp's TimeoutError another response is sent. It has the cookie, and a
+// server error rolls back, but not what a Commit has stored before.
+func TestC6TimeoutError(t *testing.T) {
+	for _, status := range []int{408, 503} {
+		for _, commits := range []bool{true, false} {
+			var seen adapterunit.Events
+			m, _ := adapterunit.ServerSide(t, core.Config{Observer: seen.Observe})
+			r := serve(t, func(c *fiber.Ctx) error {
+				s := Session(c)
+				s.Set("k", "v")
+				if commits {
+					if err := s.Commit(c.UserContext()); err != nil {
+						t.Error(err)
+					}
+					s.Set("k", "w")
+				}
+				c.Context().TimeoutErrorWithCode("too slow", status)
+				return nil
+			}, "", Middleware(m))
+			r.Wants(t, status, "too slow")
+			want := 1
+			if status == 503 && !commits {
+				want = 0
+			}
+			lines, created, late := len(r.Header["Set-Cookie"]), seen.Count(core.EventCreated), seen.Count(core.EventTooLate)
+			if lines != want || created != want || late != 0 || seen.Count(core.EventRolledBack) == 0 != (status == 408) {
+				t.Errorf("%d, commits %t: %d cookies, %d sessions created, %d events tell of a late change", status, commits, lines, created, late)
+			}
 		}
 	}
+}
+
+// The handler has read the flash for a page that nobody sees.
+func TestF1TimeoutShowsNoFlash(t *testing.T) {
+	m, _ := adapterunit.ServerSide(t, core.Config{})
+	cookie := unit.Stored(t, m, func(s *core.Session) { s.Flash("info", "hello") })
+	read := func(c *fiber.Ctx) (n int) { return len(Session(c).Flashes()) }
+	serve(t, func(c *fiber.Ctx) error {
+		read(c)
+		c.Context().TimeoutErrorWithCode("too slow", 408)
+		return nil
+	}, cookie, Middleware(m)).Wants(t, 408, "too slow")
+	serve(t, func(c *fiber.Ctx) error { return text(c, 200, fmt.Sprint(read(c))) }, cookie, Middleware(m)).Wants(t, 200, "1")
 }
 
 // overTCP returns everything that the server answers on one connection.

@@ -113,7 +113,7 @@ func Middleware(m *core.Manager, opts ...Option) fiber.Handler {
 		defer x.close()
 		carry(x.session.Context(), c, &x.session)
 		err := c.Next()
-		if err != nil && x.sent() == nil {
+		if err != nil && !x.timedOut() {
 			c.Locals(errorKey{}, err)
 			handle(c, err) // in here, so that the commit sees its status
 			err = nil

@@ -13,12 +13,14 @@ import (
 // with an error.
 var failedCommitCases = append(failedWays(),
 	testCase{
-		name: "C3_OnError_answers",
+		name: "C3_AD14_SEC58_OnError_answers_once",
 		why:  "An application may show its own page when a session could not be stored.",
 		run: func(h *harness) {
+			answered := 0
 			s := h.open(setup{app: func(c *Config) {
 				c.OuterHeader = map[string]string{"X-Outer": "kept"}
 				c.OnError = func(r Request, err error) error {
+					answered++
 					if !errors.Is(err, core.ErrUnavailable) {
 						return r.Text(500, err.Error())
 					}
@@ -29,6 +31,9 @@ var failedCommitCases = append(failedWays(),
 			r := s.client().post("/set?value=v").wants(507, "my page").setsNothing()
 			if r.header.Get("X-Outer") != "kept" {
 				h.Errorf("the header of an outer middleware is gone")
+			}
+			if answered != 1 {
+				h.Errorf("OnError was called %d times, want once", answered)
 			}
 		},
 	},
@@ -175,7 +180,7 @@ func failedWays() []testCase {
 			continue // the 103 was already sent, with the handler's header
 		}
 		cases = append(cases, testCase{
-			name: "C3_SEC58_save_fails_on_" + w.name,
+			name: "C3_AD30_SEC58_save_fails_on_" + w.name,
 			why:  "A failed commit gives an error response without a cookie and without anything that the handler wrote.",
 			run:  func(h *harness) { failsOn(h, w) },
 		})

@@ -53,48 +53,6 @@ var failureCases = []testCase{
 			})
 		},
 	},
-	{
-		name: "E3_SEC9_another_sessions_record",
-		why:  "A cache that mixes up answers must neither show another client's session nor log a user out.",
-		run:  mixedUp,
-	},
-	{
-		name: "E3_garbage_in_the_cookie",
-		why:  "Arbitrary bytes from a client must neither pass for a session nor cause a panic.",
-		run: func(h *harness) {
-			s := h.open(setup{})
-			c := s.client()
-			c.set("k", "v")
-			token := c.token()
-			for i := 0; i < len(token); i += 7 {
-				for _, bad := range []string{flip(token, i), token[:i] + token[min(i+1, len(token)):], token[:i]} {
-					if bad != "" {
-						s.with(bad).get("/get").wants(200, absent).setsNothing()
-					}
-				}
-			}
-			c.has("k", "v")
-		},
-	},
-}
-
-func mixedUp(h *harness) {
-	s := h.open(setup{})
-	ann, ben := s.client(), s.client()
-	ann.set("k", "ann's")
-	ben.set("k", "ben's")
-	if h.store != nil {
-		h.mixUp(ann)
-		if r := ben.get("/get").setsNothing(); r.status == 200 && r.body != absent {
-			h.Errorf("another client's session: %q", r.body)
-		}
-		h.faults.up()
-	}
-	if n := h.faults.count(opDelete); n != 0 {
-		h.Errorf("a mix-up caused %d deletions", n)
-	}
-	ann.has("k", "ann's")
-	ben.has("k", "ben's")
 }
 
 // mixUp makes the store answer every load with ann's entry.

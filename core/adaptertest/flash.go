@@ -29,19 +29,6 @@ var flashCases = []testCase{
 		},
 	},
 	{
-		name: "F1_SEC63_kept_by_a_failed_commit",
-		why:  "A page that an error replaced has shown nothing.",
-		run: func(h *harness) {
-			c := h.open(setup{}).client()
-			c.post("/flash?kind=info&text=hello")
-			h.faults.down(opSave)
-			c.get("/flashes").refusal(503, unavailableBody)
-			h.faults.up()
-			c.get("/flashes").wants(200, "info:hello")
-			c.get("/flashes").wants(200, absent)
-		},
-	},
-	{
 		name: "F2_readable_at_once",
 		why:  "A form that is shown again without a redirect shows its own message, and only once.",
 		run: func(h *harness) {

@@ -21,14 +21,15 @@ type pageData struct {
 // lateCases are about what happens after the first byte (promise C6).
 var lateCases = []testCase{
 	{
-		name: "C6_streaming_template_shows_a_flash_once",
+		name: "C6_AD11_streaming_template_shows_a_flash_once",
 		why:  "Templates read flashes after the header was sent; the next page must not show them again.",
 		run: func(h *harness) {
 			s := h.open(setup{routes: lateRoutes()})
 			c := s.client()
 			c.post("/flash?kind=info&text=hello").wantsStatus(200)
-			c.get("/page").wants(200, "<html><p>info:hello</p></html>")
-			c.get("/page").wants(200, "<html></html>")
+			c.post("/flash?kind=error&text=b")
+			c.get("/page").wants(200, "<html><p>info:hello</p><p>error:b</p></html>")
+			c.get("/page").wants(200, "<html></html>").setsNothing()
 			c.get("/flashes").wants(200, absent)
 			h.wantEvents(0, core.EventTooLate, "")
 		},
@@ -61,6 +62,11 @@ var lateCases = []testCase{
 		run:  timeoutInside,
 	},
 	{
+		name: "C6_commit_before_a_timeout_inside_is_handed_out_or_told",
+		why:  "What Commit has stored needs its cookie, also in an answer that is not the handler's.",
+		run:  commitThenTimeout,
+	},
+	{
 		name: "C6_flush_ends_the_holding_back",
 		why:  "A handler that flushes wants its bytes to arrive now.",
 		run: func(h *harness) {
@@ -89,7 +95,7 @@ var lateCases = []testCase{
 		run:  writeAfterBody,
 	},
 	{
-		name: "C6_late_write_of_a_new_session_is_reported",
+		name: "C6_AD7_late_write_of_a_new_session_is_reported",
 		why:  "A new session needs a cookie; after the header there is none.",
 		run: func(h *harness) {
 			s := h.open(setup{routes: lateRoutes()})
@@ -108,7 +114,7 @@ var lateCases = []testCase{
 		run:  lateCommit,
 	},
 	{
-		name: "C6_after_the_request_writes_are_reported",
+		name: "C6_AD22_SEC61_after_the_request_writes_are_reported",
 		why:  "A goroutine that outlives its request cannot change the session, because the response was sent long ago.",
 		run:  afterwards,
 	},

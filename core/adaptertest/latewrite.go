@@ -64,13 +64,13 @@ func writeAfterBody(h *harness) {
 	c.has("k", want)
 }
 
-// timeoutInside lets a handler take too long. Some frameworks wait until it sees
-// that its context is done; in others it runs on after the answer.
-func timeoutInside(h *harness) {
+// slowRoutes has a route whose handler does first and then takes too long. Some frameworks
+// wait until it sees that its context is done; in others it runs on after the answer.
+func slowRoutes(h *harness, first func(Request)) (routes []Route, get func(*client) *reply) {
 	answered := make(chan struct{}, 2)
-	slow := get("/slow", func(r Request) error {
-		s, ctx := r.Session(), r.Context()
-		s.Set("k", "slow")
+	slow := Route{Method: "GET", Path: "/slow", Timeout: 10 * time.Millisecond, Handler: func(r Request) error {
+		ctx := r.Context()
+		first(r)
 		select {
 		case <-ctx.Done():
 		case <-answered: // some contexts have no deadline
@@ -78,10 +78,8 @@ func timeoutInside(h *harness) {
 			h.Errorf("the App ignores Route.Timeout")
 		}
 		return context.DeadlineExceeded
-	})
-	slow.Timeout = 10 * time.Millisecond
-	s := h.open(setup{routes: []Route{slow}})
-	get := func(c *client) *reply {
+	}}
+	return []Route{slow}, func(c *client) *reply {
 		r := c.get("/slow")
 		answered <- struct{}{}
 		if r.status < 400 {
@@ -89,6 +87,11 @@ func timeoutInside(h *harness) {
 		}
 		return r
 	}
+}
+
+func timeoutInside(h *harness) {
+	routes, get := slowRoutes(h, func(r Request) { r.Session().Set("k", "slow") })
+	s := h.open(setup{routes: routes})
 	told := func() int { return h.events.count(core.EventRolledBack, "") + h.events.count(core.EventTooLate, "") }
 	r := get(s.client())
 	if created, n := h.events.count(core.EventCreated, ""), len(r.ours()); created != n || created+told() != 1 {
@@ -103,6 +106,23 @@ func timeoutInside(h *harness) {
 		want = "before"
 	}
 	c.has("k", want)
+}
+
+func commitThenTimeout(h *harness) {
+	routes, get := slowRoutes(h, func(r Request) {
+		r.Session().Set("k", "v")
+		if err := r.Session().Commit(r.Context()); err != nil {
+			h.Errorf("Commit: %v", err)
+		}
+	})
+	c := h.open(setup{routes: routes}).client()
+	cookies, told := len(get(c).ours()), h.events.count(core.EventTooLate, core.ReasonNoCookie)
+	if cookies+told != 1 {
+		h.Errorf("the session is stored, %d cookies are set, and %d events tell that one is missing", cookies, told)
+	}
+	if cookies == 1 {
+		c.has("k", "v")
+	}
 }
 
 func lateCommit(h *harness) {

@@ -49,32 +49,6 @@ var lifetimeCases = []testCase{
 		run:  noLeak,
 	},
 	{
-		name: "AD29_SEC29_heads_too_large_for_the_server",
-		why:  "When the server refuses the request's head, nothing is lost: without the large value, requests work again.",
-		run:  everySize,
-	},
-	{
-		name: "AD30_failed_write_leaves_no_lock",
-		why:  "After a failed store write the next request must not hang.",
-		run: func(h *harness) {
-			c := h.open(setup{}).client()
-			c.set("k", "v")
-			for range 5 {
-				h.faults.down(opSave)
-				c.post("/set?value=x").refusal(503, unavailableBody)
-				h.faults.up()
-				c.has("k", "v")
-			}
-			c.set("k", "w")
-			c.has("k", "w")
-		},
-	},
-	{
-		name: "AD30_a_second_commit_is_harmless",
-		why:  "Saving twice must neither deadlock nor poison the session for the next request.",
-		run:  explicitCommits,
-	},
-	{
 		name: "AD30_session_kept_after_the_commit_is_still_its_own",
 		why:  "A handle used after the save must not read another client's data.",
 		run: func(h *harness) {
@@ -119,21 +93,6 @@ var lifetimeCases = []testCase{
 		name: "AD32_session_in_every_context",
 		why:  "Code that has only a context.Context must find the same session.",
 		run:  everyContext,
-	},
-	{
-		name: "AD33_L3_one_refusal_for_all",
-		why:  "The answer to an outage is byte for byte the same in every framework, at load and at commit.",
-		run: func(h *harness) {
-			c := h.open(setup{}).client()
-			c.set("k", "v")
-			h.faults.down(opLoad)
-			c.get("/get").refusal(503, unavailableBody)
-			h.faults.up()
-			h.faults.down(opSave)
-			c.post("/set?value=x").refusal(503, unavailableBody)
-			h.faults.up()
-			c.has("k", "v")
-		},
 	},
 }
 

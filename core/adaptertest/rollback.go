@@ -31,7 +31,7 @@ var rollbackCases = []testCase{
 		},
 	},
 	{
-		name: "C4_returned_error_rolls_back",
+		name: "C4_AD21_returned_error_rolls_back",
 		why:  "An error that the framework turns into a 500 rolls back, although the handler wrote nothing.",
 		run: func(h *harness) {
 			rollsBack(h, func(c *client) { c.post("/error").wantsStatus(500).setsNothing() })

@@ -18,7 +18,7 @@ import (
 // header, as far as the promises do not cover them.
 var securityCookieCases = []testCase{
 	{
-		name:   "SEC31_any_duplicate_is_refused",
+		name:   "L2_AD1_SEC31_any_duplicate_is_refused",
 		why:    "Neither the order of two cookies, nor their lines, nor their being parts shows which one was planted.",
 		cookie: "it is about the lines of Cookie",
 		run:    duplicates,
@@ -50,13 +50,13 @@ var securityCookieCases = []testCase{
 		alone:  true,
 	},
 	{
-		name:   "SEC36_versions_are_not_mixed",
+		name:   "E2_SEC36_versions_are_not_mixed",
 		why:    "Parts of an older and a newer version of one session are not a session, and leftover parts of a longer one do no harm.",
 		cookie: "only cookies are split",
 		run:    mixedVersions,
 	},
 	{
-		name: "SEC40_nothing_opens_but_what_was_sealed",
+		name: "E3_SEC40_nothing_opens_but_what_was_sealed",
 		why:  "A cookie that does not open is not a session and is not decoded: there is no second, weaker way in.",
 		run:  forgeries,
 	},
@@ -87,6 +87,7 @@ func duplicates(h *harness) {
 		s.rawGet("/get", lines...).wants(200, absent).setsNothing()
 	}
 	h.wantEvents(27, core.EventRejected, core.ReasonDuplicate)
+	s.rawGet("/get", "Cookie: a=b", "cookie: "+x, "COOKIE: c=d").wants(200, "a")
 	a.post("/fill?key=a&size=7000").wants(200, "filled")
 	header := a.cookieHeader()
 	if !h.clientSide() {
@@ -189,6 +190,11 @@ func mixedVersions(h *harness) {
 		}
 		get(mixed, "a", "1 bytes") // absent
 		get(mixed, "b", "1 bytes")
+	}
+	for i := range n { // too few parts
+		short := c.twin()
+		delete(short.jar, partName(i))
+		get(short, "b", "1 bytes")
 	}
 	longer := c.twin()
 	longer.post("/fill?key=a&size=4000").wants(200, "filled")

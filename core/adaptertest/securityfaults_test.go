@@ -87,7 +87,7 @@ var securityFaults = []fault{
 				return f(r)
 			}
 		},
-		caughtBy: []string{"SEC65_values_cannot_touch_times"},
+		caughtBy: []string{"I1_SEC65_values_touch_neither_identity_nor_times"},
 	},
 	{
 		name: "keeps the time of login among the values",
@@ -99,7 +99,7 @@ var securityFaults = []fault{
 				return f(r)
 			}
 		},
-		caughtBy: []string{"SEC65_values_cannot_touch_times"},
+		caughtBy: []string{"I1_SEC65_values_touch_neither_identity_nor_times"},
 	},
 	{
 		name: "reads the cookies of an older standard",
@@ -118,7 +118,7 @@ var securityFaults = []fault{
 				r.AddCookie(cookies[len(cookies)-1])
 			}
 		}),
-		caughtBy: []string{"SEC31_any_duplicate_is_refused"},
+		caughtBy: []string{"L2_AD1_SEC31_any_duplicate_is_refused"},
 	},
 }
 
@@ -177,7 +177,7 @@ func TestBrokenBackendsAreCaught(t *testing.T) {
 		caughtBy []string
 	}{
 		{"seals nothing", plain(false), []string{
-			"SEC40_nothing_opens_but_what_was_sealed", "SEC41_cookies_of_one_site_do_not_stand_for_each_other", "SEC36_versions_are_not_mixed",
+			"E3_SEC40_nothing_opens_but_what_was_sealed", "SEC41_cookies_of_one_site_do_not_stand_for_each_other", "E2_SEC36_versions_are_not_mixed",
 			"SEC7_nothing_kept_is_a_token",
 		}},
 		{"deletes nothing", changed(func(s core.Store) core.Store { return keepingStore{s} }), []string{"SEC19_revoked_in_every_spelling"}},

@@ -34,7 +34,7 @@ var sizeCases = []testCase{
 		},
 	},
 	{
-		name: "E2_SEC29_every_size_is_kept_or_refused",
+		name: "E2_AD29_SEC29_every_size_is_kept_or_refused",
 		why:  "Whatever the size, either the next request has the session or this one fails with an error.",
 		run:  everySize,
 	},
@@ -43,12 +43,6 @@ var sizeCases = []testCase{
 		why:    "A leftover part would be mixed up with the next large session.",
 		cookie: "only cookies are split",
 		run:    shrinking,
-	},
-	{
-		name:   "E2_SEC36_parts_are_atomic",
-		why:    "Parts of different sessions, or too few parts, are not a session.",
-		cookie: "only cookies are split",
-		run:    mixedParts,
 	},
 	{
 		name:   "E2_one_cookie_by_default",
@@ -186,22 +180,4 @@ func shrinking(h *harness) {
 		h.Errorf("stale parts are left: %.100s", got)
 	}
 	c.has("k", "v")
-}
-
-func mixedParts(h *harness) {
-	s := h.open(setup{routes: sizeRoutes()})
-	a, b := s.client(), s.client()
-	a.post("/fill?key=a&size=7000").wants(200, "filled")
-	b.post("/fill?key=a&size=7000").wants(200, "filled")
-	if !h.clientSide() {
-		return // one cookie, whatever the size
-	}
-	mixed, short := a.twin(), a.twin()
-	mixed.jar[cookieName+"-1"] = b.jar[cookieName+"-1"]
-	delete(short.jar, cookieName+"-2")
-	for what, c := range map[string]*client{"mixed": mixed, "short": short} {
-		if r := c.get("/filled?key=a&size=7000"); r.status != 431 && r.body != "1 bytes" { // absent
-			h.Errorf("%s parts: %d %q", what, r.status, r.body)
-		}
-	}
 }

@@ -14,12 +14,12 @@ var tokenCases = []testCase{
 		run:  malformedTokens,
 	},
 	{
-		name: "L1_SEC33_every_byte_in_a_token",
+		name: "L1_AD2_SEC33_every_byte_in_a_token",
 		why:  "Base64url is parsed strictly: any other byte makes the cookie foreign, or the server refuses the request.",
 		run:  everyByte,
 	},
 	{
-		name: "L1_SEC34_one_spelling_per_token",
+		name: "L1_AD2_SEC34_one_spelling_per_token",
 		why:  "A second spelling of a token would escape revocation lists and logs.",
 		run:  otherSpellings,
 	},
@@ -30,7 +30,7 @@ var tokenCases = []testCase{
 		run:    tokenElsewhere,
 	},
 	{
-		name:   "L1_SEC35_many_cookies_are_bounded",
+		name:   "L1_AD4_SEC35_many_cookies_are_bounded",
 		why:    "Thousands of other cookies cost no more than skipping them.",
 		cookie: "it is about other cookies",
 		run:    manyCookies,
@@ -150,8 +150,10 @@ func manyCookies(h *harness) {
 		strings.Repeat("a=b; ", 300) + ours,
 		ours + strings.Repeat("; a=b", 300),
 		strings.Repeat("; ;;=;", 200) + ";" + ours,
+		strings.Repeat("a=b; ", 3500) + ours,
+		"big=" + strings.Repeat("x", 5000) + "; " + ours,
 	} {
-		if r := s.rawGet("/get", "Cookie: "+line); r.status != 431 { // Fiber's limit is 4,096 bytes unless the app raises it
+		if r := s.rawGet("/get", "Cookie: "+line); r.err == nil && r.status < 400 { // Fiber's limit is 4,096 bytes unless the app raises it
 			r.wants(200, "v").setsNothing()
 		}
 	}

@@ -35,7 +35,7 @@ func (r *reply) refusal(status int, body string) {
 // unavailableCases are about a backend that cannot answer at load.
 var unavailableCases = []testCase{
 	{
-		name: "L3_down_at_load",
+		name: "L3_AD23_AD33_down_at_load",
 		why:  "It is unknown whether there is a session: an empty one would look logged out, and the next write would make that permanent.",
 		run:  downAtLoad,
 	},
@@ -84,21 +84,6 @@ var unavailableCases = []testCase{
 		name: "L3_skipped_requests_need_no_store",
 		why:  "Pictures and scripts need no session, and should survive an outage of the store.",
 		run:  skipped,
-	},
-	{
-		name: "L3_recovers_by_itself",
-		why:  "After an outage every client has the session that it had before.",
-		run: func(h *harness) {
-			s := h.open(setup{})
-			c := s.client()
-			c.login("ann")
-			for range 3 {
-				h.faults.down(opLoad, opSave, opTouch, opDelete)
-				c.get("/get").refusal(503, unavailableBody)
-				h.faults.up()
-				c.get("/who").wants(200, "user=ann new=false ended=false")
-			}
-		},
 	},
 }
 

@@ -82,7 +82,8 @@ func New(managers ...*core.Manager) (*Page, error) {
 			return nil, errors.New("devpage: New: the Manager is nil: make one with core.New, and check its error")
 		}
 		name := fmt.Sprint(m)
-		err := m.Observe(func(_ context.Context, e core.Event) { p.observe(name, e) })
+		header := m.NewSession(context.Background()).Carrier() != core.Carrier{}
+		err := m.Observe(func(_ context.Context, e core.Event) { p.observe(name, header, e) })
 		if err != nil {
 			return nil, fmt.Errorf("devpage: the page is refused: %w", err)
 		}

@@ -241,6 +241,13 @@ func TestEveryEventIsExplained(t *testing.T) {
 		found := false
 		for _, kind := range kinds {
 			found = found || devpage.Explained(core.EventKind(kind), core.Reason(reason))
+			e := core.Event{Kind: core.EventKind(kind), Reason: core.Reason(reason), Time: time.Now(), Detail: "x"}
+			cookiesOnly := e.Kind == core.EventDuplicates || e.Kind == core.EventAbsent && e.Reason == core.ReasonPlainHTTP
+			for _, word := range []string{"cookie", "browser"} {
+				if text := devpage.Words(e, true); !cookiesOnly && strings.Contains(strings.ToLower(strings.ReplaceAll(text, reason, "")), word) {
+					t.Errorf("%s, %s: speaks of a %s where tokens travel in a header: %s", kind, reason, word, text)
+				}
+			}
 		}
 		if !found && reason != string(core.ReasonNoCookie) {
 			t.Errorf("the page has no words for the reason %q", reason)

@@ -36,28 +36,22 @@ type occasion struct {
 }
 
 // explain says in words what e means. f is what is known of the session whose
-// token was refused.
-func explain(e core.Event, f fate) (n note, shown bool) {
+// token was refused; header, whether tokens travel in one.
+func explain(e core.Event, f fate, header bool) (n note, shown bool) {
 	if e.Kind == core.EventFinished {
 		return note{}, false
 	}
-	n, ok := texts[occasion{e.Kind, e.Reason}]
-	if !ok {
-		n, ok = texts[occasion{e.Kind, ""}]
-	}
-	if !ok { // from a later release
-		n = note{Level: remark, What: string(e.Kind), Why: string(e.Reason)}
-	}
+	n = textFor(e, header)
 	if e.Kind == core.EventRejected {
 		switch e.Reason {
 		case core.ReasonExpired:
 			f.expires = e.Expires
 			n = expired(f)
 			if e.Detail != "" { // client-side, it says when it was written last
-				n.Do += " If it was in use, its touches are missing: does the browser keep and send both of its cookies?"
+				n.Do += " If it was in use, its touches are missing: does the " + in(header).keeps + "?"
 			}
 		case core.ReasonUnknown:
-			n = unknown(n, e, f)
+			n = unknown(n, e, f, in(header))
 		}
 	}
 	n.Detail = cut(e.Detail)
@@ -65,6 +59,29 @@ func explain(e core.Event, f fate) (n note, shown bool) {
 		n.Err = cut(e.Err.Error())
 	}
 	return n, true
+}
+
+// textFor returns the text for e's kind and reason, or for its kind alone.
+func textFor(e core.Event, header bool) note {
+	for _, o := range [...]occasion{{e.Kind, e.Reason}, {e.Kind, ""}} {
+		if n, ok := headerTexts[o]; ok && header {
+			return n
+		}
+		if n, ok := texts[o]; ok {
+			return n
+		}
+	}
+	return note{Level: remark, What: string(e.Kind), Why: string(e.Reason)} // from a later release
+}
+
+// words are what cookies and headers are called.
+type words struct{ token, client, answer, keeps string }
+
+func in(header bool) words {
+	if header {
+		return words{"token", "client did not adopt the new token", "the token", "client keep and send both of its headers"}
+	}
+	return words{"cookie", "browser did not keep the new cookie", "Set-Cookie", "browser keep and send both of its cookies"}
 }
 
 // expired explains a session that has expired.
@@ -83,11 +100,11 @@ func expired(f fate) note {
 
 // unknown explains a token that the backend does not know, by what happened to
 // its session.
-func unknown(n note, e core.Event, f fate) note {
+func unknown(n note, e core.Event, f fate, w words) note {
 	switch {
 	case !f.ended.IsZero():
 		n.What = "Ended " + at(f.ended)
-		n.Why = "The cookie belongs to a session that has ended: " + f.how + " " + at(f.ended) + "."
+		n.Why = "The " + w.token + " belongs to a session that has ended: " + f.how + " " + at(f.ended) + "."
 		n.Do = "Its user has to log in again. If it should not have ended, look for that moment in this list."
 	case f.expires.IsZero():
 	case !e.Time.Before(f.expires):
@@ -95,8 +112,8 @@ func unknown(n note, e core.Event, f fate) note {
 	case !f.replaced.IsZero():
 		n.What = "Old token"
 		n.Why = "Login or Renew replaced the session's token " + at(f.replaced) + ", and this request seems to have an older one."
-		n.Do = "The browser did not keep the new cookie, or something replays an old one: look for Set-Cookie in the response of that moment. " +
-			"If the cookie is the new one, the store has lost the session."
+		n.Do = "The " + w.client + ", or something replays an old one: look for " + w.answer + " in the response of that moment. " +
+			"If the " + w.token + " is the new one, the store has lost the session."
 	default:
 		n.What = "Lost, or a wrong token"
 		n.Why = "The session was last seen " + at(f.seen) + " and should last until " + f.expires.Local().Format(stamp) +

@@ -292,3 +292,34 @@ func TestPathsOfItsOwnAreBounded(t *testing.T) {
 		t.Errorf("%d paths", own)
 	}
 }
+
+// TestHeaderCarrier: where tokens travel in a header, the page speaks of headers.
+func TestHeaderCarrier(t *testing.T) {
+	a := newApp(t, core.ServerSide(memstore.New(memstore.Config{SweepInterval: -1})), does, func(c *core.Config) { c.Carrier = core.Bearer })
+	send := func(target string, lines ...string) string {
+		r := a.request(target)
+		r.Header["Authorization"] = lines
+		w := httptest.NewRecorder()
+		a.h.ServeHTTP(w, r)
+		return w.Header().Get("Session-Token")
+	}
+	send("/read")
+	a.wants(">No token<", "Access-Control-Allow-Headers")
+	token := "Bearer " + send("/login")
+	send("/read", token)
+	a.wants("The token is that of a live session.")
+	send("/read", token, token)
+	a.wants(">Two tokens<", "two lines")
+	send("/read", "Bearer?")
+	a.wants(">No token<")
+	send("/read", "Bearer \"x\"")
+	a.wants(">Not our token<", "without quotes")
+	send("/read", "Bearer "+strings.Repeat("A", 64))
+	a.wants(">Unknown session<")
+	send("/logout", token)
+	send("/read", token)
+	a.wants(">Ended at", "The token belongs to a session that has ended")
+	if strings.Contains(strings.ToLower(a.show("")), "cookie") {
+		t.Errorf("the page speaks of cookies:\n%s", a.show(""))
+	}
+}

@@ -12,7 +12,18 @@ func Explained(kind core.EventKind, reason core.Reason) bool {
 }
 
 // Tell reports an event to the page, as a Manager of that name does.
-func (p *Page) Tell(manager string, e core.Event) { p.observe(manager, e) }
+func (p *Page) Tell(manager string, e core.Event) { p.observe(manager, false, e) }
+
+// Words returns all that the page may say of an event, where tokens travel in a header
+// or not, to a page that knows nothing of the session and to one that knows its fate.
+func Words(e core.Event, header bool) (all string) {
+	now := e.Time
+	for _, f := range []fate{{}, {seen: now, ended: now}, {seen: now, expires: now}, {seen: now, expires: now.Add(1)}, {seen: now, expires: now.Add(1), replaced: now}} {
+		n, _ := explain(e, f, header)
+		all += n.What + " " + n.Why + " " + n.Do + " "
+	}
+	return all
+}
 
 // Most returns the largest number of users, sessions or notes of any entry, and
 // how many paths the page knows as its own.

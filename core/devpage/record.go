@@ -37,15 +37,15 @@ type fate struct {
 }
 
 // observe records an event. It keeps copies, because adapters may reuse their
-// buffers.
-func (p *Page) observe(manager string, e core.Event) {
+// buffers. header says whether the manager's tokens travel in one.
+func (p *Page) observe(manager string, header bool, e core.Event) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if e.Request.Number != 0 && slices.Contains(p.own, e.Request.Path) {
 		return
 	}
 	claimed := p.lookUp(manager, e)
-	n, shown := explain(e, claimed)
+	n, shown := explain(e, claimed, header)
 	p.learn(manager, e)
 	entry := p.entry(manager, e)
 	if e.Kind == core.EventFinished {

@@ -101,6 +101,61 @@ var texts = map[occasion]note{
 	},
 }
 
+// headerTexts replace texts where tokens travel in a header.
+var headerTexts = map[occasion]note{
+	{core.EventAbsent, ""}: {
+		Level: remark, What: "No token",
+		Why: "The request came without a token in the session's header: a first request, or a client that has forgotten its token, or sends it elsewhere.",
+		Do: "If there should be one, look at what the client sends: with core.Bearer, Authorization: Bearer and the token of the last answer that had one. " +
+			"For a page of another origin, name the header in Access-Control-Allow-Headers: a star does not cover Authorization.",
+	},
+	{core.EventInsecure, ""}: {
+		Level: warning, What: "Token over plain HTTP",
+		Why: "The response hands out a token, but the request came over plain HTTP: everyone on the way can read it. This is reported once.",
+		Do:  "Serve HTTPS, let your proxy set X-Forwarded-Proto, or set Config.InsecureAllowHTTP in development.",
+	},
+	{core.EventCookieClash, ""}: {
+		Level: warning, What: "The session's header, set by others",
+		Why: "The response had the header in which tokens are handed out, and the session did not set it. It is replaced if the session hands out a token, and passed on otherwise.",
+		Do:  "Look for a cache, a proxy or other code inside the middleware that sets it, or choose another header with Carrier.AnswerIn.",
+	},
+	{core.EventLargeCookie, ""}: {
+		Level: warning, What: "Large token", Why: "The session's token may be too large for a proxy or for the server. This is reported once.",
+		Do: "Store less in the session, or keep it on the server. Or raise the limits: nginx's proxy_buffer_size, Fiber's ReadBufferSize.",
+	},
+	{core.EventLoaded, ""}:  {Level: fine, What: "Session found", Why: "The token is that of a live session."},
+	{core.EventCreated, ""}: {Level: fine, What: "Created", Why: "A new session was stored, and the answer has its token."},
+	{core.EventRevoked, ""}: {Level: remark, What: "Revoked", Why: "A session was ended from elsewhere. Its token no longer works."},
+	{core.EventUnavailable, ""}: {
+		Level: failure, What: "Store unavailable", Why: "The store could not answer. This logs nobody out: the token works again when the store does.",
+		Do: "Look at the store and at the network.",
+	},
+	{core.EventTooLate, core.ReasonNoCookie}: {
+		Level: failure, What: "Written too late", Why: "The change needs a token in the response header, which was already sent.", Do: later,
+	},
+	{core.EventTooLate, core.ReasonLogoutLate}: {
+		Level: failure, What: "Written too late", Why: "The session is in the token, and the header was already sent: the client is still logged in.", Do: later,
+	},
+	{core.EventRejected, ""}: {Level: warning, What: "Token refused", Why: "The token gave the request no session."},
+	{core.EventRejected, core.ReasonMalformed}: {
+		Level: warning, What: "Not our token", Why: "The session's header has no token that this application issued: it is empty, too long or cut off, has other characters, or has text around the token.",
+		Do: "Look at what the client sends: after Bearer comes the token, without quotes. A token longer than Config.MaxHeaderToken is refused.",
+	},
+	{core.EventRejected, core.ReasonDuplicate}: {
+		Level: warning, What: "Two tokens", Why: "The request had two lines of the session's header, or more than a token in it. It is impossible to tell which is ours, so none is used.",
+		Do: "Look for a client library or a proxy that adds a line of its own, such as Authorization: Basic. If both are needed, give the sessions another header with core.Header.",
+	},
+	{core.EventRejected, core.ReasonUnknown}: {
+		Level: warning, What: "Unknown session", Why: "The store or the key does not know this token, and this page has not seen its session since the process began.",
+		Do: "Sessions in memory end with the process; choose another store to keep them. In tokens: were the keys changed, or are they random at every start? " +
+			"A token of another Manager, or of another carrier, opens nothing here.",
+	},
+	{core.EventRejected, core.ReasonSuperseded}: {
+		Level: warning, What: "Old token", Why: "Login or Renew in another request has just replaced this token. For 30 seconds, requests that still carry it read an empty session and store nothing; then they start a new one.",
+		Do: "Rarely, that is normal. If it persists, the client did not adopt the new token: look for it in that response.",
+	},
+}
+
 func init() {
 	for reason, n := range rejections {
 		n.Level = warning

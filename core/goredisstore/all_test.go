@@ -46,18 +46,6 @@ func TestI2DeleteAllEndsAllAndNoMore(t *testing.T) {
 	}
 }
 
-// An index belongs to one user: other users' sessions in it would end with hers.
-func TestI2UsersHaveIndexesOfTheirOwn(t *testing.T) {
-	t.Parallel()
-	store, keys := newStore(t, nil), map[string]bool{}
-	for i := range 5000 {
-		keys[store.UserKey(fmt.Sprint("user-", i))] = true
-	}
-	if len(keys) != 5000 {
-		t.Errorf("5000 users have %d indexes", len(keys))
-	}
-}
-
 // A store closes only a client that it made itself.
 func TestCloseEndsTheClientOfOpen(t *testing.T) {
 	t.Parallel()

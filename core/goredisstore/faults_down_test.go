@@ -86,17 +86,6 @@ func testDownAtLoad(t *testing.T, o outage, srv *redistest.Server, r *rig, proxy
 	r.hasKeys(srv, before)
 }
 
-// A server killed for good has the same effect.
-func TestL3RedisKilled(t *testing.T) {
-	t.Parallel()
-	srv := redistest.Start(t)
-	r := newRig(t, redis.NewClient(&redis.Options{Addr: srv.Addr()}), goredisstore.Config{}, core.Config{})
-	b := r.loggedIn("ann")
-	srv.Kill()
-	b.refused("/get", "key", "k")
-	r.browser().refused("/set", "key", "k", "value", "v")
-}
-
 // failWrites makes the proxy fail all scripts, which do all the writing.
 func failWrites(p *redistest.Proxy) {
 	p.CutBefore(redistest.Always, redistest.Command("EVALSHA", "EVAL"))

@@ -115,49 +115,6 @@ func TestL3MasterMovesElsewhereBeforeRedis7(t *testing.T) {
 	}
 }
 
-// A server that loses its scripts costs no request, and no count is lost or
-// applied twice.
-func TestK1ScriptFlushUnderLoad(t *testing.T) {
-	t.Parallel()
-	srv := redistest.Start(t)
-	r := newRig(t, redis.NewClient(&redis.Options{Addr: srv.Addr()}), goredisstore.Config{}, core.Config{CommitTimeout: 10 * time.Second})
-	b := r.loggedIn("ann")
-	const clients, requests = 6, 30
-	var wg sync.WaitGroup
-	var flushed sync.WaitGroup
-	stop := make(chan struct{})
-	flushed.Go(func() {
-		for {
-			select {
-			case <-stop:
-				return
-			default:
-				srv.MustDo("SCRIPT", "FLUSH", "SYNC")
-			}
-		}
-	})
-	for range clients {
-		other := b.copied()
-		wg.Go(func() {
-			for i := range requests {
-				other.ok("/incr")
-				if i%10 == 0 {
-					visitor := r.browser()
-					visitor.ok("/login", "user", "bea")
-					visitor.ok("/logout")
-				}
-			}
-		})
-	}
-	wg.Wait()
-	close(stop)
-	flushed.Wait()
-	b.shows("after all requests", fmt.Sprint(clients*requests), "/visits")
-	if ids := r.sessions("bea"); len(ids) != 0 {
-		t.Errorf("the index still has %v", ids)
-	}
-}
-
 // Redis comes back empty, so everyone is anonymous. No client is redirected in
 // circles, and nothing is written for clients that only read.
 func TestL1RestartWithEmptyRedis(t *testing.T) {

@@ -53,7 +53,8 @@ func TestGuideEndEverySession(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			r := newRig(t, client, goredisstore.Config{Prefix: goredisstore.DefaultPrefix}, core.Config{})
+			r := newRig(t, client, goredisstore.Config{Prefix: goredisstore.DefaultPrefix, Timeout: patience},
+				core.Config{CommitTimeout: patience, LoadTimeout: patience})
 			server.MustDo("SET", "other:satchel:1", "stays")
 			ann := r.loggedIn("ann")
 			r.browser().ok("/set", "key", "k", "value", "anonymous")

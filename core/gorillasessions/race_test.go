@@ -8,7 +8,6 @@ import (
 	"strings"
 	"sync"
 	"testing"
-	"time"
 
 	"github.com/gorilla/sessions"
 
@@ -159,19 +158,6 @@ func TestK2StoreAfterLogout(t *testing.T) {
 		v.look("app", func(s *sessions.Session) {
 			if !s.IsNew {
 				t.Errorf("K2: %s: the session is back: %v", way.name, s.Values)
-			}
-		})
-	}
-}
-
-func TestT1StoreExpiry(t *testing.T) {
-	for _, way := range ways {
-		v := newVisitor(t, backends()["cookie"](), way.with, nil)
-		v.edit("app", func(s *sessions.Session) { s.Values["k"] = "v" })
-		v.now = v.now.Add(31 * time.Minute)
-		v.look("app", func(s *sessions.Session) {
-			if !s.IsNew {
-				t.Errorf("T1: %s: %v", way.name, s.Values)
 			}
 		})
 	}

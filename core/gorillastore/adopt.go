@@ -1,14 +1,12 @@
 package gorillastore
 
 import (
-	"crypto/rand"
 	"crypto/sha256"
-	"encoding/base64"
 	"errors"
-	"strings"
 	"time"
 
 	"github.com/satchel-go/satchel/core"
+	"github.com/satchel-go/satchel/core/internal/inplace"
 )
 
 // adopter reads the records of Satchel's sessions, and makes records for sessions
@@ -40,7 +38,7 @@ type origin struct {
 // session of another scope is absent.
 func (a *adopter) head(scope core.Scope, values map[any]any, from origin) (r *core.Record, adopted bool, err error) {
 	if v, ok := values[headerKey]; ok {
-		r, err := parseNamed(scope, v)
+		r, err := inplace.ParseNamed(scope, v)
 		if errors.Is(err, errNotOurs) {
 			err = errAbsent
 		}
@@ -97,26 +95,4 @@ func earlier(a, b time.Time) time.Time {
 		return b
 	}
 	return a
-}
-
-// withName adds the cookie's name to scope, for stores that do not bind a session
-// to it as securecookie does. It also adds a nonce, so that no two states of a
-// session are equal.
-func withName(scope core.Scope) core.Scope {
-	var nonce [6]byte
-	_, _ = rand.Read(nonce[:]) // never fails
-	scope.Purpose += "\x00" + scope.Name + "\x00" + base64.RawURLEncoding.EncodeToString(nonce[:])
-	return scope
-}
-
-// parseNamed reads a header written with a scope from withName.
-func parseNamed(scope core.Scope, v any) (*core.Record, error) {
-	found, record, err := splitHeader(v)
-	if err != nil {
-		return nil, err
-	}
-	if !strings.HasPrefix(found.Purpose, scope.Purpose+"\x00"+scope.Name+"\x00") || found.Namespace != scope.Namespace {
-		return nil, errNotOurs
-	}
-	return core.ParseRecord(record)
 }

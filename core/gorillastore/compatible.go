@@ -14,6 +14,7 @@ import (
 
 	"github.com/satchel-go/satchel/core"
 	"github.com/satchel-go/satchel/core/goredisstore"
+	"github.com/satchel-go/satchel/core/internal/inplace"
 )
 
 // CompatibleConfig configures [RedisCompatible]. Use the settings that the programs
@@ -67,7 +68,7 @@ func RedisCompatible(client redis.UniversalClient, c CompatibleConfig) core.Back
 	native := goredisstore.New(client, goredisstore.Config{
 		Prefix: c.KeyPrefix, Timeout: c.Timeout, AllowEviction: c.AllowEviction, SkipChecks: c.SkipChecks,
 	})
-	b := &compatible{mapping: mapping{core.CBOR(), keepsText(c.Serializer)}, adopter: newAdopter(), config: c, native: native, random: rand.Reader}
+	b := &compatible{mapping: mapping{inplace.Values{Codec: core.CBOR(), Text: keepsText(c.Serializer)}}, adopter: newAdopter(), config: c, native: native, random: rand.Reader}
 	if native.Client() != nil {
 		b.redisstore = newRedisStore(timedClient{native.Client()}, c.KeyPrefix, c.Serializer)
 	}
@@ -104,7 +105,7 @@ func (b *compatible) WithConfig(c core.Config) (core.Backend, error) {
 		return nil, err
 	}
 	clone := *b
-	clone.codec, clone.random = c.Codec, c.Rand
+	clone.Codec, clone.random = c.Codec, c.Rand
 	clone.configure(c)
 	return &clone, nil
 }
@@ -132,7 +133,7 @@ func (b *compatible) Load(ctx context.Context, scope core.Scope, presented core.
 	if err != nil {
 		return core.LoadResult{}, err
 	}
-	if k.next != "" && b.now().Sub(k.renewed) < lateFor {
+	if k.next != "" && b.now().Sub(k.renewed) < inplace.LateFor {
 		return b.superseded(ctx, scope, k.next)
 	}
 	return b.loaded(scope, presented.Session, k)
@@ -143,10 +144,10 @@ func (b *compatible) Load(ctx context.Context, scope core.Scope, presented core.
 func (b *compatible) superseded(ctx context.Context, scope core.Scope, token string) (core.LoadResult, error) {
 	k, err := b.fetch(ctx, scope.Name, token)
 	if err != nil {
-		return late(nil, nil, err)
+		return inplace.Late(nil, nil, err)
 	}
 	l, err := b.loaded(scope, token, k)
-	return late(&l.Record, l.Handle, err)
+	return inplace.Late(&l.Record, l.Handle, err)
 }
 
 func (b *compatible) loaded(scope core.Scope, token string, k keptSession) (core.LoadResult, error) {
@@ -197,10 +198,7 @@ func (b *compatible) create(ctx context.Context, scope core.Scope, r *core.Recor
 
 // overwrite replaces base with r. base must be unchanged since it was loaded.
 func (b *compatible) overwrite(ctx context.Context, scope core.Scope, r *core.Record, base *compatibleHandle) (*compatibleHandle, error) {
-	values, err := b.toGorilla(withName(scope), r)
-	if err != nil {
-		return nil, err
-	}
+	values := b.toGorilla(inplace.WithName(scope), r)
 	maps.Copy(values, base.others)
 	sum, err := b.replace(ctx, base, values, r.KeepUntil().Sub(b.now()))
 	if err != nil {
@@ -219,7 +217,7 @@ func (b *compatible) renew(ctx context.Context, scope core.Scope, r *core.Record
 	if err != nil {
 		return nil, "", err
 	}
-	if _, err := b.replace(ctx, base, b.note(token), followedFor); err != nil {
+	if _, err := b.replace(ctx, base, b.note(token), inplace.FollowedFor); err != nil {
 		_, _ = b.remove(context.WithoutCancel(ctx), h) // if this fails too, the session expires; no client has its token
 		return nil, "", err
 	}
@@ -252,7 +250,7 @@ func (b *compatible) Delete(ctx context.Context, handle core.Handle) error {
 		}
 		k, err := b.fetch(ctx, h.name, h.token)
 		if err != nil && !errors.Is(err, core.ErrCorrupt) {
-			return ignoreAbsent(err)
+			return inplace.IgnoreAbsent(err)
 		}
 		h.sum = k.sum
 		if k.next != "" {

@@ -21,6 +21,7 @@ import (
 
 	"github.com/satchel-go/satchel/core"
 	"github.com/satchel-go/satchel/core/goredisstore"
+	"github.com/satchel-go/satchel/core/internal/inplace"
 )
 
 //go:embed lua/replace.lua
@@ -47,13 +48,13 @@ func (b *compatible) newToken() (string, error) {
 			err = errors.New("KeyGen returned a key that Token refuses: set CompatibleConfig.Token to a function that accepts KeyGen's keys")
 		}
 		if err != nil {
-			return "", fail("draw a session ID", err, token)
+			return "", inplace.Fail("gorillastore", "draw a session ID", err, token)
 		}
 		return token, nil
 	}
 	raw := make([]byte, keyBytes)
 	if _, err := io.ReadFull(b.random, raw); err != nil {
-		return "", fail("draw a session ID", err)
+		return "", inplace.Fail("gorillastore", "draw a session ID", err)
 	}
 	return base32.StdEncoding.WithPadding(base32.NoPadding).EncodeToString(raw), nil
 }
@@ -96,15 +97,15 @@ func (b *compatible) fetch(ctx context.Context, name, token string) (keptSession
 		return nil
 	})
 	if err != nil {
-		return keptSession{}, fail("load", err, token)
+		return keptSession{}, inplace.Fail("gorillastore", "load", err, token)
 	}
 	a := <-answers
 	session, err := a.session, a.err
 	switch {
 	case err != nil && (a.sum != "" || redis.HasErrorPrefix(err, "WRONGTYPE")): // Redis answered
-		return keptSession{sum: a.sum}, fmt.Errorf("gorillastore: load: %w: %w", core.ErrCorrupt, hide(err, token))
+		return keptSession{sum: a.sum}, fmt.Errorf("gorillastore: load: %w: %w", core.ErrCorrupt, inplace.Hide(err, token))
 	case err != nil:
-		return keptSession{}, fail("load", err, token)
+		return keptSession{}, inplace.Fail("gorillastore", "load", err, token)
 	case session.IsNew:
 		return keptSession{}, errAbsent
 	}
@@ -120,11 +121,11 @@ func (b *compatible) replace(ctx context.Context, base *compatibleHandle, values
 	session.ID, session.Values = base.token, values
 	data, err := b.config.Serializer.Serialize(session)
 	if err != nil {
-		return "", fail("save", err, base.token)
+		return "", inplace.Fail("gorillastore", "save", err, base.token)
 	}
 	result, err := b.run(ctx, replaceScript, base.token, base.sum, data, max(left.Milliseconds(), 1), new(goredisstore.Attempts))
 	if err != nil {
-		return "", fail("save", err, base.token)
+		return "", inplace.Fail("gorillastore", "save", err, base.token)
 	}
 	switch result {
 	case int64(1):
@@ -134,7 +135,7 @@ func (b *compatible) replace(ctx context.Context, base *compatibleHandle, values
 	case int64(-1):
 		return "", fmt.Errorf("gorillastore: save: %w", core.ErrNotFound)
 	}
-	return "", fail("save", errors.New("the answer was lost and the session has changed since"))
+	return "", inplace.Fail("gorillastore", "save", errors.New("the answer was lost and the session has changed since"))
 }
 
 // remove deletes the session that h loaded, unless it has changed since. done is
@@ -142,7 +143,7 @@ func (b *compatible) replace(ctx context.Context, base *compatibleHandle, values
 func (b *compatible) remove(ctx context.Context, h *compatibleHandle) (done bool, err error) {
 	result, err := b.run(ctx, removeScript, h.token, h.sum)
 	if err != nil {
-		return false, fail("delete", err, h.token)
+		return false, inplace.Fail("gorillastore", "delete", err, h.token)
 	}
 	return result == int64(1), nil
 }
@@ -158,7 +159,7 @@ const noteFormat = 0
 func (b *compatible) note(token string) map[any]any {
 	data := binary.BigEndian.AppendUint64([]byte{noteFormat}, uint64(b.now().UnixMilli()))
 	data = append(data, token...)
-	if b.text {
+	if b.Text {
 		return map[any]any{headerKey: base64.StdEncoding.EncodeToString(data)}
 	}
 	return map[any]any{headerKey: data}
@@ -166,7 +167,7 @@ func (b *compatible) note(token string) map[any]any {
 
 // readNote reads a note. It returns "" if values hold none.
 func readNote(values map[any]any) (token string, at time.Time) {
-	data := headerBytes(values[headerKey])
+	data := inplace.HeaderBytes(values[headerKey])
 	if len(data) <= 9 || data[0] != noteFormat {
 		return "", time.Time{}
 	}

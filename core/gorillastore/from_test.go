@@ -24,6 +24,7 @@ import (
 
 	"github.com/satchel-go/satchel/core"
 	"github.com/satchel-go/satchel/core/httpadapter"
+	"github.com/satchel-go/satchel/core/internal/inplace"
 )
 
 // began returns a site on store with a session that has k=v.
@@ -239,22 +240,6 @@ func TestSEC6FromTakesNoPathFromACookie(t *testing.T) {
 	}
 }
 
-func TestSEC34FromOneSpellingPerToken(t *testing.T) {
-	s := began(t, From(newFiles(t, t.TempDir()), FromConfig{}))
-	token := s.cookies["session"]
-	const alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
-	end := strings.TrimRight(token, "=")
-	for _, c := range alphabet {
-		other := end[:len(end)-1] + string(c) + token[len(end):]
-		if other != token {
-			s.cookies["session"] = other
-			s.has("")
-		}
-	}
-	s.cookies["session"] = token
-	s.has("v")
-}
-
 func TestC7I1FromOptionsOfTheStoreDoNotLeak(t *testing.T) {
 	store := newMemory(t)
 	shared := *store.options
@@ -279,150 +264,6 @@ func TestC7I1FromOptionsOfTheStoreDoNotLeak(t *testing.T) {
 	}
 	if store.options.MaxAge != shared.MaxAge {
 		t.Error("the store's own Options have changed")
-	}
-}
-
-func TestT1T2FromFollowsTheIdleTimeout(t *testing.T) {
-	store := newMemory(t)
-	s := began(t, From(store, FromConfig{}))
-	s.now = s.now.Add(20 * time.Minute)
-	s.has("v") // a touch
-	if n := len(store.saved); n != 2 || store.saved[1].MaxAge != 1860 {
-		t.Errorf("saves: %+v", store.saved)
-	}
-	s.has("v")
-	if len(store.saved) != 2 {
-		t.Error("C2: a touch is not throttled")
-	}
-	s.now = s.now.Add(31 * time.Minute)
-	s.has("")
-}
-
-// Requests of one process: whoever logs out ends also what another request
-// has renewed in the meantime.
-func TestK2FromLogoutEndsWhatWasRenewed(t *testing.T) {
-	for _, p := range pairings[:4] {
-		backend, store := p.make(t)
-		s := began(t, backend)
-		s.do(func(x *core.Session) { // the slow request
-			fast := &site{t: t, m: s.m, cookies: maps.Clone(s.cookies)}
-			fast.do(func(x *core.Session) { x.Login("u") })
-			fast.do(func(x *core.Session) { x.Renew() })
-			x.Logout()
-			if err := x.Commit(t.Context()); err != nil {
-				t.Errorf("%s: %v", p.name, err)
-			}
-			fast.has("")
-			if m, ok := store.(*memory); ok && len(m.ids()) != 0 {
-				t.Errorf("left: %v", m.ids())
-			}
-		})
-	}
-}
-
-func TestK1FromGorillaInTheSameProcess(t *testing.T) {
-	for _, p := range pairings[:4] {
-		backend, store := p.make(t)
-		s := began(t, backend)
-		s.do(func(x *core.Session) {
-			core.Get[string](x, "k")
-			s.gorilla(store, func(g *sessions.Session) { g.Values["theirs"] = "kept" })
-			x.Set("ours", "kept")
-		})
-		s.do(func(x *core.Session) {
-			for _, key := range []string{"ours", "theirs"} {
-				if v, _ := core.Get[string](x, key); v != "kept" {
-					t.Errorf("%s: %s is %q", p.name, key, v)
-				}
-			}
-		})
-	}
-}
-
-// A touch that comes late leaves alone what others have changed since.
-func TestT2LateTouchChangesNothing(t *testing.T) {
-	for _, p := range pairings[:4] {
-		backend, _ := p.make(t)
-		s := began(t, backend)
-		s.now = s.now.Add(10 * time.Minute)
-		s.do(func(x *core.Session) {
-			core.Get[string](x, "k")
-			fast := &site{t: t, m: s.m, cookies: maps.Clone(s.cookies)}
-			fast.do(func(x *core.Session) { x.Set("k", "w") })
-		})
-		s.has("w")
-	}
-}
-
-func TestL4FromForgetsWhatIsNoLongerLate(t *testing.T) {
-	for _, p := range pairings[:4] {
-		backend, _ := p.make(t)
-		s := began(t, backend)
-		late := maps.Clone(s.cookies)
-		s.do(func(x *core.Session) { x.Login("u") })
-		current := s.cookies
-		s.cookies = late
-		s.do(func(x *core.Session) {
-			if !x.Ended() {
-				t.Errorf("%s: a late request is not told", p.name)
-			}
-			x.Set("k", "late")
-		})
-		if len(s.last) != 0 || s.counts(core.EventDropped, core.ReasonSuperseded) != 1 {
-			t.Errorf("%s: a late request has set %v", p.name, s.last)
-		}
-		s.now = s.now.Add(lateFor)
-		s.do(func(x *core.Session) {
-			if x.Ended() {
-				t.Errorf("%s: still late after %v", p.name, lateFor)
-			}
-		})
-		s.cookies = current
-		s.has("v")
-	}
-}
-
-func TestLateTokensAreBounded(t *testing.T) {
-	l, now := newLateTokens(), time.Now()
-	for i := range maxLate + 100 {
-		l.add(fmt.Sprint(i), "next", now)
-	}
-	if len(l.next) != maxLate || l.successor("0", lateFor, now) != "" || l.successor(fmt.Sprint(maxLate), lateFor, now) != "next" {
-		t.Errorf("%d are remembered", len(l.next))
-	}
-	l.add("new", "next", now.Add(followedFor))
-	if len(l.next) != 1 {
-		t.Errorf("%d are remembered after %v", len(l.next), followedFor)
-	}
-}
-
-func TestSessionLocksWaitNoLongerThanTheirContext(t *testing.T) {
-	l := newSessionLocks()
-	unlock, err := l.lock(t.Context(), "a")
-	if err != nil {
-		t.Fatal(err)
-	}
-	ctx, cancel := context.WithCancel(t.Context())
-	cancel()
-	if _, err := l.lock(ctx, "a"); !errors.Is(err, context.Canceled) {
-		t.Errorf("waiting: %v", err)
-	}
-	var order []int
-	var wg sync.WaitGroup
-	wg.Go(func() {
-		unlock, err := l.lock(t.Context(), "a")
-		if err != nil {
-			t.Error(err)
-			return
-		}
-		order = append(order, 2)
-		unlock()
-	})
-	order = append(order, 1)
-	unlock()
-	wg.Wait()
-	if !slices.Equal(order, []int{1, 2}) || len(l.all) != 0 {
-		t.Errorf("order %v, %d locks are left", order, len(l.all))
 	}
 }
 
@@ -507,7 +348,7 @@ func TestL3FromAsksABoundedNumberOfTimes(t *testing.T) {
 	s := newSite(t, From(store, FromConfig{}), func(c *core.Config) { c.LoadTimeout = 300 * time.Millisecond })
 	site := httpadapter.Middleware(s.m)(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { t.Error("the handler runs") }))
 	var wg sync.WaitGroup
-	for i := range maxCalls + 100 {
+	for i := range inplace.MaxCalls + 100 {
 		wg.Go(func() {
 			r := httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/", nil)
 			r.Header.Set("Cookie", fmt.Sprint("session=token", i))
@@ -519,8 +360,8 @@ func TestL3FromAsksABoundedNumberOfTimes(t *testing.T) {
 		})
 	}
 	wg.Wait()
-	if n := asked.Load(); n == 0 || n > maxCalls {
-		t.Errorf("the store was asked %d times, want at most %d", n, maxCalls)
+	if n := asked.Load(); n == 0 || n > inplace.MaxCalls {
+		t.Errorf("the store was asked %d times, want at most %d", n, inplace.MaxCalls)
 	}
 	close(release)
 	s.cookies["session"] = "token"

@@ -60,11 +60,7 @@ func TestK2FromLogoutWaitsForARenewal(t *testing.T) {
 		go func() {
 			defer close(ended)
 			for waiting := false; !waiting; {
-				b.sessions.mu.Lock()
-				for _, one := range b.sessions.all {
-					waiting = waiting || one.users == 2
-				}
-				b.sessions.mu.Unlock()
+				waiting = b.Waiting() == 2
 			}
 			close(release)
 		}()

@@ -14,24 +14,21 @@ import (
 	"github.com/gorilla/sessions"
 
 	"github.com/satchel-go/satchel/core"
+	"github.com/satchel-go/satchel/core/internal/inplace"
 )
 
 // entry is a session as the store returned it.
 type entry struct {
+	inplace.Entry
+
 	request *http.Request // of the load; the store may remember it
 	session *sessions.Session
-	token   string
-	id      string // the store's own, or the token if the store has none
-	record  *core.Record
 	others  map[any]any // values that a Record cannot hold
-	adopted bool        // gorilla created it
-	state   fingerprint
 }
 
-// fetch asks the store for the session of a token. Along with an error, it returns
-// an entry with what is known of the session.
-func (b *fromBackend) fetch(ctx context.Context, name, token string) (*entry, error) {
-	e := &entry{request: newRequest(ctx, name, token), token: token, id: token}
+// Fetch implements [inplace.Store].
+func (b *fromStore) Fetch(ctx context.Context, name, token string) (*entry, error) {
+	e := &entry{Entry: inplace.Entry{Token: token, ID: token}, request: newRequest(ctx, name, token)}
 	// The store must see exactly the token.
 	if c, err := e.request.Cookie(name); err != nil || c.Value != token || !b.config.Token(token) || !isSpelledAsWritten(token) {
 		return e, errAbsent
@@ -40,58 +37,58 @@ func (b *fromBackend) fetch(ctx context.Context, name, token string) (*entry, er
 	if session != nil {
 		e.session = session
 		if session.ID != "" {
-			e.id = session.ID
+			e.ID = session.ID
 		}
 	}
 	switch {
 	case err != nil:
 		return e, b.classify(err, e)
 	case session == nil:
-		return e, fail("load", errNoSession)
+		return e, inplace.Fail("gorillastore", "load", errNoSession)
 	case session.IsNew:
 		return e, errAbsent
 	}
 	return e, nil
 }
 
-// read fetches the session of a token and its record.
-func (b *fromBackend) read(ctx context.Context, scope core.Scope, token string) (*entry, error) {
-	e, err := b.fetch(ctx, scope.Name, token)
+// Read implements [inplace.Store].
+func (b *fromStore) Read(ctx context.Context, scope core.Scope, token string) (*entry, error) {
+	e, err := b.Fetch(ctx, scope.Name, token)
 	if err != nil {
 		return e, err
 	}
 	values := e.session.Values
-	head, adopted, err := b.head(scope, values, origin{id: e.id, token: token})
+	head, adopted, err := b.head(scope, values, origin{id: e.ID, token: token})
 	if err != nil {
 		return e, err
 	}
-	e.adopted = adopted
-	e.record, e.others = b.fromGorilla(head, values), b.unmapped(values)
-	e.state = b.fingerprintOf(values, e.record)
+	e.Adopted, e.Aging = adopted, isAging(token, e.session)
+	e.Record, e.others = b.fromGorilla(head, values), b.unmapped(values)
+	e.State = b.fingerprintOf(values, e.Record)
 	return e, nil
 }
 
-// newEntry returns an empty session: it asks the store without a cookie. The session
+// Create implements [inplace.Store]. It asks the store without a cookie for a session, which
 // has no ID yet, or one that the store has just generated.
-func (b *fromBackend) newEntry(ctx context.Context, scope core.Scope) (*entry, error) {
+func (b *fromStore) Create(ctx context.Context, scope core.Scope, r *core.Record, old *entry) (*entry, error) {
 	request := newRequest(ctx, scope.Name, "")
 	session, err := b.load(ctx, request, scope.Name)
 	if err == nil && session == nil {
 		err = errNoSession
 	}
 	if err != nil {
-		return nil, fail("save", err)
+		return nil, inplace.Fail("gorillastore", "save", err)
 	}
-	return &entry{request: request, session: session}, nil
+	e := &entry{request: request, session: session}
+	if old != nil {
+		e.others = old.others
+	}
+	return e, b.Write(ctx, scope, e, r)
 }
 
-// write makes the store save r as the session e. It sets the token and ID that the
-// store returns in e.
-func (b *fromBackend) write(ctx context.Context, scope core.Scope, e *entry, r *core.Record) (fingerprint, error) {
-	values, err := b.toGorilla(withName(scope), r)
-	if err != nil {
-		return fingerprint{}, err
-	}
+// Write implements [inplace.Store]. It sets the token and ID that the store returns in e.
+func (b *fromStore) Write(ctx context.Context, scope core.Scope, e *entry, r *core.Record) error {
+	values := b.toGorilla(inplace.WithName(scope), r)
 	state := b.fingerprintOf(values, r)
 	maps.Copy(values, e.others)
 	e.session.Values = values // a new map: the store may share the old one
@@ -99,33 +96,33 @@ func (b *fromBackend) write(ctx context.Context, scope core.Scope, e *entry, r *
 	token, err := b.save(ctx, e, scope.Name, int((left+time.Second-1)/time.Second))
 	switch {
 	case errors.Is(err, errTooLong):
-		return fingerprint{}, sizeError(r)
+		return sizeError(r)
 	case err != nil:
-		return fingerprint{}, fail("save", err, e.token, e.id)
+		return inplace.Fail("gorillastore", "save", err, e.Token, e.ID)
 	case token == "":
-		return fingerprint{}, fail("save", errors.New("the store has set no cookie"))
+		return inplace.Fail("gorillastore", "save", errors.New("the store has set no cookie"))
 	case e.session.ID == "":
-		return fingerprint{}, fail("save", errors.New("the store has given the session no ID and seems to keep sessions in their cookies: use gorillastore.Cookie"))
+		return inplace.Fail("gorillastore", "save", errors.New("the store has given the session no ID and seems to keep sessions in their cookies: use gorillastore.Cookie"))
 	case !b.config.Token(token) || !isSpelledAsWritten(token):
-		return fingerprint{}, fail("save", errors.New("the store has set a cookie value that Token refuses: set FromConfig.Token to a function that accepts the store's values"))
+		return inplace.Fail("gorillastore", "save", errors.New("the store has set a cookie value that Token refuses: set FromConfig.Token to a function that accepts the store's values"))
 	}
-	e.token, e.id = token, e.session.ID
-	return state, nil
+	e.Token, e.ID, e.State = token, e.session.ID, state
+	return nil
 }
 
-// remove ends e in the store and verifies that it is gone.
-func (b *fromBackend) remove(ctx context.Context, name string, e *entry) error {
+// Remove implements [inplace.Store]. It verifies that the session is gone.
+func (b *fromStore) Remove(ctx context.Context, name string, e *entry) error {
 	if e.session == nil {
-		return fail("delete", errNoSession)
+		return inplace.Fail("gorillastore", "delete", errNoSession)
 	}
 	if _, err := b.save(ctx, e, name, -1); err != nil {
-		return fail("delete", err, e.token, e.id)
+		return inplace.Fail("gorillastore", "delete", err, e.Token, e.ID)
 	}
-	switch _, err := b.fetch(ctx, name, e.token); {
+	switch _, err := b.Fetch(ctx, name, e.Token); {
 	case err == nil, errors.Is(err, core.ErrCorrupt):
-		return fail("delete", errors.New("the store kept a session that it was told to delete"))
+		return inplace.Fail("gorillastore", "delete", errors.New("the store kept a session that it was told to delete"))
 	default:
-		return ignoreAbsent(err)
+		return inplace.IgnoreAbsent(err)
 	}
 }
 
@@ -139,7 +136,7 @@ func (m mapping) unmapped(values map[any]any) map[any]any {
 			continue
 		}
 		if ok {
-			_, ok = m.fromNative(v)
+			_, ok = m.FromNative(v)
 		}
 		if !ok {
 			if others == nil {
@@ -151,20 +148,17 @@ func (m mapping) unmapped(values map[any]any) map[any]any {
 	return others
 }
 
-// fingerprint identifies one state of a session, whether Satchel or gorilla wrote it.
-type fingerprint [sha256.Size]byte
-
 // fingerprintOf hashes a gorilla session and its record.
-func (m mapping) fingerprintOf(values map[any]any, r *core.Record) (f fingerprint) {
+func (m mapping) fingerprintOf(values map[any]any, r *core.Record) (f inplace.Fingerprint) {
 	sum := sha256.New()
 	add := func(b []byte) {
 		sum.Write(binary.AppendUvarint(nil, uint64(len(b))))
 		sum.Write(b)
 	}
-	add(headerBytes(values[headerKey]))
+	add(inplace.HeaderBytes(values[headerKey]))
 	flashes, _ := values[flashKey].([]any)
 	for _, flash := range flashes {
-		raw, ok := m.fromNative(flash)
+		raw, ok := m.FromNative(flash)
 		if !ok { // fmt prints pointers as addresses, which differ from load to load
 			raw = fmt.Append(nil, flash)
 		}
@@ -178,5 +172,5 @@ func (m mapping) fingerprintOf(values map[any]any, r *core.Record) (f fingerprin
 			add(raws[key])
 		}
 	}
-	return fingerprint(sum.Sum(nil))
+	return inplace.Fingerprint(sum.Sum(nil))
 }

@@ -276,28 +276,6 @@ func TestFromGorillaMovesASession(t *testing.T) {
 	})
 }
 
-func TestSEC2FromAdoptsNoUnknownID(t *testing.T) {
-	onEach(t, func(t *testing.T, s *site, store sessions.Store) {
-		for _, planted := range []string{"memory-00000099", "PLANTED", string(slices.Repeat([]byte("PLANTED2"), 13)[:keyChars])} {
-			s.cookies = map[string]string{"session": planted}
-			s.do(func(x *core.Session) {
-				if !x.IsNew() {
-					t.Error("a planted token is a session")
-				}
-				x.Set("secret", "x")
-			})
-			if s.cookies["session"] == planted || len(s.last) != 1 {
-				t.Errorf("the planted token was adopted: %v", s.last)
-			}
-			r, _ := http.NewRequestWithContext(t.Context(), http.MethodGet, "/", nil)
-			r.Header.Set("Cookie", "session="+planted)
-			if g, _ := store.New(r, "session"); !g.IsNew {
-				t.Error("the store has something under the planted ID")
-			}
-		}
-	})
-}
-
 func TestSEC8FromKeepsScopesApart(t *testing.T) {
 	for _, p := range pairings {
 		backend, _ := p.make(t)

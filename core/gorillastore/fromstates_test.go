@@ -13,6 +13,7 @@ import (
 	"github.com/gorilla/sessions"
 
 	"github.com/satchel-go/satchel/core"
+	"github.com/satchel-go/satchel/core/internal/inplace"
 	"github.com/satchel-go/satchel/internal/testing/redistest"
 )
 
@@ -91,36 +92,6 @@ func TestK1FromTouchesAlone(t *testing.T) {
 	s.has("v")
 }
 
-func TestK1SessionLocksHaveOneOwner(t *testing.T) {
-	l := newSessionLocks()
-	first, err := l.lock(t.Context(), "a")
-	if err != nil {
-		t.Fatal(err)
-	}
-	second := make(chan func())
-	go func() {
-		unlock, _ := l.lock(t.Context(), "a")
-		second <- unlock
-	}()
-	for waiting := false; !waiting; {
-		l.mu.Lock()
-		waiting = l.all["a"].users == 2
-		l.mu.Unlock()
-	}
-	first()
-	unlock := <-second
-	l.mu.Lock()
-	one := l.all["a"]
-	l.mu.Unlock()
-	if one == nil {
-		t.Error("a lock is forgotten while somebody has it: the next one gets another")
-	}
-	unlock()
-	if len(l.all) != 0 {
-		t.Errorf("%d locks are left", len(l.all))
-	}
-}
-
 // The request that began a session knows it by a handle from Save, not from Load.
 func TestK2LogoutByWhoBeganWhatWasRenewed(t *testing.T) {
 	for _, p := range pairings[:4] {
@@ -142,7 +113,7 @@ func TestK2LogoutByWhoBeganWhatWasRenewed(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		now = now.Add(lateFor) // a slow request
+		now = now.Add(inplace.LateFor) // a slow request
 		if err := backend.Delete(t.Context(), began); err != nil {
 			t.Fatal(err)
 		}

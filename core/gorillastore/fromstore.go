@@ -20,6 +20,7 @@ import (
 	"github.com/gorilla/sessions"
 
 	"github.com/satchel-go/satchel/core"
+	"github.com/satchel-go/satchel/core/internal/inplace"
 )
 
 var (
@@ -50,13 +51,13 @@ func (c cookieCapture) Write(b []byte) (int, error) { return len(b), nil }
 func (c cookieCapture) WriteHeader(int)             {}
 
 // load asks the store for the session of a request.
-func (b *fromBackend) load(ctx context.Context, request *http.Request, name string) (*sessions.Session, error) {
+func (b *fromStore) load(ctx context.Context, request *http.Request, name string) (*sessions.Session, error) {
 	type loaded struct {
 		session *sessions.Session
 		err     error
 	}
 	answer := make(chan loaded, 1) // buffered for an answer that comes too late
-	if err := b.call(ctx, func() error {
+	if err := b.Call(ctx, func() error {
 		session, err := b.store.New(request, name)
 		answer <- loaded{session, err}
 		return nil
@@ -70,7 +71,7 @@ func (b *fromBackend) load(ctx context.Context, request *http.Request, name stri
 // save makes the store save e for this many seconds, or delete it if seconds is
 // negative. It returns the cookie's value. The store's other options do not matter,
 // because core.Config has the attributes of cookies.
-func (b *fromBackend) save(ctx context.Context, e *entry, name string, seconds int) (token string, err error) {
+func (b *fromStore) save(ctx context.Context, e *entry, name string, seconds int) (token string, err error) {
 	var options sessions.Options
 	if e.session.Options != nil {
 		options = *e.session.Options
@@ -78,12 +79,12 @@ func (b *fromBackend) save(ctx context.Context, e *entry, name string, seconds i
 	options.MaxAge = seconds
 	e.session.Options = &options // a copy, not shared with the store
 	c := cookieCapture{http.Header{}}
-	if err := b.call(ctx, func() error {
+	if err := b.Call(ctx, func() error {
 		err := b.store.Save(e.request, c, e.session)
 		if isTooLong(err) {
 			return errTooLong
 		}
-		return hide(err, e.token, e.session.ID)
+		return inplace.Hide(err, e.Token, e.session.ID)
 	}); err != nil {
 		return "", err
 	}
@@ -127,7 +128,7 @@ func isAging(token string, session *sessions.Session) bool {
 }
 
 // classify turns an error of the store's New into one of the core's.
-func (b *fromBackend) classify(err error, e *entry) error {
+func (b *fromStore) classify(err error, e *entry) error {
 	var known securecookie.Error
 	var syntax *json.SyntaxError
 	var mismatch *json.UnmarshalTypeError
@@ -138,11 +139,11 @@ func (b *fromBackend) classify(err error, e *entry) error {
 		if e.session == nil || e.session.ID == "" {
 			return errAbsent // the cookie failed to decode, not the session
 		}
-		return fmt.Errorf("gorillastore: load: %w: %w", core.ErrCorrupt, hide(err, e.token, e.id))
+		return fmt.Errorf("gorillastore: load: %w: %w", core.ErrCorrupt, inplace.Hide(err, e.Token, e.ID))
 	case errors.As(err, &syntax), errors.As(err, &mismatch), strings.HasPrefix(err.Error(), "gob: "):
-		return fmt.Errorf("gorillastore: load: %w: %w", core.ErrCorrupt, hide(err, e.token, e.id))
+		return fmt.Errorf("gorillastore: load: %w: %w", core.ErrCorrupt, inplace.Hide(err, e.Token, e.ID))
 	}
-	return fail("load", err, e.token, e.id)
+	return inplace.Fail("gorillastore", "load", err, e.Token, e.ID)
 }
 
 // fileIsMissing reports whether a file is missing from a directory that exists.
@@ -175,37 +176,6 @@ func sizeError(r *core.Record) error {
 	limit := min(2048, len(record)-1)
 	return fmt.Errorf("gorillastore: save: %w: %w", errTooLong, &core.SizeError{Total: len(record), Limit: limit})
 }
-
-// fail returns the error of a store that could not load, save or delete a session.
-func fail(doing string, err error, secrets ...string) error {
-	return fmt.Errorf("gorillastore: %s: %w: %w", doing, core.ErrUnavailable, hide(err, secrets...))
-}
-
-// storeError is an error of the store without the tokens in its text: the names of
-// files and keys contain them.
-type storeError struct {
-	text string
-	is   func(target error) bool
-}
-
-func hide(err error, secrets ...string) error {
-	if err == nil {
-		return nil
-	}
-	text := err.Error()
-	for _, secret := range secrets {
-		if secret != "" {
-			text = strings.ReplaceAll(text, secret, "…")
-		}
-	}
-	return &storeError{text, func(target error) bool { return errors.Is(err, target) }}
-}
-
-// Error implements error.
-func (e *storeError) Error() string { return e.text }
-
-// Is keeps errors.Is working. There is no Unwrap, because it would reveal the text.
-func (e *storeError) Is(target error) bool { return e.is(target) }
 
 // withoutMaxAge returns a copy of files that leaves the age of sessions to the core.
 // It also returns how long gorilla's own sessions last.

@@ -13,7 +13,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/gorilla/securecookie"
 	"github.com/gorilla/sessions"
 
 	"github.com/satchel-go/satchel/core"
@@ -108,28 +107,6 @@ func (h held) Save(r *http.Request, w http.ResponseWriter, s *sessions.Session) 
 		h.before()
 	}
 	return h.memory.Save(r, w, s)
-}
-
-func TestI2FromFindsSessionsByTheirCookiesAlone(t *testing.T) {
-	s := began(t, From(newMemory(t), FromConfig{}))
-	s.do(func(x *core.Session) {
-		x.Login("u")
-		if err := x.Commit(t.Context()); err != nil {
-			t.Error(err)
-		}
-		_, listErr := x.List(t.Context())
-		_, revokeErr := s.m.RevokeUser(t.Context(), "u")
-		for what, err := range map[string]error{
-			"List": listErr, "RevokeOwn": x.RevokeOwn(t.Context(), x.ID()), "RevokeUser": revokeErr,
-		} {
-			if !errors.Is(err, core.ErrUnsupported) {
-				t.Errorf("%s: %v", what, err)
-			}
-		}
-	})
-	if _, err := core.New(From(newMemory(t), FromConfig{}), core.Config{SessionLimit: 1}); !errors.Is(err, core.ErrUnsupported) {
-		t.Errorf("SessionLimit: %v", err)
-	}
 }
 
 // Sessions that gorilla began say nothing of their age, and must end all the same.
@@ -392,12 +369,12 @@ func TestFromTextStores(t *testing.T) {
 }
 
 func TestSEC67FromPrintsNothing(t *testing.T) {
-	files := newFiles(t, t.TempDir())
-	token, err := securecookie.EncodeMulti("session", "id", files.Codecs...)
+	backend := From(newFiles(t, t.TempDir()), FromConfig{})
+	h, token, err := backend.Save(t.Context(), scope, testRecord(t), nil, false)
 	if err != nil {
 		t.Fatal(err)
 	}
-	for what, v := range map[string]any{"backend": From(files, FromConfig{}), "handle": &fromHandle{token: token}, "compatible handle": &compatibleHandle{token: token}} {
+	for what, v := range map[string]any{"backend": backend, "handle": h, "compatible handle": &compatibleHandle{token: token}} {
 		for _, verb := range []string{"%v", "%+v", "%#v", "%s"} {
 			if got := fmt.Sprintf(verb, v); len(got) > 40 {
 				t.Errorf("%s of the %s: %s", verb, what, got)

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/satchel-go/satchel/core"
+	"github.com/satchel-go/satchel/core/internal/inplace"
 	"github.com/satchel-go/satchel/internal/testing/alloctest"
 )
 
@@ -75,20 +76,20 @@ func FuzzSEC46Content(f *testing.F) {
 		f.Fatal(err)
 	}
 	for _, head := range [][]byte{
-		append(appendScope(nil, scope), record...), append(appendScope(nil, core.Scope{Purpose: "other"}), record...),
-		append(appendScope(nil, withName(scope)), record...), appendScope(nil, scope), nil,
+		append(inplace.AppendScope(nil, scope), record...), append(inplace.AppendScope(nil, core.Scope{Purpose: "other"}), record...),
+		append(inplace.AppendScope(nil, inplace.WithName(scope)), record...), inplace.AppendScope(nil, scope), nil,
 		{0},
-		{headerFormat},
-		{headerFormat + 1},
-		{headerFormat, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 1},
-		{headerFormat, 1, 's'},
+		{inplace.HeaderFormat},
+		{inplace.HeaderFormat + 1},
+		{inplace.HeaderFormat, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 1},
+		{inplace.HeaderFormat, 1, 's'},
 		append([]byte{noteFormat, 0, 0, 1, 0, 0, 0, 0, 0}, "next token"...), append([]byte{noteFormat}, 0xff, 1, 1, 1, 1, 1, 1, 1, 'x'),
 	} {
 		f.Add(head, "k", []byte("value"), "text", "flash", false)
-		f.Add(head, flashKey, append(bytes.Clone(encodedMark), 0xa1, 0x61, 'a', 0x01), textMark+"oWFhAQ", "", true)
+		f.Add(head, flashKey, append(bytes.Clone(inplace.EncodedMark), 0xa1, 0x61, 'a', 0x01), inplace.TextMark+"oWFhAQ", "", true)
 	}
 	f.Fuzz(func(t *testing.T, head []byte, key string, value []byte, text, flash string, asText bool) {
-		m := mapping{core.CBOR(), asText}
+		m := mapping{inplace.Values{Codec: core.CBOR(), Text: asText}}
 		values := map[any]any{headerKey: head, "text " + key: text, flashKey: []any{flash, text, 7, nil}, 17: "no key of ours"}
 		if key != headerKey && key != flashKey {
 			values[key] = value
@@ -112,10 +113,7 @@ func FuzzSEC46Content(f *testing.F) {
 			}
 			return
 		}
-		stored, err := m.toGorilla(scope, r)
-		if err != nil {
-			t.Fatal(err)
-		}
+		stored := m.toGorilla(scope, r)
 		again, err := parseHeader(scope, stored[headerKey])
 		if err != nil {
 			t.Fatalf("cannot be read again: %v", err)
@@ -128,7 +126,7 @@ func FuzzSEC46Content(f *testing.F) {
 
 // parseNamedAndNote reads what stores other than cookies have in the header's place.
 func parseNamedAndNote(values map[any]any) (*core.Record, string, time.Time) {
-	r, _ := parseNamed(scope, values[headerKey])
+	r, _ := inplace.ParseNamed(scope, values[headerKey])
 	next, at := readNote(values)
 	return r, next, at
 }

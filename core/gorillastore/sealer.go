@@ -13,6 +13,7 @@ import (
 	"github.com/gorilla/sessions"
 
 	"github.com/satchel-go/satchel/core"
+	"github.com/satchel-go/satchel/core/internal/inplace"
 )
 
 const (
@@ -30,7 +31,7 @@ const (
 
 // errNotOurs answers every token that does not open, so that the answer never
 // reveals what was wrong with it.
-var errNotOurs = errors.New("gorillastore: not a token of ours")
+var errNotOurs = inplace.ErrNotOurs
 
 // encoding is securecookie's, but strict. securecookie's decoder ignores unused bits
 // at the end, and so accepts several spellings of one token.
@@ -55,7 +56,7 @@ var (
 )
 
 func newSealer(store *sessions.CookieStore, c CookieConfig) *sealer {
-	s := &sealer{mapping: mapping{codec: core.CBOR()}, maxAge: defaultMaxAge}
+	s := &sealer{mapping: mapping{inplace.Values{Codec: core.CBOR()}}, maxAge: defaultMaxAge}
 	codecs, err := copyCodecs(store)
 	if err == nil {
 		err = checkCodecs(codecs, c)
@@ -99,7 +100,7 @@ func (s *sealer) Validate() error { return s.err }
 // WithConfig implements [core.Configurable].
 func (s *sealer) WithConfig(c core.Config) (core.Sealer, error) {
 	clone := *s
-	clone.codec, clone.now = c.Codec, c.Now
+	clone.Codec, clone.now = c.Codec, c.Now
 	return &clone, nil
 }
 
@@ -108,10 +109,7 @@ func (s *sealer) Seal(_ context.Context, scope core.Scope, r *core.Record) (stri
 	if s.err != nil {
 		return "", s.err
 	}
-	values, err := s.toGorilla(scope, r)
-	if err != nil {
-		return "", err
-	}
+	values := s.toGorilla(scope, r)
 	token, err := s.codecs()[0].Encode(scope.Name, values)
 	if err != nil {
 		return "", fmt.Errorf("gorillastore: seal: %w", err)

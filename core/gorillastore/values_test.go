@@ -11,6 +11,7 @@ import (
 	"github.com/gorilla/sessions"
 
 	"github.com/satchel-go/satchel/core"
+	"github.com/satchel-go/satchel/core/internal/inplace"
 	"github.com/satchel-go/satchel/internal/testing/redistest"
 )
 
@@ -190,9 +191,9 @@ func TestE3GorillaCookieWithATypeThatIsMissing(t *testing.T) {
 func TestE3HeadersWithImpossibleLengths(t *testing.T) {
 	endless := slices.Repeat([]byte{0xff}, 12)
 	for _, data := range [][]byte{
-		{headerFormat}, append([]byte{headerFormat}, endless...), {headerFormat, 0}, append([]byte{headerFormat, 0}, endless...), {headerFormat, 5, 'a'},
+		{inplace.HeaderFormat}, append([]byte{inplace.HeaderFormat}, endless...), {inplace.HeaderFormat, 0}, append([]byte{inplace.HeaderFormat, 0}, endless...), {inplace.HeaderFormat, 5, 'a'},
 	} {
-		if _, _, err := splitHeader(data); err == nil && len(data) > 1 && !slices.Equal(data, []byte{headerFormat, 0}) {
+		if _, _, err := inplace.SplitHeader(data); err == nil && len(data) > 1 && !slices.Equal(data, []byte{inplace.HeaderFormat, 0}) {
 			t.Errorf("%x is a header", data)
 		}
 	}

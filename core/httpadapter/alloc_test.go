@@ -99,6 +99,7 @@ func serve(tb testing.TB, m *core.Manager, withCookie bool, handler http.Handler
 
 func TestAllocations(t *testing.T) {
 	n := int64(0)
+	measured := map[string]float64{}
 	for backend, m := range managers(t) {
 		for _, c := range []struct {
 			name    string
@@ -119,6 +120,7 @@ func TestAllocations(t *testing.T) {
 		} {
 			f, cookie := serve(t, m, c.cookie, c.handler)
 			got := testing.AllocsPerRun(200, f)
+			measured[backend+" "+c.name] = got
 			t.Logf("%s, %s: %v allocations, cookie %d bytes", backend, c.name, got, len(cookie))
 			if got > c.most[backend] {
 				t.Errorf("%s, %s: %v allocations, budget %v", backend, c.name, got, c.most[backend])
@@ -126,6 +128,33 @@ func TestAllocations(t *testing.T) {
 			if len(cookie) > 480 {
 				t.Errorf("%s: the cookie has %d bytes, budget 480", backend, len(cookie))
 			}
+		}
+	}
+	for _, name := range []string{"untouched", "read", "write"} {
+		if header, cookie := measured["bearer "+name], measured["memory "+name]; header > cookie {
+			t.Errorf("%s: %v allocations with the token in a header, %v in a cookie", name, header, cookie)
+		}
+	}
+}
+
+// TestSEC53ForeignTokensAllocateNothing: a header with another issuer's token costs what a
+// request without one does.
+func TestSEC53ForeignTokensAllocateNothing(t *testing.T) {
+	const foreign = "eyJhbGciOiJSUzI1NiIsImtpZCI6ImV4YW1wbGUiLCJ0eXAiOiJKV1QifQ.eyJpc3MiOiJ4In0."
+	m := managers(t)["bearer"]
+	h := httpadapter.Middleware(m)(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
+	allocations := func(lines ...string) float64 {
+		r := httptest.NewRequestWithContext(t.Context(), http.MethodGet, "https://example.com/", nil)
+		r.Header["Authorization"] = lines
+		w := &sink{h: http.Header{}}
+		return testing.AllocsPerRun(200, func() { clear(w.h); h.ServeHTTP(w, r) })
+	}
+	without := allocations()
+	for what, line := range map[string]string{
+		"another issuer's": "Bearer " + foreign + strings.Repeat("A", 342), "Basic": "Basic eDp5", "long": "Bearer " + strings.Repeat("A", 100_000), "empty": "Bearer",
+	} {
+		if got := allocations(line); got > without {
+			t.Errorf("%s: %v allocations, %v without a token", what, got, without)
 		}
 	}
 }

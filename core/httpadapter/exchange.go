@@ -118,7 +118,7 @@ func (x *Exchange) outcome(status int) int {
 		if sent, ok := s.Sent(); ok && sent < 500 {
 			return core.StatusHijacked
 		} else if ok {
-			return sent
+			return -sent
 		}
 	}
 	return status

@@ -124,22 +124,6 @@ func TestAD10CloseNotify(t *testing.T) {
 	<-gone
 }
 
-// TestAD12TimeoutHandlerInside shows the order that the package documentation
-// requires: the commit sees the 503 and rolls back.
-func TestAD12TimeoutHandlerInside(t *testing.T) {
-	release := make(chan struct{})
-	slow := http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
-		httpadapter.Session(r).Set("k", "v")
-		<-release
-	})
-	srv := start(t, http.TimeoutHandler(slow, 20*time.Millisecond, "too slow"))
-	defer close(release)
-	resp, body := fetch(t, srv.URL)
-	if resp.StatusCode != http.StatusServiceUnavailable || body != "too slow" || len(resp.Cookies()) != 0 {
-		t.Errorf("%d %q with %d cookies, want 503 and none", resp.StatusCode, body, len(resp.Cookies()))
-	}
-}
-
 // TestLargeFile sends more than any buffer holds, through ReadFrom.
 func TestLargeFile(t *testing.T) {
 	large := bytes.Repeat([]byte("0123456789"), 100_000)
@@ -150,16 +134,6 @@ func TestLargeFile(t *testing.T) {
 	if resp, body := fetch(t, srv.URL); body != string(large) || len(resp.Cookies()) != 1 {
 		t.Errorf("%d bytes, %d cookies", len(body), len(resp.Cookies()))
 	}
-}
-
-// TestSessionWithoutMiddleware shows that the panic says what to do.
-func TestSessionWithoutMiddleware(t *testing.T) {
-	defer func() {
-		if text, ok := recover().(string); !ok || !strings.Contains(text, "httpadapter.Middleware") {
-			t.Errorf("the panic does not say what to do: %q", text)
-		}
-	}()
-	httpadapter.Session(httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/", nil))
 }
 
 // flashes starts a server with sessions in cookies, where the body waits because

@@ -9,6 +9,7 @@ import (
 	"iter"
 	"maps"
 	"slices"
+	"strconv"
 	"strings"
 	"unicode/utf8"
 
@@ -163,17 +164,57 @@ func (f *claimsFormat) seals(kind kind) bool { return f.sealer != nil && kind ==
 // hasValues reports whether tokens of a kind have readable values.
 func (f *claimsFormat) hasValues(kind kind) bool { return f.readable && kind == session }
 
-// join returns the claims in two pieces, between which further ones can be.
+// join returns the claims in two pieces, between which further ones can be. They are
+// what encoding/json makes of head and tail, which would be most of the cost of a token.
 func join(head *public, tail *private) (begin, end []byte, err error) {
-	begin, err = encodeJSON(head)
-	if err != nil {
-		return nil, nil, err
+	room := len(head.Issuer) + len(head.Audience) + len(head.Subject) + len(head.Session) + len(tail.Namespace) + len(tail.Name) +
+		len(tail.Purpose) + len(tail.Sealed) + len(tail.Record) + 200 // for names and numbers
+	b := appendText(append(make([]byte, 0, room), `{"iss":`...), head.Issuer)
+	b = append(append(b, `,"aud":`...), head.Audience...)
+	if head.Subject != "" {
+		b = appendText(append(b, `,"sub":`...), head.Subject)
 	}
-	end, err = encodeJSON(tail)
-	if err != nil {
-		return nil, nil, err
+	b = appendText(append(b, `,"sid":`...), head.Session)
+	b = strconv.AppendInt(append(b, `,"iat":`...), head.IssuedAt, 10)
+	b = strconv.AppendInt(append(b, `,"exp":`...), head.Expires, 10)
+	if head.AuthTime != 0 {
+		b = strconv.AppendInt(append(b, `,"auth_time":`...), head.AuthTime, 10)
 	}
-	return begin[:len(begin)-1], slices.Concat([]byte(`,"`+satchelClaim+`":`), end, []byte("}")), nil
+	half := len(b)
+	b = strconv.AppendInt(append(b, `,"`+satchelClaim+`":{"v":`...), int64(tail.Version), 10)
+	b = appendText(append(b, `,"ns":`...), tail.Namespace)
+	b = appendText(append(b, `,"nm":`...), tail.Name)
+	b = appendText(append(b, `,"for":`...), tail.Purpose)
+	if tail.Sealed != "" {
+		b = appendText(append(b, `,"d":`...), tail.Sealed)
+	}
+	if tail.Record != "" {
+		b = appendText(append(b, `,"r":`...), tail.Record)
+	}
+	if len(tail.Values) > 0 {
+		values, err := encodeJSON(tail.Values)
+		if err != nil {
+			return nil, nil, err
+		}
+		b = append(append(b, `,"values":`...), values...)
+	}
+	b = append(b, "}}"...)
+	return b[:half:half], b[half:], nil
+}
+
+// appendText appends s as a JSON string, in encoding/json's spelling without its
+// escapes for HTML.
+func appendText(b []byte, s string) []byte {
+	for i := range len(s) {
+		if c := s[i]; c < ' ' || c == '"' || c == '\\' || c >= utf8.RuneSelf {
+			text, err := encodeJSON(s)
+			if err != nil {
+				return b // strings can be encoded
+			}
+			return append(b, text...)
+		}
+	}
+	return append(append(append(b, '"'), s...), '"')
 }
 
 // encodeExtra returns claims as members that follow others, sorted by name, or nil.
@@ -234,7 +275,8 @@ func (f *claimsFormat) decode(ctx context.Context, kind kind, scope core.Scope, 
 		return nil, err
 	}
 	want := f.publicOf(kind, r)
-	if want.Session != c.Session || want.IssuedAt != c.IssuedAt || want.Expires != c.Expires || want.AuthTime != c.AuthTime {
+	if want.Session != c.Session || want.IssuedAt != c.IssuedAt || want.Expires != c.Expires || want.AuthTime != c.AuthTime ||
+		f.readable && r.User != c.Subject { // with Readable there are no pseudonyms
 		return nil, errNotOurs
 	}
 	return r, nil
@@ -337,6 +379,9 @@ func (f *claimsFormat) record(ctx context.Context, kind kind, scope core.Scope, 
 	r, err := core.ParseRecord(data)
 	if err != nil || !f.hasValues(kind) {
 		return r, err
+	}
+	if len(maps.Collect(r.Values())) > 0 {
+		return nil, errNotOurs // which Values would replace
 	}
 	return r.WithContent(sorted(c.Values), r.StoredFlashes()), nil
 }

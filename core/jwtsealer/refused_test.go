@@ -52,6 +52,26 @@ var refusedHeaders = []struct {
 	{"SEC47_crit_b64", adding(`"crit":["b64"],"b64":false`)},
 	{"SEC47_b64_without_crit", adding(`"b64":false`)},
 	{"SEC45_zip", adding(`"zip":"DEF"`)},
+	{"SEC47_algorithm_null", changingMember("alg", `null`)},
+	{"SEC47_algorithm_array", changingMember("alg", `["EdDSA","ES256","RS256","HS256","dir"]`)},
+	{"SEC47_algorithm_with_NUL", changingMember("alg", `"none\u0000"`)},
+	{"SEC47_password", changingMember("alg", `"PBES2-HS512+A256KW","p2c":1000000000,"p2s":"AAAA"`)},
+	{"SEC47_key_agreement", changingMember("alg", `"ECDH-ES","epk":{"kty":"EC","crv":"P-256","x":"AA","y":"AA"}`)},
+	{"SEC47_other_content_encryption", adding(`"enc":"A128CBC-HS256"`)},
+	{"SEC48_key_ID_twice", replacing(`"kid":"`, `"kid":"../x","kid":"`)},
+	{"SEC48_key_ID_is_a_query", changingMember("kid", `"' OR '1'='1"`)},
+	{"SEC48_key_ID_empty", changingMember("kid", `""`)},
+	{"SEC48_key_ID_number", changingMember("kid", `0`)},
+	{"SEC48_thumbprint_of_a_certificate", adding(`"x5t#S256":"AAAA"`)},
+	{"SEC51_nested", adding(`"cty":"JWT"`)},
+	{"SEC51_typ_twice", replacing(`"typ"`, `"typ":"JWT","typ"`)},
+	{"SEC51_typ_as_a_media_type", replacing("satchel-session+jwt", "application/satchel-session+jwt")},
+	{"SEC47_crit_empty", adding(`"crit":[]`)},
+	{"SEC34_byte_order_mark", replacing(`{"`, "\ufeff{\"")},
+	{"SEC34_escaped_value", replacing("satchel-session+jwt", `satchel\u002dsession+jwt`)},
+	{"SEC34_escaped_slash", replacing(`"typ":"s`, `"typ":"\/s`)},
+	{"SEC34_invalid_UTF_8", replacing(`"typ"`, "\"t\xffp\":1,\"typ\"")},
+	{"SEC34_newline_behind", func(_ *testing.T, h string) string { return h + "\n" }},
 	{"SEC34_blank", replacing(`{"`, `{ "`)},
 	{"SEC34_blank_in_front", replacing(`{"`, ` {"`)},
 	{"SEC34_escaped", replacing(`"typ"`, `"\u0074yp"`)},
@@ -69,6 +89,19 @@ func replacing(old, by string) func(*testing.T, string) string {
 
 func adding(member string) func(*testing.T, string) string {
 	return func(_ *testing.T, header string) string { return strings.TrimSuffix(header, "}") + "," + member + "}" }
+}
+
+// changingMember replaces the value of a header's member, a string.
+func changingMember(name, value string) func(*testing.T, string) string {
+	return func(t *testing.T, header string) string {
+		t.Helper()
+		before, rest, _ := strings.Cut(header, `"`+name+`":"`)
+		_, after, ok := strings.Cut(rest, `"`)
+		if !ok {
+			t.Fatalf("no %s in %s", name, header)
+		}
+		return before + `"` + name + `":` + value + after
+	}
 }
 
 // TestRefusedHeaders: each key has one header, and no other is even decoded.
@@ -94,6 +127,23 @@ var refusedClaims = []struct {
 	{"SEC49_exp_fraction", replacing(`"exp":1900003600`, `"exp":1900003600.0`)},
 	{"SEC49_exp_exponent", replacing(`"exp":1900003600`, `"exp":19000036e2`)},
 	{"SEC49_exp_huge", replacing(`"exp":1900003600`, `"exp":99999999999999999999`)},
+	{"SEC49_exp_negative", replacing(`"exp":1900003600`, `"exp":-1`)},
+	{"SEC49_exp_negative_zero", replacing(`"exp":1900003600`, `"exp":-0`)},
+	{"SEC49_exp_zero", replacing(`"exp":1900003600`, `"exp":0`)},
+	{"SEC49_exp_leading_zero", replacing(`"exp":1900003600`, `"exp":01900003600`)},
+	{"SEC49_exp_plus", replacing(`"exp":1900003600`, `"exp":+1900003600`)},
+	{"SEC49_exp_largest", replacing(`"exp":1900003600`, `"exp":9223372036854775807`)},
+	{"SEC49_exp_wraps_around", replacing(`"exp":1900003600`, `"exp":18446744075609555216`)},
+	{"SEC49_exp_infinite", replacing(`"exp":1900003600`, `"exp":1e400`)},
+	{"SEC49_exp_true", replacing(`"exp":1900003600`, `"exp":true`)},
+	{"SEC49_exp_array", replacing(`"exp":1900003600`, `"exp":[1900003600]`)},
+	{"SEC49_exp_in_milliseconds", replacing(`"exp":1900003600`, `"exp":1900003600000`)},
+	{"SEC49_exp_again_in_other_case", replacing(`"satchel"`, `"EXP":9223372036854775807,"satchel"`)},
+	{"SEC49_exp_again_with_a_long_s", replacing(`"satchel"`, `"\u017fub":"root","satchel"`)},
+	{"SEC49_iat_negative", replacing(`"iat":1900000000`, `"iat":-1`)},
+	{"SEC49_iat_text", replacing(`"iat":1900000000`, `"iat":"1900000000"`)},
+	{"SEC49_iat_fraction", replacing(`"iat":1900000000`, `"iat":1900000000.5`)},
+	{"SEC49_auth_time_fraction", replacing(`"auth_time":1899999940`, `"auth_time":1899999940.5`)},
 	{"SEC49_exp_later_than_the_session", replacing(`"exp":1900003600`, `"exp":1900003601`)},
 	{"SEC49_exp_twice", replacing(`"exp":1900003600`, `"exp":1,"exp":1900003600`)},
 	{"SEC49_iat_missing", replacing(`"iat":1900000000,`, "")},
@@ -145,6 +195,21 @@ var refusedClaims = []struct {
 	{"SEC51_other_purpose", replacing(`"for":"session"`, `"for":"touch"`)},
 	{"SEC41_version_0", replacing(`"v":1`, `"v":0`)},
 	{"SEC41_version_missing", replacing(`"v":1,`, ``)},
+	{"SEC34_satchel_twice_last_wins", func(_ *testing.T, c string) string { return strings.TrimSuffix(c, "}") + `,"satchel":{}}` }},
+	{"SEC34_satchel_escaped", replacing(`"satchel"`, `"satche\u006c"`)},
+	{"SEC34_further_claim_escaped", replacing(`"satchel"`, `"\u0061":1,"satchel"`)},
+	{"SEC34_further_claim_deep", replacing(`"satchel"`, `"a":`+strings.Repeat("[", 900)+strings.Repeat("]", 900)+`x,"satchel"`)},
+	{"SEC34_further_claims_break_out", replacing(`"satchel"`, `"a":1}{"b":1,"satchel"`)},
+	{"SEC34_byte_order_mark", func(_ *testing.T, c string) string { return "\ufeff" + c }},
+	{"SEC34_comment", replacing(`"satchel"`, `/**/"satchel"`)},
+	{"SEC34_trailing_comma", func(_ *testing.T, c string) string { return strings.TrimSuffix(c, "}") + ",}" }},
+	{"SEC34_invalid_UTF_8", replacing(`"satchel"`, "\"a\":\"\xff\",\"satchel\"")},
+	{"SEC51_nested_none", func(_ *testing.T, c string) string {
+		return encoding.EncodeToString([]byte(`{"alg":"none"}`)) + "." + encoding.EncodeToString([]byte(c)) + "."
+	}},
+	{"SEC51_logout_token", func(*testing.T, string) string {
+		return `{"iss":"https://app.example","aud":"https://app.example","sub":"ann","iat":1900000000,"exp":1900003600,"jti":"x","events":{"http://schemas.openid.net/event/backchannel-logout":{}}}`
+	}},
 	{"SEC51_ID_token", func(*testing.T, string) string {
 		return `{"iss":"https://app.example","aud":"https://app.example","sub":"ann","iat":1900000000,"exp":1900003600,"nonce":"x"}`
 	}},
@@ -157,6 +222,19 @@ func TestRefusedClaims(t *testing.T) {
 		w.accept(t, w.forge(header, swap(t, claims, `"satchel"`, `"a":{"b":1},"role":"admin","satchel"`)), "further claims")
 		for _, row := range refusedClaims {
 			t.Run(row.name, func(t *testing.T) { w.refuse(t, w.forge(header, row.change(t, claims)), row.name) })
+		}
+	}
+}
+
+// TestSEC34SubIsTheUser: the core takes the user from the record. Where sub cannot be a
+// pseudonym, it must be the same.
+func TestSEC34SubIsTheUser(t *testing.T) {
+	for _, w := range worlds(t) {
+		token := w.forge(w.header(t), swap(t, w.claims(t, record()), `"sub":"ann"`, `"sub":"root"`))
+		if w.state().readable {
+			w.refuse(t, token, "another sub")
+		} else if r, err := w.open(token); err != nil || r.User != "ann" {
+			t.Errorf("%s: %v, %v", w.name, r, err)
 		}
 	}
 }
@@ -184,6 +262,21 @@ func TestSEC34OneSpelling(t *testing.T) {
 			at++
 		}
 		w.refuse(t, "Bearer "+token, "a scheme in front")
+		for _, blank := range []string{" ", "\n", "\x00", "\ufeff", ".", "="} {
+			w.refuse(t, blank+token, "something in front")
+		}
+		w.refuse(t, w.forge(w.header(t), token), "nested in itself")
+		if parts := strings.Split(token, "."); len(parts) == 3 {
+			w.refuse(t, `{"payload":"`+parts[1]+`","protected":"`+parts[0]+`","signature":"`+parts[2]+`"}`, "flattened JSON")
+			w.refuse(t, `{"payload":"`+parts[1]+`","signatures":[{"protected":"`+parts[0]+`","signature":"`+parts[2]+`"}]}`, "JSON")
+			w.refuse(t, parts[0]+".."+parts[2], "detached payload")
+			w.refuse(t, parts[0]+"."+parts[1]+"."+parts[2]+"."+parts[2], "two signatures")
+			w.refuse(t, parts[0]+"..."+parts[1]+"."+parts[2], "as JWE")
+		} else {
+			w.refuse(t, `{"protected":"`+parts[0]+`","iv":"`+parts[2]+`","ciphertext":"`+parts[3]+`","tag":"`+parts[4]+`"}`, "flattened JSON")
+			w.refuse(t, parts[0]+".AAAA."+parts[2]+"."+parts[3]+"."+parts[4], "encrypted key")
+			w.refuse(t, parts[0]+"."+parts[3]+"."+parts[4], "as JWS")
+		}
 		w.refuse(t, token+token, "twice")
 		w.refuse(t, `{"payload":"x","protected":"x","signature":"x"}`, "JSON serialization")
 		w.refuse(t, "", "nothing")
@@ -265,6 +358,47 @@ func TestSEC47PublicKeyIsNoSecret(t *testing.T) {
 	}
 }
 
+// TestSEC48KeysDoNotStandForEachOther: each key's ID goes with its own signature, also
+// where another key of the ring has another algorithm.
+func TestSEC48KeysDoNotStandForEachOther(t *testing.T) {
+	var texts []string
+	for _, a := range []Algorithm{EdDSA, EdDSA, ES256, ES256, RS256} {
+		texts = append(texts, testPEM(t, a))
+	}
+	c := Config{Issuer: issuer, Seal: testRing(t)}
+	parsed, err := ParseKeys(strings.Join(texts, ""))
+	if err != nil {
+		t.Fatal(err)
+	}
+	ring := signedWorld(t, "ring", parsed, c)
+	var single []world
+	for _, text := range texts {
+		keys, err := ParseKeys(text)
+		if err != nil {
+			t.Fatal(err)
+		}
+		single = append(single, signedWorld(t, "one", keys, c))
+	}
+	for i, w := range single {
+		claims := w.claims(t, record())
+		for j, other := range single {
+			token := w.forge(other.header(t), claims)
+			if i == j {
+				ring.accept(t, token, "its own key ID")
+			} else {
+				ring.refuse(t, token, "another key's ID")
+				other.refuse(t, token, "another key's ID")
+			}
+		}
+	}
+	// A content key signs nothing, and a signing key encrypts nothing.
+	secret := testRing(t)
+	hs256 := signedWorld(t, "HS256", FromKeyring(secret), Config{Issuer: issuer})
+	jwe := world{name: "encrypted", sealer: configured(t, Encrypted(secret, Config{Issuer: issuer}), core.CBOR())}
+	hs256.refuse(t, jwe.seal(t, testScope, record()), "encrypted with the same ring")
+	jwe.refuse(t, hs256.seal(t, testScope, record()), "signed with the same ring")
+}
+
 // TestSEC52ClaimsAreNotReadBefore: what has no signature is refused without a look
 // at its claims, which otherwise would say "newer".
 func TestSEC52ClaimsAreNotReadBefore(t *testing.T) {
@@ -339,4 +473,5 @@ func TestDamagedContent(t *testing.T) {
 	sealedWorld.refuse(t, sealedWorld.forge(sealedWorld.header(t), all["sealed"]), "sealed with another ring")
 	readableWorld.refuse(t, readableWorld.forge(readableWorld.header(t), all["sealed"]), "sealed")
 	w.refuse(t, w.forge(header, all["readable"]), "readable")
+	readableWorld.refuse(t, readableWorld.forge(readableWorld.header(t), claims), "values twice")
 }

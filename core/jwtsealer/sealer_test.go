@@ -304,3 +304,25 @@ func TestSEC67PrintsNoKey(t *testing.T) {
 		t.Error(got)
 	}
 }
+
+// FuzzSEC34Spelling: claims that are written by hand are spelled as encoding/json
+// spells them.
+func FuzzSEC34Spelling(f *testing.F) {
+	f.Add("ann", "https://app.example", "a<b>&\"\\", int64(0), int64(1), false)
+	f.Add("\u2028\x7f\x1f", "\xff\xc0", "\u00e9\U0001f642", int64(-1), int64(1)<<62, true)
+	f.Fuzz(func(t *testing.T, one, two, three string, m, n int64, readable bool) {
+		head := public{Issuer: one, Audience: encodedAudience([]string{two, three}), Subject: three, Session: two, IssuedAt: m, Expires: n, AuthTime: m}
+		tail := private{Version: int(n), Namespace: three, Name: one, Purpose: two, Sealed: one, Record: three}
+		if readable {
+			tail.Values = map[string]json.RawMessage{one: encodedAudience([]string{three}), two: json.RawMessage("7")}
+		}
+		begin, end, err := join(&head, &tail)
+		want, err2 := encodeJSON(struct {
+			public
+			Satchel private `json:"satchel"`
+		}{head, tail})
+		if got := string(begin) + string(end); err != nil || err2 != nil || got != string(want) {
+			t.Fatalf("%v, %v:\n%s, want\n%s", err, err2, got, want)
+		}
+	})
+}

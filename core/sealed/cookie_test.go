@@ -270,16 +270,6 @@ func TestSEC44KeyRotation(t *testing.T) {
 	}
 }
 
-// SEC45: the length of a token tells nothing about what is in it.
-func TestSEC45NoCompression(t *testing.T) {
-	s := Cookie(testRing(t, 1))
-	random := slices.Concat(testKey(1), testKey(2), testKey(3), testKey(4))
-	same := bytes.Repeat([]byte("a"), len(random))
-	if a, b := len(mustSeal(t, s, testScope, random)), len(mustSeal(t, s, testScope, same)); a != b {
-		t.Errorf("%d characters for random bytes, %d for repeated ones", a, b)
-	}
-}
-
 // SEC34: a token has one spelling (RFC 4648 section 3.5).
 func TestSEC34CanonicalTokens(t *testing.T) {
 	s := Cookie(testRing(t, 1))

@@ -189,13 +189,6 @@ func TestNewKeyringRefusesIDCollision(t *testing.T) {
 	t.Fatal("no collision found")
 }
 
-// IDs are in every cookie, so they stay as they are.
-func TestKeyIDIsStable(t *testing.T) {
-	if got := hex.EncodeToString(testRing(t, 1).all()[0].id[:]); got != "8349b405" {
-		t.Errorf("key ID %s", got)
-	}
-}
-
 func TestKeyringNilAndZero(t *testing.T) {
 	var none *Keyring
 	for _, k := range []*Keyring{none, {}} {

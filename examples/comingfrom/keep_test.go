@@ -21,6 +21,7 @@ import (
 	"github.com/satchel-go/satchel/core/gorillastore"
 	"github.com/satchel-go/satchel/core/httpadapter"
 	"github.com/satchel-go/satchel/core/memstore"
+	"github.com/satchel-go/satchel/core/scsstore"
 	"github.com/satchel-go/satchel/echoadapter"
 	"github.com/satchel-go/satchel/fiberadapter"
 	"github.com/satchel-go/satchel/ginadapter"
@@ -79,22 +80,14 @@ func keepGin(c *gin.Context) {
 	keepUser(ginadapter.Session(c))
 }
 
-// keepSCS logs in a user who is logged in with scs, and ends that session. It
-// goes inside both middlewares.
-func keepSCS(old *scs.SessionManager, next http.Handler) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		s := httpadapter.Session(r)
-		if user := old.GetString(r.Context(), "user"); user != "" && s.UserID() == "" {
-			s.Login(user)
-			theme.Set(s, old.GetString(r.Context(), "theme"))
-			if err := s.Commit(r.Context()); err != nil {
-				http.Error(w, "please try again", http.StatusServiceUnavailable)
-				return
-			}
-			_ = old.Destroy(r.Context()) // if this fails, it expires
-		}
-		next.ServeHTTP(w, r)
+// fromSCS moves sessions from scs's store, whichever it is.
+func fromSCS(old *scs.SessionManager, client redis.UniversalClient) (*core.Manager, error) {
+	before := scsstore.From(old, scsstore.Config{
+		UserKey: "user",                                // says who is logged in
+		Flashes: map[string]string{"flash": "success"}, // what is popped, and of which kind it is now
 	})
+	after := core.ServerSide(goredisstore.New(client, goredisstore.Config{}))
+	return core.New(core.Migrating(before, after), scsstore.ConfigOf(old))
 }
 
 // keepFiber logs in a user who is logged in with Fiber's session middleware,
@@ -253,13 +246,25 @@ func newManager(t *testing.T) *core.Manager {
 }
 
 func TestKeepUsersOfSCS(t *testing.T) {
-	old, m := scs.New(), newManager(t)
-	app := &netHTTPApp{sessions: m}
-	mux := http.NewServeMux()
-	mux.HandleFunc("GET /", app.home)
-	mux.HandleFunc("POST /logout", app.logout)
-	after := old.LoadAndSave(httpadapter.Middleware(m)(keepSCS(old, mux)))
-	moves(t, (&scsApp{sessions: old}).handler(), after)
+	old := scs.New()
+	m, err := fromSCS(old, redisClient(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	before, after := (&scsApp{sessions: old}).handler(), (&netHTTPApp{sessions: m}).handler()
+	moves(t, before, after)
+
+	b := newBrowser(t, site{handler: before})
+	b.post("/login", "user", "ann")
+	b.post("/theme", "theme", "dark")
+	copied := b.Request(http.MethodGet, "/", nil)
+	b.handler = after
+	if got := b.get("/"); got != "200 ann dark [{success Saved.}]" {
+		t.Errorf("the new application shows %q", got)
+	}
+	if got := newBrowser(t, site{handler: before}).do(copied); got != "200" {
+		t.Errorf("the old application shows %q of a session that has moved", got)
+	}
 }
 
 func TestKeepUsersOfFiber(t *testing.T) {

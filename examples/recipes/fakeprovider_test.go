@@ -1,124 +1,346 @@
 package recipes
 
 import (
-	"cmp"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
 	"crypto/sha256"
 	"encoding/base64"
+	"errors"
 	"fmt"
 	"html/template"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"time"
 
-	"github.com/coreos/go-oidc/v3/oidc"
 	"github.com/go-jose/go-jose/v4"
 	"github.com/go-jose/go-jose/v4/jwt"
 	"golang.org/x/oauth2"
 )
 
-// idp is an OpenID Connect provider whose one user, Ada, always agrees. It
-// answers with a form that its page posts.
+// idp is an OpenID Connect provider whose one user, Ada, always agrees. It is as
+// strict as login.gov, or stricter: no library for providers that could be had
+// wants a jti to be new, or the token endpoint as audience.
 type idp struct {
 	*httptest.Server
-	key *ecdsa.PrivateKey
+	keys, clientKey *ecdsa.PrivateKey // its own, and that whose public half the client has registered
 
-	forged string // a nonce for all tokens, "" for the right one
+	// What a test may change before the browser comes.
+	claims   func(map[string]any) // changes what an ID token says
+	signKey  *ecdsa.PrivateKey    // signs ID tokens
+	answer   url.Values           // are set in each answer to the browser; without a code if there is an error
+	token    http.HandlerFunc     // answers in place of the token endpoint
+	namesIss bool                 // RFC 9207
 
-	mu    sync.Mutex
-	codes map[string]url.Values // to the questions that they answer, once
+	mu       sync.Mutex
+	base     string                // the client's address, once it has registered
+	codes    map[string]url.Values // to the questions that they answer, once
+	jti      map[string]bool       // of assertions, once
+	signedIn map[string]bool       // cookies of browsers in which Ada is signed in here
+	seen     []string              // what nobody else must see
+	faults   []string              // why requests were refused
 }
 
-func newIDP(t *testing.T) *idp {
+func newKey(t *testing.T) *ecdsa.PrivateKey {
 	t.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
 		t.Fatal(err)
 	}
-	p := &idp{key: key, codes: map[string]url.Values{}}
+	return key
+}
+
+func newIDP(t *testing.T) *idp {
+	t.Helper()
+	p := &idp{keys: newKey(t), clientKey: newKey(t), codes: map[string]url.Values{}, jti: map[string]bool{}, signedIn: map[string]bool{}}
+	p.signKey = p.keys
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /.well-known/openid-configuration", func(w http.ResponseWriter, _ *http.Request) {
 		writeJSON(w, 200, map[string]any{
-			"issuer": p.URL, "authorization_endpoint": p.URL + "/authorize", "token_endpoint": p.URL + "/token",
-			"jwks_uri": p.URL + "/keys", "id_token_signing_alg_values_supported": []string{"ES256"},
+			"issuer": p.URL, "authorization_endpoint": p.URL + "/authorize", "token_endpoint": p.URL + "/token", "end_session_endpoint": p.URL + "/logout",
+			"jwks_uri": p.URL + "/keys", "id_token_signing_alg_values_supported": []string{"ES256"}, "authorization_response_iss_parameter_supported": p.namesIss,
 		})
 	})
 	mux.HandleFunc("GET /keys", func(w http.ResponseWriter, _ *http.Request) {
-		writeJSON(w, 200, jose.JSONWebKeySet{Keys: []jose.JSONWebKey{{Key: p.key.Public(), Algorithm: "ES256", Use: "sig"}}})
+		writeJSON(w, 200, jose.JSONWebKeySet{Keys: []jose.JSONWebKey{{Key: p.keys.Public(), Algorithm: "ES256", Use: "sig"}}})
 	})
 	mux.HandleFunc("GET /authorize", p.authorize)
-	mux.HandleFunc("POST /token", p.token)
+	mux.HandleFunc("POST /token", p.exchange)
+	mux.HandleFunc("GET /logout", p.askLogout)
+	mux.HandleFunc("POST /logout", p.logout)
 	p.Server = httptest.NewServer(mux)
 	t.Cleanup(p.Close)
 	return p
 }
 
-// client returns what an application at base knows about the provider.
-func (p *idp) client(t *testing.T, base string) *provider {
+// client registers an application at base and returns what it knows of the provider.
+func (p *idp) client(t *testing.T, base string, extra ...oauth2.AuthCodeOption) *provider {
 	t.Helper()
-	found, err := oidc.NewProvider(t.Context(), p.URL)
+	p.mu.Lock()
+	p.base = base
+	p.mu.Unlock()
+	client, err := newProvider(t.Context(), p.URL, "app", base, jose.SigningKey{Algorithm: jose.ES256, Key: p.clientKey}, extra...)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return &provider{
-		oauth: oauth2.Config{
-			ClientID: "app", ClientSecret: "only-for-this-test", Endpoint: found.Endpoint(),
-			RedirectURL: base + "/login/callback", Scopes: []string{oidc.ScopeOpenID},
-		},
-		verifier: found.VerifierContext(t.Context(), &oidc.Config{ClientID: "app"}),
-	}
+	return client
 }
 
-var formPost = template.Must(template.New("").Parse(
-	`<form method="post" action="{{.Get "redirect_uri"}}"><input type="hidden" name="state" value="{{.Get "state"}}">` +
-		`<input type="hidden" name="code" value="{{.Get "code"}}"></form><script>document.forms[0].submit()</script>`))
+// refuse answers a request that no right client sends.
+func (p *idp) refuse(w http.ResponseWriter, code string, fault error) {
+	p.faults = append(p.faults, fault.Error())
+	writeJSON(w, 400, map[string]any{"error": code})
+}
+
+// form is a page that posts values to an address. The browser need not click.
+var form = template.Must(template.New("").Parse(`<form method="post" action="{{.To}}">{{range $name, $v := .Values}}` +
+	`<input type="hidden" name="{{$name}}" value="{{index $v 0}}">{{end}}</form><script>document.forms[0].submit()</script>`))
+
+func showForm(w http.ResponseWriter, to string, values url.Values) {
+	w.Header().Set("Content-Type", "text/html")
+	_ = form.Execute(w, map[string]any{"To": to, "Values": values}) // the client may be gone
+}
 
 func (p *idp) authorize(w http.ResponseWriter, r *http.Request) {
-	q := r.URL.Query()
-	if q.Get("client_id") != "app" || q.Get("response_type") != "code" || q.Get("response_mode") != "form_post" || q.Get("code_challenge_method") != "S256" {
-		http.Error(w, "bad request", http.StatusBadRequest)
-		return
-	}
-	code := rand.Text()
-	p.mu.Lock()
-	p.codes[code] = q
-	p.mu.Unlock()
-	q.Set("code", code)
-	w.Header().Set("Content-Type", "text/html")
-	_ = formPost.Execute(w, q) // the client may be gone
-}
-
-func (p *idp) token(w http.ResponseWriter, r *http.Request) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	q := r.URL.Query()
+	mode := q.Get("response_mode")
+	switch {
+	case q.Get("client_id") != "app" || q.Get("response_type") != "code" || mode != "" && mode != "query" && mode != "form_post":
+		p.refuse(w, "invalid_request", errors.New("client_id, response_type or response_mode"))
+		return
+	case q.Get("redirect_uri") != p.base+"/login/callback":
+		p.refuse(w, "invalid_request", errors.New("the redirect_uri is not registered"))
+		return
+	case !slices.Contains(strings.Fields(q.Get("scope")), "openid") || len(q.Get("state")) < 22 || len(q.Get("nonce")) < 22:
+		p.refuse(w, "invalid_request", errors.New("scope, state or nonce"))
+		return
+	case q.Get("code_challenge_method") != "S256" || len(q.Get("code_challenge")) != 43:
+		p.refuse(w, "invalid_request", errors.New("no PKCE with S256"))
+		return
+	}
+	in, code := rand.Text(), rand.Text()
+	p.signedIn[in], p.codes[code] = true, q
+	p.seen = append(p.seen, in, code, q.Get("state"), q.Get("nonce"))
+	http.SetCookie(w, &http.Cookie{Name: "provider", Value: in, Path: "/"})
+	answer := url.Values{"state": {q.Get("state")}, "code": {code}}
+	if p.namesIss {
+		answer.Set("iss", p.URL)
+	}
+	maps.Copy(answer, p.answer)
+	if answer.Has("error") {
+		answer.Del("code")
+	}
+	if mode == "form_post" {
+		showForm(w, q.Get("redirect_uri"), answer)
+		return
+	}
+	http.Redirect(w, r, q.Get("redirect_uri")+"?"+answer.Encode(), http.StatusFound)
+}
+
+func (p *idp) exchange(w http.ResponseWriter, r *http.Request) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.seen = append(p.seen, r.PostFormValue("client_assertion"), r.PostFormValue("code_verifier"))
+	if p.token != nil {
+		p.token(w, r)
+		return
+	}
+	if err := p.knows(r); err != nil {
+		p.refuse(w, "invalid_client", err)
+		return
+	}
 	code := r.PostFormValue("code")
 	q, ok := p.codes[code]
 	delete(p.codes, code)
-	_, secret, _ := r.BasicAuth()
-	if secret == "" {
-		secret = r.PostFormValue("client_secret")
-	}
 	sum := sha256.Sum256([]byte(r.PostFormValue("code_verifier")))
-	if !ok || secret != "only-for-this-test" || q.Get("redirect_uri") != r.PostFormValue("redirect_uri") ||
-		q.Get("code_challenge") != base64.RawURLEncoding.EncodeToString(sum[:]) {
-		writeJSON(w, 400, map[string]any{"error": "invalid_grant"})
+	switch {
+	case r.PostFormValue("grant_type") != "authorization_code" || !ok:
+		p.refuse(w, "invalid_grant", errors.New("no such code, or it was used"))
+		return
+	case q.Get("redirect_uri") != r.PostFormValue("redirect_uri"):
+		p.refuse(w, "invalid_grant", errors.New("another redirect_uri"))
+		return
+	case q.Get("code_challenge") != base64.RawURLEncoding.EncodeToString(sum[:]):
+		p.refuse(w, "invalid_grant", errors.New("not the verifier of this challenge"))
 		return
 	}
-	signer, err := jose.NewSigner(jose.SigningKey{Algorithm: jose.ES256, Key: p.key}, nil)
+	claims := map[string]any{
+		"iss": p.URL, "aud": "app", "sub": "ada", "nonce": q.Get("nonce"), "iat": time.Now().Unix(), "exp": time.Now().Add(time.Hour).Unix(),
+		"email": "ada@private.example", "birthdate": "1815-12-10",
+	}
+	if p.claims != nil {
+		p.claims(claims)
+	}
+	id, err := signed(p.signKey, claims)
 	if err != nil {
 		panic(fmt.Sprint("a mistake in this file: ", err))
 	}
-	id, err := jwt.Signed(signer).Claims(map[string]any{
-		"iss": p.URL, "aud": "app", "sub": "ada", "nonce": cmp.Or(p.forged, q.Get("nonce")),
-		"iat": time.Now().Unix(), "exp": time.Now().Add(time.Hour).Unix(),
-	}).Serialize()
-	if err != nil {
-		panic(fmt.Sprint("a mistake in this file: ", err))
+	access := rand.Text()
+	p.seen = append(p.seen, id, access)
+	writeJSON(w, 200, map[string]any{"access_token": access, "token_type": "Bearer", "expires_in": 3600, "id_token": id})
+}
+
+// knows checks that the client has signed a new statement for this endpoint (RFC 7523
+// section 3, OpenID Connect Core section 9), and brings no other credentials.
+func (p *idp) knows(r *http.Request) error {
+	if r.Header.Get("Authorization") != "" || r.PostForm.Has("client_secret") {
+		return errors.New("a secret beside the assertion")
 	}
-	writeJSON(w, 200, map[string]any{"access_token": rand.Text(), "token_type": "Bearer", "expires_in": 3600, "id_token": id})
+	if r.PostFormValue("client_assertion_type") != "urn:ietf:params:oauth:client-assertion-type:jwt-bearer" {
+		return errors.New("another type of assertion")
+	}
+	token, err := jwt.ParseSigned(r.PostFormValue("client_assertion"), []jose.SignatureAlgorithm{jose.ES256})
+	if err != nil {
+		return err
+	}
+	var c jwt.Claims
+	if err := token.Claims(p.clientKey.Public(), &c); err != nil {
+		return err
+	}
+	now := time.Now()
+	switch {
+	case c.Issuer != "app" || c.Subject != "app" || len(c.Audience) != 1 || c.Audience[0] != p.URL+"/token":
+		return errors.New("iss, sub or aud of the assertion")
+	case c.Expiry == nil || !now.Before(c.Expiry.Time()) || c.Expiry.Time().After(now.Add(5*time.Minute)):
+		return errors.New("exp of the assertion")
+	case c.ID == "" || p.jti[c.ID]:
+		return errors.New("jti of the assertion")
+	}
+	p.jti[c.ID] = true
+	return nil
+}
+
+// askLogout asks whether to log out, for any page can lead here.
+func (p *idp) askLogout(w http.ResponseWriter, r *http.Request) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	q := r.URL.Query()
+	if q.Get("client_id") != "app" || q.Get("post_logout_redirect_uri") != p.base+"/login/goodbye" || q.Has("state") && len(q.Get("state")) < 22 {
+		p.refuse(w, "invalid_request", errors.New("client_id, post_logout_redirect_uri or state"))
+		return
+	}
+	p.seen = append(p.seen, q.Get("state"))
+	showForm(w, "/logout", q)
+}
+
+func (p *idp) logout(w http.ResponseWriter, r *http.Request) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	c, err := r.Cookie("provider")
+	if err != nil || r.PostFormValue("post_logout_redirect_uri") != p.base+"/login/goodbye" {
+		p.refuse(w, "invalid_request", errors.New("not asked"))
+		return
+	}
+	delete(p.signedIn, c.Value)
+	http.Redirect(w, r, p.base+"/login/goodbye?"+url.Values{"state": {r.PostFormValue("state")}}.Encode(), http.StatusSeeOther)
+}
+
+func signed(key *ecdsa.PrivateKey, claims map[string]any) (string, error) {
+	signer, err := jose.NewSigner(jose.SigningKey{Algorithm: jose.ES256, Key: key}, nil)
+	if err != nil {
+		return "", err
+	}
+	return jwt.Signed(signer).Claims(claims).Serialize()
+}
+
+// TestFakeProvider: what the provider of these tests refuses, so that a recipe
+// that gets through has done it right.
+func TestFakeProvider(t *testing.T) {
+	p := newIDP(t)
+	client := p.client(t, "https://app.example")
+	b := newBrowser(t, p.URL, nil)
+	verifier := oauth2.GenerateVerifier()
+	sum := sha256.Sum256([]byte(verifier))
+	ask := func(name, value string) reply {
+		q := url.Values{
+			"client_id": {"app"}, "response_type": {"code"}, "redirect_uri": {"https://app.example/login/callback"}, "scope": {"openid"},
+			"state": {rand.Text()}, "nonce": {rand.Text()}, "code_challenge_method": {"S256"},
+			"code_challenge": {base64.RawURLEncoding.EncodeToString(sum[:])},
+		}
+		q.Set(name, value)
+		return b.get("/authorize?" + q.Encode())
+	}
+	code := func() string {
+		to, err := url.Parse(ask("scope", "openid").header.Get("Location"))
+		if err != nil || to.Query().Get("code") == "" {
+			t.Fatalf("no code: %v", err)
+		}
+		return to.Query().Get("code")
+	}
+	for name, value := range map[string]string{
+		"client_id": "other", "response_type": "token", "redirect_uri": "https://app.example/login/callback/", "scope": "email", "state": "short",
+		"nonce": "short", "code_challenge_method": "plain", "code_challenge": "", "response_mode": "fragment",
+	} {
+		if res := ask(name, value); res.status != 400 {
+			t.Errorf("%s=%s: %d", name, value, res.status)
+		}
+	}
+
+	now := time.Now()
+	claims := func(name string, value any) map[string]any {
+		c := map[string]any{
+			"iss": "app", "sub": "app", "aud": p.URL + "/token", "jti": rand.Text(), "exp": now.Add(time.Minute).Unix(),
+		}
+		c[name] = value
+		return c
+	}
+	assertion := func(key *ecdsa.PrivateKey, c map[string]any) string {
+		text, err := signed(key, c)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return text
+	}
+	send := func(code, assertion string, more ...string) int {
+		return b.post("/token", append([]string{
+			"grant_type", "authorization_code", "code", code, "code_verifier", verifier, "redirect_uri", "https://app.example/login/callback",
+			"client_assertion_type", "urn:ietf:params:oauth:client-assertion-type:jwt-bearer", "client_assertion", assertion,
+		}, more...)...).status
+	}
+	for name, value := range map[string]any{
+		"iss": "other", "sub": "other", "aud": p.URL, "jti": "", "exp": now.Add(-time.Second).Unix(),
+	} {
+		if got := send(code(), assertion(p.clientKey, claims(name, value))); got != 400 {
+			t.Errorf("an assertion with %s=%v: %d", name, value, got)
+		}
+	}
+	good := func() string { return assertion(p.clientKey, claims("iss", "app")) }
+	for name, status := range map[string]int{
+		"another key":          send(code(), assertion(newKey(t), claims("iss", "app"))),
+		"no expiry":            send(code(), assertion(p.clientKey, claims("exp", nil))),
+		"a year":               send(code(), assertion(p.clientKey, claims("exp", now.Add(365*24*time.Hour).Unix()))),
+		"a secret besides":     send(code(), good(), "client_secret", "x"),
+		"another type":         send(code(), good(), "client_assertion_type", "x"),
+		"another verifier":     send(code(), good(), "code_verifier", oauth2.GenerateVerifier()),
+		"another redirect_uri": send(code(), good(), "redirect_uri", "https://app.example/"),
+		"no code":              send("", good()),
+		"another grant_type":   send(code(), good(), "grant_type", "implicit"),
+	} {
+		if status != 400 {
+			t.Errorf("%s: %d", name, status)
+		}
+	}
+	used, once := code(), good()
+	if first, code2, jti2 := send(used, once), send(used, good()), send(code(), once); first != 200 || code2 != 400 || jti2 != 400 {
+		t.Errorf("a login is answered %d, its code again %d, its assertion again %d", first, code2, jti2)
+	}
+
+	for query, want := range map[string]int{
+		"client_id=app&post_logout_redirect_uri=" + url.QueryEscape(client.bye):         200,
+		"client_id=other&post_logout_redirect_uri=" + url.QueryEscape(client.bye):       400,
+		"client_id=app&post_logout_redirect_uri=https%3A%2F%2Fevil.example":             400,
+		"client_id=app&state=x&post_logout_redirect_uri=" + url.QueryEscape(client.bye): 400,
+	} {
+		if res := b.get("/logout?" + query); res.status != want {
+			t.Errorf("logout with %s: %d, want %d", query, res.status, want)
+		}
+	}
 }

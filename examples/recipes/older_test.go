@@ -26,7 +26,7 @@ func TestOlderFrameworks(t *testing.T) {
 		", fiber.ListenConfig{DisableStartupMessage: true}", "")
 	for name, changes := range map[string]func(string) string{
 		"echo v4": strings.NewReplacer("labstack/echo/v5", "labstack/echo/v4", "*echo.Context", "echo.Context",
-			"echov5adapter", "echoadapter", ".Wrap(err)", ".SetInternal(err)").Replace,
+			"echov5adapter", "echoadapter").Replace,
 		"fiber v2": func(code string) string {
 			return redirect.ReplaceAllString(fiber.Replace(code), ".Redirect($1, fiber.StatusSeeOther)")
 		},

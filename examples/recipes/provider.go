@@ -4,11 +4,16 @@ import (
 	"context"
 	"crypto/rand"
 	"errors"
+	"fmt"
+	"log/slog"
 	"net/http"
+	"net/url"
 	"time"
 
 	"github.com/coreos/go-oidc/v3/oidc"
 	"github.com/gin-gonic/gin"
+	"github.com/go-jose/go-jose/v4"
+	"github.com/go-jose/go-jose/v4/jwt"
 	"github.com/gofiber/fiber/v3"
 	"github.com/labstack/echo/v5"
 	"golang.org/x/oauth2"
@@ -22,25 +27,59 @@ import (
 
 //recipe:flow
 
-// newFlow makes the Manager for logins in progress. Browsers send its cookie when
-// the provider's page posts to us, and keep back that of the users' sessions.
-func newFlow(store core.Store) (*core.Manager, error) {
-	return core.New(core.ServerSide(store), core.Config{
-		Namespace:   "login",
-		Cookie:      core.Cookie{Name: "__Secure-login", Path: "/login", SameSite: core.SameSiteNone},
-		IdleTimeout: 10 * time.Minute,
-		Lifetime:    10 * time.Minute,
-	})
+// flowConfig is for the Manager of logins in progress: core.New(backend, flowConfig).
+// Browsers send its cookie when the provider's page posts to us, and keep back that
+// of the users' sessions.
+var flowConfig = core.Config{
+	Namespace:   "login",
+	Cookie:      core.Cookie{Name: "__Host-login", SameSite: core.SameSiteNone},
+	IdleTimeout: 10 * time.Minute,
+	Lifetime:    10 * time.Minute,
+}
+
+//recipe:end
+
+//recipe:setup
+
+type provider struct {
+	issuer   string
+	oauth    oauth2.Config // of golang.org/x/oauth2
+	verifier *oidc.IDTokenVerifier
+	signer   jose.Signer             // proves who we are: private_key_jwt
+	extra    []oauth2.AuthCodeOption // what else the provider wants
+	namesIss bool                    // its answers name the issuer (RFC 9207)
+	end, bye string                  // the provider's address to log out at, "" if it has none, and ours to come back to
+	http     *http.Client
+}
+
+// newProvider asks the provider for its settings. It has registered, for client,
+// the two addresses below base and the public half of key.
+func newProvider(ctx context.Context, issuer, client, base string, key jose.SigningKey, extra ...oauth2.AuthCodeOption) (*provider, error) {
+	p := &provider{issuer: issuer, extra: extra, bye: base + "/login/goodbye", http: &http.Client{Timeout: 5 * time.Second}}
+	found, err := oidc.NewProvider(oidc.ClientContext(ctx, p.http), issuer)
+	if err != nil {
+		return nil, err
+	}
+	var settings struct {
+		End string `json:"end_session_endpoint"`
+		Iss bool   `json:"authorization_response_iss_parameter_supported"`
+	}
+	if err := found.Claims(&settings); err != nil {
+		return nil, err
+	}
+	if p.signer, err = jose.NewSigner(key, nil); err != nil {
+		return nil, err
+	}
+	p.end, p.namesIss = settings.End, settings.Iss
+	p.oauth = oauth2.Config{ClientID: client, Endpoint: found.Endpoint(), RedirectURL: base + "/login/callback", Scopes: []string{oidc.ScopeOpenID}}
+	p.oauth.Endpoint.AuthStyle = oauth2.AuthStyleInParams // others make oauth2 try twice, but an assertion is good once
+	p.verifier = found.Verifier(&oidc.Config{ClientID: client})
+	return p, nil
 }
 
 //recipe:end
 
 //recipe:shared
-
-type provider struct {
-	oauth    oauth2.Config // of golang.org/x/oauth2
-	verifier *oidc.IDTokenVerifier
-}
 
 // attempt is what the provider's answer must match. Each tab has its own.
 type attempt struct{ Nonce, Verifier string }
@@ -51,32 +90,79 @@ var verified = core.NewKey[string]("verified")
 // begin returns the URL to send the browser to.
 func (p *provider) begin(flow *core.Session) string {
 	state, a := rand.Text(), attempt{rand.Text(), oauth2.GenerateVerifier()}
-	flow.Set("state "+state, a)
-	return p.oauth.AuthCodeURL(state, oidc.Nonce(a.Nonce), oauth2.S256ChallengeOption(a.Verifier),
-		oauth2.SetAuthURLParam("response_mode", "form_post"))
+	expect(flow, p.issuer+" "+state, a)
+	return p.oauth.AuthCodeURL(state, append([]oauth2.AuthCodeOption{
+		oidc.Nonce(a.Nonce), oauth2.S256ChallengeOption(a.Verifier),
+	}, p.extra...)...)
 }
 
-// answer checks what the provider's page posted.
-func (p *provider) answer(ctx context.Context, flow *core.Session, state, code string) error {
-	a, ok := core.Get[attempt](flow, "state "+state)
-	if !ok {
-		return errors.New("login: not started in this browser, or too long ago")
+// expect notes what an answer must match. It forgets older ones when there are
+// many, for any page can send a browser to /login/ again and again.
+func expect(flow *core.Session, answer string, a attempt) {
+	if len(flow.Keys()) >= 8 {
+		flow.Clear()
 	}
-	flow.Delete("state " + state) // good for one answer
-	token, err := p.oauth.Exchange(ctx, code, oauth2.VerifierOption(a.Verifier))
+	flow.Set(answer, a)
+}
+
+// answer reports whether the answer that has come by the browser is right. Then
+// finish may log in. The fields of the answer are form's.
+func (p *provider) answer(ctx context.Context, flow *core.Session, form func(field string) string) bool {
+	user, err := p.check(oidc.ClientContext(ctx, p.http), flow, form)
 	if err != nil {
-		return err
+		slog.WarnContext(ctx, "login refused", "err", err)
+		return false
+	}
+	flow.Logout() // from here on, a new session: whoever planted or saw the old token is out
+	verified.Set(flow, user)
+	return true
+}
+
+func (p *provider) check(ctx context.Context, flow *core.Session, form func(string) string) (user string, err error) {
+	asked := p.issuer + " " + form("state")
+	a, ok := core.Get[attempt](flow, asked)
+	if !ok {
+		return "", errors.New("login: not started in this browser, or too long ago")
+	}
+	flow.Delete(asked) // good for one answer
+	if iss := form("iss"); iss != p.issuer && (iss != "" || p.namesIss) {
+		return "", errors.New("login: another provider answers")
+	}
+	if form("error") != "" {
+		return "", fmt.Errorf("login: the provider answers %.40q", form("error"))
+	}
+	options, err := p.authenticate()
+	if err != nil {
+		return "", err
+	}
+	token, err := p.oauth.Exchange(ctx, form("code"), append(options, oauth2.VerifierOption(a.Verifier))...)
+	if refused := new(oauth2.RetrieveError); errors.As(err, &refused) { // its text has the body, which may repeat our secrets
+		return "", fmt.Errorf("login: the provider answers %d %.40q to the code", refused.Response.StatusCode, refused.ErrorCode)
+	} else if err != nil {
+		return "", err
 	}
 	raw, _ := token.Extra("id_token").(string)
 	id, err := p.verifier.Verify(ctx, raw)
 	if err != nil {
-		return err
+		return "", err
 	}
-	if id.Nonce != a.Nonce {
-		return errors.New("login: the token answers another request")
+	if id.Nonce != a.Nonce || id.Subject == "" {
+		return "", errors.New("login: the token answers another request, or names nobody")
 	}
-	verified.Set(flow, id.Issuer+" "+id.Subject) // identify your user by both
-	return nil
+	return id.Issuer + " " + id.Subject, nil // identify your user by both, and keep nothing else of the token
+}
+
+// authenticate proves to the provider who we are, instead of a client secret.
+func (p *provider) authenticate() ([]oauth2.AuthCodeOption, error) {
+	now := time.Now()
+	assertion, err := jwt.Signed(p.signer).Claims(map[string]any{
+		"iss": p.oauth.ClientID, "sub": p.oauth.ClientID, "aud": p.oauth.Endpoint.TokenURL,
+		"jti": rand.Text(), "iat": now.Unix(), "exp": now.Add(2 * time.Minute).Unix(),
+	}).Serialize()
+	return []oauth2.AuthCodeOption{
+		oauth2.SetAuthURLParam("client_assertion_type", "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"),
+		oauth2.SetAuthURLParam("client_assertion", assertion),
+	}, err
 }
 
 // finish logs in. Here the browser sends the visitor's own session, cart and all.
@@ -89,6 +175,27 @@ func finish(s, flow *core.Session) bool {
 	return ok
 }
 
+// logout logs out here and returns where to log out at the provider.
+func (p *provider) logout(s, flow *core.Session) string {
+	user := s.UserID()
+	s.Logout() // at once, for the provider may ask back, or be down
+	if user == "" || p.end == "" {
+		return "/account"
+	}
+	state := rand.Text()
+	expect(flow, "logout "+state, attempt{})
+	return p.end + "?" + url.Values{"client_id": {p.oauth.ClientID}, "post_logout_redirect_uri": {p.bye}, "state": {state}}.Encode()
+}
+
+// goodbye greets whoever comes back from the provider. It logs nobody out, since
+// any page can lead here.
+func goodbye(s, flow *core.Session, state string) {
+	if _, ok := core.Get[attempt](flow, "logout "+state); ok {
+		flow.Delete("logout " + state)
+		s.Flash("info", "Signed out.")
+	}
+}
+
 //recipe:end
 
 //recipe:nethttp
@@ -97,9 +204,9 @@ func providerNetHTTP(sessions, flow *core.Manager, p *provider) http.Handler {
 	login.HandleFunc("GET /login/{$}", func(w http.ResponseWriter, r *http.Request) {
 		http.Redirect(w, r, p.begin(httpadapter.SessionOf(r, flow)), http.StatusSeeOther)
 	})
-	login.HandleFunc("POST /login/callback", func(w http.ResponseWriter, r *http.Request) {
-		if err := p.answer(r.Context(), httpadapter.SessionOf(r, flow), r.PostFormValue("state"), r.PostFormValue("code")); err != nil {
-			http.Error(w, "Please try to log in again.", http.StatusForbidden) // log err
+	login.HandleFunc("/login/callback", func(w http.ResponseWriter, r *http.Request) { // GET or POST
+		if !p.answer(r.Context(), httpadapter.SessionOf(r, flow), r.FormValue) {
+			http.Error(w, "Please try to log in again.", http.StatusForbidden)
 			return
 		}
 		http.Redirect(w, r, "/login/finish", http.StatusSeeOther) // a GET: Lax cookies are sent
@@ -109,6 +216,13 @@ func providerNetHTTP(sessions, flow *core.Manager, p *provider) http.Handler {
 			http.Redirect(w, r, "/login/", http.StatusSeeOther)
 			return
 		}
+		http.Redirect(w, r, "/account", http.StatusSeeOther)
+	})
+	login.HandleFunc("POST /login/logout", func(w http.ResponseWriter, r *http.Request) {
+		http.Redirect(w, r, p.logout(httpadapter.SessionOf(r, sessions), httpadapter.SessionOf(r, flow)), http.StatusSeeOther)
+	})
+	login.HandleFunc("GET /login/goodbye", func(w http.ResponseWriter, r *http.Request) {
+		goodbye(httpadapter.SessionOf(r, sessions), httpadapter.SessionOf(r, flow), r.FormValue("state"))
 		http.Redirect(w, r, "/account", http.StatusSeeOther)
 	})
 	mux := http.NewServeMux()
@@ -129,9 +243,9 @@ func providerEcho(sessions, flow *core.Manager, p *provider) *echo.Echo {
 	login.GET("/", func(c *echo.Context) error {
 		return c.Redirect(http.StatusSeeOther, p.begin(echov5adapter.SessionOf(c, flow)))
 	})
-	login.POST("/callback", func(c *echo.Context) error {
-		if err := p.answer(c.Request().Context(), echov5adapter.SessionOf(c, flow), c.FormValue("state"), c.FormValue("code")); err != nil {
-			return echo.NewHTTPError(http.StatusForbidden, "Please try to log in again.").Wrap(err)
+	login.Any("/callback", func(c *echo.Context) error { // GET or POST
+		if !p.answer(c.Request().Context(), echov5adapter.SessionOf(c, flow), c.FormValue) {
+			return c.String(http.StatusForbidden, "Please try to log in again.")
 		}
 		return c.Redirect(http.StatusSeeOther, "/login/finish") // a GET: Lax cookies are sent
 	})
@@ -139,6 +253,13 @@ func providerEcho(sessions, flow *core.Manager, p *provider) *echo.Echo {
 		if !finish(echov5adapter.SessionOf(c, sessions), echov5adapter.SessionOf(c, flow)) {
 			return c.Redirect(http.StatusSeeOther, "/login/")
 		}
+		return c.Redirect(http.StatusSeeOther, "/account")
+	})
+	login.POST("/logout", func(c *echo.Context) error {
+		return c.Redirect(http.StatusSeeOther, p.logout(echov5adapter.SessionOf(c, sessions), echov5adapter.SessionOf(c, flow)))
+	})
+	login.GET("/goodbye", func(c *echo.Context) error {
+		goodbye(echov5adapter.SessionOf(c, sessions), echov5adapter.SessionOf(c, flow), c.FormValue("state"))
 		return c.Redirect(http.StatusSeeOther, "/account")
 	})
 	e.GET("/account", func(c *echo.Context) error {
@@ -157,9 +278,9 @@ func providerGin(sessions, flow *core.Manager, p *provider) *gin.Engine {
 	login.GET("/", func(c *gin.Context) {
 		c.Redirect(http.StatusSeeOther, p.begin(ginadapter.SessionOf(c, flow)))
 	})
-	login.POST("/callback", func(c *gin.Context) {
-		if err := p.answer(c.Request.Context(), ginadapter.SessionOf(c, flow), c.PostForm("state"), c.PostForm("code")); err != nil {
-			c.String(http.StatusForbidden, "Please try to log in again.") // log err
+	login.Any("/callback", func(c *gin.Context) { // GET or POST
+		if !p.answer(c.Request.Context(), ginadapter.SessionOf(c, flow), c.Request.FormValue) {
+			c.String(http.StatusForbidden, "Please try to log in again.")
 			return
 		}
 		c.Redirect(http.StatusSeeOther, "/login/finish") // a GET: Lax cookies are sent
@@ -169,6 +290,13 @@ func providerGin(sessions, flow *core.Manager, p *provider) *gin.Engine {
 			c.Redirect(http.StatusSeeOther, "/login/")
 			return
 		}
+		c.Redirect(http.StatusSeeOther, "/account")
+	})
+	login.POST("/logout", func(c *gin.Context) {
+		c.Redirect(http.StatusSeeOther, p.logout(ginadapter.SessionOf(c, sessions), ginadapter.SessionOf(c, flow)))
+	})
+	login.GET("/goodbye", func(c *gin.Context) {
+		goodbye(ginadapter.SessionOf(c, sessions), ginadapter.SessionOf(c, flow), c.Query("state"))
 		c.Redirect(http.StatusSeeOther, "/account")
 	})
 	r.GET("/account", func(c *gin.Context) {
@@ -187,9 +315,9 @@ func providerFiber(sessions, flow *core.Manager, p *provider) *fiber.App {
 	login.Get("/", func(c fiber.Ctx) error {
 		return c.Redirect().To(p.begin(fiberv3adapter.SessionOf(c, flow)))
 	})
-	login.Post("/callback", func(c fiber.Ctx) error {
-		if err := p.answer(c.Context(), fiberv3adapter.SessionOf(c, flow), c.FormValue("state"), c.FormValue("code")); err != nil {
-			return fiber.NewError(fiber.StatusForbidden, "Please try to log in again.") // log err
+	login.All("/callback", func(c fiber.Ctx) error { // GET or POST
+		if !p.answer(c.Context(), fiberv3adapter.SessionOf(c, flow), func(field string) string { return c.FormValue(field) }) {
+			return c.Status(fiber.StatusForbidden).SendString("Please try to log in again.")
 		}
 		return c.Redirect().To("/login/finish") // a GET: Lax cookies are sent
 	})
@@ -197,6 +325,13 @@ func providerFiber(sessions, flow *core.Manager, p *provider) *fiber.App {
 		if !finish(fiberv3adapter.SessionOf(c, sessions), fiberv3adapter.SessionOf(c, flow)) {
 			return c.Redirect().To("/login/")
 		}
+		return c.Redirect().To("/account")
+	})
+	login.Post("/logout", func(c fiber.Ctx) error {
+		return c.Redirect().To(p.logout(fiberv3adapter.SessionOf(c, sessions), fiberv3adapter.SessionOf(c, flow)))
+	})
+	login.Get("/goodbye", func(c fiber.Ctx) error {
+		goodbye(fiberv3adapter.SessionOf(c, sessions), fiberv3adapter.SessionOf(c, flow), c.Query("state"))
 		return c.Redirect().To("/account")
 	})
 	app.Get("/account", func(c fiber.Ctx) error {

@@ -9,7 +9,8 @@ import (
 	"testing"
 	"time"
 
-	"github.com/satchel-go/satchel/core/sessiontest"
+	"golang.org/x/oauth2"
+
 	"github.com/satchel-go/satchel/examples/internal/chromium"
 )
 
@@ -30,7 +31,7 @@ func TestProviderChromium(t *testing.T) {
 	}
 	t.Cleanup(func() { _ = os.RemoveAll(profile) })
 	p := newIDP(t) // at 127.0.0.1: localhost is another site
-	base := startProvider(t, 0, "localhost", sessiontest.New(t).Manager, p)
+	base := startProvider(t, p, 0, "localhost", providerBackends["jwt"](t), oauth2.SetAuthURLParam("response_mode", "form_post")).base
 	ctx, cancel := context.WithTimeout(t.Context(), 60*time.Second)
 	defer cancel()
 	out, err := exec.CommandContext(ctx, browser, "--headless", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage",

@@ -6,6 +6,7 @@ import (
 	"crypto/tls"
 	"encoding/json"
 	"io"
+	"log/slog"
 	"net"
 	"net/http"
 	"net/http/cookiejar"
@@ -13,6 +14,7 @@ import (
 	"net/url"
 	"os"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -21,11 +23,38 @@ import (
 	"github.com/labstack/echo/v5"
 
 	"github.com/satchel-go/satchel/core"
+	"github.com/satchel-go/satchel/internal/testing/redistest"
 )
 
 func TestMain(m *testing.M) {
 	gin.SetMode(gin.ReleaseMode)
-	os.Exit(m.Run())
+	slog.SetDefault(slog.New(slog.NewTextHandler(&logged, &slog.HandlerOptions{Level: slog.LevelDebug})))
+	os.Exit(redistest.Main(m))
+}
+
+// logged is what all applications have logged, and all events of Managers with the
+// default Observer.
+var logged journal
+
+type journal struct {
+	mu   sync.Mutex
+	text []byte
+}
+
+func (j *journal) Write(line []byte) (int, error) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	j.text = append(j.text, line...)
+	return len(line), nil
+}
+
+// take returns what was logged since the last time.
+func (j *journal) take() []byte {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	text := j.text
+	j.text = nil
+	return text
 }
 
 // framework is a recipe's application in one framework. It is an

@@ -216,6 +216,3 @@ func (c *Cookie) Capacity() int {
 // Largest returns the most characters that the cookies of a token and its touch take in
 // a Cookie header. Touches have some 150.
 func (c *Cookie) Largest() int { return c.maxParts*(maxBytes+len("=; ")) + 150 }
-
-// Fits reports whether token fits into the cookies.
-func (c *Cookie) Fits(token string) bool { return len(token) <= c.Capacity() }

@@ -36,7 +36,7 @@ func (x *exchange) RequestPath() string { return string(x.rc.Path()) }
 
 // status returns the status that the client will see. A handler that hijacks
 // the connection may suppress the response; only a 101 is sure to be sent. After a
-// timeout fasthttp sends a copy that was made before: no header can be added.
+// timeout fasthttp sends a copy, to which this adapter adds nothing.
 func (x *exchange) status() int {
 	status := x.rc.Response.StatusCode()
 	if x.rc.LastTimeoutErrorResponse() != nil || x.rc.Hijacked() && status != fasthttp.StatusSwitchingProtocols {

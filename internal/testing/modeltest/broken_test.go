@@ -233,7 +233,7 @@ var breakages = []struct {
 			return nil
 		}
 	}},
-	{"a release does nothing", []string{"I2"}, func(b *broken) {
+	{"a release does nothing", []string{"I1", "I2"}, func(b *broken) {
 		b.release = func(context.Context, string, core.ID) error { return nil }
 	}},
 	{"a list lacks the newest", []string{"I2"}, func(b *broken) {

@@ -157,11 +157,12 @@ func (m *model) failed(a *actor, err error) {
 	}
 }
 
-// placeless checks that a login of which only the save failed has given back its
-// place in the user's index (promise I2).
+// placeless checks that a login that failed has given back its place in the user's
+// index, so that it keeps out no other (promises I1, I2). It need not if the store
+// has left it without an answer twice: the place then lapses.
 func (m *model) placeless(a *actor) {
 	t := &a.act
-	if len(t.places) != 1 || t.putBack || len(t.mishaps) != 1 || t.mishaps[0] != "save "+string(fails) {
+	if t.putBack || len(t.mishaps) > 1 || t.gone && m.w.schedule.setup.limit == 0 {
 		return
 	}
 	for p, since := range t.places {

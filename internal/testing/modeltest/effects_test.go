@@ -33,10 +33,12 @@ func (m *model) loaded(c call, err error) {
 		if r != nil {
 			v.id, v.base, v.token, v.byID, v.noTouch = c.id, r.clone(), r.token, true, true
 		}
+	case r == nil && m.stored(c.id) != nil && (t.targets != nil || t.committing && c.id != v.id && m.stored(c.id).user == v.login):
+		t.expired = append(t.expired, c.id) // the core ends it, even if another request prolongs it meanwhile
 	case t.committing && t.evicted[c.id] && r != nil && r.user != v.login:
 		t.notTheirs[c.id] = true // it only leaves the index
-	case t.committing && c.id == v.id && (t.reload || t.writes && !t.tried && !c.asked.Before(v.base.expires)):
-		t.reload, t.reloaded, t.tried = false, true, true
+	case t.committing && c.id == v.id && (c.reloads || t.writes && !t.tried && !c.asked.Before(v.base.expires)):
+		t.reloaded, t.tried = true, true
 		if !v.keepsExpiry() {
 			r = m.stored(c.id)
 		}
@@ -173,7 +175,7 @@ func (m *model) deleted(c call, err error) {
 	if m.session(c.id) != nil && !m.mayDelete(c.a, c.id) {
 		violate("L3", "%s was deleted without a reason", m.name(c.id))
 	}
-	if t.targets != nil && m.session(c.id) != nil {
+	if t.targets != nil && m.session(c.id) != nil && !slices.Contains(t.expired, c.id) {
 		t.ended = append(t.ended, c.id)
 	}
 	t.undone = t.undone || t.saved == c.id
@@ -188,7 +190,7 @@ func (m *model) deleted(c call, err error) {
 func (m *model) mayDelete(a *actor, id core.ID) bool {
 	t, v := &a.act, a.view
 	switch {
-	case t.saved == id, t.evicted[id] && !t.notTheirs[id]:
+	case t.saved == id, slices.Contains(t.expired, id), t.evicted[id] && !t.notTheirs[id]:
 		return true
 	case v != nil && (slices.Contains(v.endings, id) || v.aside != nil && v.aside.id == id):
 		return true

@@ -43,6 +43,8 @@ type call struct {
 	called time.Time // when the core called it; it may have waited since
 	asked  time.Time // when the core made the record to store
 	fault  mishap
+
+	reloads bool // a load that fetches the newest record
 }
 
 // ask waits for the running actor's turn.
@@ -85,6 +87,9 @@ func do[T any](ctx context.Context, c call, effect func(context.Context) (T, err
 	}
 	if err != nil && !errors.Is(err, core.ErrNotFound) && !errors.Is(err, core.ErrConflict) && !errors.Is(err, core.ErrSessionLimit) {
 		c.a.act.trouble = true // a deadline passed
+		if c.fault == "" {
+			c.a.act.mishaps = append(c.a.act.mishaps, c.what+" too late")
+		}
 		if errors.Is(err, context.Canceled) {
 			violate("C5", "the client hung up, and %s stopped", c.what)
 		}
@@ -125,6 +130,9 @@ func do0(ctx context.Context, c call, effect func(context.Context) error, told f
 
 func (g *gate) Load(ctx context.Context, id core.ID) (core.Entry, error) {
 	c := g.ask("load", id)
+	if c.a.act.committing && id == c.a.view.id {
+		c.reloads, c.a.act.reload = c.a.act.reload, false // also if it fails
+	}
 	return do(ctx, c,
 		func(ctx context.Context) (core.Entry, error) { return g.store.Load(ctx, id) },
 		func(_ core.Entry, err error) { g.w.model.loaded(c, err) })

@@ -30,9 +30,13 @@ func (m *model) reserved(c call, user string, limit int, end []core.ID, err erro
 	}
 	for _, id := range end {
 		m.withdraw(user, id)
+		delete(m.lapses, place{user, id})
 		t.evicted[id] = true
 		r := m.session(id)
 		if r == nil {
+			if !m.isStored(id) {
+				m.end(id) // it had expired
+			}
 			continue
 		}
 		// It may still be anonymous, and about to become user's.
@@ -50,18 +54,26 @@ func (m *model) reserved(c call, user string, limit int, end []core.ID, err erro
 	p := place{user, c.id}
 	t.places[p], m.places[p], m.entered[p] = m.w.steps, c.a, m.w.steps
 	t.since = m.w.clock
+	m.lapses[p] = m.w.clock.Add(reservationTime)
 }
 
-// mayRefuse checks that a login had to be refused: the user has another session or
-// another login in progress.
+// mayRefuse checks that a login had to be refused: the user has another session, or
+// another login has a place that has neither been taken away nor lapsed.
 func (m *model) mayRefuse(c call, user string) {
-	for _, r := range m.sessions {
-		if r.user == user && !r.gone && m.w.clock.Before(r.kept()) {
+	c.a.act.crowded = false
+	for p, until := range m.lapses {
+		if p.user != user || p.id == c.id || !m.w.clock.Before(until) {
+			continue
+		}
+		r := m.sessions[p.id]
+		ending := r != nil && r.user == user && r.gone // and whoever ends it has yet to take it out of the index
+		if m.places[p] != c.a || c.a.act.places[p] == 0 || ending {
+			c.a.act.crowded = true
 			return
 		}
 	}
-	for p := range m.places {
-		if p.user == user && p.id != c.id {
+	for _, r := range m.sessions {
+		if r.user == user && !r.gone && m.w.clock.Before(r.kept()) {
 			return
 		}
 	}
@@ -76,12 +88,9 @@ func (m *model) mustBeFull(a *actor, user string) {
 			return
 		}
 	}
-	for p, b := range m.places {
-		if p.user == user && b != a {
-			return
-		}
+	if !a.act.crowded {
+		violate("I1", "%s was refused, and has no living session", user)
 	}
-	violate("I1", "%s was refused, and has no living session", user)
 }
 
 // exact checks the limit when a login has succeeded.
@@ -122,6 +131,7 @@ func (m *model) confirmed(c call, user string, err error) {
 func (m *model) released(c call, user string, err error) {
 	if err == nil {
 		m.withdraw(user, c.id)
+		delete(m.lapses, place{user, c.id})
 	}
 }
 
@@ -218,6 +228,7 @@ func (m *model) deletedAll(c call, err error) {
 			m.withdraw(p.user, p.id)
 		}
 	}
+	clear(m.lapses)
 }
 
 // revoked checks a successful revocation: none of its sessions is left, and no

@@ -20,11 +20,12 @@ type model struct {
 	// withdrawn says when a place in a user's index was last taken away. The
 	// model knows nothing else of the index.
 	withdrawn map[place]int
-	places    map[place]*actor // the last to reserve a place
-	entered   map[place]int    // and when
-	reindexed bool             // a session that could not be ended was put back
-	unindexed map[core.ID]bool // putting it back failed
-	seen      map[string]int   // how many responses showed a flash
+	places    map[place]*actor    // the last to reserve a place
+	entered   map[place]int       // and when
+	lapses    map[place]time.Time // unless it is confirmed; those that were taken away are not in it
+	reindexed bool                // a session that could not be ended was put back
+	unindexed map[core.ID]bool    // putting it back failed
+	seen      map[string]int      // how many responses showed a flash
 }
 
 // grant is what a token handed to a client stands for.
@@ -42,7 +43,7 @@ type place struct {
 func newModel(w *world) *model {
 	return &model{
 		w: w, sessions: map[core.ID]*record{}, tokens: map[string]grant{}, withdrawn: map[place]int{},
-		places: map[place]*actor{}, entered: map[place]int{}, unindexed: map[core.ID]bool{}, seen: map[string]int{},
+		places: map[place]*actor{}, entered: map[place]int{}, lapses: map[place]time.Time{}, unindexed: map[core.ID]bool{}, seen: map[string]int{},
 	}
 }
 
@@ -87,8 +88,10 @@ type act struct {
 	since     time.Time        // of the last reservation
 	putBack   bool             // one was released, and turned out to be in use by others
 	evicted   map[core.ID]bool // to make room for this login
+	expired   []core.ID        // what this login or revocation has seen to have expired
 	notTheirs map[core.ID]bool // of evicted, those that were another's or nobody's when the core looked
 	full      bool             // the limit was reached
+	crowded   bool             // not by sessions alone
 	doomed    bool             // the user's sessions were revoked since: it must not succeed
 
 	// Of a revocation:

@@ -28,18 +28,10 @@ func Replicas(n int) ClusterOption {
 	return func(s *clusterSettings) { s.replicas = n }
 }
 
-// Nodes is the option of [StartCluster] that starts each node with opts.
-func Nodes(opts ...Option) ClusterOption {
-	return func(s *clusterSettings) { s.opts = append(s.opts, opts...) }
-}
-
 // ClusterOption changes how a cluster is started.
 type ClusterOption func(*clusterSettings)
 
-type clusterSettings struct {
-	replicas int
-	opts     []Option
-}
+type clusterSettings struct{ replicas int }
 
 // StartCluster starts a cluster of masters, which together hold all slots, and
 // waits until it is ready. It ends with tb. If one node is killed, the others
@@ -51,14 +43,14 @@ func StartCluster(tb testing.TB, masters int, opts ...ClusterOption) *Cluster {
 		o(&set)
 	}
 	c := &Cluster{tb: tb}
-	node := append([]Option{Args(
+	node := Args(
 		"--cluster-enabled", "yes", "--cluster-config-file", "nodes.conf", "--cluster-node-timeout", "1500",
-		"--cluster-require-full-coverage", "no", "--repl-diskless-sync-delay", "0")}, set.opts...)
+		"--cluster-require-full-coverage", "no", "--repl-diskless-sync-delay", "0")
 	for range masters {
-		c.Masters = append(c.Masters, Start(tb, node...))
+		c.Masters = append(c.Masters, Start(tb, node))
 	}
 	for range masters * set.replicas {
-		c.Replicas = append(c.Replicas, Start(tb, node...))
+		c.Replicas = append(c.Replicas, Start(tb, node))
 	}
 	for i, m := range c.Masters {
 		m.MustDo(append([]string{"CLUSTER", "ADDSLOTS"}, slots(i*clusterSlots/masters, (i+1)*clusterSlots/masters)...)...)
@@ -152,14 +144,6 @@ func (c *Cluster) EndMigration(slot int, to *Server) {
 			m.MustDo("CLUSTER", "SETSLOT", strconv.Itoa(slot), "NODE", id)
 		}
 	}
-}
-
-// MigrateSlot moves slot with all its keys.
-func (c *Cluster) MigrateSlot(slot int, from, to *Server) {
-	c.tb.Helper()
-	c.BeginMigration(slot, from, to)
-	c.MoveKeys(slot, from, to)
-	c.EndMigration(slot, to)
 }
 
 func (c *Cluster) id(s *Server) string {

@@ -4,7 +4,6 @@ import (
 	"crypto/tls"
 	"strconv"
 	"strings"
-	"time"
 )
 
 // MustDo is [Server.Do] for commands that must succeed: an error fails the test.
@@ -48,37 +47,6 @@ func (s *Server) Content(key string) string {
 		s.tb.Fatalf("redis: %s is a %v", key, kind)
 		return ""
 	}
-}
-
-// FlushAll empties the server. Do not use it on a [Shared] one.
-func (s *Server) FlushAll() {
-	s.tb.Helper()
-	s.MustDo("FLUSHALL")
-}
-
-// Pause makes the server hold back all clients' commands for d, with their
-// connections open.
-func (s *Server) Pause(d time.Duration) {
-	s.tb.Helper()
-	s.MustDo("CLIENT", "PAUSE", strconv.FormatInt(d.Milliseconds(), 10), "ALL")
-}
-
-// CommandStats returns how often each command has run since the start, calls from
-// scripts included. Names are in lower case, such as "get" or "config|set". To
-// count round trips, use a [Proxy].
-func (s *Server) CommandStats() map[string]int {
-	s.tb.Helper()
-	stats := map[string]int{}
-	text, _ := s.MustDo("INFO", "commandstats").(string)
-	for line := range strings.SplitSeq(text, "\r\n") {
-		name, rest, ok := strings.Cut(strings.TrimPrefix(line, "cmdstat_"), ":calls=")
-		if !ok {
-			continue
-		}
-		count, _, _ := strings.Cut(rest, ",")
-		stats[name], _ = strconv.Atoi(count)
-	}
-	return stats
 }
 
 // Info returns one field of INFO, "" if there is none.

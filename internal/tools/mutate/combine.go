@@ -133,13 +133,14 @@ func functions(source string) (map[string]function, string, error) {
 	return found, rest + source[end:], nil
 }
 
-// add puts the mutant ch beside its original, under its own name.
-func (f *combinedFile) add(ch change, mutation, suffix string) {
+// add puts the mutant ch beside its original, under its own name. The compiler names
+// its mutation.
+func (f *combinedFile) add(ch change, mutation, ending string) {
 	decl := ch.original
 	name := decl.Name.Name
-	f.mutants.WriteString("\n" + ch.mutant[:ch.name] + name + suffix + ch.mutant[ch.name+len(name):] + "\n")
+	f.mutants.WriteString("\n//line " + mutation + suffix + ":1\n" + ch.mutant[:ch.name] + name + ending + ch.mutant[ch.name+len(name):] + "\n")
 
-	called := name + suffix
+	called := name + ending
 	if decl.Recv != nil {
 		called = f.names(ch.key, decl.Recv, "receiver")[0] + "." + called
 	}

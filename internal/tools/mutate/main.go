@@ -79,9 +79,9 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 		return err
 	}
 	problems = append(problems, faults(results)...)
-	for pkg, b := range r.builds {
-		if b.together != nil {
-			problems = append(problems, fmt.Sprintf("%s: all mutations in one: %v", pkg, b.together))
+	for _, b := range r.builds {
+		if b.err != nil {
+			problems = append(problems, b.err.Error())
 		}
 	}
 	for _, p := range problems {

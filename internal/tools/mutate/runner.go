@@ -24,12 +24,11 @@ type runner struct {
 	builds map[string]*build // by package
 }
 
-// build has the tests of a package, with all combined mutations or with none.
+// build has the tests of a package, with all combined mutations.
 type build struct {
-	once     sync.Once
-	binary   string
-	together error // why the mutations are not in it
-	err      error // why there is no build
+	once   sync.Once
+	binary string
+	err    error // why there is no build
 }
 
 func newRunner(root string, timeout time.Duration, jobs int) (*runner, error) {
@@ -91,8 +90,8 @@ func (r *runner) runAll(ctx context.Context, all []mutation, show func(result)) 
 			return
 		}
 		began := time.Now()
-		if b := r.builds[res.test.pkg]; b.together == nil && together.parts[res.mutation.name] {
-			res.err = r.run(ctx, b.binary, res.test, res.mutation.name)
+		if together.parts[res.mutation.name] {
+			res.err = r.run(ctx, r.builds[res.test.pkg].binary, res.test, res.mutation.name)
 		} else {
 			res.err = r.alone(ctx, i, res.mutation, res.test)
 		}
@@ -142,9 +141,9 @@ func (r *runner) baseline(ctx context.Context, results []result, overlay string)
 	each(r.jobs, len(tests), func(i int) {
 		t := tests[i]
 		b := r.builds[t.pkg]
-		b.once.Do(func() { r.prepare(ctx, t.pkg, overlay, b) })
-		err := b.err
-		if err == nil {
+		b.once.Do(func() { b.err = r.build(ctx, t.pkg, b.binary, overlay) })
+		err := errNotBuilt
+		if b.err == nil {
 			out, failed := r.test(ctx, b.binary, t, "")
 			err = passes(t, out, failed)
 		}
@@ -155,14 +154,9 @@ func (r *runner) baseline(ctx context.Context, results []result, overlay string)
 	return sound
 }
 
-// prepare builds pkg's tests with all mutations, or with none if one of them does
-// not compile. Then each is built alone, which shows the one that does not.
-func (r *runner) prepare(ctx context.Context, pkg, overlay string, b *build) {
-	b.together = r.build(ctx, pkg, b.binary, overlay)
-	if b.together != nil {
-		b.err = r.build(ctx, pkg, b.binary, "")
-	}
-}
+// errNotBuilt is what is wrong with every test of a package that does not build with
+// all mutations. The build's own error says which of them is at fault.
+var errNotBuilt = errors.New("its package does not build")
 
 // passes says what is wrong with a test that was run without a mutation.
 func passes(t target, out string, failed error) error {

@@ -12,8 +12,14 @@ import (
 var (
 	adapters = []string{"nethttp", "echo5", "echo", "gin", "fiber3", "fiber"}
 	backends = []string{
-		"memory", "cookie", "redis", "memcached", "file", "postgres", "mariadb", "sqlite", "jwt-eddsa", "gorilla-cookie", "gorilla-redis",
+		"memory", "cookie", "bearer", "redis", "memcached", "file", "postgres", "mariadb", "sqlite", "jwt-eddsa", "gorilla-cookie", "gorilla-redis",
 		"gorilla-redis-compatible", "gorilla-files",
+	}
+
+	// aboutCookies need no test where tokens travel in a header.
+	aboutCookies = map[string]bool{
+		"AD1": true, "AD3": true, "AD4": true, "AD5": true,
+		"SEC26": true, "SEC27": true, "SEC28": true, "SEC32": true, "SEC35": true, "SEC41": true,
 	}
 
 	corePromises = numbered(
@@ -34,6 +40,9 @@ func requiredOf(rows []requirement) (ids []string) {
 	}
 	return ids
 }
+
+// inHeader is the backend whose tokens travel in a header.
+const inHeader = "bearer"
 
 // cell is one adapter on one backend.
 type cell struct{ adapter, backend string }

@@ -194,6 +194,9 @@ func (t *table) row(id string) {
 func (t *table) backend(id, backend string, passed *int) string {
 	row, listed := requirementOf(id)
 	all := !strings.HasPrefix(id, "SEC") || listed && row.reach == everywhere
+	if backend == inHeader && aboutCookies[id] {
+		all = false
+	}
 	sum, remark := 0, ""
 	for _, adapter := range adapters {
 		c := cell{adapter, backend}

@@ -93,6 +93,7 @@ func TestProblems(t *testing.T) {
 	}{
 		{"missing cell", without(victim), "K2: no passing test for fiber/cookie"},
 		{"missing AD cell", without("TestConformance/gin/memory/AD2_words"), "AD2: no passing test for gin/memory"},
+		{"missing in a header", without("TestConformance/echo/bearer/L2_words"), "L2: no passing test for echo/bearer"},
 		{"missing SEC", without("TestSEC42Words"), "SEC42: no passing test"},
 		{"missing SEC cell", without("TestConformance/echo/redis/SEC5_words"), "SEC5: no passing test for echo/redis"},
 		{
@@ -120,8 +121,25 @@ func TestNothingRun(t *testing.T) {
 			want += len(cells())
 		}
 	}
+	want -= len(aboutCookies) * len(adapters)
 	if _, problems := tableOf(nil); len(problems) != want {
 		t.Errorf("%d problems, want %d", len(problems), want)
+	}
+}
+
+// TestCookiesAreNotNeededInHeaders: what is about cookies alone has no test where tokens
+// travel in a header.
+func TestCookiesAreNotNeededInHeaders(t *testing.T) {
+	events := slices.DeleteFunc(fullRun(), func(e event) bool {
+		c, ok := cellOf(e.Test)
+		id, _, _ := strings.Cut(e.Test[strings.LastIndexByte(e.Test, '/')+1:], "_")
+		return ok && c.backend == inHeader && aboutCookies[id]
+	})
+	if len(events) == len(fullRun()) {
+		t.Fatal("no test was left out")
+	}
+	if _, problems := tableOf(events); len(problems) != 0 {
+		t.Errorf("problems: %q", problems)
 	}
 }
 

@@ -144,7 +144,7 @@ func (p plan) soak(ctx context.Context, framework, store string, loaded func()) 
 	loading, cancel := context.WithTimeout(ctx, p.duration)
 	defer cancel()
 	go l.run(loading)
-	samples, err := p.watch(loading, process, l)
+	samples, err := p.watch(ctx, loading, process, l)
 	if err != nil {
 		return errors.Join(err, process.ended())
 	}
@@ -164,8 +164,9 @@ func (p plan) soak(ctx context.Context, framework, store string, loaded func()) 
 	return errors.Join(errors.Join(judge(before, samples, after, l)...), l.verdict())
 }
 
-// watch samples the process until the load is over.
-func (p plan) watch(loading context.Context, process *process, l *load) (samples []sample, err error) {
+// watch samples the process until the load is over. The end of loading must not cut a
+// sample short, which would look like a failure.
+func (p plan) watch(ctx, loading context.Context, process *process, l *load) (samples []sample, err error) {
 	ticks := time.NewTicker(max(p.duration/40, 250*time.Millisecond))
 	defer ticks.Stop()
 	begin := time.Now()
@@ -175,12 +176,12 @@ func (p plan) watch(loading context.Context, process *process, l *load) (samples
 			return samples, nil
 		case <-ticks.C:
 		}
-		s, err := process.sample(loading)
-		if loading.Err() != nil {
-			return samples, nil
-		}
+		s, err := process.sample(ctx)
 		if err != nil {
 			return samples, err
+		}
+		if loading.Err() != nil {
+			return samples, nil
 		}
 		s.allowed = l.recentlyBegun(time.Now()) + p.workers + users
 		if p.verbose {

@@ -1,29 +1,37 @@
-package gorillastore
+package inplace
 
 import (
 	"context"
 	"fmt"
 )
 
-// maxCalls is how many calls a store may leave unanswered. More would only pile up
+// MaxCalls is how many calls a store may leave unanswered. More would only pile up
 // goroutines and requests in memory.
-const maxCalls = 512
+const MaxCalls = 512
 
-// call runs f, which calls the store, and waits until f returns or ctx is done: many
+// Calls asks a store that may never answer.
+type Calls struct {
+	unanswered chan struct{} // holds an element for each unanswered call
+}
+
+// NewCalls returns a Calls.
+func NewCalls() *Calls { return &Calls{make(chan struct{}, MaxCalls)} }
+
+// Call runs f, which calls the store, and waits until f returns or ctx is done: many
 // stores ignore deadlines and wait for minutes. After an error that is not f's own, f
 // may still be running, so do not read what it writes.
-func (b *fromBackend) call(ctx context.Context, f func() error) error {
+func (c *Calls) Call(ctx context.Context, f func() error) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
 	select {
-	case b.calls <- struct{}{}:
+	case c.unanswered <- struct{}{}:
 	case <-ctx.Done():
 		return ctx.Err()
 	}
 	answer, over := make(chan error, 1), make(chan struct{})
 	go func() {
-		defer func() { <-b.calls }()
+		defer func() { <-c.unanswered }()
 		defer close(over)
 		defer func() {
 			// In this goroutine, an unrecovered panic would end the process.
@@ -56,8 +64,8 @@ type turnKey struct{}
 
 // turn waits until no other request uses the session id. It returns a ctx for the
 // store's calls during the turn.
-func (b *fromBackend) turn(ctx context.Context, id string) (context.Context, *turn, error) {
-	unlock, err := b.sessions.lock(ctx, id)
+func (b *Backend[E]) turn(ctx context.Context, id string) (context.Context, *turn, error) {
+	unlock, err := b.locks.lock(ctx, id)
 	if err != nil {
 		return nil, nil, err
 	}

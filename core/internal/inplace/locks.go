@@ -1,4 +1,4 @@
-package gorillastore
+package inplace
 
 import (
 	"context"
@@ -9,9 +9,9 @@ import (
 	"github.com/satchel-go/satchel/core"
 )
 
-// sessionLocks serialises this process's changes to each session, for stores that
+// locks serialises this process's changes to each session, for stores that
 // cannot compare and set. A lock exists only while a request holds or awaits it.
-type sessionLocks struct {
+type locks struct {
 	mu  sync.Mutex // guards everything below
 	all map[string]*sessionLock
 }
@@ -21,10 +21,10 @@ type sessionLock struct {
 	taken chan struct{} // has room for one
 }
 
-func newSessionLocks() *sessionLocks { return &sessionLocks{all: map[string]*sessionLock{}} }
+func newLocks() *locks { return &locks{all: map[string]*sessionLock{}} }
 
 // lock waits until it holds the lock of id or ctx is done.
-func (l *sessionLocks) lock(ctx context.Context, id string) (unlock func(), err error) {
+func (l *locks) lock(ctx context.Context, id string) (unlock func(), err error) {
 	l.mu.Lock()
 	one := l.all[id]
 	if one == nil {
@@ -42,7 +42,7 @@ func (l *sessionLocks) lock(ctx context.Context, id string) (unlock func(), err 
 	}
 }
 
-func (l *sessionLocks) leave(id string, one *sessionLock) {
+func (l *locks) leave(id string, one *sessionLock) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if one.users--; one.users == 0 {
@@ -50,14 +50,24 @@ func (l *sessionLocks) leave(id string, one *sessionLock) {
 	}
 }
 
-const (
-	// lateFor is how long a request with a replaced token counts as late (promise
-	// L4), as in package core.
-	lateFor = 30 * time.Second
+// Waiting returns how many requests hold or await a session's turn. Tests use it.
+func (b *Backend[E]) Waiting() (n int) {
+	b.locks.mu.Lock()
+	defer b.locks.mu.Unlock()
+	for _, one := range b.locks.all {
+		n += one.users
+	}
+	return n
+}
 
-	// followedFor is how long a request that began with such a token can still
+const (
+	// LateFor is how long a request with a replaced token counts as late (promise
+	// L4), as in package core.
+	LateFor = 30 * time.Second
+
+	// FollowedFor is how long a request that began with such a token can still
 	// find the session, to end it (promise K2).
-	followedFor = 5 * time.Minute
+	FollowedFor = 5 * time.Minute
 
 	// maxLate is how many renewals are remembered.
 	maxLate = 16 << 10
@@ -82,7 +92,7 @@ func newLateTokens() *lateTokens { return &lateTokens{next: map[string]renewed{}
 func (l *lateTokens) add(id, token string, now time.Time) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	for len(l.order) > 0 && (len(l.order) >= maxLate || !l.next[l.order[0]].within(followedFor, now)) {
+	for len(l.order) > 0 && (len(l.order) >= maxLate || !l.next[l.order[0]].within(FollowedFor, now)) {
 		delete(l.next, l.order[0])
 		l.order = l.order[1:]
 	}
@@ -102,9 +112,9 @@ func (l *lateTokens) successor(id string, d time.Duration, now time.Time) string
 
 func (r renewed) within(d time.Duration, now time.Time) bool { return now.Sub(r.at) < d }
 
-// late returns the answer to a token that was replaced. R, h and err say what has
+// Late returns the answer to a token that was replaced. R, h and err say what has
 // become of the session. One that has ended or cannot be read leaves nothing to end.
-func late(r *core.Record, h core.Handle, err error) (core.LoadResult, error) {
+func Late(r *core.Record, h core.Handle, err error) (core.LoadResult, error) {
 	l := core.LoadResult{Superseded: true}
 	switch {
 	case err == nil:

@@ -1,0 +1,161 @@
+package inplace
+
+import (
+	"bytes"
+	"encoding/base64"
+	"maps"
+	"math"
+	"reflect"
+	"slices"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/satchel-go/satchel/core"
+)
+
+// EncodedMark precedes values without a basic type among the library's. It is the tag
+// "self-described CBOR" (RFC 8949 section 3.4.6). A []byte that happens to start with
+// it is encoded like those values.
+var EncodedMark = []byte{0xd9, 0xd9, 0xf7}
+
+// Original is a value as the library held it, with its encoding in Satchel. It is
+// attached to the record, so that unchanged values go back as they came.
+type Original struct {
+	Native any
+	Raw    []byte
+}
+
+// TextMark replaces EncodedMark in maps that are kept as text. Base64url follows it.
+const TextMark = "satchel:"
+
+// Values turns the values of a Record into those of a library, and back.
+type Values struct {
+	Codec core.Codec
+
+	// Text means that the store keeps its values as JSON or similar: it returns strings,
+	// bools and float64, never a []byte.
+	Text bool
+
+	// Integer is of the type that integers have if there was none under their key. Nil
+	// means int64.
+	Integer any
+}
+
+// ToNative returns the basic Go value that raw encodes, or raw itself after the mark.
+// It decodes raw and encodes it again. Only a value that gives the same bytes becomes
+// a basic value, so that no value changes on its way through the library's.
+func (m Values) ToNative(raw []byte, before Original) any {
+	if before.Raw != nil && bytes.Equal(raw, before.Raw) {
+		return before.Native // may be nil: a null in JSON
+	}
+	var v any
+	if m.Codec.Decode(raw, &v) == nil && m.isBasic(v) {
+		stored := v
+		if n, ok := v.(int64); ok && m.Text {
+			stored = float64(n)
+		}
+		if again, ok := m.FromNative(stored); ok && bytes.Equal(again, raw) {
+			return m.inTypeOf(v, before.Native)
+		}
+	}
+	if m.Text {
+		return TextMark + base64.RawURLEncoding.EncodeToString(raw)
+	}
+	return slices.Concat(EncodedMark, raw)
+}
+
+// isBasic reports whether every program that uses the library can decode v. gob knows the basic
+// types without registration; JSON knows fewer of them.
+func (m Values) isBasic(v any) bool {
+	switch v := v.(type) {
+	case bool:
+		return true
+	case string:
+		return !m.Text || utf8.ValidString(v) && !strings.HasPrefix(v, TextMark)
+	case int64:
+		return true
+	case float64:
+		return !m.Text || !math.IsInf(v, 0) && !math.IsNaN(v)
+	case []byte:
+		return !m.Text && !bytes.HasPrefix(v, EncodedMark)
+	}
+	return false
+}
+
+// inTypeOf converts the integer v to the integer type of before, the library's previous
+// value under the same key, if it fits: session.Values["n"].(int) keeps working. From
+// a codec without integers, such as JSON, v is a float64.
+func (m Values) inTypeOf(v, before any) any {
+	if before == nil {
+		before = m.Integer
+	}
+	if before == nil {
+		return v
+	}
+	n, ok := v.(int64)
+	if f, isFloat := v.(float64); isFloat && m.isInteger(f) {
+		n, ok = int64(f), true
+	}
+	if !ok {
+		return v
+	}
+	like := reflect.New(reflect.TypeOf(before)).Elem()
+	switch {
+	case like.CanInt() && !like.OverflowInt(n):
+		like.SetInt(n)
+	case like.CanUint() && n >= 0 && !like.OverflowUint(uint64(n)):
+		like.SetUint(uint64(n))
+	default:
+		return v
+	}
+	return like.Interface()
+}
+
+// isInteger reports whether the codec writes f like an integer.
+func (m Values) isInteger(f float64) bool {
+	if f != math.Trunc(f) || math.Abs(f) > 1<<53 {
+		return false
+	}
+	asFloat, errFloat := m.Codec.Encode(f)
+	asInt, errInt := m.Codec.Encode(int64(f))
+	return errFloat == nil && errInt == nil && bytes.Equal(asFloat, asInt)
+}
+
+// FromNative is the reverse of ToNative.
+func (m Values) FromNative(native any) (raw []byte, ok bool) {
+	if b, isBytes := native.([]byte); isBytes {
+		if bytes.HasPrefix(b, EncodedMark) {
+			return b[len(EncodedMark):], len(b) > len(EncodedMark)
+		}
+		if b == nil {
+			native = []byte{} // gob does not tell empty from nil
+		}
+	}
+	if m.Text {
+		switch v := native.(type) {
+		case string:
+			if encoded, ok := strings.CutPrefix(v, TextMark); ok {
+				raw, err := base64.RawURLEncoding.DecodeString(encoded)
+				return raw, err == nil && len(raw) > 0
+			}
+		case float64:
+			if v == math.Trunc(v) && math.Abs(v) <= 1<<53 { // whole numbers are integers
+				native = int64(v)
+			}
+		}
+	}
+	raw, err := m.Codec.Encode(native)
+	return raw, err == nil && len(raw) > 0
+}
+
+// Sorted yields the values in the order of their keys, so that a session has only one
+// order.
+func Sorted(raws map[string][]byte) func(yield func(string, []byte) bool) {
+	return func(yield func(string, []byte) bool) {
+		for _, key := range slices.Sorted(maps.Keys(raws)) {
+			if !yield(key, raws[key]) {
+				return
+			}
+		}
+	}
+}
