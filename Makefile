@@ -57,7 +57,7 @@ SOURCES = $(wildcard $(shell git ls-files --cached --others --exclude-standard -
 	'*.go' '*go.mod' '*go.sum' 'go.work*' '*/testdata/*' 'examples/internal/demo/*' 2>/dev/null))
 
 .PHONY: test
-test: check-go redis databases browser nginx ## all tests of all modules, and the smoke test (default)
+test: check-go redis memcached databases browser nginx ## all tests of all modules, and the smoke test (default)
 	$(RUN_TESTS)
 	@$(MAKE) --no-print-directory smoke
 
@@ -113,6 +113,10 @@ redis: ## find redis-server, which the tests start; as root on Debian, install i
 databases: ## find PostgreSQL, MariaDB and PgBouncer in the same way
 	$(call NEED,$(DATABASES),Tests of SQL stores need PostgreSQL and MariaDB and PgBouncer,postgresql mariadb-server-core mariadb-client-core pgbouncer,postgresql mariadb pgbouncer)
 
+.PHONY: memcached
+memcached: ## find Memcached in the same way
+	$(call NEED,command -v memcached,Tests of stores need Memcached,memcached,memcached)
+
 .PHONY: nginx
 nginx: ## find nginx, behind which cookies are tested, in the same way
 	$(call NEED,PATH="$$PATH:/usr/sbin" command -v nginx,A test of large cookies needs nginx,nginx-light,nginx)
@@ -139,16 +143,16 @@ screenshots: check-go browser ## take the README's images from the demo, into do
 	cd examples && $(GO) test -count 1 -run '^TestScreenshots$$' ./browser -args -screenshots "$(CURDIR)/docs/images"
 
 .PHONY: test-fast
-test-fast: check-go redis databases ## short tests, without the race detector
+test-fast: check-go redis memcached databases ## short tests, without the race detector
 	$(GO) test -short work
 
 .PHONY: race
-race: check-go redis databases browser nginx ## all tests, with the race detector
+race: check-go redis memcached databases browser nginx ## all tests, with the race detector
 	$(GO) test -race work
 
 # The examples choose the workspace's versions, with which "make test" tests them.
 .PHONY: test-modules
-test-modules: check-go redis databases ## short tests of each module on its own, as its users get it
+test-modules: check-go redis memcached databases ## short tests of each module on its own, as its users get it
 	@$(EACH_MODULE) \
 		GOWORK=off $(GO) build ./... </dev/null; \
 		GOWORK=off $(GO) vet ./... </dev/null; \
@@ -166,7 +170,7 @@ test-newest: check-go ## each adapter with the newest version of its framework
 	done
 
 .PHONY: test-fips
-test-fips: check-go redis databases ## core, stores and adapters under GODEBUG=fips140=only
+test-fips: check-go redis memcached databases ## core, stores and adapters under GODEBUG=fips140=only
 	GODEBUG=fips140=only $(GO) test -short ./core/... ./core/gorillasessions/... ./core/gorillastore/... ./core/jwtsealer/... ./core/scsstore/... ./echoadapter/... ./echov5adapter/... ./ginadapter/... ./fiberadapter/... ./fiberv3adapter/...
 	GODEBUG=fips140=only $(GO) test -run '^Test(Store|StoreWithFakeClock|SEC.*|K1.*|FIPS.*)$$' ./core/goredisstore ./core/pgxstore
 
@@ -196,7 +200,7 @@ promises-check:
 	@echo "Promises are not checked yet: PROMISES is off in the Makefile."
 endif
 
-tmp/test.json: $(SOURCES) | redis databases browser nginx
+tmp/test.json: $(SOURCES) | redis memcached databases browser nginx
 	$(RUN_TESTS)
 
 .PHONY: smoke
@@ -212,11 +216,11 @@ tidy: check-go ## "go mod tidy" in each module
 	@$(EACH_MODULE) GOWORK=off $(GO) mod tidy </dev/null; done
 
 .PHONY: bench
-bench: check-go redis ## benchmarks; BENCH=regexp chooses
+bench: check-go redis memcached ## benchmarks; BENCH=regexp chooses
 	$(GO) test -run '^$$' -bench '$(BENCH)' -benchmem work
 
 .PHONY: bench-peers
-bench-peers: check-go redis databases ## benchmarks beside other session libraries, ROUNDS (25) times
+bench-peers: check-go redis memcached databases ## benchmarks beside other session libraries, ROUNDS (25) times
 	@$(GO) run ./internal/tools/medians -dir bench -rounds $(ROUNDS) -bench '$(BENCH)'
 
 .PHONY: capacity
@@ -252,7 +256,7 @@ soak: check-go ## the probe under load for DURATION (10m) in each framework; not
 	@$(GO) run ./internal/tools/soak -duration $(DURATION)
 
 .PHONY: cover
-cover: check-go redis databases browser nginx ## test coverage, in tmp/cover.html
+cover: check-go redis memcached databases browser nginx ## test coverage, in tmp/cover.html
 	@mkdir -p tmp
 	$(GO) test -coverprofile=tmp/cover.out -coverpkg=work work
 	@$(GO) tool cover -html=tmp/cover.out -o tmp/cover.html

@@ -28,11 +28,12 @@ import (
 
 	"github.com/valyala/fasthttp"
 
+	"github.com/satchel-go/satchel/internal/testing/memcachedtest"
 	"github.com/satchel-go/satchel/internal/testing/redistest"
 	"github.com/satchel-go/satchel/internal/testing/sqltest"
 )
 
-func TestMain(m *testing.M) { os.Exit(sqltest.Main(runner(func() int { return redistest.Main(m) }))) }
+func TestMain(m *testing.M) { os.Exit(sqltest.Main(runner(func() int { return redistest.Main(runner(func() int { return memcachedtest.Main(m) })) }))) }
 
 type runner func() int
 

@@ -14,8 +14,10 @@ import (
 	"github.com/satchel-go/satchel/core"
 	"github.com/satchel-go/satchel/core/goredisstore"
 	"github.com/satchel-go/satchel/core/gorillastore"
+	"github.com/satchel-go/satchel/core/memcachedstore"
 	"github.com/satchel-go/satchel/core/memstore"
 	"github.com/satchel-go/satchel/core/sealed"
+	"github.com/satchel-go/satchel/internal/testing/memcachedtest"
 	"github.com/satchel-go/satchel/internal/testing/redistest"
 )
 
@@ -36,6 +38,9 @@ func peers(tb testing.TB) []peer {
 		satchel(tb, "cookie/satchel", core.ClientSide(sealed.Cookie(keys))),
 		gorillaOn("cookie/gorilla", sessions.NewCookieStore(hashKey, blockKey)),
 	}
+	caches := memcachedstore.New(memcachedstore.Config{}, memcachedtest.Shared(tb).Addr())
+	tb.Cleanup(func() { _ = caches.Close() })
+	list = append(list, satchel(tb, "memcached/satchel", core.ServerSide(caches)))
 	return append(list, redisPeers(tb)...)
 }
 

@@ -1,5 +1,5 @@
 // Package examples_test runs the adapter suite where all modules meet. Every
-// framework runs on files, on SQL databases, on Redis in both variants, and on what is shared with
+// framework runs on files, on SQL databases, on Memcached, on Redis in both variants, and on what is shared with
 // gorilla/sessions: its cookies, redisstore's keys and any store of its kind.
 // Each adapter runs memory and the native cookie itself.
 package examples_test
@@ -32,16 +32,21 @@ import (
 	fiber3app "github.com/satchel-go/satchel/fiberv3adapter/fiberapp"
 	"github.com/satchel-go/satchel/ginadapter/ginapp"
 	"github.com/satchel-go/satchel/internal/testing/gorillalimits"
+	"github.com/satchel-go/satchel/internal/testing/memcachedtest"
 	"github.com/satchel-go/satchel/internal/testing/redistest"
 	"github.com/satchel-go/satchel/internal/testing/sqltest"
 )
 
-func TestMain(m *testing.M) { os.Exit(sqltest.Main(withRedis{m})) }
+func TestMain(m *testing.M) { os.Exit(sqltest.Main(withCaches{m})) }
 
-// withRedis runs tests that use a shared Redis.
-type withRedis struct{ m *testing.M }
+// withCaches runs tests that use a shared Redis and a shared Memcached.
+type withCaches struct{ m *testing.M }
 
-func (r withRedis) Run() int { return redistest.Main(r.m) }
+func (w withCaches) Run() int { return redistest.Main(withMemcached(w)) }
+
+type withMemcached struct{ m *testing.M }
+
+func (w withMemcached) Run() int { return memcachedtest.Main(w.m) }
 
 var sqlDatabases = sqltest.Databases()
 
@@ -83,12 +88,24 @@ func TestConformance(t *testing.T) {
 				},
 			},
 			adaptertest.Backend{
+				Name:   "memcached",
+				Store:  func(t *testing.T, now func() time.Time) core.Store { return inMemcached(t, now) },
+				Limits: memcachedLimits(),
+			},
+			adaptertest.Backend{
 				Name: "gorilla-redis",
 				Store: func(t *testing.T, now func() time.Time) core.Store {
 					return gorillastore.RedisStore(client, onRedis(t, now))
 				},
 			},
 		)
+	}
+}
+
+// memcachedLimits has the promises that sessions in Memcached cannot keep.
+func memcachedLimits() map[string]string {
+	return map[string]string{
+		"I2": "Memcached could forget an index of users, so there is none: sessions cannot be listed, limited, or ended by user",
 	}
 }
 

@@ -19,8 +19,10 @@ import (
 	"github.com/satchel-go/satchel/core/filestore"
 	"github.com/satchel-go/satchel/core/goredisstore"
 	"github.com/satchel-go/satchel/core/gorillastore"
+	"github.com/satchel-go/satchel/core/memcachedstore"
 	"github.com/satchel-go/satchel/core/memstore"
 	"github.com/satchel-go/satchel/core/sealed"
+	"github.com/satchel-go/satchel/internal/testing/memcachedtest"
 	"github.com/satchel-go/satchel/internal/testing/redistest"
 )
 
@@ -48,6 +50,15 @@ var migrations = map[string]func(t *testing.T, client *redis.Client) migration{
 	},
 	"memory to files": func(t *testing.T, _ *redis.Client) migration {
 		return migration{from: inMemory(t), to: core.ServerSide(inFiles(t, nil))}
+	},
+	"redis to memcached": func(t *testing.T, client *redis.Client) migration {
+		return migration{from: inRedis(t, client), to: core.ServerSide(inMemcached(t, nil))}
+	},
+	"memcached to postgres": func(t *testing.T, _ *redis.Client) migration {
+		return migration{from: core.ServerSide(inMemcached(t, nil)), to: inSQL(t, "postgres")}
+	},
+	"cookie to memcached": func(t *testing.T, _ *redis.Client) migration {
+		return migration{from: inCookie(t), to: core.ServerSide(inMemcached(t, nil)), cookieFrom: true}
 	},
 	"memory to cookie": func(t *testing.T, _ *redis.Client) migration {
 		return migration{from: inMemory(t), to: inCookie(t), cookieTo: true}
@@ -144,6 +155,15 @@ func inFiles(t *testing.T, now func() time.Time) *filestore.Store {
 			t.Error(err)
 		}
 	})
+	return store
+}
+
+// inMemcached returns a store with this clock, nil for the real one.
+func inMemcached(t *testing.T, now func() time.Time) *memcachedstore.Store {
+	t.Helper()
+	config := memcachedstore.Config{Prefix: memcachedtest.UniquePrefix(t), Timeout: time.Minute, Now: now}
+	store := memcachedstore.New(config, memcachedtest.Shared(t).Addr())
+	t.Cleanup(func() { _ = store.Close() })
 	return store
 }
 

@@ -1,8 +1,6 @@
 package goredisstore
 
 import (
-	"bytes"
-	"errors"
 	"net"
 	"slices"
 	"strconv"
@@ -17,47 +15,6 @@ import (
 // slack is what a bounded parser may allocate for any input: its result and an
 // error.
 const slack = 2 << 10
-
-// FuzzSEC46Entry: reading returns what was written, and copies only the user's
-// name.
-func FuzzSEC46Entry(f *testing.F) {
-	expires := time.UnixMilli(1_900_000_000_123)
-	for _, e := range []core.Entry{
-		{Data: []byte("data"), Expires: expires}, {Data: []byte("data"), Expires: expires, User: "ann"}, {User: strings.Repeat("u", 300)}, {},
-	} {
-		good := appendEntry(nil, &e, 7)
-		f.Add(good)
-		f.Add(good[:len(good)-1])
-	}
-	head := appendEntry(nil, &core.Entry{User: "ann"}, 7)[:headLength]
-	f.Add(append(bytes.Clone(head), 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 1, 'a'))
-	f.Add(append(bytes.Clone(head), 0xff, 0xff, 0xff, 0xff, 0x0f, 'a'))
-	f.Add(append([]byte{formatUser + 1}, head[1:]...))
-	f.Add([]byte("not a session, but a text of another program"))
-	f.Fuzz(func(t *testing.T, value []byte) {
-		var e core.Entry
-		var err error
-		alloctest.Bound(t, len(value)+slack, func() { e, err = parseEntry(value) })
-		if err != nil {
-			if !errors.Is(err, core.ErrCorrupt) && !errors.Is(err, core.ErrNewerVersion) || e.Data != nil || e.User != "" {
-				t.Errorf("%v with %v", err, e)
-			}
-			return
-		}
-		if len(e.User)+len(e.Data) > len(value) {
-			t.Errorf("%d and %d bytes of %d", len(e.User), len(e.Data), len(value))
-		}
-		again := appendEntry(nil, &e, e.Version)
-		same, err := parseEntry(again)
-		if err != nil || len(again) > entrySize(&e) || same.User != e.User || !bytes.Equal(same.Data, e.Data) ||
-			same.Version != e.Version || !same.Expires.Equal(e.Expires) {
-			t.Errorf("%x became %x: %v", value, again, err)
-		}
-		if value[0] == format && !bytes.Equal(again, value) {
-			t.Errorf("%x was written as %x", value, again)
-		}
-	})
-}
 
 // FuzzSEC46Members: parsing a script's answer keeps only members that mean exactly
 // what their text says.

@@ -13,6 +13,7 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"github.com/satchel-go/satchel/core"
+	"github.com/satchel-go/satchel/core/internal/entry"
 )
 
 // Mend implements [core.Mender], in one round trip, or two in a cluster. It keeps a
@@ -89,7 +90,7 @@ func (s *Store) Forgetful() bool { return s.config.AllowEviction }
 func (s *Store) Search(ctx context.Context, users ...string) ([]core.ID, error) {
 	search := searching{store: s, users: users, found: map[core.ID]bool{}}
 	for _, user := range users {
-		search.length = max(search.length, headLength+binary.MaxVarintLen16+len(user))
+		search.length = max(search.length, entry.HeadLength+binary.MaxVarintLen16+len(user))
 	}
 	if err := s.onMasters(ctx, search.on); err != nil {
 		return nil, failed("search", err)
@@ -179,12 +180,12 @@ func (f *searching) add(keys []string, heads []*redis.StringCmd) error {
 
 // userIn returns the user at the beginning of an entry, if it is complete.
 func userIn(head []byte) (string, bool) {
-	if len(head) < headLength || head[0] != formatUser {
+	if len(head) < entry.HeadLength || head[0] != entry.WithUser {
 		return "", false
 	}
-	n, size := binary.Uvarint(head[headLength:])
-	if size <= 0 || n > uint64(len(head)-headLength-size) {
+	n, size := binary.Uvarint(head[entry.HeadLength:])
+	if size <= 0 || n > uint64(len(head)-entry.HeadLength-size) {
 		return "", false
 	}
-	return string(head[headLength+size:][:n]), true
+	return string(head[entry.HeadLength+size:][:n]), true
 }

@@ -10,6 +10,7 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"github.com/satchel-go/satchel/core"
+	"github.com/satchel-go/satchel/core/internal/entry"
 )
 
 // DefaultPrefix begins the keys of a [Store] unless its [Config] says otherwise.
@@ -138,9 +139,9 @@ func (s *Store) Loaded(value []byte, err error) (core.Entry, error) {
 	case err != nil:
 		return core.Entry{}, failed("load", err)
 	}
-	e, err := parseEntry(value)
+	e, err := entry.Parse(value)
 	if err != nil {
-		return core.Entry{}, err
+		return core.Entry{}, fmt.Errorf("goredisstore: %w", err)
 	}
 	if !s.config.Now().Before(e.Expires) {
 		return core.Entry{}, fmt.Errorf("goredisstore: load: %w", core.ErrNotFound)
@@ -153,8 +154,8 @@ func (s *Store) Loaded(value []byte, err error) (core.Entry, error) {
 // attempt was stored. The error then matches [core.ErrUnavailable], so that
 // nothing is applied twice.
 func (s *Store) Save(ctx context.Context, id core.ID, e core.Entry, base core.Version) (core.Version, error) {
-	v := newVersion()
-	value := appendEntry(make([]byte, 0, entrySize(&e)), &e, v)
+	v := entry.NewVersion()
+	value := entry.Append(make([]byte, 0, entry.Size(&e)), &e, v)
 	result, err := s.Run(ctx, saveScript, s.Key(id), versionText(base), s.config.Now().UnixMilli(),
 		s.timeToLive(e.Expires), value, new(Attempts))
 	switch {
@@ -190,7 +191,7 @@ func (s *Store) Touch(ctx context.Context, id core.ID, base core.Version, expire
 
 // touching returns the arguments of touchScript.
 func (s *Store) touching(base core.Version, expires time.Time) []any {
-	return []any{versionText(base), s.config.Now().UnixMilli(), s.timeToLive(expires), appendExpiry(nil, expires)}
+	return []any{versionText(base), s.config.Now().UnixMilli(), s.timeToLive(expires), entry.AppendExpiry(nil, expires)}
 }
 
 // Delete implements [core.Store], in one round trip.

@@ -31,6 +31,8 @@ var openers = map[string]opener{
 	"mysql":    openSQL("mysql", mysqlSource),
 	"sqlite":   openSQL("sqlite", sqliteSource),
 
+	"memcached": openMemcached,
+
 	"redis":           openRedis("redis"),
 	"rediss":          openRedis("rediss"),
 	"redis-cluster":   openRedis("redis-cluster"),
@@ -55,6 +57,7 @@ var openers = map[string]opener{
 //	sqlite:FILE                    in SQLite
 //	postgres://user@host:port/db   in PostgreSQL, with the parameters of pgx
 //	mysql://user@host:port/db      in MySQL or MariaDB, with those of go-sql-driver
+//	memcached://a:port,b:port      in Memcached, divided among servers
 //	redis://host:port/db           in Redis
 //	redis-cluster://a:port,b:port  in a Redis Cluster
 //	redis-sentinel://a,b/master    in Redis under Sentinel

@@ -118,7 +118,7 @@ func (r requirement) required() bool { return r.reach == somewhere || r.reach ==
 
 // storeSuites are the tests that run the stores' suite, as package and name.
 var storeSuites = []string{
-	"core/memstore.TestStore", "core/filestore.TestStore", "core/goredisstore.TestStore", "examples/sqltests.TestStore", "core/pgxstore.TestStore", "core/gorillastore.TestRedisStore", "core/sealed.TestEncryptedStore",
+	"core/memstore.TestStore", "core/filestore.TestStore", "core/goredisstore.TestStore", "core/memcachedstore.TestStore", "examples/sqltests.TestStore", "core/pgxstore.TestStore", "core/gorillastore.TestRedisStore", "core/sealed.TestEncryptedStore",
 }
 
 const modulePath = "github.com/satchel-go/satchel/"

@@ -12,7 +12,7 @@ import (
 var (
 	adapters = []string{"nethttp", "echo5", "echo", "gin", "fiber3", "fiber"}
 	backends = []string{
-		"memory", "cookie", "bearer", "redis", "file", "postgres", "mariadb", "sqlite", "jwt-eddsa", "gorilla-cookie", "gorilla-redis",
+		"memory", "cookie", "bearer", "redis", "memcached", "file", "postgres", "mariadb", "sqlite", "jwt-eddsa", "gorilla-cookie", "gorilla-redis",
 		"gorilla-redis-compatible", "gorilla-files",
 	}
 
