@@ -1,6 +1,6 @@
 // Package adapterunit tests what package adaptertest does not: which session the
 // adapters' functions return, how they are mounted, what they say to wrong use,
-// and what they allocate.
+// and what they allocate. What a framework's two versions share is in [Echo] and [Fiber].
 package adapterunit
 
 import (
