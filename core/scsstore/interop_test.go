@@ -246,7 +246,7 @@ func TestUsersOfOtherTypes(t *testing.T) {
 		// Without UserValue, scs would not know the user of a login here.
 		s = newSite(t, old, From(old, Config{UserKey: "user"}), nil)
 		s.loginSCS(c.native)
-		if w := s.do(func(*core.Session) { t.Error("the handler runs") }); w.Code != 503 || !strings.Contains(s.said(), "Config.UserValue") {
+		if w := s.do(func(*core.Session) { t.Error("the handler runs") }); w.Code != 503 || !strings.Contains(s.said(), "UserValue") {
 			t.Errorf("%T: status %d, %s", c.native, w.Code, s.said())
 		}
 		s.scs(func(ctx context.Context) {
