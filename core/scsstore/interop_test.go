@@ -404,3 +404,30 @@ func migrating(t testing.TB, s *site, c Config, edit func(*core.Config)) (ready,
 	ready.cookies, moving.cookies, after.cookies = s.cookies, s.cookies, s.cookies // one browser
 	return ready, moving, after
 }
+
+// A value that a Record cannot hold stays until another takes its place.
+func TestF1ReplacesWhatItCannotRead(t *testing.T) {
+	old := newOld(newMemory())
+	s := newSite(t, old, From(old, ourKeys), nil)
+	s.scs(func(ctx context.Context) { old.Put(ctx, "odd", 1i); old.Put(ctx, "rest", 2i) })
+	s.do(func(x *core.Session) { x.Set("odd", "even") })
+	s.do(func(x *core.Session) {
+		if got, _ := core.Get[string](x, "odd"); got != "even" {
+			t.Errorf("it is %q", got)
+		}
+		x.Renew()
+	})
+	s.scs(func(ctx context.Context) {
+		if old.GetString(ctx, "odd") != "even" || old.Get(ctx, "rest") != 2i {
+			t.Errorf("scs has %v and %v", old.Get(ctx, "odd"), old.Get(ctx, "rest"))
+		}
+	})
+}
+
+func TestUsersOfJSON(t *testing.T) {
+	old := newOld(newMemory())
+	old.Codec = jsonCodec{}
+	s := newSite(t, old, From(old, Config{UserKey: "user", UserValue: func(user string) (any, error) { return strconv.Atoi(user) }}), nil)
+	s.loginSCS(7)
+	s.has("7", "v")
+}
