@@ -172,7 +172,7 @@ func TestK1L2OverlappingRequestsWithTheOldCookie(t *testing.T) {
 
 // Whatever becomes of the first answer, gorilla's cookie is good until the new one is shown.
 func TestL2ALostAnswerLogsNobodyOut(t *testing.T) {
-	inEachPlace(t, func(t *testing.T, m *steps, _ sessions.Store, _ bool) {
+	inEachPlace(t, func(_ *testing.T, m *steps, _ sessions.Store, _ bool) {
 		for range 3 {
 			m.again()
 			m.moving.is("ann", "v")
