@@ -4,7 +4,7 @@ const keys = createRemoteJWKSet(new URL("https://app.example/.well-known/jwks.js
 
 // Returns the claims of the session that a request's Authorization header has, or null.
 async function sessionOf(authorization) {
-  const [scheme, token] = authorization.split(" ");
+  const [scheme, token] = (authorization ?? "").split(" ");
   if (scheme.toLowerCase() !== "bearer") return null;
   try {
     const { payload } = await jwtVerify(token, keys, {
