@@ -3,7 +3,7 @@ import jwt
 keys = jwt.PyJWKClient("https://app.example/.well-known/jwks.json")
 
 def session_of(authorization):
-    """Returns the claims of the session that a request's Authorization header has, or None."""
+    """Returns the claims of the session that a request's Authorization header has, or None. Without "sub", nobody is logged in."""
     scheme, _, token = (authorization or "").partition(" ")
     try:
         if scheme.lower() != "bearer" or jwt.get_unverified_header(token)["typ"] != "satchel-session+jwt":
