@@ -216,6 +216,9 @@ func (b *compatible) overwrite(ctx context.Context, scope core.Scope, r *core.Re
 	}
 	h := *base
 	h.sum = sum
+	if len(h.others) > 0 {
+		h.others = b.unmapped(values) // without those that r has replaced
+	}
 	return &h, nil
 }
 

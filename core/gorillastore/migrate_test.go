@@ -394,6 +394,19 @@ func TestF1ReplacesWhatItCannotRead(t *testing.T) {
 			if g.Values["odd"] != "even" || g.Values["rest"] != 2i {
 				t.Errorf("gorilla has %v", g.Values)
 			}
+			g.Values["odd"] = 3i
+		})
+		s.do(func(x *core.Session) {
+			x.Set("odd", "even")
+			if err := x.Commit(t.Context()); err != nil {
+				t.Error(err)
+			}
+			x.Delete("odd")
+		})
+		s.gorilla(store, func(g *sessions.Session) {
+			if g.Values["odd"] != nil {
+				t.Errorf("what was replaced has come back: %v", g.Values)
+			}
 		})
 	})
 }
