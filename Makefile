@@ -177,6 +177,7 @@ test-fips: check-go redis memcached databases ## core, stores and adapters under
 .PHONY: lint
 lint: check-go $(GOLANGCI) ## golangci-lint in each module
 	@$(EACH_MODULE) "$(CURDIR)/$(GOLANGCI)" run --config "$(CURDIR)/.golangci.yml" ./... </dev/null; done
+	cd bench && GOWORK=off $(GO) vet ./...
 
 .PHONY: fmt
 fmt: check-go $(GOLANGCI) ## format the code

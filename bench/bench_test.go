@@ -33,7 +33,9 @@ import (
 	"github.com/satchel-go/satchel/internal/testing/sqltest"
 )
 
-func TestMain(m *testing.M) { os.Exit(sqltest.Main(runner(func() int { return redistest.Main(runner(func() int { return memcachedtest.Main(m) })) }))) }
+func TestMain(m *testing.M) {
+	os.Exit(sqltest.Main(runner(func() int { return redistest.Main(runner(func() int { return memcachedtest.Main(m) })) })))
+}
 
 type runner func() int
 

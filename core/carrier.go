@@ -66,7 +66,7 @@ func (c Carrier) String() string {
 func (c Carrier) validate() error {
 	for _, name := range [...]string{c.request, c.answer} {
 		switch {
-		case !isToken(name):
+		case !isToken(name) || strings.Contains(name, "_"): // which nginx drops
 			return fmt.Errorf("core: Config.Carrier: a header cannot be called %q: use letters, digits and hyphens, as in X-Session", name)
 		case name == c.request && c.request == authorization && c.answer != authorization:
 		case otherUses[name] || strings.HasPrefix(name, "Sec-") || strings.HasPrefix(name, "Proxy-") || strings.HasPrefix(name, "Access-Control-"):

@@ -348,6 +348,7 @@ func TestSEC27ImpossibleCarriers(t *testing.T) {
 	for what, c := range map[string]core.Config{
 		"no name":              {Carrier: core.Header("")},
 		"a blank":              {Carrier: core.Header("X Session")},
+		"an underscore":        {Carrier: core.Header("X_Session")},
 		"Authorization itself": {Carrier: core.Header("authorization")},
 		"Cookie":               {Carrier: core.Header("cookie")},
 		"Sec-":                 {Carrier: core.Header("Sec-Session")},

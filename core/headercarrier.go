@@ -163,7 +163,9 @@ func (h *headerCarrier) write(ex Exchange, lines []string) (matched int) {
 }
 
 func (h *headerCarrier) capacity() int { return h.longer - 1 }
-func (h *headerCarrier) largest() int  { return len(h.request) + len(h.touch) + h.longer + 200 }
+
+// largest counts a touch with the token. One of package jwtsealer has up to 750 characters.
+func (h *headerCarrier) largest() int { return len(h.request) + len(h.touch) + h.longer + 800 }
 
 func (h *headerCarrier) names() (scope, header, touch string) {
 	return "header:" + strings.ToLower(h.request), h.request, "header " + h.touch

@@ -14,17 +14,15 @@ import (
 	"log"
 	"time"
 
-	"github.com/gorilla/sessions"
 	"github.com/redis/go-redis/v9"
 
 	"github.com/satchel-go/satchel/core"
 	"github.com/satchel-go/satchel/core/goredisstore"
-	"github.com/satchel-go/satchel/core/gorillastore"
 	"github.com/satchel-go/satchel/core/sealed"
 )
 
 func main() {
-	_, _, _, _, _, _ = openSessions, watchMigration, fromGorillaCookies, adoptUser, fromRedisstore, toEncrypted
+	_, _, _ = openSessions, watchMigration, toEncrypted
 }
 
 `

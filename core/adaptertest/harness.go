@@ -111,13 +111,16 @@ func (h *harness) serve(c Config) *site {
 	h.Cleanup(func() {
 		ctx, cancel := context.WithTimeout(context.Background(), patience)
 		defer cancel()
-		_ = app.Shutdown(ctx)
+		// fasthttp's Shutdown looks every 100 ms whether all has ended. After Serve, and
+		// with the clients gone, it has.
 		_ = ln.Close()
 		select {
 		case <-served:
+			time.Sleep(time.Millisecond)
 		case <-time.After(patience):
-			h.Errorf("the App still serves %v after Shutdown", patience)
+			h.Errorf("the App still serves %v after its listener was closed", patience)
 		}
+		_ = app.Shutdown(ctx)
 	})
 	return &site{harness: h, addr: ln.Addr().String(), m: c.Managers[len(c.Managers)-1]}
 }

@@ -44,7 +44,7 @@ func (a *adopter) head(scope core.Scope, values map[any]any, from origin) (r *co
 		}
 		return r, false, err
 	}
-	if scope.Namespace != "" || scope.Purpose != purposeSession {
+	if scope.Namespace != "" || scope.Purpose != purposeSession || left(values) != nil {
 		return nil, false, errAbsent // gorilla's sessions carry no scope
 	}
 	if r = a.adopt(from); !a.now().Before(r.Expires) {

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"maps"
 	"time"
 
 	"github.com/rbcervilla/redisstore/v9"
@@ -20,6 +19,10 @@ import (
 // CompatibleConfig configures [RedisCompatible]. Use the settings that the programs
 // sharing its sessions gave to redisstore. The zero value has redisstore's defaults.
 type CompatibleConfig struct {
+	// UserKey and UserValue are as in [FromConfig].
+	UserKey   string
+	UserValue func(user string) (any, error)
+
 	// KeyPrefix is redisstore's. Default [RedisPrefix].
 	KeyPrefix string
 
@@ -68,7 +71,7 @@ func RedisCompatible(client redis.UniversalClient, c CompatibleConfig) core.Back
 	native := goredisstore.New(client, goredisstore.Config{
 		Prefix: c.KeyPrefix, Timeout: c.Timeout, AllowEviction: c.AllowEviction, SkipChecks: c.SkipChecks,
 	})
-	b := &compatible{mapping: mapping{inplace.Values{Codec: core.CBOR(), Text: keepsText(c.Serializer)}}, adopter: newAdopter(), config: c, native: native, random: rand.Reader}
+	b := &compatible{mapping: newMapping(keepsText(c.Serializer), c.UserKey, c.UserValue), adopter: newAdopter(), config: c, native: native, random: rand.Reader}
 	if native.Client() != nil {
 		b.redisstore = newRedisStore(timedClient{native.Client()}, c.KeyPrefix, c.Serializer)
 	}
@@ -89,6 +92,7 @@ type compatible struct {
 var (
 	_ core.Configurable[core.Backend] = (*compatible)(nil)
 	_ core.Watcher                    = (*compatible)(nil)
+	_ core.Leaver                     = (*compatible)(nil)
 )
 
 // Format implements [fmt.Formatter]: no verb prints anything of the client.
@@ -101,7 +105,7 @@ func (b *compatible) WithConfig(c core.Config) (core.Backend, error) {
 	if err := b.native.Validate(); err != nil {
 		return nil, err
 	}
-	if err := cookiesOnly("RedisCompatible", c); err != nil {
+	if err := errors.Join(b.validate(), cookiesOnly("RedisCompatible", c)); err != nil {
 		return nil, err
 	}
 	clone := *b
@@ -158,8 +162,12 @@ func (b *compatible) loaded(scope core.Scope, token string, k keptSession) (core
 	if err != nil {
 		return core.LoadResult{}, err
 	}
-	h := &compatibleHandle{name: scope.Name, token: token, id: head.ID, sum: k.sum, others: b.unmapped(k.values)}
-	return core.LoadResult{Record: *b.fromGorilla(head, k.values), Handle: h, Refresh: adopted}, nil
+	r, err := b.fromGorilla(head, k.values)
+	if err != nil {
+		return core.LoadResult{}, err
+	}
+	h := &compatibleHandle{name: scope.Name, token: token, id: r.ID, sum: k.sum, others: b.unmapped(k.values)}
+	return core.LoadResult{Record: *r, Handle: h, Refresh: adopted}, nil
 }
 
 // Reload implements [core.Backend], in one round trip.
@@ -198,14 +206,19 @@ func (b *compatible) create(ctx context.Context, scope core.Scope, r *core.Recor
 
 // overwrite replaces base with r. base must be unchanged since it was loaded.
 func (b *compatible) overwrite(ctx context.Context, scope core.Scope, r *core.Record, base *compatibleHandle) (*compatibleHandle, error) {
-	values := b.toGorilla(inplace.WithName(scope), r)
-	maps.Copy(values, base.others)
+	values, err := b.toGorilla(inplace.WithName(scope), r, base.others)
+	if err != nil {
+		return nil, err
+	}
 	sum, err := b.replace(ctx, base, values, r.KeepUntil().Sub(b.now()))
 	if err != nil {
 		return nil, err
 	}
 	h := *base
 	h.sum = sum
+	if len(h.others) > 0 {
+		h.others = b.unmapped(values) // without those that r has replaced
+	}
 	return &h, nil
 }
 
@@ -257,6 +270,38 @@ func (b *compatible) Delete(ctx context.Context, handle core.Handle) error {
 			h.token, h.sum = k.next, ""
 		}
 	}
+}
+
+// Leave implements [core.Leaver]: to redisstore, the session is empty from now on.
+func (b *compatible) Leave(ctx context.Context, scope core.Scope, r *core.Record, base core.Handle) error {
+	h := *base.(*compatibleHandle)
+	values := map[any]any{inplace.LeftKey: b.Bytes(inplace.Left(scope, r))}
+	for {
+		_, err := b.replace(ctx, &h, values, r.KeepUntil().Sub(b.now()))
+		if !errors.Is(err, core.ErrConflict) {
+			return err
+		}
+		k, err := b.fetch(ctx, h.name, h.token)
+		if err == nil && k.next != "" {
+			err = errAbsent
+		}
+		if err != nil {
+			return err
+		}
+		h.sum = k.sum
+	}
+}
+
+// LoadLeft implements [core.Leaver].
+func (b *compatible) LoadLeft(ctx context.Context, scope core.Scope, presented core.Tokens) (*core.Record, error) {
+	k, err := b.fetch(ctx, scope.Name, presented.Session)
+	if err != nil {
+		return nil, err
+	}
+	if left := left(k.values); left != nil {
+		return inplace.ParseLeft(scope, left, b.now())
+	}
+	return nil, errAbsent
 }
 
 // Watch implements [core.Watcher].

@@ -6,7 +6,6 @@ import (
 	"crypto/sha1" //nolint:gosec // it tells states of a session apart, and Redis has it
 	_ "embed"
 	"encoding/base32"
-	"encoding/base64"
 	"encoding/binary"
 	"encoding/hex"
 	"errors"
@@ -159,10 +158,7 @@ const noteFormat = 0
 func (b *compatible) note(token string) map[any]any {
 	data := binary.BigEndian.AppendUint64([]byte{noteFormat}, uint64(b.now().UnixMilli()))
 	data = append(data, token...)
-	if b.Text {
-		return map[any]any{headerKey: base64.StdEncoding.EncodeToString(data)}
-	}
-	return map[any]any{headerKey: data}
+	return map[any]any{headerKey: b.Bytes(data)}
 }
 
 // readNote reads a note. It returns "" if values hold none.

@@ -8,6 +8,10 @@ import (
 
 // CookieConfig configures [Cookie]. The zero value is ready to use.
 type CookieConfig struct {
+	// UserKey and UserValue are as in [FromConfig].
+	UserKey   string
+	UserValue func(user string) (any, error)
+
 	// InsecureAllowReadable accepts a newest key pair without a block key. It signs
 	// sessions but does not encrypt them. Clients, and anyone who sees their cookies,
 	// can read every value, flash and user ID.

@@ -32,12 +32,13 @@
 //     typed flashes. Flashes that gorilla keeps under another key are a value under
 //     that key.
 //   - The key "_satchel" holds everything else: identity, times, and the session's
-//     scope. Leave it alone: without it, the session belongs to no user.
+//     scope. Leave it alone: without it, the session belongs to no user but UserKey's.
 //
 // Sessions that gorilla created keep their values and flashes. At its first use (in a
 // cookie, at its first write), such a session becomes Satchel's and gets its idle
 // timeout. It carries no namespace, so it is read only where Config.Namespace is empty.
-// No user is logged in until Login.
+// The value under UserKey is its user, who has not authenticated to Satchel:
+// AuthenticatedAt is zero until the next login. Without UserKey no user is logged in.
 //
 // # Cookies
 //
@@ -77,6 +78,10 @@
 //     deadlines, but calls that have started continue.
 //   - Requests to the old applications do not count as activity. If only they use a
 //     session for longer than Satchel's idle timeout, it has ended for Satchel.
+//   - A session that [core.Migrating] has moved to a [core.ServerSide] is empty for gorilla
+//     from then on. What is left says where it went, so that its old token is good until
+//     the client has shown the new one. A cookie cannot be emptied: gorilla opens it
+//     until its MaxAge is over.
 //   - Anyone who reads the store may find enough to take sessions over. The store
 //     finds sessions only by their tokens. Operations that need a list of sessions,
 //     or their IDs, return [core.ErrUnsupported].

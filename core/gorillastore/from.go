@@ -12,6 +12,20 @@ import (
 
 // FromConfig tells [From] about a store. The zero value suits the common stores.
 type FromConfig struct {
+	// UserKey is the key of the value that says who is logged in. It becomes the session's
+	// user, and a login or logout of Satchel sets or removes it. The value is a string, an
+	// integer or an [encoding.TextMarshaler] such as a UUID; zero means nobody. By default,
+	// no value has a meaning for Satchel.
+	UserKey string
+
+	// UserValue returns the value for a user, if it is not the string itself:
+	//
+	//	UserValue: func(user string) (any, error) { return strconv.Atoi(user) },
+	//
+	// It must give back every value that is there: a session with another one is answered
+	// with 503, and stays as it is. It must be safe for concurrent use.
+	UserValue func(user string) (any, error)
+
 	// Token reports whether the store can have made a cookie's value; the store is
 	// asked for no other. The default accepts up to 4,096 letters, digits and
 	// characters of "-_=.+:", not starting with ".".
@@ -37,14 +51,17 @@ type FromConfig struct {
 // Redis, use [RedisCompatible].
 func From(store sessions.Store, c FromConfig) core.Backend {
 	if cookies := storeIn[*sessions.CookieStore](store); cookies != nil {
-		return Cookie(cookies, CookieConfig{})
+		return Cookie(cookies, CookieConfig{UserKey: c.UserKey, UserValue: c.UserValue})
 	}
 	s := &fromStore{
-		Calls: inplace.NewCalls(), mapping: mapping{inplace.Values{Codec: core.CBOR(), Text: c.Text}},
+		Calls: inplace.NewCalls(), mapping: newMapping(c.Text, c.UserKey, c.UserValue),
 		adopter: newAdopter(), store: store, config: c,
 	}
 	if files := storeIn[*sessions.FilesystemStore](store); files != nil {
 		s.store, s.maxAge, s.err = withoutMaxAge(files)
+	}
+	if s.err == nil {
+		s.err = s.validate()
 	}
 	if s.config.Token == nil {
 		s.config.Token = isPlain
@@ -73,6 +90,7 @@ type fromStore struct {
 
 var (
 	_ core.Configurable[core.Backend] = (*fromBackend)(nil)
+	_ core.Leaver                     = (*fromBackend)(nil)
 	_ inplace.Store[*entry]           = (*fromStore)(nil)
 )
 

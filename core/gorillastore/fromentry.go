@@ -63,7 +63,10 @@ func (b *fromStore) Read(ctx context.Context, scope core.Scope, token string) (*
 		return e, err
 	}
 	e.Adopted, e.Aging = adopted, isAging(token, e.session)
-	e.Record, e.others = b.fromGorilla(head, values), b.unmapped(values)
+	if e.Record, err = b.fromGorilla(head, values); err != nil {
+		return e, err
+	}
+	e.others = b.unmapped(values)
 	e.State = b.fingerprintOf(values, e.Record)
 	return e, nil
 }
@@ -88,12 +91,11 @@ func (b *fromStore) Create(ctx context.Context, scope core.Scope, r *core.Record
 
 // Write implements [inplace.Store]. It sets the token and ID that the store returns in e.
 func (b *fromStore) Write(ctx context.Context, scope core.Scope, e *entry, r *core.Record) error {
-	values := b.toGorilla(inplace.WithName(scope), r)
-	state := b.fingerprintOf(values, r)
-	maps.Copy(values, e.others)
-	e.session.Values = values // a new map: the store may share the old one
-	left := max(r.KeepUntil().Sub(b.now()), time.Second)
-	token, err := b.save(ctx, e, scope.Name, int((left+time.Second-1)/time.Second))
+	values, err := b.toGorilla(inplace.WithName(scope), r, e.others)
+	if err != nil {
+		return err
+	}
+	token, err := b.put(ctx, e, scope.Name, r, values)
 	switch {
 	case errors.Is(err, errTooLong):
 		return sizeError(r)
@@ -106,8 +108,35 @@ func (b *fromStore) Write(ctx context.Context, scope core.Scope, e *entry, r *co
 	case !b.config.Token(token) || !isSpelledAsWritten(token):
 		return inplace.Fail("gorillastore", "save", errors.New("the store has set a cookie value that Token refuses: set FromConfig.Token to a function that accepts the store's values"))
 	}
-	e.Token, e.ID, e.State = token, e.session.ID, state
+	e.Token, e.ID, e.State = token, e.session.ID, b.fingerprintOf(values, r)
 	return nil
+}
+
+// put makes values the content of e.
+func (b *fromStore) put(ctx context.Context, e *entry, name string, r *core.Record, values map[any]any) (token string, err error) {
+	e.session.Values = values // a new map: the store may share the old one
+	left := max(r.KeepUntil().Sub(b.now()), time.Second)
+	return b.save(ctx, e, name, int((left+time.Second-1)/time.Second))
+}
+
+// Leave implements [inplace.Store].
+func (b *fromStore) Leave(ctx context.Context, name string, e *entry, r *core.Record, left []byte) error {
+	if _, err := b.put(ctx, e, name, r, map[any]any{inplace.LeftKey: b.Bytes(left)}); err != nil {
+		return inplace.Fail("gorillastore", "save", err, e.Token, e.ID)
+	}
+	return nil
+}
+
+// FetchLeft implements [inplace.Store].
+func (b *fromStore) FetchLeft(ctx context.Context, name, token string) (any, error) {
+	e, err := b.Fetch(ctx, name, token)
+	if err != nil {
+		return nil, err
+	}
+	if left := left(e.session.Values); left != nil {
+		return left, nil
+	}
+	return nil, errAbsent
 }
 
 // Remove implements [inplace.Store]. It verifies that the session is gone.
@@ -132,7 +161,7 @@ func (m mapping) unmapped(values map[any]any) map[any]any {
 	var others map[any]any
 	for k, v := range values {
 		key, ok := k.(string)
-		if ok && isReserved(key) {
+		if ok && m.isReserved(key) {
 			continue
 		}
 		if ok {
@@ -164,10 +193,10 @@ func (m mapping) fingerprintOf(values map[any]any, r *core.Record) (f inplace.Fi
 		}
 		add(raw)
 	}
-	add(nil)
+	add([]byte(r.User))
 	raws := maps.Collect(r.Values())
 	for _, key := range slices.Sorted(maps.Keys(raws)) {
-		if !isReserved(key) {
+		if !m.isReserved(key) {
 			add([]byte(key))
 			add(raws[key])
 		}

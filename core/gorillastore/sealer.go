@@ -56,10 +56,13 @@ var (
 )
 
 func newSealer(store *sessions.CookieStore, c CookieConfig) *sealer {
-	s := &sealer{mapping: mapping{inplace.Values{Codec: core.CBOR()}}, maxAge: defaultMaxAge}
+	s := &sealer{mapping: newMapping(false, c.UserKey, c.UserValue), maxAge: defaultMaxAge}
 	codecs, err := copyCodecs(store)
 	if err == nil {
 		err = checkCodecs(codecs, c)
+	}
+	if err == nil {
+		err = s.validate()
 	}
 	if err != nil {
 		s.err = err
@@ -109,7 +112,10 @@ func (s *sealer) Seal(_ context.Context, scope core.Scope, r *core.Record) (stri
 	if s.err != nil {
 		return "", s.err
 	}
-	values := s.toGorilla(scope, r)
+	values, err := s.toGorilla(scope, r, nil)
+	if err != nil {
+		return "", err
+	}
 	token, err := s.codecs()[0].Encode(scope.Name, values)
 	if err != nil {
 		return "", fmt.Errorf("gorillastore: seal: %w", err)
@@ -144,7 +150,7 @@ func (s *sealer) Open(_ context.Context, scope core.Scope, token string) (*core.
 	if err != nil {
 		return nil, err
 	}
-	return s.fromGorilla(r, values), nil
+	return s.fromGorilla(r, values)
 }
 
 // writtenAt returns the time in a token. It refuses every spelling other than the

@@ -97,7 +97,10 @@ func innerScope(scope core.Scope) core.Scope {
 // encode returns the claims for r.
 func (f *claimsFormat) encode(ctx context.Context, kind kind, scope core.Scope, r *core.Record) ([]byte, error) {
 	head := f.publicOf(kind, r)
-	head.Subject = f.subjectOf(r)
+	if head.Subject = f.subjectOf(r); !utf8.ValidString(head.Subject) {
+		// It would be written as another, who may exist.
+		return nil, errors.New("jwtsealer: seal: the user, or what Config.Subject makes of it, is not UTF-8, as JSON has to be")
+	}
 	tail, err := f.privateOf(ctx, kind, scope, r)
 	if err != nil {
 		return nil, err

@@ -44,7 +44,7 @@ type Config struct {
 
 	// Subject returns the claim sub for a user, a pseudonym for example. Nil means
 	// the user itself, for everybody to read. It runs at each load and save, and must
-	// be safe for concurrent use.
+	// be safe for concurrent use. A save whose sub would not be UTF-8 fails.
 	Subject func(user string) string
 
 	// Claims returns further claims for other services, at most 1 KiB in JSON. It

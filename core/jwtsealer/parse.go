@@ -101,8 +101,12 @@ func parsePEM(data []byte) ([]crypto.Signer, error) {
 			}
 			return nil, keyError(i, errors.New("is not PEM; remove what follows the last block"))
 		}
-		if before := data[:len(data)-len(rest)]; !strings.HasPrefix(strings.TrimSpace(string(before)), "-----BEGIN") {
+		// Decode skips what it cannot read, also a block that is damaged.
+		switch read := strings.TrimSpace(string(data[:len(data)-len(rest)])); {
+		case !strings.HasPrefix(read, "-----BEGIN"):
 			return nil, keyError(i, errors.New("has text in front of it; remove it"))
+		case strings.Count(read, "-----BEGIN") > 1:
+			return nil, keyError(i, errors.New("is damaged; copy it again, or remove it"))
 		}
 		key, err := parseBlock(block)
 		if err != nil {
@@ -211,8 +215,8 @@ func check(private crypto.Signer) error {
 		if len(key) != ed25519.PrivateKeySize || !key.Equal(ed25519.NewKeyFromSeed(key.Seed())) {
 			return errors.New("has a public half of another key; " + howToMake)
 		}
-		if isConstant(key.Seed()) {
-			return errors.New("is one byte repeated, not a secret; " + howToMake)
+		if isGuessable(key.Seed()) {
+			return errGuessable
 		}
 	case *ecdsa.PrivateKey:
 		if err := checkP256(key); err != nil {
@@ -247,6 +251,9 @@ func checkP256(key *ecdsa.PrivateKey) error {
 	if err != nil || !again.Equal(key) {
 		return errors.New("has a public half of another key; make one with jwtsealer.GenerateKey(jwtsealer.ES256)")
 	}
+	if isGuessable(secret) {
+		return errGuessable
+	}
 	return nil
 }
 
@@ -264,8 +271,10 @@ func checkRSA(key *rsa.PrivateKey) error {
 	return nil
 }
 
-func isConstant(b []byte) bool {
-	for _, c := range b {
+var errGuessable = errors.New("is one byte repeated, or a small number, not a secret; " + howToMake)
+
+func isGuessable(b []byte) bool {
+	for _, c := range b[:len(b)-1] {
 		if c != b[0] {
 			return false
 		}

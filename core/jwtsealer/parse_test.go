@@ -120,6 +120,13 @@ func TestSEC43KeysThatCannotBeRight(t *testing.T) {
 	if err := json.Unmarshal([]byte(other), &otherMembers); err != nil {
 		t.Fatal(err)
 	}
+	one := make([]byte, p256Size)
+	one[p256Size-1] = 1
+	small, err := ecdsa.ParseRawPrivateKey(elliptic.P256(), one)
+	if err != nil {
+		t.Fatal(err)
+	}
+	cut, _, _ := strings.Cut(ed, "-----END")
 	var many strings.Builder
 	for range maxKeys + 1 {
 		many.WriteString(testPEM(t, EdDSA))
@@ -131,6 +138,8 @@ func TestSEC43KeysThatCannotBeRight(t *testing.T) {
 		"text in front":        {"hunter2\n" + ed, "text in front"},
 		"text behind":          {ed + "hunter2", "what follows"},
 		"text between":         {ed + "hunter2\n" + ec, "text in front"},
+		"cut, then another":    {cut + ec, "key 1: is damaged"},
+		"damaged, another":     {ec + strings.Replace(ed, "MC4", "M!4", 1) + rs, "key 2: is damaged"},
 		"too many":             {many.String(), "at most 16"},
 		"twice":                {ed + ec + ed, "key 3: is the same as key 1"},
 		"twice, in JWKs":       {`{"keys":[` + other + "," + other + `]}`, "same as key 1"},
@@ -143,6 +152,7 @@ func TestSEC43KeysThatCannotBeRight(t *testing.T) {
 		"P-384":                {pemOf(t, p384), "P-256"},
 		"P-384 JWK":            {jwkOf(t, pemOf(t, p384), nil), "P-256"},
 		"all zero":             {pemOf(t, ed25519.NewKeyFromSeed(zero)), "one byte repeated"},
+		"P-256, one":           {pemOf(t, small), "small number"},
 		"no JSON":              {"{hunter2", "not JSON"},
 		"empty set":            {`{"keys":[]}`, "no keys"},
 		"secret":               {`{"kty":"oct","k":"c2VjcmV0"}`, "FromKeyring"},

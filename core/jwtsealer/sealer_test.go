@@ -224,6 +224,22 @@ func TestClaimsThatAreNotTheApplications(t *testing.T) {
 	}
 }
 
+// SEC50: JSON would replace bytes that are not UTF-8, and sub name another user.
+func TestSEC50SubNamesNobodyElse(t *testing.T) {
+	for _, w := range worlds(t) {
+		r := record()
+		r.User = "ann\xff"
+		if token, err := w.sealer.Seal(t.Context(), testScope, r); err == nil || token != "" || strings.Contains(err.Error(), "ann") {
+			t.Errorf("%s: sealed for a user that JSON cannot express: %v", w.name, err)
+		}
+	}
+	hides := Config{Issuer: issuer, Seal: testRing(t), Subject: func(string) string { return "nobody" }}
+	r := record()
+	r.User = "ann\xff"
+	w := signedWorld(t, "pseudonym", testKeys(t, EdDSA), hides)
+	w.accept(t, w.seal(t, testScope, r), "a pseudonym is all that others read")
+}
+
 func TestConfigThatCannotBe(t *testing.T) {
 	keys, ring := testKeys(t, EdDSA), testRing(t)
 	good := Config{Issuer: issuer, Seal: ring}

@@ -62,6 +62,7 @@ func From(old *scs.SessionManager, c Config) core.Backend {
 			s.values.Text = true
 		}
 	}
+	s.users = inplace.Users{Key: c.UserKey, Value: c.UserValue, Text: s.values.Text}
 	return &backend{inplace.New[*entry](label, s, s.Calls), s}
 }
 
@@ -69,7 +70,7 @@ const label = "scsstore"
 
 // check returns an error for what no session can come of.
 func check(old *scs.SessionManager, c Config) error {
-	reserved := []string{inplace.HeaderKey, leftKey, rememberKey}
+	reserved := []string{inplace.HeaderKey, inplace.LeftKey, rememberKey}
 	switch {
 	case old == nil:
 		return errors.New("scsstore: From(nil): pass the application's *scs.SessionManager")
@@ -79,8 +80,9 @@ func check(old *scs.SessionManager, c Config) error {
 		return errors.New("scsstore: the SessionManager has no Codec: make it with scs.New")
 	case old.Lifetime <= 0:
 		return fmt.Errorf("scsstore: the SessionManager's Lifetime is %v: make it with scs.New, or set it before From", old.Lifetime)
-	case slices.Contains(reserved, c.UserKey):
-		return fmt.Errorf("scsstore: Config.UserKey is %q, which is no key of an application", c.UserKey)
+	}
+	if err := (inplace.Users{Key: c.UserKey}).Validate(label, reserved...); err != nil {
+		return err
 	}
 	for key := range c.Flashes {
 		switch {
@@ -132,6 +134,7 @@ type backend struct {
 type store struct {
 	*inplace.Calls
 	values inplace.Values
+	users  inplace.Users
 
 	old            scs.Store
 	codec          scs.Codec

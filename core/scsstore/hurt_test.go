@@ -316,7 +316,7 @@ func TestRefusesAtTheStart(t *testing.T) {
 			old.Lifetime = 0
 			return old
 		},
-		`Config.UserKey is "_satchel"`: func(old *scs.SessionManager, c *Config, _ *core.Config) *scs.SessionManager {
+		`UserKey is "_satchel"`: func(old *scs.SessionManager, c *Config, _ *core.Config) *scs.SessionManager {
 			c.UserKey = inplace.HeaderKey
 			return old
 		},

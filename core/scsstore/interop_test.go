@@ -246,7 +246,7 @@ func TestUsersOfOtherTypes(t *testing.T) {
 		// Without UserValue, scs would not know the user of a login here.
 		s = newSite(t, old, From(old, Config{UserKey: "user"}), nil)
 		s.loginSCS(c.native)
-		if w := s.do(func(*core.Session) { t.Error("the handler runs") }); w.Code != 503 || !strings.Contains(s.said(), "Config.UserValue") {
+		if w := s.do(func(*core.Session) { t.Error("the handler runs") }); w.Code != 503 || !strings.Contains(s.said(), "UserValue") {
 			t.Errorf("%T: status %d, %s", c.native, w.Code, s.said())
 		}
 		s.scs(func(ctx context.Context) {
@@ -403,4 +403,31 @@ func migrating(t testing.TB, s *site, c Config, edit func(*core.Config)) (ready,
 	ready, moving, after = at(core.Migrating(to, from)), at(core.Migrating(from, to)), at(to)
 	ready.cookies, moving.cookies, after.cookies = s.cookies, s.cookies, s.cookies // one browser
 	return ready, moving, after
+}
+
+// A value that a Record cannot hold stays until another takes its place.
+func TestF1ReplacesWhatItCannotRead(t *testing.T) {
+	old := newOld(newMemory())
+	s := newSite(t, old, From(old, ourKeys), nil)
+	s.scs(func(ctx context.Context) { old.Put(ctx, "odd", 1i); old.Put(ctx, "rest", 2i) })
+	s.do(func(x *core.Session) { x.Set("odd", "even") })
+	s.do(func(x *core.Session) {
+		if got, _ := core.Get[string](x, "odd"); got != "even" {
+			t.Errorf("it is %q", got)
+		}
+		x.Renew()
+	})
+	s.scs(func(ctx context.Context) {
+		if old.GetString(ctx, "odd") != "even" || old.Get(ctx, "rest") != 2i {
+			t.Errorf("scs has %v and %v", old.Get(ctx, "odd"), old.Get(ctx, "rest"))
+		}
+	})
+}
+
+func TestUsersOfJSON(t *testing.T) {
+	old := newOld(newMemory())
+	old.Codec = jsonCodec{}
+	s := newSite(t, old, From(old, Config{UserKey: "user", UserValue: func(user string) (any, error) { return strconv.Atoi(user) }}), nil)
+	s.loginSCS(7)
+	s.has("7", "v")
 }

@@ -108,29 +108,25 @@ func (s *store) Write(ctx context.Context, scope core.Scope, e *entry, r *core.R
 	return s.put(ctx, e, r, values)
 }
 
-// Leave implements [core.Leaver]: to scs, the session is empty from now on.
-func (b *backend) Leave(ctx context.Context, scope core.Scope, r *core.Record, base core.Handle) error {
-	return b.Replace(ctx, scope, base, func(ctx context.Context, e *entry) error {
-		left := b.store.header(inplace.WithName(scope), r.WithContent(nil, nil))
-		return b.store.put(ctx, e, r, map[string]any{leftKey: left})
-	})
+// Leave implements [inplace.Store].
+func (s *store) Leave(ctx context.Context, _ string, e *entry, r *core.Record, left []byte) error {
+	return s.put(ctx, e, r, map[string]any{inplace.LeftKey: s.values.Bytes(left)})
 }
 
-// LoadLeft implements [core.Leaver].
-func (b *backend) LoadLeft(ctx context.Context, scope core.Scope, presented core.Tokens) (*core.Record, error) {
-	e, err := b.store.Fetch(ctx, scope.Name, presented.Session)
+// FetchLeft implements [inplace.Store].
+func (s *store) FetchLeft(ctx context.Context, name, token string) (any, error) {
+	e, err := s.Fetch(ctx, name, token)
 	if err == nil {
-		err = b.store.decode(e)
+		err = s.decode(e)
 	}
 	if err != nil {
 		return nil, err
 	}
-	left, ok := e.values[leftKey]
+	left, ok := e.values[inplace.LeftKey]
 	if !ok || len(e.values) > 1 {
 		return nil, errAbsent
 	}
-	r, err := inplace.ParseNamed(scope, left)
-	return r, notOurs(err)
+	return left, nil
 }
 
 // put makes values the content of e.

@@ -2,16 +2,11 @@ package scsstore
 
 import (
 	"crypto/sha256"
-	"encoding"
-	"encoding/base64"
 	"encoding/binary"
 	"errors"
-	"fmt"
 	"hash/crc32"
 	"maps"
-	"reflect"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
@@ -26,10 +21,6 @@ const (
 	// rememberKey is the key of scs's RememberMe.
 	rememberKey = "__rememberMe"
 
-	// leftKey is the only key of a session that has moved away. It holds a header that says
-	// who it was.
-	leftKey = inplace.HeaderKey + "_left"
-
 	// outward marks, in the header, a flash that is among scs's values: its key is in place
 	// of its kind, and a checksum in place of its text.
 	outward = "\x00scs\x00"
@@ -42,16 +33,16 @@ const (
 // isReserved reports whether a value of Satchel's with this key must be in the header,
 // because scs's values have something else there.
 func (s *store) isReserved(key string) bool {
-	return key == inplace.HeaderKey || key == leftKey || key == rememberKey || key == s.config.UserKey && key != "" || slices.Contains(s.flashKeys, key)
+	return key == inplace.HeaderKey || key == inplace.LeftKey || key == rememberKey || key == s.users.Key && key != "" || slices.Contains(s.flashKeys, key)
 }
 
 // read turns e's values into its record.
 func (s *store) read(scope core.Scope, e *entry) error {
-	if _, ok := e.values[leftKey]; ok {
+	if _, ok := e.values[inplace.LeftKey]; ok {
 		if len(e.values) == 1 {
 			return errAbsent
 		}
-		delete(e.values, leftKey) // scs has begun a session under the token
+		delete(e.values, inplace.LeftKey) // scs has begun a session under the token
 	}
 	head, err := s.head(scope, e)
 	if err != nil {
@@ -69,7 +60,7 @@ func (s *store) read(scope core.Scope, e *entry) error {
 		}
 		before[key] = inplace.Original{Native: native}
 		if s.isReserved(key) {
-			if text, isText := native.(string); key != s.config.UserKey && (!isText || text == "") {
+			if text, isText := native.(string); key != s.users.Key && (!isText || text == "") {
 				e.keep(key, native)
 			}
 			continue
@@ -94,16 +85,9 @@ func (e *entry) keep(key string, native any) {
 	e.others[key] = native
 }
 
-func notOurs(err error) error {
-	if errors.Is(err, inplace.ErrNotOurs) {
-		return errAbsent
-	}
-	return err
-}
-
 // head returns the record of e without its content.
 func (s *store) head(scope core.Scope, e *entry) (*core.Record, error) {
-	user, err := s.user(e.values)
+	user, err := s.users.User(e.values[s.users.Key])
 	if err != nil {
 		return nil, inplace.Fail(label, "load", err)
 	}
@@ -125,10 +109,13 @@ func (s *store) head(scope core.Scope, e *entry) (*core.Record, error) {
 		return r, nil
 	}
 	r, err := inplace.ParseNamed(scope, header)
-	if err != nil {
-		return nil, notOurs(err)
+	if errors.Is(err, inplace.ErrNotOurs) {
+		err = errAbsent
 	}
-	if s.config.UserKey != "" && r.User != user { // scs has logged somebody in, or out
+	if err != nil {
+		return nil, err
+	}
+	if s.users.Key != "" && r.User != user { // scs has logged somebody in, or out
 		r.User, r.AuthenticatedAt = user, time.Time{}
 	}
 	if !s.cookie.Persist {
@@ -170,46 +157,6 @@ func idOf(key string) core.ID {
 	return core.ID(hash[:16])
 }
 
-// user returns who is logged in.
-func (s *store) user(values map[string]any) (string, error) {
-	native, ok := values[s.config.UserKey]
-	if s.config.UserKey == "" || !ok || native == nil || reflect.ValueOf(native).IsZero() {
-		return "", nil
-	}
-	user, err := userText(native)
-	if err != nil {
-		return "", fmt.Errorf("the value of Config.UserKey, %q, is a %T: give it to Satchel as a string or an integer", s.config.UserKey, native)
-	}
-	back, err := s.userValue(user)
-	if err != nil || !reflect.DeepEqual(back, native) {
-		return "", fmt.Errorf("the value of Config.UserKey, %q, is a %T, which Config.UserValue does not give back", s.config.UserKey, native)
-	}
-	return user, nil
-}
-
-func userText(native any) (string, error) {
-	if text, ok := native.(encoding.TextMarshaler); ok {
-		b, err := text.MarshalText()
-		return string(b), err
-	}
-	switch v := reflect.ValueOf(native); {
-	case v.Kind() == reflect.String:
-		return v.String(), nil
-	case v.CanInt():
-		return strconv.FormatInt(v.Int(), 10), nil
-	case v.CanUint():
-		return strconv.FormatUint(v.Uint(), 10), nil
-	}
-	return "", errors.ErrUnsupported
-}
-
-func (s *store) userValue(user string) (any, error) {
-	if s.config.UserValue == nil {
-		return user, nil
-	}
-	return s.config.UserValue(user)
-}
-
 // toSCS returns r as the values of scs, with those that it cannot hold.
 func (s *store) toSCS(scope core.Scope, r *core.Record, others map[string]any) (map[string]any, error) {
 	before, _ := r.Attachment().(map[string]inplace.Original)
@@ -223,15 +170,12 @@ func (s *store) toSCS(scope core.Scope, r *core.Record, others map[string]any) (
 			values[key] = s.values.ToNative(raw, before[key])
 		}
 	}
-	if r.User != "" && s.config.UserKey != "" {
-		native := before[s.config.UserKey].Native
-		if text, err := userText(native); native == nil || err != nil || text != r.User {
-			var err error
-			if native, err = s.userValue(r.User); err != nil {
-				return nil, inplace.Fail(label, "save", fmt.Errorf("Config.UserValue: %w", inplace.Hide(err, r.User)))
-			}
+	if r.User != "" && s.users.Key != "" {
+		native, err := s.users.Native(r.User, before[s.users.Key].Native)
+		if err != nil {
+			return nil, inplace.Fail(label, "save", err)
 		}
-		values[s.config.UserKey] = native
+		values[s.users.Key] = native
 	}
 	if r.Remembered && !s.cookie.Persist {
 		values[rememberKey] = true
@@ -244,7 +188,7 @@ func (s *store) toSCS(scope core.Scope, r *core.Record, others map[string]any) (
 		}
 		rest = append(rest, f)
 	}
-	values[inplace.HeaderKey] = s.header(scope, r.WithContent(maps.All(reserved), slices.Values(rest)))
+	values[inplace.HeaderKey] = s.values.Bytes(inplace.Header(scope, r.WithContent(maps.All(reserved), slices.Values(rest))))
 	return values, nil
 }
 
@@ -256,15 +200,6 @@ func (s *store) keyFor(f core.StoredFlash, values map[string]any) string {
 		}
 	}
 	return ""
-}
-
-// header returns the header of a session as the store can keep it.
-func (s *store) header(scope core.Scope, r *core.Record) any {
-	head := inplace.Header(scope, r)
-	if s.values.Text {
-		return base64.StdEncoding.EncodeToString(head) // like encoding/json
-	}
-	return head
 }
 
 // joinFlashes returns the flashes of head and of scs's values. What scs has popped is

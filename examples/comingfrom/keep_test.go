@@ -33,51 +33,18 @@ var keptConfig = core.Config{
 	Cookie: core.Cookie{Name: "session"}, // as before, like Domain and Path
 }
 
-// fromCookies moves sessions from gorilla's cookies to Redis.
-func fromCookies(client redis.UniversalClient) (*core.Manager, error) {
-	before := gorillastore.Cookie(sessions.NewCookieStore(hashKey, blockKey), gorillastore.CookieConfig{})
+// fromStore moves sessions from any store of gorilla's or gin-contrib's.
+func fromStore(old sessions.Store, client redis.UniversalClient) (*core.Manager, error) {
+	before := gorillastore.From(old, gorillastore.FromConfig{UserKey: "user"})
 	after := core.ServerSide(goredisstore.New(client, goredisstore.Config{}))
 	return core.New(core.Migrating(before, after), keptConfig)
 }
 
 // fromRedisstore moves sessions from rbcervilla/redisstore's to Satchel's own.
 func fromRedisstore(client redis.UniversalClient) (*core.Manager, error) {
-	before := gorillastore.RedisCompatible(client, gorillastore.CompatibleConfig{})
+	before := gorillastore.RedisCompatible(client, gorillastore.CompatibleConfig{UserKey: "user"})
 	after := core.ServerSide(goredisstore.New(client, goredisstore.Config{}))
 	return core.New(core.Migrating(before, after), keptConfig)
-}
-
-// fromStore moves sessions from any other store of gorilla's or gin-contrib's.
-func fromStore(store sessions.Store, client redis.UniversalClient) (*core.Manager, error) {
-	before := gorillastore.From(store, gorillastore.FromConfig{})
-	after := core.ServerSide(goredisstore.New(client, goredisstore.Config{}))
-	return core.New(core.Migrating(before, after), keptConfig)
-}
-
-// keepUser logs in a user who was logged in with the old application.
-func keepUser(s *core.Session) {
-	if user, ok := core.Get[string](s, "user"); ok && s.UserID() == "" {
-		s.Login(user)
-		s.Delete("user")
-	}
-}
-
-func keepHTTP(next http.Handler) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		keepUser(httpadapter.Session(r))
-		next.ServeHTTP(w, r)
-	})
-}
-
-func keepEcho(next echo.HandlerFunc) echo.HandlerFunc {
-	return func(c echo.Context) error {
-		keepUser(echoadapter.Session(c))
-		return next(c)
-	}
-}
-
-func keepGin(c *gin.Context) {
-	keepUser(ginadapter.Session(c))
 }
 
 // fromSCS moves sessions from scs's store, whichever it is.
@@ -156,14 +123,14 @@ func mounted(t *testing.T, m *core.Manager, err error) http.Handler {
 	app := &netHTTPApp{sessions: m}
 	mux.HandleFunc("GET /", app.home)
 	mux.HandleFunc("POST /logout", app.logout)
-	return httpadapter.Middleware(m)(keepHTTP(mux))
+	return httpadapter.Middleware(m)(mux)
 }
 
 func TestKeepUsersOfGorilla(t *testing.T) {
 	client := redisClient(t)
 	t.Run("cookies", func(t *testing.T) {
 		old := &gorillaApp{store: sessions.NewCookieStore(hashKey, blockKey)}
-		m, err := fromCookies(client)
+		m, err := fromStore(old.store, client)
 		after := mounted(t, m, err)
 		moves(t, old.handler(), after)
 
@@ -193,22 +160,24 @@ func TestKeepUsersOfGorilla(t *testing.T) {
 }
 
 func TestKeepUsersOfEchoContrib(t *testing.T) {
-	m, err := fromCookies(redisClient(t))
+	old := sessions.NewCookieStore(hashKey, blockKey)
+	m, err := fromStore(old, redisClient(t))
 	if err != nil {
 		t.Fatal(err)
 	}
 	e, app := echo.New(), &echoApp{sessions: m}
-	e.Use(echoadapter.Middleware(m), keepEcho)
+	e.Use(echoadapter.Middleware(m))
 	e.GET("/", app.home)
 	e.POST("/logout", app.logout)
-	moves(t, (&echoContribApp{store: sessions.NewCookieStore(hashKey, blockKey)}).handler(), e)
+	moves(t, (&echoContribApp{store: old}).handler(), e)
 }
 
 func TestKeepUsersOfGinContrib(t *testing.T) {
 	client := redisClient(t)
 	t.Run("cookie", func(t *testing.T) {
-		m, err := fromCookies(client)
-		moves(t, (&ginContribApp{store: cookie.NewStore(hashKey, blockKey)}).handler(), mountedInGin(t, m, err))
+		store := cookie.NewStore(hashKey, blockKey)
+		m, err := fromStore(store, client)
+		moves(t, (&ginContribApp{store: store}).handler(), mountedInGin(t, m, err))
 	})
 	t.Run("redis", func(t *testing.T) {
 		store, err := ginredis.NewStore(2, "tcp", redistest.Shared(t).Addr(), "", "", hashKey, blockKey)
@@ -226,7 +195,7 @@ func mountedInGin(t *testing.T, m *core.Manager, err error) http.Handler {
 		t.Fatal(err)
 	}
 	g, app := gin.New(), &ginApp{sessions: m}
-	g.Use(ginadapter.Middleware(m), keepGin)
+	g.Use(ginadapter.Middleware(m))
 	g.GET("/", app.home)
 	g.POST("/logout", app.logout)
 	return g

@@ -24,12 +24,17 @@ import (
 // have the same users: a list shows both kinds of session, and RevokeUser ends both.
 func newWebAndMobile(store core.Store) (web, mobile *core.Manager, err error) {
 	web, err1 := core.New(core.ServerSide(store), core.Config{})
-	mobile, err2 := core.New(core.ServerSide(store), core.Config{
-		Carrier:     core.Bearer,
-		IdleTimeout: 30 * 24 * time.Hour, // people expect apps to stay logged in
-		Lifetime:    365 * 24 * time.Hour,
-	})
+	mobile, err2 := core.New(core.ServerSide(store), core.Config{Carrier: core.Bearer})
 	return web, mobile, errors.Join(err1, err2)
+}
+
+// admit logs in. People expect apps to stay logged in, so the session of an app has
+// timeouts of its own. In one Manager's Config they would not be known to the other.
+func admit(s *core.Session, name string) {
+	s.Login(name)
+	if s.Carrier() == core.Bearer {
+		s.SetTimeouts(30*24*time.Hour, 365*24*time.Hour)
+	}
 }
 
 // me says who is logged in, for browsers and apps alike.
@@ -52,7 +57,7 @@ var (
 func mobileNetHTTP(web, mobile *core.Manager, spa string) http.Handler {
 	pages := http.NewServeMux() // the same handlers for both
 	pages.HandleFunc("POST /login", func(_ http.ResponseWriter, r *http.Request) {
-		httpadapter.Session(r).Login(r.PostFormValue("name")) // after you have checked the password
+		admit(httpadapter.Session(r), r.PostFormValue("name")) // after you have checked the password
 	})
 	pages.HandleFunc("GET /me", func(w http.ResponseWriter, r *http.Request) {
 		status, challenge, body := me(httpadapter.Session(r))
@@ -98,7 +103,7 @@ func mobileEcho(web, mobile *core.Manager, spa string) *echo.Echo {
 	}))
 	pages := func(g *echo.Group) { // the same handlers for both
 		g.POST("/login", func(c *echo.Context) error {
-			echov5adapter.Session(c).Login(c.FormValue("name")) // after you have checked the password
+			admit(echov5adapter.Session(c), c.FormValue("name")) // after you have checked the password
 			return c.NoContent(http.StatusOK)
 		})
 		g.GET("/me", func(c *echo.Context) error {
@@ -137,7 +142,7 @@ func mobileGin(web, mobile *core.Manager, spa string) *gin.Engine {
 	})
 	pages := func(g *gin.RouterGroup) { // the same handlers for both
 		g.POST("/login", func(c *gin.Context) {
-			ginadapter.Session(c).Login(c.PostForm("name")) // after you have checked the password
+			admit(ginadapter.Session(c), c.PostForm("name")) // after you have checked the password
 		})
 		g.GET("/me", func(c *gin.Context) {
 			status, challenge, body := me(ginadapter.Session(c))
@@ -160,7 +165,7 @@ func mobileFiber(web, mobile *core.Manager, spa string) *fiber.App {
 	app := fiber.New(fiber.Config{ReadBufferSize: 16 << 10})
 	pages := func(g fiber.Router) { // the same handlers for both
 		g.Post("/login", func(c fiber.Ctx) error {
-			fiberv3adapter.Session(c).Login(c.FormValue("name")) // after you have checked the password
+			admit(fiberv3adapter.Session(c), c.FormValue("name")) // after you have checked the password
 			return nil
 		})
 		g.Get("/me", func(c fiber.Ctx) error {

@@ -54,6 +54,21 @@ func TestMobile(t *testing.T) {
 			if list, err := web.List(t.Context(), "ann"); err != nil || len(list) != 2 {
 				t.Errorf("%d sessions, %v; want that of the browser and that of the phone", len(list), err)
 			}
+			// Both Managers know how long the phone stays logged in, whatever they do with its session.
+			note := func(s *core.Session) error { s.Set("noted", true); return nil }
+			if err := web.UpdateUser(t.Context(), "ann", note); err != nil {
+				t.Fatal(err)
+			}
+			for what, m := range map[string]*core.Manager{"web": web, "mobile": mobile} {
+				list, err := m.List(t.Context(), "ann")
+				if err != nil || len(list) != 2 {
+					t.Fatalf("%s: %d sessions, %v", what, len(list), err)
+				}
+				browser, app := time.Until(list[0].ExpiresAt), time.Until(list[1].ExpiresAt)
+				if browser > 30*time.Minute || app < 29*24*time.Hour {
+					t.Errorf("T1, T2: the Manager %s ends the browser's session in %v and the phone's in %v", what, browser, app)
+				}
+			}
 			// Neither token is worth anything where the other one belongs.
 			challenged(phone.send("GET", "/me", "", "", bearer...), "")
 			challenged(page.get("/api/me"), "Bearer")

@@ -30,13 +30,13 @@ var verifiers = []struct {
 	dir                  string
 }{
 	{
-		"python", "services.py", "\nimport json, sys\nfor line in sys.stdin.read().split('\\n'):\n    print(json.dumps(session_of(line)))\n",
+		"python", "services.py", "\nimport json, sys\nfor line in sys.stdin.read().split('\\n'):\n    print(json.dumps(session_of(line or None)))\n",
 		[]string{"python3", "/usr/bin/python3"},
 		[]string{"-c"},
 		"import jwt, cryptography", "",
 	},
 	{
-		"js", "services.mjs", "\nimport { readFileSync } from 'node:fs';\nfor (const line of readFileSync(0, 'utf8').split('\\n')) console.log(JSON.stringify(await sessionOf(line)));\n",
+		"js", "services.mjs", "\nimport { readFileSync } from 'node:fs';\nfor (const line of readFileSync(0, 'utf8').split('\\n')) console.log(JSON.stringify(await sessionOf(line || undefined)));\n",
 		[]string{"node"},
 		[]string{"--input-type=module", "-e"},
 		`await import("jose")`, "../../tmp/interop",
@@ -115,7 +115,7 @@ func TestServicesVerify(t *testing.T) {
 		"Bearer " + of(jwtsealer.Config{Issuer: "https://other.example", Audience: services}),
 		"Bearer eyJhbGciOiJub25lIn0" + good[strings.IndexByte(good, '.'):],
 		"Bearer",
-		"",
+		"", // stands for no header at all
 	}
 	for _, v := range verifiers {
 		t.Run(v.language, func(t *testing.T) {

@@ -51,6 +51,13 @@ type Store[E interface{ Common() *Entry }] interface {
 
 	// Remove ends e.
 	Remove(ctx context.Context, name string, e E) error
+
+	// Leave replaces the content of e with left, under LeftKey, for as long as r is kept.
+	// Read finds no session there.
+	Leave(ctx context.Context, name string, e E, r *core.Record, left []byte) error
+
+	// FetchLeft returns what Leave has left for a token, unless there is more by now.
+	FetchLeft(ctx context.Context, name, token string) (left any, err error)
 }
 
 // Backend is a [core.Backend] on a Store. Within a process, and for all copies of it, no
@@ -211,21 +218,6 @@ func (b *Backend[E]) Touch(ctx context.Context, scope core.Scope, r *core.Record
 	}
 	next, token, err := b.overwrite(ctx, scope, e, r, h)
 	return next, core.Tokens{Session: token}, err
-}
-
-// Replace lets write change the session behind base, whatever its state.
-func (b *Backend[E]) Replace(ctx context.Context, scope core.Scope, base core.Handle, write func(ctx context.Context, e E) error) error {
-	h := base.(*handle)
-	ctx, turn, err := b.turn(ctx, h.id)
-	if err != nil {
-		return b.Fail("touch", err)
-	}
-	defer turn.end()
-	e, err := b.store.Read(ctx, scope, h.token)
-	if err != nil {
-		return err
-	}
-	return write(ctx, e)
 }
 
 // Delete implements [core.Backend]. If another request of this process has renewed

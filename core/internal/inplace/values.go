@@ -148,6 +148,14 @@ func (m Values) FromNative(native any) (raw []byte, ok bool) {
 	return raw, err == nil && len(raw) > 0
 }
 
+// Bytes returns b as the store keeps it.
+func (m Values) Bytes(b []byte) any {
+	if m.Text {
+		return base64.StdEncoding.EncodeToString(b) // like encoding/json
+	}
+	return b
+}
+
 // Sorted yields the values in the order of their keys, so that a session has only one
 // order.
 func Sorted(raws map[string][]byte) func(yield func(string, []byte) bool) {

@@ -41,13 +41,14 @@ func (c *Client) Do(ctx context.Context, f func(*Conn) error) error {
 			return err
 		}
 		err = conn.within(ctx, f)
-		c.put(conn)
+		broken, cut := conn.broken, conn.cut
+		c.put(conn) // from here on another call may be using it
 		switch {
-		case err == nil, !conn.broken:
+		case err == nil, !broken:
 			return err
 		case ctx.Err() != nil:
 			return fmt.Errorf("memcached: %w", ctx.Err())
-		case !conn.cut || attempt == attempts:
+		case !cut || attempt == attempts:
 			return err
 		}
 	}
