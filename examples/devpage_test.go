@@ -25,6 +25,7 @@ import (
 	"github.com/satchel-go/satchel/core/devpage"
 	"github.com/satchel-go/satchel/core/httpadapter"
 	"github.com/satchel-go/satchel/core/memstore"
+	"github.com/satchel-go/satchel/core/storetest"
 	"github.com/satchel-go/satchel/echoadapter"
 	"github.com/satchel-go/satchel/echov5adapter"
 	"github.com/satchel-go/satchel/fiberadapter"
@@ -42,21 +43,10 @@ type explained struct {
 	page     *devpage.Page
 	url      string
 
+	clock *storetest.FakeClock
+
 	mu   sync.Mutex
-	now  time.Time
 	kept *core.Session // from a handler that has returned
-}
-
-func (a *explained) time() time.Time {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	return a.now
-}
-
-func (a *explained) advance(d time.Duration) {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	a.now = a.now.Add(d)
 }
 
 // serveFiber serves an application that is no [http.Handler].
@@ -160,9 +150,10 @@ func (a *explained) serve(h http.Handler) string {
 }
 
 func explain(t *testing.T, mount func(*explained) string, edit func(*core.Config)) *explained {
-	a := &explained{T: t, now: time.Now().Truncate(time.Second)}
-	store := memstore.New(memstore.Config{Now: a.time, SweepInterval: -1})
-	c := core.Config{Development: true, InsecureAllowHTTP: true, Now: a.time, Observer: func(context.Context, core.Event) {}}
+	a := &explained{T: t, clock: storetest.NewFakeClock()}
+	a.clock.Advance(-time.Duration(a.clock.Now().Nanosecond())) // the page shows whole seconds
+	store := memstore.New(memstore.Config{Now: a.clock.Now, SweepInterval: -1})
+	c := core.Config{Development: true, InsecureAllowHTTP: true, Now: a.clock.Now, Observer: func(context.Context, core.Event) {}}
 	edit(&c)
 	var err error
 	if a.sessions, err = core.New(core.ServerSide(store), c); err != nil {
@@ -236,8 +227,8 @@ func TestWhyWasILoggedOut(t *testing.T) {
 			a.get("/do/fail", cookie)
 			a.want("rolled back", ">500<", "Rolled back<", "status 500", "Session.Commit")
 
-			a.advance(10 * time.Minute)
-			touched := a.time()
+			a.clock.Advance(10 * time.Minute)
+			touched := a.clock.Now()
 			a.get("/do/read", cookie)
 			a.want("touched", "Touched<")
 
@@ -253,7 +244,7 @@ func TestWhyWasILoggedOut(t *testing.T) {
 			a.get("/do/read", "session=~9~nonsense")
 			a.want("malformed", "Not our cookie<")
 
-			a.advance(time.Hour)
+			a.clock.Advance(time.Hour)
 			a.get("/do/read", cookie)
 			a.want("expired", "Expired at "+touched.Add(30*time.Minute).Format("2006-01-02 15:04:05")+"<", "Config.IdleTimeout",
 				"last seen at "+touched.Format("2006-01-02 15:04:05"))
@@ -263,8 +254,8 @@ func TestWhyWasILoggedOut(t *testing.T) {
 				t.Fatal(err)
 			}
 			a.want("the revocation", "Outside of requests", "Revoked<")
-			revoked := a.time()
-			a.advance(time.Minute)
+			revoked := a.clock.Now()
+			a.clock.Advance(time.Minute)
 			a.get("/do/read", cookie)
 			a.want("revoked", "Ended at "+revoked.Format("2006-01-02 15:04:05")+"<", "it was revoked")
 

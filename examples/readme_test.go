@@ -11,7 +11,7 @@ import (
 	"testing"
 )
 
-// backendSetup wraps the expressions of the README's first table in a program.
+// backendSetup wraps the expressions of the README's table in a program.
 const backendSetup = `package main
 
 import (
@@ -36,74 +36,68 @@ func main() {
 }
 `
 
-// handlers wraps the README's lines that set and show a flash in a program.
+// handlers wraps the README's lines in a program.
 const handlers = `package main
 
 import (
+	"log"
 	"net/http"
 
 	"github.com/labstack/echo/v5"
 	"github.com/satchel-go/satchel/core"
+	"github.com/satchel-go/satchel/core/memstore"
 	"github.com/satchel-go/satchel/echov5adapter"
 )
 
 func main() {
-	var backend core.Backend
-	sessions, err := core.New(backend, core.Config{})
-	e := echo.New()
 	%s
-	_ = err
 }
 `
 
-// TestReadmeCompiles compiles the programs and handlers in the README, and the line that sets up each backend.
+// TestReadmeCompiles compiles the lines in the README, and those that set up each backend.
 func TestReadmeCompiles(t *testing.T) {
-	text, err := os.ReadFile("../README.md")
-	if err != nil {
-		t.Fatal(err)
+	readme, fragments := blocks(t, "../README.md")
+	if len(fragments) != 1 {
+		t.Errorf("the README has %d blocks, want 1", len(fragments))
 	}
-	readme := string(text)
-	var programs, fragments []string
-	for _, block := range regexp.MustCompile("(?s)```go\n(.*?)```").FindAllStringSubmatch(readme, -1) {
-		if strings.HasPrefix(block[1], "package ") {
-			programs = append(programs, block[1])
-		} else {
-			fragments = append(fragments, fmt.Sprintf(handlers, block[1]))
-		}
+	var programs, backends, clients []string
+	for _, lines := range fragments {
+		programs = append(programs, fmt.Sprintf(handlers, lines))
 	}
-	if len(programs) != 4 || len(fragments) != 1 {
-		t.Errorf("the README has %d programs and %d fragments, want one for each framework and 1", len(programs), len(fragments))
-	}
-	programs = append(programs, fragments...)
-	var backends []string
 	for _, row := range regexp.MustCompile("(?m)^\\| (?:cookie|Redis|memory).*? \\| `(.*?)` \\|").FindAllStringSubmatch(readme, -1) {
 		backends = append(backends, row[1])
 	}
 	if len(backends) != 5 {
 		t.Errorf("%d backends in the README's table, want 5: %q", len(backends), backends)
 	}
-	var clients []string
 	for _, line := range regexp.MustCompile("`((?:keys|client), err := .*?)`").FindAllStringSubmatch(readme, -1) {
 		clients = append(clients, line[1])
 	}
-	programs = append(programs, fmt.Sprintf(backendSetup, strings.Join(clients, "\n\t"), strings.Join(backends, ",\n\t\t")))
-	compile(t, programs)
+	compile(t, append(programs, fmt.Sprintf(backendSetup, strings.Join(clients, "\n\t"), strings.Join(backends, ",\n\t\t"))))
 }
 
-// TestWhyWasILoggedOutCompiles compiles the programs that mount the page.
-func TestWhyWasILoggedOutCompiles(t *testing.T) {
-	text, err := os.ReadFile("../docs/why-was-i-logged-out.md")
+// TestProgramsCompile compiles the programs that stand in a page once for each framework.
+func TestProgramsCompile(t *testing.T) {
+	for _, page := range []string{"start", "why-was-i-logged-out"} {
+		_, programs := blocks(t, "../docs/"+page+".md")
+		if len(programs) != 4 {
+			t.Errorf("%s: %d programs, want one for each framework", page, len(programs))
+		}
+		compile(t, programs)
+	}
+}
+
+// blocks returns a page and its blocks of Go.
+func blocks(t *testing.T, page string) (text string, code []string) {
+	t.Helper()
+	b, err := os.ReadFile(page)
 	if err != nil {
 		t.Fatal(err)
 	}
-	var programs []string
-	for _, block := range regexp.MustCompile("(?s)```go\n(.*?)```").FindAllStringSubmatch(string(text), -1) {
-		programs = append(programs, block[1])
+	for _, block := range regexp.MustCompile("(?s)```go\n(.*?)```").FindAllStringSubmatch(string(b), -1) {
+		code = append(code, block[1])
 	}
-	if len(programs) != 4 {
-		t.Errorf("%d programs, want one for each framework", len(programs))
-	}
-	compile(t, programs)
+	return string(b), code
 }
 
 // compile compiles programs as if they were packages of this module.

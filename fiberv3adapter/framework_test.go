@@ -1,10 +1,11 @@
 package fiberv3adapter
 
 import (
+	"bufio"
 	"context"
-	"io"
+	"errors"
+	"net"
 	"net/http"
-	"net/http/httptest"
 	"testing"
 
 	"github.com/gofiber/fiber/v3"
@@ -46,41 +47,87 @@ var unit = adapterunit.Framework[ctx, layer]{
 
 func TestAdapter(t *testing.T) { unit.Run(t) }
 
-type reply = adapterunit.Reply
+// versions is what the tests of both of Fiber's versions need.
+var versions = adapterunit.Fiber[ctx]{
+	Framework:    unit,
+	HandlerError: HandlerError,
+	HeaderLines:  rawLines,
+	Exchange:     func(c ctx) core.Exchange { return &exchange{c: c, response: c.Response()} },
+	New:          newApp,
+	Ctx:          made,
+	AddHeader:    func(c ctx, name, value string) { c.Response().Header.Add(name, value) },
+	Stream:       func(c ctx, write func(*bufio.Writer)) { c.RequestCtx().SetBodyStreamWriter(write) },
+	Hijack:       func(c ctx, with func(net.Conn)) { c.RequestCtx().Hijack(with) },
+	Timeout:      func(c ctx, status int) { c.RequestCtx().TimeoutErrorWithCode("too slow", status) },
+	SetCookies:   setCookies,
+	Status:       func(c ctx) int { return c.Response().StatusCode() },
+	ErrorCode:    errorCode,
+}
 
-func request(tb testing.TB, app *fiber.App, path, cookie string) reply {
+func TestBothVersions(t *testing.T)               { versions.Run(t) }
+func TestF1TimeoutShowsNoFlash(t *testing.T)      { versions.TestF1TimeoutShowsNoFlash(t) }
+func TestE2ReadBufferSizeIsCompared(t *testing.T) { versions.TestE2ReadBufferSizeIsCompared(t) }
+
+// in makes an app one of any version.
+func in(app *fiber.App) adapterunit.FiberApp {
+	return adapterunit.FiberApp{
+		Test:     func(r *http.Request) (*http.Response, error) { return app.Test(r, fiber.TestConfig{}) },
+		Listener: func(ln net.Listener) error { return app.Listener(ln, fiber.ListenConfig{DisableStartupMessage: true}) },
+		Shutdown: app.ShutdownWithTimeout,
+	}
+}
+
+func newApp(c adapterunit.FiberConfig[ctx], handlers ...layer) adapterunit.FiberApp {
+	app := fiber.New(fiber.Config{ErrorHandler: c.ErrorHandler, ReadBufferSize: c.ReadBufferSize})
+	var all []any
+	for _, h := range handlers {
+		all = append(all, h)
+	}
+	app.Get("/", all[0], all[1:]...)
+	return in(app)
+}
+
+// made returns the Ctx of a request that nobody has parsed.
+func made(t *testing.T, header ...[2]string) ctx {
+	t.Helper()
+	var request fasthttp.RequestCtx
+	for _, line := range header {
+		request.Request.Header.Add(line[0], line[1])
+	}
+	app := fiber.New()
+	c := app.AcquireCtx(&request)
+	t.Cleanup(func() { app.ReleaseCtx(c) })
+	return c
+}
+
+func setCookies(c ctx) (lines []string) {
+	for _, v := range c.Response().Header.Cookies() {
+		lines = append(lines, string(v))
+	}
+	return lines
+}
+
+func errorCode(err error) int {
+	var known *fiber.Error
+	if !errors.As(err, &known) {
+		return 0
+	}
+	return known.Code
+}
+
+func request(tb testing.TB, app *fiber.App, path, cookie string) adapterunit.Reply {
 	tb.Helper()
-	r := httptest.NewRequestWithContext(tb.Context(), http.MethodGet, path, nil)
-	if cookie != "" {
-		r.Header.Set("Cookie", cookie)
-	}
-	res, err := app.Test(r, fiber.TestConfig{})
-	if err != nil {
-		tb.Fatal(err)
-	}
-	defer res.Body.Close() //nolint:errcheck // read to its end
-	body, err := io.ReadAll(res.Body)
-	if err != nil {
-		tb.Fatal(err)
-	}
-	return reply{Status: res.StatusCode, Header: res.Header, Body: string(body)}
+	return in(app).Request(tb, path, cookie)
 }
 
 // serve answers one request with handler behind the middleware.
-func serve(tb testing.TB, handler func(ctx) error, cookie string, around ...layer) reply {
+func serve(tb testing.TB, handler func(ctx) error, cookie string, around ...layer) adapterunit.Reply {
 	tb.Helper()
-	app := fiber.New()
-	var handlers []any
-	for _, m := range around {
-		handlers = append(handlers, m)
-	}
-	handlers = append(handlers, handler)
-	app.Get("/", handlers[0], handlers[1:]...)
-	return request(tb, app, "/", cookie)
+	return newApp(adapterunit.FiberConfig[ctx]{}, append(around, handler)...).Request(tb, "/", cookie)
 }
 
 // serveUnknown answers one request that matches no route.
-func serveUnknown(tb testing.TB, around ...layer) reply {
+func serveUnknown(tb testing.TB, around ...layer) adapterunit.Reply {
 	tb.Helper()
 	app := fiber.New()
 	for _, m := range around {

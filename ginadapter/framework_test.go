@@ -36,6 +36,7 @@ var unit = adapterunit.Framework[ctx, layer]{
 	Fail:         fail,
 	Context:      contextOf,
 	SetHeader:    setHeader,
+	Writer:       func(c ctx) http.ResponseWriter { return c.Writer },
 	Around: func(f func(ctx, func() error) error) layer {
 		return func(c ctx) { _ = f(c, func() error { c.Next(); return nil }) }
 	},

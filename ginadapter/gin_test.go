@@ -399,29 +399,3 @@ func TestCopy(t *testing.T) {
 	}()
 	<-done
 }
-
-// The middleware restores Gin's own writer when it returns, even after a panic.
-func TestWriterIsRestored(t *testing.T) {
-	m, _ := adapterunit.ServerSide(t, core.Config{})
-	for name, handler := range map[string]gin.HandlerFunc{
-		"returns": func(c *gin.Context) { c.String(200, "ok") },
-		"panics":  func(*gin.Context) { panic("boom") },
-	} {
-		t.Run(name, func(t *testing.T) {
-			restored := false
-			e := gin.New()
-			e.GET("/", func(c *gin.Context) {
-				before := c.Writer
-				defer func() {
-					_ = recover()
-					restored = c.Writer == before
-				}()
-				c.Next()
-			}, Middleware(m), handler)
-			adapterunit.Request(t, e, "/", "")
-			if !restored {
-				t.Error("the writer is still ours")
-			}
-		})
-	}
-}

@@ -15,7 +15,7 @@ func Record(t *testing.T, name string, newApp NewApp, b Backend) (failed bool, s
 	if i < 0 {
 		t.Fatalf("there is no case %q", name)
 	}
-	r := recorder.Run(t.Context(), func(r *recorder.Recorder) { runCase(t, r, cases[i], newApp, b) })
+	r := recorder.Run(t, func(r *recorder.Recorder) { runCase(t, r, cases[i], newApp, b) })
 	return r.Failed(), r.Said()
 }
 

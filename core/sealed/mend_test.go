@@ -40,7 +40,7 @@ func TestI2EncryptedMendsUnderTheEntrysName(t *testing.T) {
 		})
 		r.wantList(before, clients...)
 		lose()
-		r.clock.advance(10 * time.Minute)
+		r.clock.Advance(10 * time.Minute)
 		for _, c := range append(clients, newest) {
 			c.under(during).user() // touches
 		}

@@ -108,7 +108,7 @@ func TestSEC17EncryptedMoveThatFails(t *testing.T) {
 					r.Errorf("update: %v", err)
 				}
 				clear(sick.down)
-				r.clock.advance(2 * time.Minute) // reservations lapse
+				r.clock.Advance(2 * time.Minute) // reservations lapse
 				r.wantList(m, c)
 				if c.user() != "ann" {
 					r.Error("the session is lost")
@@ -139,7 +139,7 @@ func TestSEC17EncryptedRevocationThatFails(t *testing.T) {
 		if _, err := m.RevokeUser(t.Context(), "ann"); !errors.Is(err, core.ErrUnavailable) {
 			t.Errorf("revoke: %v", err)
 		}
-		r.clock.advance(2 * time.Minute)
+		r.clock.Advance(2 * time.Minute)
 		r.wantList(m, c)
 		clear(sick.down)
 		if _, err := m.RevokeUser(t.Context(), "ann"); err != nil || r.store.Len() != 0 {

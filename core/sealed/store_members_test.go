@@ -67,7 +67,7 @@ func (r *rotation) around(edit ...func(*core.Config)) (*around, *core.Manager) {
 // wantEnded has all of ann's sessions ended.
 func (r *rotation) wantEnded(m *core.Manager) {
 	r.Helper()
-	r.clock.advance(2 * time.Minute) // reservations lapse
+	r.clock.Advance(2 * time.Minute) // reservations lapse
 	if _, err := m.RevokeUser(r.Context(), "ann"); err != nil || r.store.Len() != 0 {
 		r.Errorf("SEC17: revoke: %v, %d are left", err, r.store.Len())
 	}
@@ -84,7 +84,7 @@ func TestSEC17EncryptedMoveThatCannotLookAgain(t *testing.T) {
 			t.Errorf("update: %v", err)
 		}
 		clear(s.down)
-		r.clock.advance(2 * time.Minute)
+		r.clock.Advance(2 * time.Minute)
 		r.wantList(m, c)
 		r.wantEnded(m)
 	})
@@ -106,7 +106,7 @@ func TestSEC17EncryptedMoveInTheLastMoment(t *testing.T) {
 		if _, err := store.Save(ctx, c.id(), e, e.Version); !errors.Is(err, context.Canceled) {
 			t.Errorf("save: %v", err)
 		}
-		r.clock.advance(2 * time.Minute)
+		r.clock.Advance(2 * time.Minute)
 		r.wantList(m, c)
 		r.wantEnded(m)
 	})
@@ -128,7 +128,7 @@ func TestSEC17EncryptedMoveWithoutAReservation(t *testing.T) {
 		if s.beforeConfirm != nil {
 			t.Fatal("nothing was confirmed: this test shows nothing")
 		}
-		r.clock.advance(2 * time.Minute)
+		r.clock.Advance(2 * time.Minute)
 		r.wantList(m, c)
 		r.wantEnded(m)
 	})
@@ -146,7 +146,7 @@ func TestSEC17EncryptedMovedByAnother(t *testing.T) {
 			}
 		}
 		c.under(m).do(func(s *core.Session) { s.Set("b", "2") })
-		r.clock.advance(2 * time.Minute)
+		r.clock.Advance(2 * time.Minute)
 		r.wantList(m, c)
 		if f := c.under(m); f.get("a") != "1" || f.get("b") != "2" {
 			t.Errorf("K1: a = %q, b = %q", f.get("a"), f.get("b"))

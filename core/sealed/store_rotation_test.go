@@ -55,7 +55,7 @@ func (r *rotation) logins(m *core.Manager, n int) []*client {
 	for i := range clients {
 		clients[i] = newClient(r.T, m)
 		clients[i].do(func(s *core.Session) { s.Login("ann") })
-		r.clock.advance(time.Second)
+		r.clock.Advance(time.Second)
 	}
 	return clients
 }
@@ -89,7 +89,7 @@ func TestSEC44EncryptedEntriesRotate(t *testing.T) {
 			}
 		}
 		saved.under(during).do(func(s *core.Session) { s.Set("k", "v") })
-		r.clock.advance(10 * time.Minute)
+		r.clock.Advance(10 * time.Minute)
 		idle.under(during).user() // touches, which does not seal
 		if got := saved.under(after).get("k"); got != "v" {
 			t.Errorf("SEC44: with the new key alone, k is %q", got)

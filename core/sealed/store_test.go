@@ -184,14 +184,14 @@ func TestE3WhatDoesNotOpenIsNoSession(t *testing.T) {
 	if _, err := w.store.Save(t.Context(), id, e, e.Version); err != nil {
 		t.Fatal(err)
 	}
-	before := w.events.count(core.EventRejected)
+	before := w.events.Count(core.EventRejected)
 	c.do(func(s *core.Session) {
 		if !s.IsNew() || s.UserID() != "" {
 			t.Errorf("E3: user %q", s.UserID())
 		}
 		s.Set("k", "v")
 	})
-	if w.events.count(core.EventRejected) != before+1 || c.id() == id {
+	if w.events.Count(core.EventRejected) != before+1 || c.id() == id {
 		t.Error("E3: no event, or the ID was taken over")
 	}
 	if now, err := w.store.Load(t.Context(), id); err != nil || !bytes.Equal(now.Data, damaged) {
@@ -354,7 +354,7 @@ func TestSEC17EncryptedAgainstAWriter(t *testing.T) {
 		if err := w.store.Touch(ctx, id, e.Version, e.Expires.Add(100*time.Hour)); err != nil {
 			t.Fatal(err)
 		}
-		w.clock.advance(time.Hour)
+		w.clock.Advance(time.Hour)
 		want := "ann"
 		if hours == 12 {
 			want = "" // the lifetime is sealed with the rest
@@ -375,8 +375,8 @@ func TestSEC17EncryptedAgainstAWriter(t *testing.T) {
 	if got := c.user(); got != "ann" {
 		t.Errorf("put back after its end, it is %q's: docs/security.md says otherwise", got)
 	}
-	w.clock.advance(time.Second)
-	c.m = w.manager(backend, func(config *core.Config) { config.NotBefore = w.clock.now() })
+	w.clock.Advance(time.Second)
+	c.m = w.manager(backend, func(config *core.Config) { config.NotBefore = w.clock.Now() })
 	if got := c.user(); got != "" {
 		t.Errorf("SEC17: put back by a writer, it is %q's in spite of NotBefore", got)
 	}

@@ -1,74 +1,38 @@
 package sealed_test
 
 import (
-	"context"
 	"maps"
 	"net/http"
 	"net/http/httptest"
-	"sync"
 	"testing"
 	"time"
 
 	"github.com/satchel-go/satchel/core"
 	"github.com/satchel-go/satchel/core/httpadapter"
 	"github.com/satchel-go/satchel/core/memstore"
+	"github.com/satchel-go/satchel/core/storetest"
+	"github.com/satchel-go/satchel/internal/testing/adapterunit"
 )
-
-// clock is a clock that only the test moves.
-type clock struct {
-	mu sync.Mutex
-	t  time.Time
-}
-
-func (c *clock) now() time.Time {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.t
-}
-
-func (c *clock) advance(d time.Duration) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.t = c.t.Add(d)
-}
-
-// events counts what the Manager tells.
-type events struct {
-	mu    sync.Mutex
-	kinds map[core.EventKind]int
-}
-
-func (e *events) observe(_ context.Context, ev core.Event) {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	e.kinds[ev.Kind]++
-}
-
-func (e *events) count(kind core.EventKind) int {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	return e.kinds[kind]
-}
 
 // world is an application whose time stands still.
 type world struct {
 	*testing.T
-	clock  *clock
-	events *events
+	clock  *storetest.FakeClock
+	events adapterunit.Events
 	store  *memstore.Store
 }
 
 func server(t *testing.T) *world {
 	t.Helper()
-	w := &world{T: t, clock: &clock{t: time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)}, events: &events{kinds: map[core.EventKind]int{}}}
-	w.store = memstore.New(memstore.Config{Now: w.clock.now})
+	w := &world{T: t, clock: storetest.NewFakeClock()}
+	w.store = memstore.New(memstore.Config{Now: w.clock.Now})
 	t.Cleanup(func() { _ = w.store.Close() })
 	return w
 }
 
 func (w *world) manager(b core.Backend, edit ...func(*core.Config)) *core.Manager {
 	w.Helper()
-	c := core.Config{Now: w.clock.now, Observer: w.events.observe}
+	c := core.Config{Now: w.clock.Now, Observer: w.events.Observe}
 	c.LoadTimeout, c.CommitTimeout = time.Minute, time.Minute // a busy machine is no outage
 	for _, f := range edit {
 		f(&c)

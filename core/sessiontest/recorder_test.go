@@ -1,51 +1,16 @@
 package sessiontest_test
 
 import (
-	"fmt"
-	"runtime"
-	"slices"
 	"strings"
-	"sync"
 	"testing"
+
+	"github.com/satchel-go/satchel/internal/testing/recorder"
 )
-
-// recorder stands for a test that may fail, and records its messages.
-type recorder struct {
-	testing.TB
-	mu       sync.Mutex
-	failures []string
-	cleanups []func()
-}
-
-func (r *recorder) Errorf(format string, args ...any) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	r.failures = append(r.failures, fmt.Sprintf(format, args...))
-}
-
-func (r *recorder) Fatalf(format string, args ...any) {
-	r.Errorf(format, args...)
-	runtime.Goexit()
-}
-
-func (r *recorder) Cleanup(f func()) { r.cleanups = append(r.cleanups, f) }
 
 // failed runs f as a separate test and returns its failure messages.
 func failed(t *testing.T, f func(tb testing.TB)) string {
 	t.Helper()
-	r := &recorder{TB: t}
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		defer func() {
-			for _, f := range slices.Backward(r.cleanups) {
-				f()
-			}
-		}()
-		f(r)
-	}()
-	<-done
-	return strings.Join(r.failures, "\n")
+	return recorder.Run(t, func(r *recorder.Recorder) { f(r) }).Said()
 }
 
 // wants checks a failure's text; "" means no failure.

@@ -1,7 +1,6 @@
 package storetest
 
 import (
-	"context"
 	"strings"
 	"testing"
 
@@ -24,13 +23,10 @@ func record(t *testing.T, c testCase, wrap func(*memstore.Store, Clock) core.Sto
 	return r.Failed(), r.Said()
 }
 
-// recordOn is record for two stores on the same data. The case's goroutines end
-// with it.
+// recordOn is record for two stores on the same data.
 func recordOn(t *testing.T, c testCase, store, other core.Store, clock Clock) *recorder.Recorder {
 	t.Helper()
-	ctx, cancel := context.WithCancel(t.Context())
-	defer cancel()
-	return recorder.Run(ctx, func(r *recorder.Recorder) { runCaseOn(r, c, store, other, clock) })
+	return recorder.Run(t, func(r *recorder.Recorder) { runCaseOn(r, c, store, other, clock) })
 }
 
 // findCase returns the case called group/name.

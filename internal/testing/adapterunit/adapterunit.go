@@ -1,10 +1,11 @@
 // Package adapterunit tests what package adaptertest does not: which session the
 // adapters' functions return, how they are mounted, what they say to wrong use,
-// and what they allocate.
+// and what they allocate. What a framework's two versions share is in [Echo] and [Fiber].
 package adapterunit
 
 import (
 	"context"
+	"net/http"
 	"testing"
 
 	"github.com/satchel-go/satchel/core"
@@ -35,6 +36,7 @@ type Framework[C, L any] struct {
 	Fail      func(c C, status int) error // in the framework's way of returning an error
 	Context   func(C) context.Context
 	SetHeader func(c C, name, value string)
+	Writer    func(C) http.ResponseWriter // nil if handlers have none
 
 	// Middleware: any, one that does nothing, and the framework's own that recovers from panics.
 	Around   func(f func(c C, next func() error) error) L
@@ -65,6 +67,9 @@ func (f Framework[C, L]) Run(t *testing.T) {
 		{"UseAfterTheRequest", f.testUseAfterTheRequest},
 	} {
 		t.Run(test.name, test.run)
+	}
+	if f.Writer != nil {
+		t.Run("WriterIsRestored", f.testWriterIsRestored)
 	}
 }
 

@@ -208,3 +208,24 @@ func (f Framework[C, L]) testNotFound(t *testing.T) {
 		t.Errorf("%d rollbacks", n)
 	}
 }
+
+// The middleware restores the framework's own writer when it returns, even after a panic.
+func (f Framework[C, L]) testWriterIsRestored(t *testing.T) {
+	t.Helper()
+	m, _ := ServerSide(t, core.Config{})
+	for name, handler := range map[string]func(C) error{
+		"returns": func(c C) error { return f.Text(c, 200, "ok") },
+		"panics":  func(C) error { panic("boom") },
+	} {
+		t.Run(name, func(t *testing.T) {
+			f.Serve(t, handler, "", f.Around(func(c C, next func() error) error {
+				before := f.Writer(c)
+				_ = PanicOf(func() { _ = next() })
+				if got := f.Writer(c); got != before {
+					t.Errorf("the writer is a %T", got)
+				}
+				return nil
+			}), f.Middleware(m))
+		})
+	}
+}

@@ -3,7 +3,6 @@
 package process
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -12,6 +11,7 @@ import (
 	"os"
 	"os/exec"
 	"runtime"
+	"slices"
 	"strconv"
 	"sync"
 	"time"
@@ -26,7 +26,7 @@ type Process struct {
 	free func() // releases the guard that kills it when this process dies
 }
 
-// Start starts cmd and keeps the end of its output. It takes cmd over.
+// Start starts cmd and keeps the start and the end of its output. It takes cmd over.
 func Start(cmd *exec.Cmd) (*Process, error) {
 	p := &Process{cmd: cmd, log: &tail{}, done: make(chan struct{})}
 	cmd.Stdout, cmd.Stderr = p.log, p.log
@@ -58,7 +58,7 @@ func Start(cmd *exec.Cmd) (*Process, error) {
 // PID returns the process ID.
 func (p *Process) PID() int { return p.cmd.Process.Pid }
 
-// Log returns the last 16 KiB of the output.
+// Log returns the first 4 KiB of the output, and the last 12.
 func (p *Process) Log() string { return p.log.String() }
 
 // Kill ends the process at once, even if it is suspended, and waits until it is
@@ -114,19 +114,19 @@ func (p *Process) Await(ready func() bool) error {
 	}
 }
 
-// tail keeps the end of a server's output, for failures.
+// tail keeps the start and the end of a server's output, for failures.
 type tail struct {
 	mu  sync.Mutex
 	buf []byte
 }
 
 func (t *tail) Write(b []byte) (int, error) {
-	const most = 16 << 10
+	const start, most = 4 << 10, 16 << 10
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.buf = append(t.buf, b...)
 	if over := len(t.buf) - most; over > 0 {
-		t.buf = bytes.Clone(t.buf[over:])
+		t.buf = slices.Delete(t.buf, start, start+over)
 	}
 	return len(b), nil
 }

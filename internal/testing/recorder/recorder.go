@@ -9,11 +9,13 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"testing"
 )
 
 // Recorder records what is reported to it. It is safe for concurrent use.
 type Recorder struct {
-	ctx context.Context
+	testing.TB
+	ctx context.Context //nolint:containedctx // of the test
 
 	mu       sync.Mutex
 	failed   bool
@@ -21,25 +23,26 @@ type Recorder struct {
 	cleanups []func()
 }
 
-// Run runs f on a Recorder, which may end f's goroutine, and then f's cleanups.
-func Run(ctx context.Context, f func(*Recorder)) *Recorder {
-	r := &Recorder{ctx: ctx}
+// Run runs f on a Recorder, which may end f's goroutine, and then f's cleanups. What a
+// Recorder does not record, tb does.
+func Run(tb testing.TB, f func(*Recorder)) *Recorder {
+	tb.Helper()
+	ctx, cancel := context.WithCancel(tb.Context())
+	r := &Recorder{TB: tb, ctx: ctx}
 	done := make(chan struct{})
 	go func() { // a separate goroutine, since Fatalf ends it
 		defer close(done)
 		f(r)
 	}()
 	<-done
+	cancel()
 	for _, cleanup := range slices.Backward(r.cleanups) {
 		cleanup()
 	}
 	return r
 }
 
-// Helper does nothing.
-func (r *Recorder) Helper() {}
-
-// Context returns the context given to Run.
+// Context returns a context that is over before the cleanups.
 func (r *Recorder) Context() context.Context { return r.ctx }
 
 // Logf records a line.

@@ -13,12 +13,13 @@ import (
 type proxyConn struct {
 	proxy  *Proxy
 	client net.Conn
-	ended  chan struct{}
-	once   sync.Once
+	ctx    context.Context //nolint:containedctx // over with the connection
+	end    context.CancelFunc
+	server net.Conn // of the goroutine that reads from the client
+	wg     sync.WaitGroup
 
 	// mu guards the fields below and the order of what is written to the client.
 	mu      sync.Mutex
-	server  net.Conn
 	due     []answerDue // in the order of the commands
 	streams bool        // MONITOR or SUBSCRIBE: answers no longer pair with commands
 }
@@ -29,36 +30,19 @@ type answerDue struct {
 	canned string
 }
 
-func (c *proxyConn) close() {
-	c.once.Do(func() {
-		close(c.ended)
-		_ = c.client.Close()
-		c.mu.Lock()
-		defer c.mu.Unlock()
-		if c.server != nil {
-			_ = c.server.Close()
-		}
-	})
-}
-
-// run serves the connection until either side closes it.
-func (c *proxyConn) run() {
-	defer func() {
-		c.close()
-		c.proxy.mu.Lock()
-		delete(c.proxy.conns, c)
-		c.proxy.mu.Unlock()
-	}()
-	r := bufio.NewReaderSize(c.client, 1<<20)
+// serve serves a connection until either side closes it.
+func (p *Proxy) serve(ctx context.Context, client net.Conn) {
+	ctx, end := context.WithCancel(ctx)
+	c := &proxyConn{proxy: p, client: client, ctx: ctx, end: end}
+	r := bufio.NewReaderSize(client, 1<<20)
 	for {
 		batch, err := readBatch(r)
-		if err != nil {
-			return
-		}
-		if !c.pass(batch) {
-			return
+		if err != nil || !c.pass(batch) {
+			break
 		}
 	}
+	end()
+	c.wg.Wait()
 }
 
 type command struct {
@@ -84,11 +68,11 @@ func readBatch(r *bufio.Reader) ([]command, error) {
 // pass sends a batch on to the server, as far as the rules let it.
 func (c *proxyConn) pass(batch []command) bool {
 	out, cut := c.enter(batch)
-	if c.proxy.currentMode() == silent {
+	if c.proxy.Silent() {
 		_, _ = io.Copy(io.Discard, c.client) // until the client gives up, or Heal cuts
 		return false
 	}
-	if !c.wait() {
+	if !c.proxy.Wait(c.ctx) {
 		return false
 	}
 	if len(out) > 0 {
@@ -105,22 +89,6 @@ func (c *proxyConn) pass(batch []command) bool {
 		return false
 	}
 	return c.flushCanned() == nil
-}
-
-// wait is the proxy's delay. It reports whether the connection is still open.
-func (c *proxyConn) wait() bool {
-	c.proxy.mu.Lock()
-	delay := c.proxy.delay
-	c.proxy.mu.Unlock()
-	if delay <= 0 {
-		return true
-	}
-	select {
-	case <-time.After(delay):
-		return true
-	case <-c.ended:
-		return false
-	}
 }
 
 // enter logs and counts a batch and applies the rules. It returns what to send to
@@ -143,9 +111,6 @@ func (c *proxyConn) enter(batch []command) (out []byte, cut bool) {
 		if act == cutBefore {
 			cut = true
 			break
-		}
-		if p.mode == silent {
-			continue
 		}
 		if startsStream(cmd.args) {
 			c.streams, c.due = true, nil
@@ -176,29 +141,23 @@ func startsStream(args []string) bool {
 
 // connect returns the connection to the server, which the first command opens.
 func (c *proxyConn) connect() (net.Conn, error) {
-	upstream := c.proxy.target()
-	c.mu.Lock()
-	defer c.mu.Unlock()
 	if c.server != nil {
 		return c.server, nil
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), replyTimeout)
+	ctx, cancel := context.WithTimeout(c.ctx, replyTimeout)
 	defer cancel()
-	var d net.Dialer
-	server, err := d.DialContext(ctx, "tcp", upstream)
+	server, err := new(net.Dialer).DialContext(ctx, "tcp", c.proxy.Target())
 	if err != nil {
 		return nil, err
 	}
-	select {
-	case <-c.ended: // closed since, when there was nothing to close here
-		_ = server.Close()
-		return nil, net.ErrClosed
-	default:
-	}
 	c.server = server
-	c.proxy.wg.Go(func() {
+	context.AfterFunc(c.ctx, func() {
+		_ = server.Close()
+		_ = c.client.Close()
+	})
+	c.wg.Go(func() {
 		c.passAnswers(server)
-		c.close()
+		c.end()
 	})
 	return server, nil
 }
@@ -218,7 +177,7 @@ func (c *proxyConn) passAnswers(server net.Conn) {
 }
 
 func (c *proxyConn) answer(raw []byte) bool {
-	if c.proxy.currentMode() == silent {
+	if c.proxy.Silent() {
 		return true
 	}
 	c.mu.Lock()
@@ -252,18 +211,13 @@ func (c *proxyConn) flushCanned() error {
 // drain waits for the answers to the commands before a cut, so that a cut in a
 // pipeline happens at a known place.
 func (c *proxyConn) drain() {
-	for deadline := time.Now().Add(replyTimeout); time.Now().Before(deadline); time.Sleep(time.Millisecond) {
+	for deadline := time.Now().Add(replyTimeout); time.Now().Before(deadline) && c.ctx.Err() == nil; time.Sleep(time.Millisecond) {
 		_ = c.flushCanned()
 		c.mu.Lock()
 		left := len(c.due)
 		c.mu.Unlock()
 		if left == 0 {
 			return
-		}
-		select {
-		case <-c.ended:
-			return
-		default:
 		}
 	}
 }

@@ -63,7 +63,7 @@ type Server struct {
 // It is killed when tb ends.
 func Start(tb testing.TB, opts ...Option) *Server {
 	tb.Helper()
-	s, err := start(tb.TempDir(), opts...)
+	s, err := Launch(tb.TempDir(), opts...)
 	if err != nil {
 		tb.Fatal(err)
 	}
@@ -72,7 +72,9 @@ func Start(tb testing.TB, opts ...Option) *Server {
 	return s
 }
 
-func start(dir string, opts ...Option) (*Server, error) {
+// Launch is [Start] outside a test, with the server's files in dir. The caller kills the
+// server, and must not call its methods that report to a test: Restart, Stop and Continue.
+func Launch(dir string, opts ...Option) (*Server, error) {
 	s := &Server{dir: dir}
 	for _, o := range opts {
 		o(&s.settings)

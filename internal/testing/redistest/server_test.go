@@ -16,7 +16,7 @@ import (
 
 func TestMissingServerSaysHowToInstall(t *testing.T) {
 	t.Setenv("PATH", t.TempDir())
-	_, err := start(t.TempDir())
+	_, err := Launch(t.TempDir())
 	if err == nil || !strings.Contains(err.Error(), "apt-get install redis-server") ||
 		!strings.Contains(err.Error(), "brew install redis") {
 		t.Errorf("without redis-server: %v", err)

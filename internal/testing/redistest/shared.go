@@ -11,7 +11,7 @@ import (
 
 var shared = sync.OnceValues(func() (*Server, error) {
 	// It writes nothing, so the directory for temporary files will do.
-	return start(os.TempDir())
+	return Launch(os.TempDir())
 })
 
 var sharedStarted atomic.Bool

@@ -23,6 +23,8 @@ import (
 	"sync"
 	"syscall"
 	"time"
+
+	"github.com/satchel-go/satchel/internal/testing/redistest"
 )
 
 // plan is the command line's settings.
@@ -98,16 +100,21 @@ func (p plan) run(ctx context.Context) (err error) {
 
 // open returns a store's URL for one probe, and what counts the keys in it (nil: ask
 // the probe). Call stop at the end.
-func (p plan) open(ctx context.Context, store string) (url string, count func(context.Context) (int, error), stop func(), err error) {
+func (p plan) open(store string) (url string, count func() (int, error), stop func(), err error) {
 	switch store {
 	case "memory":
 		return "memory:?sweep=" + sweep.String(), nil, func() {}, nil
 	case "redis":
-		r, err := startRedis(ctx, p.folder)
+		r, err := redistest.Launch(p.folder)
 		if err != nil {
 			return "", nil, nil, err
 		}
-		return "redis://" + r.addr + "/0", r.keys, r.stop, nil
+		keys := func() (int, error) {
+			n, err := r.Do("DBSIZE")
+			keys, _ := n.(int64)
+			return int(keys), err
+		}
+		return r.URL(), keys, r.Kill, nil
 	}
 	return "", nil, nil, fmt.Errorf("-stores: %q is neither memory nor redis", store)
 }
@@ -123,39 +130,39 @@ const (
 
 // soak runs one framework on one store. It calls loaded when the load is over.
 func (p plan) soak(ctx context.Context, framework, store string, loaded func()) error {
-	url, count, stop, err := p.open(ctx, store)
+	url, count, stop, err := p.open(store)
 	if err != nil {
 		return err
 	}
 	defer stop()
-	process, err := startProbe(ctx, p.probe, "-framework", framework, "-store", url, "-addr", "127.0.0.1:0", "-debug", "127.0.0.1:0",
+	probe, err := startProbe(ctx, p.probe, "-framework", framework, "-store", url, "-addr", "127.0.0.1:0", "-debug", "127.0.0.1:0",
 		"-insecure", "-idle", idle.String())
 	if err != nil {
 		return err
 	}
-	defer process.stop()
-	process.count = count
-	before, err := process.sample(ctx)
+	defer probe.stop()
+	probe.count = count
+	before, err := probe.sample(ctx)
 	if err != nil {
 		return err
 	}
 
-	l := newLoad(process.url, p.workers, p.rate)
+	l := newLoad(probe.url, p.workers, p.rate)
 	loading, cancel := context.WithTimeout(ctx, p.duration)
 	defer cancel()
 	go l.run(loading)
-	samples, err := p.watch(ctx, loading, process, l)
+	samples, err := p.watch(ctx, loading, probe, l)
 	if err != nil {
-		return errors.Join(err, process.ended())
+		return errors.Join(err, probe.ended())
 	}
 	<-l.done
 	loaded()
 	if ctx.Err() != nil {
 		return ctx.Err()
 	}
-	after, err := process.settle(ctx, before, l)
+	after, err := probe.settle(ctx, before, l)
 	if err != nil {
-		return errors.Join(err, process.ended())
+		return errors.Join(err, probe.ended())
 	}
 	var text strings.Builder // printed at once: others settle at the same time
 	_, _ = fmt.Fprintf(&text, "%-8s %-7s %s\n", framework, store, l.summary())
@@ -166,7 +173,7 @@ func (p plan) soak(ctx context.Context, framework, store string, loaded func()) 
 
 // watch samples the process until the load is over. The end of loading must not cut a
 // sample short, which would look like a failure.
-func (p plan) watch(ctx, loading context.Context, process *process, l *load) (samples []sample, err error) {
+func (p plan) watch(ctx, loading context.Context, probe *probe, l *load) (samples []sample, err error) {
 	ticks := time.NewTicker(max(p.duration/40, 250*time.Millisecond))
 	defer ticks.Stop()
 	begin := time.Now()
@@ -176,7 +183,7 @@ func (p plan) watch(ctx, loading context.Context, process *process, l *load) (sa
 			return samples, nil
 		case <-ticks.C:
 		}
-		s, err := process.sample(ctx)
+		s, err := probe.sample(ctx)
 		if err != nil {
 			return samples, err
 		}

@@ -1,8 +1,6 @@
 package main
 
 import (
-	"bufio"
-	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -15,92 +13,54 @@ import (
 	"strings"
 	"syscall"
 	"time"
+
+	"github.com/satchel-go/satchel/internal/testing/process"
 )
 
-// process is a running probe.
-type process struct {
+// probe is a running probe.
+type probe struct {
+	*process.Process
 	url, debug string
-	cmd        *exec.Cmd
-	output     *bytes.Buffer // read it only after the process has ended
-	over       chan struct{}
-	err        error // how it ended
 	client     *http.Client
-	count      func(ctx context.Context) (int, error)
+	count      func() (int, error) // of the sessions, nil to ask the probe
 }
 
 // startProbe starts a probe and waits until it listens.
-func startProbe(ctx context.Context, program string, args ...string) (*process, error) {
-	p := &process{over: make(chan struct{}), output: new(bytes.Buffer), client: &http.Client{Timeout: 30 * time.Second}}
-	p.cmd = exec.CommandContext(context.WithoutCancel(ctx), program, args...)
-	p.cmd.Stderr = limited{p.output}
-	stdout, err := p.cmd.StdoutPipe()
+func startProbe(ctx context.Context, program string, args ...string) (*probe, error) {
+	started, err := process.Start(exec.CommandContext(context.WithoutCancel(ctx), program, args...))
 	if err != nil {
 		return nil, err
 	}
-	if err := p.cmd.Start(); err != nil {
-		return nil, err
-	}
-	lines := make(chan string, 2)
-	go func() {
-		defer close(p.over)
-		for scanner := bufio.NewScanner(stdout); scanner.Scan(); {
-			select {
-			case lines <- scanner.Text():
-			default: // nothing reads more than two
-			}
-		}
-		p.err = p.cmd.Wait()
-	}()
-	for _, want := range []struct {
-		prefix string
-		into   *string
-	}{{"listening on ", &p.url}, {"debug on ", &p.debug}} {
-		select {
-		case line := <-lines:
-			rest, ok := strings.CutPrefix(line, want.prefix)
-			if !ok {
-				p.stop()
-				return nil, fmt.Errorf("the probe says %q, want %q", line, want.prefix)
-			}
-			*want.into = rest
-		case <-p.over:
-			return nil, fmt.Errorf("the probe has ended: %w\n%s", p.err, p.output)
-		case <-time.After(30 * time.Second):
-			p.stop()
-			return nil, errors.New("the probe does not say where it listens")
-		}
-	}
-	return p, nil
+	p := &probe{Process: started, client: &http.Client{Timeout: 30 * time.Second}}
+	return p, p.Await(func() bool {
+		p.url, p.debug = p.says("listening on "), p.says("debug on ")
+		return p.url != "" && p.debug != ""
+	})
 }
 
-// limited keeps the start of the probe's complaints.
-type limited struct{ buf *bytes.Buffer }
-
-func (l limited) Write(b []byte) (int, error) {
-	l.buf.Write(b[:min(len(b), max(0, 64<<10-l.buf.Len()))])
-	return len(b), nil
+// says returns the rest of the line that begins so, "" if there is none yet.
+func (p *probe) says(begin string) string {
+	for line := range strings.Lines(p.Log()) {
+		if rest, ok := strings.CutPrefix(line, begin); ok && strings.HasSuffix(rest, "\n") {
+			return strings.TrimSpace(rest)
+		}
+	}
+	return ""
 }
 
 // stop ends the process, by force if it takes long.
-func (p *process) stop() {
+func (p *probe) stop() {
 	p.client.CloseIdleConnections()
-	_ = p.cmd.Process.Signal(syscall.SIGTERM) // it may have ended
-	select {
-	case <-p.over:
-	case <-time.After(10 * time.Second):
-		_ = p.cmd.Process.Kill()
-		<-p.over
-	}
+	p.Stop(syscall.SIGTERM)
 }
 
 // ended says how the process ended, nil if it still runs.
-func (p *process) ended() error {
-	select {
-	case <-p.over:
-		return fmt.Errorf("the probe has ended: %w\n%s", p.err, p.output)
-	case <-time.After(100 * time.Millisecond):
+func (p *probe) ended() error {
+	time.Sleep(100 * time.Millisecond) // a failed request may have come before
+	if !p.Ended() {
 		return nil
 	}
+	return fmt.Errorf("the probe has ended:\n%s", p.Log())
 }
 
 // sample is the state of a process at one moment. A figure unknown here is -1.
@@ -125,7 +85,7 @@ func mega(n int) string {
 }
 
 // sample asks the process and, about it, the system.
-func (p *process) sample(ctx context.Context) (s sample, err error) {
+func (p *probe) sample(ctx context.Context) (s sample, err error) {
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, p.debug, nil)
 	if err != nil {
 		return s, err
@@ -141,14 +101,14 @@ func (p *process) sample(ctx context.Context) (s sample, err error) {
 	}
 	s = sample{heap: v.Heap, goroutines: v.Goroutines, sessions: v.Sessions, rss: -1, files: -1}
 	if p.count != nil {
-		if s.sessions, err = p.count(ctx); err != nil {
+		if s.sessions, err = p.count(); err != nil {
 			return s, err
 		}
 	}
 	if runtime.GOOS != "linux" {
 		return s, nil // no /proc
 	}
-	folder := fmt.Sprintf("/proc/%d/", p.cmd.Process.Pid)
+	folder := fmt.Sprintf("/proc/%d/", p.PID())
 	files, err := os.ReadDir(folder + "fd")
 	if err != nil {
 		return s, err
@@ -174,7 +134,7 @@ func rssIn(status string) (int, error) {
 }
 
 // settle waits, for a limited time, until everything is as before the load.
-func (p *process) settle(ctx context.Context, before sample, l *load) (s sample, err error) {
+func (p *probe) settle(ctx context.Context, before sample, l *load) (s sample, err error) {
 	for deadline := time.Now().Add(grace); ; {
 		if s, err = p.sample(ctx); err != nil || len(unsettled(before, s, l.workers)) == 0 || time.Now().After(deadline) {
 			return s, err
