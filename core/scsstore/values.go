@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"hash/crc32"
 	"maps"
+	"math"
 	"reflect"
 	"slices"
 	"strconv"
@@ -199,6 +200,8 @@ func userText(native any) (string, error) {
 		return strconv.FormatInt(v.Int(), 10), nil
 	case v.CanUint():
 		return strconv.FormatUint(v.Uint(), 10), nil
+	case v.CanFloat() && v.Float() == math.Trunc(v.Float()) && math.Abs(v.Float()) < 1<<53: // an integer in JSON
+		return strconv.FormatInt(int64(v.Float()), 10), nil
 	}
 	return "", errors.ErrUnsupported
 }
