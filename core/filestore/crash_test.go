@@ -206,6 +206,40 @@ func TestK2PowerCut(t *testing.T) {
 	t.Logf("%d calls, %d power cuts", calls, rounds)
 }
 
+// TestK2KillThenPowerCut: a process was killed after it had written that a session ended,
+// and before that was synced. Once the next one has said that the session is gone, a
+// power cut does not bring it back.
+func TestK2KillThenPowerCut(t *testing.T) {
+	id := core.ID{15: 1}
+	first := newSimDisk()
+	s := openSim(t, first)
+	if _, err := s.Save(t.Context(), id, core.Entry{Data: []byte("x"), Expires: time.Now().Add(time.Hour)}, 0); err != nil {
+		t.Fatal(err)
+	}
+	before := len(first.content(logName(1)))
+	if err := s.Delete(t.Context(), id); err != nil {
+		t.Fatal(err)
+	}
+	log := first.content(logName(1))
+	for seed := range uint64(20) {
+		d := newSimDisk()
+		d.put(logName(1), log[:before])
+		f, err := d.Append(logName(1))
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, _ = f.Write(log[before:]) // never fails
+		s := openSim(t, d)
+		if err := s.Delete(t.Context(), id); err != nil {
+			t.Fatal(err)
+		}
+		s = openSim(t, d.powerCut(rand.New(rand.NewPCG(seed, 1))))
+		if _, err := s.Load(t.Context(), id); !errors.Is(err, core.ErrNotFound) {
+			t.Fatalf("seed %d: the session is back: %v", seed, err)
+		}
+	}
+}
+
 // TestK2PowerCutWhileOpening cuts the power at each operation of a start that has
 // something to clean up.
 func TestK2PowerCutWhileOpening(t *testing.T) {

@@ -84,6 +84,11 @@ func (s *Store) read() error {
 		return err
 	}
 	s.log.use(f, r.last)
+	// A process that was killed may not have synced what was read here.
+	if err := errors.Join(f.Sync(), s.dir.SyncDir()); err != nil {
+		_ = f.Close() // nothing was written
+		return cannotWrite(s.path, err)
+	}
 	s.removeBut(l, first)
 	return nil
 }

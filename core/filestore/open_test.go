@@ -514,6 +514,22 @@ func TestSecondStoreIsToldWhoHoldsTheLock(t *testing.T) {
 	}
 }
 
+// TestSecondStoreIsKeptOutWithoutTheLockFile: somebody took it for a leftover.
+func TestSecondStoreIsKeptOutWithoutTheLockFile(t *testing.T) {
+	dir := t.TempDir()
+	mustOpen(t, dir, Config{})
+	if err := os.Remove(filepath.Join(dir, lockName)); err != nil {
+		t.Skip("cannot be removed:", err)
+	}
+	second, err := Open(dir, Config{})
+	if !errors.Is(err, ErrLocked) {
+		t.Errorf("Open: %v, want ErrLocked", err)
+	}
+	if err == nil {
+		_ = second.Close() // the test has failed
+	}
+}
+
 // TestFilesArePrivate: nobody else on the machine can read them.
 func TestFilesArePrivate(t *testing.T) {
 	if runtime.GOOS == "windows" {

@@ -22,7 +22,8 @@ import (
 type Config struct {
 	// UserKey is the key of the value that says who is logged in. It becomes the session's
 	// user, and a login or logout of Satchel sets or removes it. The value is a string, an
-	// integer or an [encoding.TextMarshaler] such as a UUID; zero means nobody.
+	// integer or an [encoding.TextMarshaler] such as a UUID; zero means nobody. Integers that
+	// a Codec such as JSON returns as float64 are integers too.
 	UserKey string
 
 	// UserValue returns the value for a user, if it is not the string itself:

@@ -267,6 +267,28 @@ func TestUsersOfOtherTypes(t *testing.T) {
 	}
 }
 
+// JSON has no integers.
+func TestUsersThatAreNumbersInJSON(t *testing.T) {
+	old := newOld(newMemory())
+	old.Codec = jsonCodec{}
+	s := newSite(t, old, From(old, Config{UserKey: "user", UserValue: func(user string) (any, error) { return strconv.ParseFloat(user, 64) }}), nil)
+	s.loginSCS(7_000_000)
+	s.has("7000000", "v")
+	s.do(func(x *core.Session) { x.Logout() })
+	s.do(func(x *core.Session) { x.Login("8") })
+	s.scs(func(ctx context.Context) {
+		if got := old.Get(ctx, "user"); got != 8.0 {
+			t.Errorf("scs has %#v, want 8", got)
+		}
+	})
+	for _, odd := range []any{7.5, 1e300} {
+		s.loginSCS(odd)
+		if w := s.do(func(*core.Session) {}); w.Code != 503 || !strings.Contains(s.said(), "as a string or an integer") {
+			t.Errorf("%v: status %d", odd, w.Code)
+		}
+	}
+}
+
 func TestT1DeadlinesAreThoseOfSCS(t *testing.T) {
 	for _, c := range []struct {
 		name       string

@@ -13,6 +13,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"math/rand/v2"
 	"net"
 	"os"
@@ -116,7 +117,7 @@ func (s *Server) Addr() string { return net.JoinHostPort("127.0.0.1", strconv.It
 var errClosed = errors.New("memcachedtest: the server closed the connection")
 
 // Lines sends a command on its own connection, and returns the lines of the answer up to
-// the one that ends it.
+// the one that ends it. A value of "get" is one of them, whatever its bytes.
 func (s *Server) Lines(command string) ([]string, error) {
 	const timeout = 5 * time.Second
 	ctx, cancel := context.WithTimeout(context.Background(), timeout)
@@ -142,6 +143,18 @@ func (s *Server) Lines(command string) ([]string, error) {
 		line = strings.TrimSuffix(line, "\r\n")
 		lines = append(lines, line)
 		word, _, _ := strings.Cut(line, " ")
+		if word == "VALUE" {
+			size, err := strconv.Atoi(line[strings.LastIndexByte(line, ' ')+1:])
+			if err != nil {
+				return nil, err
+			}
+			value := make([]byte, size+len("\r\n"))
+			if _, err := io.ReadFull(r, value); err != nil {
+				return nil, fmt.Errorf("%w: %w", errClosed, err)
+			}
+			lines = append(lines, string(value[:size]))
+			continue
+		}
 		if word != "STAT" && word != "VALUE" && word != "VA" && !strings.HasPrefix(word, "key=") {
 			return lines, nil
 		}
