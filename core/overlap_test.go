@@ -140,6 +140,48 @@ func TestI2SEC17RevokeUserThatFailsCanBeRepeated(t *testing.T) {
 	}
 }
 
+// TestI2LoginBesideARevocationThatFailsIsListed: a revocation could not take the place of a
+// login out of the index, and tries again. The login, stored meanwhile, had kept it.
+func TestI2LoginBesideARevocationThatFailsIsListed(t *testing.T) {
+	w, store := hookedServer(t)
+	c := newClient(t, w.m)
+	r := c.begin()
+	r.s.Login("ann")
+	reserved, goOn, done := make(chan struct{}), make(chan struct{}), make(chan error)
+	releases := 0
+	store.before = func(op string) error {
+		switch op {
+		case "save":
+			close(reserved)
+			<-goOn
+		case "release":
+			if releases++; releases == 1 {
+				return errStoreDown
+			}
+			close(goOn)
+			if err := <-done; err != nil {
+				t.Errorf("the login: %v", err)
+			}
+		}
+		return nil
+	}
+	go func() { done <- r.end(200) }()
+	<-reserved
+	if _, err := w.m.RevokeUser(t.Context(), "ann"); !errors.Is(err, core.ErrUnavailable) || releases != 2 {
+		t.Fatalf("I2: %d releases, and then %v", releases, err)
+	}
+	store.before = nil
+	if c.user() != "ann" {
+		t.Fatal("the login is gone: there is nothing to be found")
+	}
+	if list, err := w.m.List(t.Context(), "ann"); err != nil || len(list) != 1 {
+		t.Errorf("I2: the session is not listed: %v, %v", list, err)
+	}
+	if n, err := w.m.RevokeUser(t.Context(), "ann"); n != 1 || err != nil || c.user() != "" {
+		t.Errorf("I2: revoked again, with %d and %v, the session lives: user %q", n, err, c.user())
+	}
+}
+
 // failing makes operations of that name fail from now on.
 func failing(operation string) func(string) error {
 	return func(op string) error {

@@ -267,11 +267,11 @@ func (m *Manager) reindex(ctx context.Context, user string, id ID) {
 	ctx, cancel := m.deadline(insisting(context.WithoutCancel(ctx)), m.config.CommitTimeout) // the caller's may have ended
 	defer cancel()
 	l, err := m.dir.LoadID(ctx, id)
-	switch {
-	case isGone(err):
+	if isGone(err) {
 		_ = m.users.Release(ctx, user, id)
-		return
-	case err == nil && l.Record.User != user:
+		l, err = m.dir.LoadID(ctx, id) // a login may have just stored it, and kept its place until now
+	}
+	if isGone(err) || err == nil && l.Record.User != user {
 		return
 	}
 	if _, err := m.users.Reserve(ctx, user, id, 0, EndOldest); err == nil {
