@@ -182,6 +182,66 @@ func TestI2LoginBesideARevocationThatFailsIsListed(t *testing.T) {
 	}
 }
 
+// TestI2LoginAfterItsSessionWasPushedOutIsListed: a login pushes another's place in an
+// anonymous session out of the limit, and is about to take the session out of the index.
+// A third, in the same session, takes a new place there and succeeds meanwhile.
+func TestI2LoginAfterItsSessionWasPushedOutIsListed(t *testing.T) {
+	w, store := hookedServer(t, func(c *core.Config) { c.SessionLimit = 1 })
+	c, other := newClient(t, w.m), newClient(t, w.m)
+	c.do(func(s *core.Session) { s.Set("k", "v") })
+	first := c.fork().begin()
+	first.s.Login("ann")
+	store.once("save", func() {
+		store.once("release", func() { c.do(func(s *core.Session) { s.Login("ann") }) })
+		other.do(func(s *core.Session) { s.Login("ann") })
+		if c.user() != "ann" || other.user() != "" {
+			t.Errorf("I1: the newest login is %q's, the one before %q's", c.user(), other.user())
+		}
+		if list, err := w.m.List(t.Context(), "ann"); err != nil || len(list) != 1 {
+			t.Errorf("I2: the session is not listed: %v, %v", list, err)
+		}
+	})
+	_ = first.end(200)
+	if n := w.store.Len(); n != 1 {
+		t.Errorf("I1: %d sessions", n)
+	}
+}
+
+// TestI1SEC18LoginThatIsPushedOutWhileItIsStored: as before, but the session becomes the
+// user's by the login whose place was taken. There is no room for it.
+func TestI1SEC18LoginThatIsPushedOutWhileItIsStored(t *testing.T) {
+	w, store := hookedServer(t, func(c *core.Config) { c.SessionLimit = 1 })
+	c, other := newClient(t, w.m), newClient(t, w.m)
+	c.do(func(s *core.Session) { s.Set("k", "v") })
+	pushed := c.begin()
+	pushed.s.Login("ann")
+	reserved, goOn, saved, end, done := make(chan struct{}), make(chan struct{}), make(chan struct{}), make(chan struct{}), make(chan error)
+	var releasing, confirming atomic.Bool
+	store.before = func(op string) error {
+		switch {
+		case op == "save" && !releasing.Load():
+			close(reserved)
+			<-goOn
+		case op == "release" && releasing.CompareAndSwap(false, true):
+			close(goOn)
+			<-saved
+		case op == "confirm" && confirming.CompareAndSwap(false, true):
+			close(saved)
+			<-end
+		}
+		return nil
+	}
+	go func() { done <- pushed.end(200) }()
+	<-reserved
+	other.do(func(s *core.Session) { s.Login("ann") })
+	close(end)
+	<-done
+	store.before = nil
+	if n := w.store.Len(); n != 1 || other.user() != "ann" || c.user() != "" {
+		t.Errorf("I1: %d sessions; the newest is %q's, the one that was pushed out %q's", n, other.user(), c.user())
+	}
+}
+
 // failing makes operations of that name fail from now on.
 func failing(operation string) func(string) error {
 	return func(op string) error {

@@ -12,6 +12,9 @@ func (m *model) reserved(c call, user string, limit int, end []core.ID, err erro
 	t := &c.a.act
 	t.tried = true
 	if errors.Is(err, core.ErrSessionLimit) {
+		if t.evicted[c.id] {
+			return // what was pushed out is not put back
+		}
 		m.mayRefuse(c, user)
 		t.full = true
 		return
