@@ -235,10 +235,42 @@ func TestI1SEC18LoginThatIsPushedOutWhileItIsStored(t *testing.T) {
 	<-reserved
 	other.do(func(s *core.Session) { s.Login("ann") })
 	close(end)
-	<-done
+	if err := <-done; err != nil && !errors.Is(err, core.ErrEnded) {
+		t.Errorf("I1: the login that was pushed out ended with %v", err)
+	}
 	store.before = nil
 	if n := w.store.Len(); n != 1 || other.user() != "ann" || c.user() != "" {
 		t.Errorf("I1: %d sessions; the newest is %q's, the one that was pushed out %q's", n, other.user(), c.user())
+	}
+}
+
+// TestI2LoginBesideOneWithoutAnAnswerIsListed: a login fails, and the answer of giving back
+// its place is lost. Another in the same session has kept that place meanwhile.
+func TestI2LoginBesideOneWithoutAnAnswerIsListed(t *testing.T) {
+	w, store := hookedServer(t)
+	c := newClient(t, w.m)
+	c.do(func(s *core.Session) { s.Set("k", "v") })
+	r := c.fork().begin()
+	r.s.Login("ann")
+	store.before = func(op string) error {
+		switch op {
+		case "save":
+			return errStoreDown
+		case "release":
+			store.before = nil
+			c.do(func(s *core.Session) { s.Login("ann") })
+			store.after = func(string) error {
+				store.after = nil
+				return errStoreDown
+			}
+		}
+		return nil
+	}
+	if err := r.end(200); !errors.Is(err, core.ErrUnavailable) {
+		t.Errorf("I2: the login that failed ended with %v", err)
+	}
+	if list, err := w.m.List(t.Context(), "ann"); err != nil || len(list) != 1 || c.user() != "ann" {
+		t.Errorf("I2: the session of %q is not listed: %v, %v", c.user(), list, err)
 	}
 }
 

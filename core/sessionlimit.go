@@ -177,17 +177,16 @@ func (t *saving) release(ctx context.Context) error {
 	free, err := t.free(ctx, id)
 	if free {
 		err = t.s.m.users.Release(ctx, t.s.login, id)
+		if !errors.Is(err, errNotAsked) { // without an answer, it may be done all the same
+			if still, err := t.free(ctx, id); err != nil || !still {
+				t.s.m.reindex(ctx, t.s.login, id)
+			}
+		}
 	}
 	if err != nil {
 		return unavailable("release", err)
 	}
 	t.reserved = ID{}
-	if !free {
-		return nil
-	}
-	if free, err := t.free(ctx, id); err != nil || !free {
-		t.s.m.reindex(ctx, t.s.login, id)
-	}
 	return nil
 }
 
