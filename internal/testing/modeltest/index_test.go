@@ -76,7 +76,7 @@ func (m *model) mayRefuse(c call, user string) {
 		}
 	}
 	for _, r := range m.sessions {
-		if r.user == user && !r.gone && m.w.clock.Before(r.kept()) {
+		if r.user == user && !r.gone && (m.w.clock.Before(r.kept()) || r.lingers(m.w.clock)) {
 			return
 		}
 	}
