@@ -12,7 +12,7 @@ func (m *model) finally() {
 	for _, id := range m.order {
 		m.compare(id)
 		r := m.sessions[id]
-		if m.stored(id) == nil && m.isStored(id) && !(r != nil && !r.gone && r.lingers(m.w.clock)) {
+		if m.stored(id) == nil && m.isStored(id) && (r == nil || r.gone || !r.lingers(m.w.clock)) {
 			violate("K2", "%s has ended, and is stored", m.name(id))
 		}
 	}
