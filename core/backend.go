@@ -48,7 +48,8 @@ type Backend interface {
 	// session has changed since base, it stores nothing and returns a handle to base's
 	// state. It returns what the client is to carry from now on, and "" for what it
 	// keeps. A client-side backend returns a touch and never a session token: that
-	// would undo what other requests have written.
+	// would undo what other requests have written. [ErrConflict] means that no touch is
+	// needed after all.
 	Touch(ctx context.Context, scope Scope, r *Record, base Handle) (Handle, Tokens, error)
 
 	// Delete ends the session behind handle, whatever its version or token.

@@ -80,8 +80,12 @@ func (b *clientSide) Load(ctx context.Context, scope Scope, presented Tokens) (L
 	l := LoadResult{Record: *r, Handle: b}
 	l.Record.token = presented.Session
 	if presented.Touch != "" {
-		if err := b.prolong(ctx, scope, &l.Record, presented.Touch); err != nil {
+		opened, err := b.prolong(ctx, scope, &l.Record, presented.Touch)
+		if err != nil {
 			return LoadResult{}, err
+		}
+		if !opened {
+			l.Handle = Tokens{Touch: presented.Touch}
 		}
 	}
 	return l, nil
@@ -103,8 +107,22 @@ func (b *clientSide) Save(ctx context.Context, scope Scope, r *Record, _ Handle,
 
 // Touch seals the time of the touch alone. A new token with the whole record would
 // bring back what the request had loaded, over what others have written since.
-func (b *clientSide) Touch(ctx context.Context, scope Scope, r *Record, _ Handle) (Handle, Tokens, error) {
+// ErrConflict means that the client's touch, unopened until now, is recent: another
+// release made it, whose touches are due sooner.
+func (b *clientSide) Touch(ctx context.Context, scope Scope, r *Record, base Handle) (Handle, Tokens, error) {
 	now := b.config.Now()
+	if unopened, ok := base.(Tokens); ok {
+		t, err := b.openTouch(ctx, scope, r, unopened.Touch)
+		if err != nil {
+			return nil, Tokens{}, err
+		}
+		if t != nil {
+			last := *r
+			if last.Expires = b.config.expiry(r, t.SavedAt); !b.config.touchable(&last, now) {
+				return nil, Tokens{}, ErrConflict
+			}
+		}
+	}
 	scope.Purpose = purposeTouch
 	touch, err := b.sealer.Seal(ctx, scope, &Record{ID: touchID(r.token), CreatedAt: now, SavedAt: now, Expires: r.Expires})
 	return b, Tokens{Touch: touch}, err
@@ -117,22 +135,20 @@ func (b *clientSide) Delete(context.Context, Handle) error { return nil }
 // Touches from beyond that are ignored.
 const clockSkew = time.Minute
 
-// prolong moves r's expiry as touch says. A touch that is damaged, or was made for
-// another token, is ignored. It is opened only if it can matter. The error is
-// that of a sealer which is unavailable while the session hangs on its answer.
-func (b *clientSide) prolong(ctx context.Context, scope Scope, r *Record, touch string) error {
+// prolong moves r's expiry as touch says. It is opened only if it can matter. The
+// error is that of a sealer which is unavailable while the session hangs on its answer.
+func (b *clientSide) prolong(ctx context.Context, scope Scope, r *Record, touch string) (opened bool, _ error) {
 	now := b.config.Now()
 	shortened := b.config.outlasts(r)
 	if !shortened && !b.config.touchable(r, now) {
-		return nil
+		return false, nil
 	}
-	scope.Purpose = purposeTouch
-	t, err := b.sealer.Open(ctx, scope, touch)
-	switch {
-	case errors.Is(err, ErrUnavailable) && r.expired(now):
-		return err
-	case err != nil, t.ID != touchID(r.token), t.SavedAt.After(now.Add(clockSkew)):
-		return nil
+	t, err := b.openTouch(ctx, scope, r, touch)
+	if err != nil && r.expired(now) {
+		return true, err
+	}
+	if t == nil {
+		return true, nil
 	}
 	touched := t.SavedAt
 	if touched.After(now) {
@@ -143,7 +159,21 @@ func (b *clientSide) prolong(ctx context.Context, scope Scope, r *Record, touch 
 	if expires := b.config.expiry(r, touched); expires.After(r.Expires) || shortened && !b.config.outlasts(t) {
 		r.Expires = expires
 	}
-	return nil
+	return true, nil
+}
+
+// openTouch returns r's touch, or nil if it is damaged or was made for another token.
+// The error is that of a sealer which is unavailable.
+func (b *clientSide) openTouch(ctx context.Context, scope Scope, r *Record, touch string) (*Record, error) {
+	scope.Purpose = purposeTouch
+	t, err := b.sealer.Open(ctx, scope, touch)
+	switch {
+	case errors.Is(err, ErrUnavailable):
+		return nil, err
+	case err != nil, t.ID != touchID(r.token), t.SavedAt.After(b.config.Now().Add(clockSkew)):
+		return nil, nil
+	}
+	return t, nil
 }
 
 // touchID returns the ID of a touch for token: half of its SHA-256. Sessions have

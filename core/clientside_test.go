@@ -48,9 +48,9 @@ func (s *touching) Seal(ctx context.Context, scope core.Scope, r *core.Record) (
 	return s.Sealer.Seal(ctx, scope, r)
 }
 
-func (w *world) touching(t *testing.T, edit ...func(*core.Config)) *touching {
+func (w *world) touching(t *testing.T) *touching {
 	s := newTouching(t)
-	w.m = w.manager(core.ClientSide(s), edit...)
+	w.m = w.manager(core.ClientSide(s))
 	return s
 }
 
@@ -79,6 +79,47 @@ func TestT2TouchesAreOpenedOnlyIfTheyMatter(t *testing.T) {
 	}
 	if s.sealed["session"] != 1 {
 		t.Errorf("the session was sealed %d times, want once", s.sealed["session"])
+	}
+}
+
+// TestT2TouchOfAnotherRelease: touches of another release are due sooner. A request that
+// begins before one is due by its own Config and ends after that looks at what its client
+// has before it makes one.
+func TestT2TouchOfAnotherRelease(t *testing.T) {
+	for _, tt := range []struct {
+		name    string
+		lasts   time.Duration // the request, which begins 4 minutes after the last touch
+		spoil   func(*client, *touching)
+		touches int
+	}{
+		{"a recent touch", 2 * time.Minute, func(*client, *touching) {}, 0},
+		{"an older touch", 6 * time.Minute, func(*client, *touching) {}, 1},
+		{"a damaged touch", 2 * time.Minute, func(c *client, _ *touching) { c.jar[touchCookie] = "x" }, 1},
+		{"no touch", 2 * time.Minute, func(c *client, _ *touching) { delete(c.jar, touchCookie) }, 1},
+		{"a touch that cannot be opened now", 6 * time.Minute, func(_ *client, s *touching) { s.down = true }, 0},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			w := &world{T: t, clock: newClock(), events: &events{}}
+			s := w.touching(t)
+			c := newClient(t, w.m)
+			c.do(func(s *core.Session) { s.Login("ann") })
+			w.clock.advance(5 * time.Minute)
+			if c.user(); s.sealed["touch"] != 1 {
+				t.Fatal("no touch: this test shows nothing")
+			}
+			w.clock.advance(4 * time.Minute)
+			tt.spoil(c, s)
+			s.sealed["touch"] = 0
+			c.on(w.manager(core.ClientSide(s), func(c *core.Config) { c.TouchAfter = 10 * time.Minute })).do(func(s *core.Session) {
+				w.clock.advance(tt.lasts)
+				if s.UserID() != "ann" {
+					t.Error("T2: the session is lost")
+				}
+			})
+			if s.sealed["touch"] != tt.touches {
+				t.Errorf("T2: %d touches, want %d", s.sealed["touch"], tt.touches)
+			}
+		})
 	}
 }
 

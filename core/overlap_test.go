@@ -140,6 +140,140 @@ func TestI2SEC17RevokeUserThatFailsCanBeRepeated(t *testing.T) {
 	}
 }
 
+// TestI2LoginBesideARevocationThatFailsIsListed: a revocation could not take the place of a
+// login out of the index, and tries again. The login, stored meanwhile, had kept it.
+func TestI2LoginBesideARevocationThatFailsIsListed(t *testing.T) {
+	w, store := hookedServer(t)
+	c := newClient(t, w.m)
+	r := c.begin()
+	r.s.Login("ann")
+	reserved, goOn, done := make(chan struct{}), make(chan struct{}), make(chan error)
+	releases := 0
+	store.before = func(op string) error {
+		switch op {
+		case "save":
+			close(reserved)
+			<-goOn
+		case "release":
+			if releases++; releases == 1 {
+				return errStoreDown
+			}
+			close(goOn)
+			if err := <-done; err != nil {
+				t.Errorf("the login: %v", err)
+			}
+		}
+		return nil
+	}
+	go func() { done <- r.end(200) }()
+	<-reserved
+	if _, err := w.m.RevokeUser(t.Context(), "ann"); !errors.Is(err, core.ErrUnavailable) || releases != 2 {
+		t.Fatalf("I2: %d releases, and then %v", releases, err)
+	}
+	store.before = nil
+	if c.user() != "ann" {
+		t.Fatal("the login is gone: there is nothing to be found")
+	}
+	if list, err := w.m.List(t.Context(), "ann"); err != nil || len(list) != 1 {
+		t.Errorf("I2: the session is not listed: %v, %v", list, err)
+	}
+	if n, err := w.m.RevokeUser(t.Context(), "ann"); n != 1 || err != nil || c.user() != "" {
+		t.Errorf("I2: revoked again, with %d and %v, the session lives: user %q", n, err, c.user())
+	}
+}
+
+// TestI2LoginAfterItsSessionWasPushedOutIsListed: a login pushes another's place in an
+// anonymous session out of the limit, and is about to take the session out of the index.
+// A third, in the same session, takes a new place there and succeeds meanwhile.
+func TestI2LoginAfterItsSessionWasPushedOutIsListed(t *testing.T) {
+	w, store := hookedServer(t, func(c *core.Config) { c.SessionLimit = 1 })
+	c, other := newClient(t, w.m), newClient(t, w.m)
+	c.do(func(s *core.Session) { s.Set("k", "v") })
+	first := c.fork().begin()
+	first.s.Login("ann")
+	store.once("save", func() {
+		store.once("release", func() { c.do(func(s *core.Session) { s.Login("ann") }) })
+		other.do(func(s *core.Session) { s.Login("ann") })
+		if c.user() != "ann" || other.user() != "" {
+			t.Errorf("I1: the newest login is %q's, the one before %q's", c.user(), other.user())
+		}
+		if list, err := w.m.List(t.Context(), "ann"); err != nil || len(list) != 1 {
+			t.Errorf("I2: the session is not listed: %v, %v", list, err)
+		}
+	})
+	_ = first.end(200)
+	if n := w.store.Len(); n != 1 {
+		t.Errorf("I1: %d sessions", n)
+	}
+}
+
+// TestI1SEC18LoginThatIsPushedOutWhileItIsStored: as before, but the session becomes the
+// user's by the login whose place was taken. There is no room for it.
+func TestI1SEC18LoginThatIsPushedOutWhileItIsStored(t *testing.T) {
+	w, store := hookedServer(t, func(c *core.Config) { c.SessionLimit = 1 })
+	c, other := newClient(t, w.m), newClient(t, w.m)
+	c.do(func(s *core.Session) { s.Set("k", "v") })
+	pushed := c.begin()
+	pushed.s.Login("ann")
+	reserved, goOn, saved, end, done := make(chan struct{}), make(chan struct{}), make(chan struct{}), make(chan struct{}), make(chan error)
+	var releasing, confirming atomic.Bool
+	store.before = func(op string) error {
+		switch {
+		case op == "save" && !releasing.Load():
+			close(reserved)
+			<-goOn
+		case op == "release" && releasing.CompareAndSwap(false, true):
+			close(goOn)
+			<-saved
+		case op == "confirm" && confirming.CompareAndSwap(false, true):
+			close(saved)
+			<-end
+		}
+		return nil
+	}
+	go func() { done <- pushed.end(200) }()
+	<-reserved
+	other.do(func(s *core.Session) { s.Login("ann") })
+	close(end)
+	if err := <-done; err != nil && !errors.Is(err, core.ErrEnded) {
+		t.Errorf("I1: the login that was pushed out ended with %v", err)
+	}
+	store.before = nil
+	if n := w.store.Len(); n != 1 || other.user() != "ann" || c.user() != "" {
+		t.Errorf("I1: %d sessions; the newest is %q's, the one that was pushed out %q's", n, other.user(), c.user())
+	}
+}
+
+// TestI2LoginBesideOneWithoutAnAnswerIsListed: a login fails, and the answer of giving back
+// its place is lost. Another in the same session has kept that place meanwhile.
+func TestI2LoginBesideOneWithoutAnAnswerIsListed(t *testing.T) {
+	w, store := hookedServer(t)
+	c := newClient(t, w.m)
+	c.do(func(s *core.Session) { s.Set("k", "v") })
+	r := c.fork().begin()
+	r.s.Login("ann")
+	store.before = func(op string) error {
+		switch op {
+		case "save":
+			return errStoreDown
+		case "release":
+			store.before = nil
+			c.do(func(s *core.Session) { s.Login("ann") })
+			store.after = func(string) error {
+				store.after = nil
+				return errStoreDown
+			}
+		}
+		return nil
+	}
+	if err := r.end(200); !errors.Is(err, core.ErrUnavailable) {
+		t.Errorf("I2: the login that failed ended with %v", err)
+	}
+	if list, err := w.m.List(t.Context(), "ann"); err != nil || len(list) != 1 || c.user() != "ann" {
+		t.Errorf("I2: the session of %q is not listed: %v, %v", c.user(), list, err)
+	}
+}
+
 // failing makes operations of that name fail from now on.
 func failing(operation string) func(string) error {
 	return func(op string) error {

@@ -64,7 +64,8 @@ func (t *saving) reserve(ctx context.Context, r *Record) error {
 // endPushedOut ends a session that a login of user pushes out of the limit. The
 // store may have deleted it already. If the index is wrong, and the session is
 // another user's or anonymous, it only leaves this user's index. A login that is
-// being stored in it finds its place gone, and undoes itself.
+// being stored in it finds its place gone, and undoes itself. One that has taken a
+// new place keeps that, if there is room.
 func (m *Manager) endPushedOut(ctx context.Context, user string, id ID) (ended bool, _ error) {
 	l, err := m.loadID(ctx, id)
 	switch {
@@ -74,7 +75,9 @@ func (m *Manager) endPushedOut(ctx context.Context, user string, id ID) (ended b
 		if err := m.users.Release(ctx, user, id); err != nil {
 			return false, unavailable("end", err)
 		}
-		return false, nil
+		if kept, err := m.restore(ctx, user, id); kept || err != nil {
+			return false, err
+		}
 	}
 	return true, m.endOne(ctx, ending{id: id, user: user})
 }
@@ -174,17 +177,16 @@ func (t *saving) release(ctx context.Context) error {
 	free, err := t.free(ctx, id)
 	if free {
 		err = t.s.m.users.Release(ctx, t.s.login, id)
+		if !errors.Is(err, errNotAsked) { // without an answer, it may be done all the same
+			if still, err := t.free(ctx, id); err != nil || !still {
+				t.s.m.reindex(ctx, t.s.login, id)
+			}
+		}
 	}
 	if err != nil {
 		return unavailable("release", err)
 	}
 	t.reserved = ID{}
-	if !free {
-		return nil
-	}
-	if free, err := t.free(ctx, id); err != nil || !free {
-		t.s.m.reindex(ctx, t.s.login, id)
-	}
 	return nil
 }
 
@@ -260,6 +262,27 @@ func (m *Manager) delete(ctx context.Context, e ending) error {
 	return nil
 }
 
+// restore puts a session back into the index that it has just left, if a login of user
+// has taken a new place there for it and was stored. It is not kept if there is no room.
+func (m *Manager) restore(ctx context.Context, user string, id ID) (kept bool, _ error) {
+	l, err := m.loadID(ctx, id)
+	if errors.Is(err, ErrUnavailable) {
+		return false, err
+	}
+	if err != nil || l.Record.User != user {
+		return true, nil
+	}
+	limit, _ := m.config.sessionLimit()
+	err = m.enter(ctx, user, id, l.Record.Expires, limit)
+	switch {
+	case errors.Is(err, ErrSessionLimit):
+		return false, nil
+	case err != nil && !isGone(err): // if so, another has taken it out since
+		return false, unavailable("end", err)
+	}
+	return true, nil
+}
+
 // reindex puts a session that could not be ended back into its user's index, so
 // that it can be found again, unless it is gone or not the user's. The backend is in trouble, so this
 // may fail too.
@@ -267,14 +290,20 @@ func (m *Manager) reindex(ctx context.Context, user string, id ID) {
 	ctx, cancel := m.deadline(insisting(context.WithoutCancel(ctx)), m.config.CommitTimeout) // the caller's may have ended
 	defer cancel()
 	l, err := m.dir.LoadID(ctx, id)
-	switch {
-	case isGone(err):
+	if isGone(err) {
 		_ = m.users.Release(ctx, user, id)
-		return
-	case err == nil && l.Record.User != user:
+		l, err = m.dir.LoadID(ctx, id) // a login may have just stored it, and kept its place until now
+	}
+	if isGone(err) || err == nil && l.Record.User != user {
 		return
 	}
-	if _, err := m.users.Reserve(ctx, user, id, 0, EndOldest); err == nil {
-		_ = confirm(ctx, m.users, user, id, l.Record.Expires) // zero without an answer: no bound is known
+	_ = m.enter(ctx, user, id, l.Record.Expires, 0) // until zero without an answer: no bound is known
+}
+
+// enter enters a stored session in its user's index, if there is room within limit.
+func (m *Manager) enter(ctx context.Context, user string, id ID, until time.Time, limit int) error {
+	if _, err := m.users.Reserve(ctx, user, id, limit, RefuseLogin); err != nil {
+		return err
 	}
+	return confirm(ctx, m.users, user, id, until)
 }

@@ -35,8 +35,8 @@ func (m *model) loaded(c call, err error) {
 		}
 	case r == nil && m.stored(c.id) != nil && (t.targets != nil || t.committing && c.id != v.id && m.stored(c.id).user == v.login):
 		t.expired = append(t.expired, c.id) // the core ends it, even if another request prolongs it meanwhile
-	case t.committing && t.evicted[c.id] && r != nil && r.user != v.login:
-		t.notTheirs[c.id] = true // it only leaves the index
+	case t.committing && t.evicted[c.id] && r != nil:
+		t.notTheirs[c.id] = r.user != v.login // if so, it only leaves the index
 	case t.committing && c.id == v.id && (c.reloads || t.writes && !t.tried && !c.asked.Before(v.base.expires)):
 		t.reloaded, t.tried = true, true
 		if !v.keepsExpiry() {

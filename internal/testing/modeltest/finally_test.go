@@ -3,7 +3,6 @@ package modeltest
 import (
 	"context"
 	"errors"
-	"time"
 
 	"github.com/satchel-go/satchel/core"
 )
@@ -13,8 +12,7 @@ func (m *model) finally() {
 	for _, id := range m.order {
 		m.compare(id)
 		r := m.sessions[id]
-		seconds := r != nil && !r.gone && r.capped() && m.w.clock.Sub(r.deadline) < time.Second // in which the expiry tells of the last use
-		if m.stored(id) == nil && m.isStored(id) && !seconds {
+		if m.stored(id) == nil && m.isStored(id) && (r == nil || r.gone || !r.lingers(m.w.clock)) {
 			violate("K2", "%s has ended, and is stored", m.name(id))
 		}
 	}

@@ -12,6 +12,9 @@ func (m *model) reserved(c call, user string, limit int, end []core.ID, err erro
 	t := &c.a.act
 	t.tried = true
 	if errors.Is(err, core.ErrSessionLimit) {
+		if t.evicted[c.id] {
+			return // what was pushed out is not put back
+		}
 		m.mayRefuse(c, user)
 		t.full = true
 		return
@@ -73,7 +76,7 @@ func (m *model) mayRefuse(c call, user string) {
 		}
 	}
 	for _, r := range m.sessions {
-		if r.user == user && !r.gone && m.w.clock.Before(r.kept()) {
+		if r.user == user && !r.gone && (m.w.clock.Before(r.kept()) || r.lingers(m.w.clock)) {
 			return
 		}
 	}

@@ -55,6 +55,12 @@ func (r *record) kept() time.Time {
 	return r.expires.Add(min(idleGrace, r.deadline.Sub(r.expires)/2))
 }
 
+// lingers reports whether the store may still have r for the seconds after its deadline
+// in which the expiry tells of its last use. Until then it has a place in the index.
+func (r *record) lingers(now time.Time) bool {
+	return r.capped() && now.Sub(r.deadline) < time.Second
+}
+
 // unread returns the flashes of r that may still be shown.
 func unread(flashes []flash, now time.Time) []flash {
 	var left []flash
