@@ -3,7 +3,7 @@
 //
 //	old := scs.New() // the application's, as it is
 //	from := scsstore.From(old, scsstore.Config{UserKey: "userID", Flashes: map[string]string{"flash": "success"}})
-//	to := core.ServerSide(sqlstore.New(db, sqlstore.Postgres, sqlstore.Config{}))
+//	to := core.ServerSide(sqlstore.New(db, sqlstore.Config{}))
 //	manager, err := core.New(core.Migrating(from, to), scsstore.ConfigOf(old))
 //
 // [core.Migrating] moves each session with its next request. docs/changing-the-backend.md
