@@ -7,10 +7,14 @@ import (
 	"github.com/satchel-go/satchel/internal/testing/recorder"
 )
 
-// failed runs f as a separate test and returns its failure messages.
+// failed runs f as a separate test and returns what it said, or "" if it has not failed.
 func failed(t *testing.T, f func(tb testing.TB)) string {
 	t.Helper()
-	return recorder.Run(t, func(r *recorder.Recorder) { f(r) }).Said()
+	r := recorder.Run(t, func(r *recorder.Recorder) { f(r) })
+	if !r.Failed() {
+		return ""
+	}
+	return r.Said()
 }
 
 // wants checks a failure's text; "" means no failure.
