@@ -2,6 +2,7 @@ package sqltests
 
 import (
 	"errors"
+	"fmt"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -42,6 +43,43 @@ func TestI1LimitAcrossProcesses(t *testing.T) {
 			if n := living(t, stores[0], ids); err != nil || n != limit || len(listed) != limit {
 				t.Errorf("policy %d: %d sessions live and %d are listed (%v), want %d; %d logins succeeded", policy, n, len(listed), err, limit, confirmed.Load())
 			}
+		}
+	})
+}
+
+// TestI1LoginsUnderALimitWait shows what keeps the limit exact in MySQL: who is to count a
+// user's sessions waits for the one who is changing them.
+func TestI1LoginsUnderALimitWait(t *testing.T) {
+	each(t, func(t *testing.T, d database) {
+		if d.dialect != sqlstore.MySQL {
+			t.Skip("compares counters instead of waiting")
+		}
+		tables := d.clean(t)
+		login := func(s *sqlstore.Store) error {
+			_, err := s.Reserve(t.Context(), "ann", newID(), 1, core.RefuseLogin)
+			return err
+		}
+		s := tables.store(t, sqlstore.Config{})
+		if err := login(s); err != nil {
+			t.Fatal(err)
+		}
+		tx, err := tables.db.BeginTx(t.Context(), nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer tx.Rollback() //nolint:errcheck // it has been, unless the test has failed
+		lock := fmt.Sprintf("SELECT COUNT(*) FROM %s WHERE owner = %s FOR UPDATE", tables.members(), tables.bytes("ann"))
+		if _, err := tx.ExecContext(t.Context(), lock); err != nil {
+			t.Fatal(err)
+		}
+		if err := login(tables.store(t, sqlstore.Config{Timeout: time.Second})); !unavailable(err) {
+			t.Errorf("while another changes them: %v, want ErrUnavailable", err)
+		}
+		if err := tx.Rollback(); err != nil {
+			t.Fatal(err)
+		}
+		if err := login(s); !errors.Is(err, core.ErrSessionLimit) {
+			t.Errorf("afterwards: %v", err)
 		}
 	})
 }
