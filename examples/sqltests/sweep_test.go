@@ -129,6 +129,26 @@ func eventually(tb testing.TB, what string, ok func() bool) {
 	}
 }
 
+// TestSEC70SweepSparesTheLivingOfTheHour has a sweep look at a session that is in the
+// same hour as what has expired.
+func TestSEC70SweepSparesTheLivingOfTheHour(t *testing.T) {
+	each(t, func(t *testing.T, d database) {
+		now := time.Now().Truncate(time.Hour).Add(time.Minute)
+		s := d.clean(t).store(t, sqlstore.Config{Now: func() time.Time { return now }})
+		id := newID()
+		if _, err := s.Save(t.Context(), id, core.Entry{Expires: now.Add(time.Minute)}, 0); err != nil {
+			t.Fatal(err)
+		}
+		if n, err := s.Sweep(t.Context()); n != 0 || err != nil || living(t, s, []core.ID{id}) != 1 {
+			t.Errorf("of the living a sweep has removed %d, %v", n, err)
+		}
+		now = now.Add(time.Minute)
+		if n, err := s.Sweep(t.Context()); n != 1 || err != nil {
+			t.Errorf("a minute later it has removed %d, %v", n, err)
+		}
+	})
+}
+
 // TestSEC70OneInstanceSweeps has two stores with a clean-up in the background on a clock
 // that stands: the lease lets in one of them, once.
 func TestSEC70OneInstanceSweeps(t *testing.T) {

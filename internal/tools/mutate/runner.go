@@ -199,16 +199,9 @@ func (r *runner) alone(ctx context.Context, n int, m mutation, t target) error {
 	return r.run(ctx, binary, t, "")
 }
 
-// tries is how often to run a test that stays green: one that lets calls race may miss
-// what it usually finds.
-const tries = 3
-
 // run returns nil if t itself fails with the mutation that on names.
 func (r *runner) run(ctx context.Context, binary string, t target, on string) error {
 	out, failed := r.test(ctx, binary, t, on)
-	for n := 1; failed == nil && n < tries; n++ {
-		out, failed = r.test(ctx, binary, t, on)
-	}
 	switch {
 	case failed == nil:
 		return fmt.Errorf("SURVIVED: %s stays green", t.name)
