@@ -196,6 +196,9 @@ func (m *Manager) list(ctx context.Context, user string, own ID) ([]Info, error)
 // of the user's sessions lacks this one, or another was put back into it, List searches
 // the store for all of them; a search that does not finish within ten seconds is an error.
 func (s *Session) List(ctx context.Context) ([]Info, error) {
+	if err := s.asserted(ctx); err != nil {
+		return nil, err
+	}
 	id, user, err := s.identity()
 	if err != nil || user == "" && s.m.users != nil {
 		return nil, err

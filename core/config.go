@@ -134,6 +134,11 @@ type Config struct {
 	// conflicts. A commit continues if the client hangs up. Default 2 seconds.
 	CommitTimeout time.Duration
 
+	// FreshReads has requests that only read get the newest state, too, from a backend that
+	// otherwise may answer them from a copy ([Traits.Window]). [Session.Refresh] does so in
+	// single handlers.
+	FreshReads bool
+
 	// KeepOnServerError commits changes even if the response's status is 500 or
 	// above. By default they are rolled back; a logout never is.
 	KeepOnServerError bool

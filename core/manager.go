@@ -56,6 +56,9 @@ func New(backend Backend, c Config) (*Manager, error) {
 		return nil, err
 	}
 	m.config, m.traits = c, backend.Traits()
+	if w := m.traits.Window; w > 0 && c.IdleTimeout != NoTimeout && w > c.IdleTimeout {
+		return nil, fmt.Errorf("core: the backend answers with what may be %v old, longer than Config.IdleTimeout (%v): give it a shorter window", w, c.IdleTimeout)
+	}
 	m.connect(backend)
 	if c.SessionLimit > 0 && m.users == nil {
 		return nil, fmt.Errorf("core: Config.SessionLimit is %d, but the backend cannot count a user's sessions: %w", c.SessionLimit, ErrUnsupported)
@@ -139,10 +142,7 @@ func (m *Manager) LoadInto(s *Session, ex Exchange) error {
 	if m.observed {
 		begun = time.Now()
 	}
-	l, err := m.backend.Load(loadCtx, m.scope, Tokens{Session: found.Token, Touch: found.Touch})
-	if err == nil && (!l.Superseded || l.Handle != nil) {
-		err = m.current(&l.Record)
-	}
+	l, aged, err := m.load(loadCtx, ex, Tokens{Session: found.Token, Touch: found.Touch})
 	var took time.Duration
 	if m.observed {
 		took = time.Since(begun)
@@ -162,7 +162,7 @@ func (m *Manager) LoadInto(s *Session, ex Exchange) error {
 		m.rejected(s, e)
 		return nil
 	}
-	s.loaded = loaded{stored: true, base: l.Record, handle: l.Handle, refresh: l.Refresh, token: found.Token}
+	s.loaded = loaded{stored: true, base: l.Record, handle: l.Handle, refresh: l.Refresh, token: found.Token, aged: aged}
 	s.shortened = m.config.shortenIdle(&s.base, m.config.Now())
 	s.tell(ctx, Event{Kind: EventLoaded, ID: s.base.ID, User: s.base.User, Expires: s.base.Expires, Bytes: s.base.size(), Took: took})
 	return m.check(s)

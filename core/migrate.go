@@ -170,7 +170,9 @@ func startSide(b Backend, c Config) (side, error) {
 		return side{}, err
 	}
 	s := side{Backend: b, client: b.Traits().ClientSide}
-	s.native, _ = b.(*serverSide)
+	if s.native, _ = b.(*serverSide); s.native != nil {
+		s.native.fresh = true
+	}
 	if dir, ok := b.(Registry); ok {
 		s.dir, s.users = dir, dir.Users()
 	}

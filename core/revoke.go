@@ -193,7 +193,7 @@ func (m *Manager) RevokeAll(ctx context.Context) error {
 // nothing about the sessions of others. It matches [ErrEnded], and nothing is
 // ended, if another request has ended or renewed this session.
 func (s *Session) RevokeOwn(ctx context.Context, id ID) error {
-	own, user, err := s.authority()
+	own, user, err := s.authority(ctx)
 	if s.m.dir == nil {
 		return fmt.Errorf("core: revoke one session: %w", ErrUnsupported)
 	}
@@ -234,7 +234,7 @@ func (s *Session) RevokeOwn(ctx context.Context, id ID) error {
 // RevokeOthers searches the store for all of them. A search that does not finish within ten seconds is an
 // error that matches [ErrUnavailable].
 func (s *Session) RevokeOthers(ctx context.Context) error {
-	own, user, err := s.authority()
+	own, user, err := s.authority(ctx)
 	if err != nil {
 		return err
 	}
@@ -247,7 +247,7 @@ func (s *Session) RevokeOthers(ctx context.Context) error {
 // others cannot all be ended, it returns RevokeOthers' error and this session stays,
 // so that its user can try again. An anonymous session is only logged out.
 func (s *Session) LogoutEverywhere(ctx context.Context) error {
-	_, user, err := s.authority()
+	_, user, err := s.authority(ctx)
 	if err == nil && user != "" {
 		err = s.RevokeOthers(ctx)
 	}
@@ -260,7 +260,10 @@ func (s *Session) LogoutEverywhere(ctx context.Context) error {
 
 // authority is identity for ending other sessions. A token that was replaced gives
 // no right to that: it may be from before the login.
-func (s *Session) authority() (ID, string, error) {
+func (s *Session) authority(ctx context.Context) (ID, string, error) {
+	if err := s.asserted(ctx); err != nil {
+		return ID{}, "", err
+	}
 	id, user, err := s.identity()
 	s.mu.Lock()
 	defer s.mu.Unlock()

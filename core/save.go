@@ -245,7 +245,7 @@ func (t *saving) reload(ctx context.Context) (again bool, _ error) {
 	}
 	switch {
 	case err == nil:
-		s.base, s.handle = l.Record, l.Handle
+		s.base, s.handle, s.aged = l.Record, l.Handle, false
 		return true, nil
 	case isGone(err):
 		return t.gone(ctx, err)

@@ -16,9 +16,11 @@ import (
 func ServerSide(store Store) Backend { return &serverSide{store: store, now: time.Now} }
 
 type serverSide struct {
-	store Store
-	rand  io.Reader
-	now   func() time.Time
+	store  Store
+	window time.Duration // of store
+	fresh  bool          // it is a side of a Migration, which goes by the newest state alone
+	rand   io.Reader
+	now    func() time.Time
 
 	config *Config // nil without a Manager
 }
@@ -62,12 +64,20 @@ func (b *serverSide) WithConfig(c Config) (Backend, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &serverSide{store: store, rand: c.Rand, now: c.Now, config: &c}, nil
+	s := &serverSide{store: store, rand: c.Rand, now: c.Now, config: &c}
+	if w, ok := StoreAs[Windowed](store); ok {
+		s.window = w.Window()
+	}
+	return s, nil
 }
 
 func (b *serverSide) Traits() Traits {
 	local, ok := StoreAs[Local](b.store)
-	return Traits{Local: ok && local.Local()}
+	t := Traits{Local: ok && local.Local(), Window: b.window}
+	if b.fresh {
+		t.Window = 0
+	}
+	return t
 }
 
 func (b *serverSide) Load(ctx context.Context, scope Scope, presented Tokens) (LoadResult, error) {
@@ -109,7 +119,7 @@ func (b *serverSide) late(h *serverHandle) bool {
 func (b *serverSide) Reload(ctx context.Context, _ Scope, handle Handle) (LoadResult, error) {
 	old := handle.(*serverHandle)
 	var l LoadResult
-	h, err := b.load(ctx, old.id, &l)
+	h, err := b.load(b.newest(ctx), old.id, &l)
 	if err != nil {
 		return LoadResult{}, err
 	}
@@ -139,7 +149,7 @@ func (b *serverSide) again(old, h *serverHandle, l LoadResult) (LoadResult, erro
 
 func (b *serverSide) LoadID(ctx context.Context, id ID) (LoadResult, error) {
 	var l LoadResult
-	h, err := b.load(ctx, id, &l)
+	h, err := b.load(b.newest(ctx), id, &l)
 	if err == nil && l.Record.move.hidden() {
 		err = ErrNotFound
 	}
@@ -151,8 +161,19 @@ func (b *serverSide) LoadID(ctx context.Context, id ID) (LoadResult, error) {
 	return l, nil
 }
 
+// newest returns a context with which the store does not answer from a copy.
+func (b *serverSide) newest(ctx context.Context) context.Context {
+	if b.window == 0 {
+		return ctx
+	}
+	return Fresh(ctx)
+}
+
 // load reads the entry of id and its record into l, even if the record is hidden.
 func (b *serverSide) load(ctx context.Context, id ID, l *LoadResult) (*serverHandle, error) {
+	if b.fresh {
+		ctx = b.newest(ctx)
+	}
 	e, err := b.store.Load(ctx, id)
 	if err != nil {
 		return nil, err

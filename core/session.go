@@ -61,6 +61,7 @@ type loaded struct {
 	handle  Handle
 	stored  bool     // base and handle belong to a stored session
 	refresh bool     // the token should be replaced
+	aged    bool     // base may be a copy, as old as the backend's window
 	token   string   // that the client has, "" for one without a client
 	own     []uint64 // numbers of the flashes that this request has stored, if its page is fetched in advance
 }

@@ -41,8 +41,8 @@ type Entry struct {
 // that would log users out.
 //
 // Further abilities are optional interfaces: [UserIndex], [Mender], [TouchMender],
-// [AllDeleter], [Sweeper], [UserNamer], [Watcher], [PulseWatcher], [Local], [Configurable] and [Validator]. A store
-// that wraps another has a method Unwrap() Store, and the core finds the
+// [AllDeleter], [Sweeper], [UserNamer], [Watcher], [PulseWatcher], [Local], [Windowed],
+// [Configurable] and [Validator]. A store that wraps another has a method Unwrap() Store, and the core finds the
 // abilities of what it wraps.
 type Store interface {
 	// Load returns the entry of id, or ErrNotFound if it is absent or expired.
