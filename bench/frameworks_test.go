@@ -129,7 +129,11 @@ func stepsWith[S any, F any](steps map[string]func(S), in func(func(S)) F) map[s
 }
 
 func satchel(tb testing.TB, name string, backend core.Backend) peer {
-	return httpOn(name, httpadapter.Middleware(manager(tb, backend)), stepsWith(satchelSteps(), func(step func(*core.Session)) httpStep {
+	return satchelOf(name, manager(tb, backend))
+}
+
+func satchelOf(name string, m *core.Manager) peer {
+	return httpOn(name, httpadapter.Middleware(m), stepsWith(satchelSteps(), func(step func(*core.Session)) httpStep {
 		return func(_ http.ResponseWriter, r *http.Request) { step(httpadapter.Session(r)) }
 	}))
 }
