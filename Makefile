@@ -223,9 +223,14 @@ bench: check-go redis memcached ## benchmarks; BENCH=regexp chooses
 bench-peers: check-go redis memcached databases ## benchmarks beside other session libraries, ROUNDS (25) times
 	@$(GO) run ./internal/tools/medians -dir bench -rounds $(ROUNDS) -bench '$(BENCH)'
 
+.PHONY: bench-growth
+bench-growth: check-go redis memcached databases ## benchmarks of stores with up to SESSIONS (100000) sessions, ROUNDS (25) times
+	@$(GO) run ./internal/tools/medians -dir bench -rounds $(ROUNDS) -bench Growth -sessions $(SESSIONS)
+
 .PHONY: capacity
-capacity: check-go redis ## how much of Redis SESSIONS (100000) sessions take
+capacity: check-go redis memcached databases ## how much memory sessions take: SESSIONS (100000) in Redis, fewer beside other libraries
 	cd core/goredisstore && SATCHEL_CAPACITY_SESSIONS=$(SESSIONS) $(GO) test -count=1 -timeout 60m -run TestCapacity -v .
+	cd bench && GOWORK=off $(GO) test -run '^$$' -bench Capacity . -sessions $(SESSIONS)
 
 # Each package is built once for all its targets. What a run finds it leaves in testdata/fuzz.
 .PHONY: fuzz

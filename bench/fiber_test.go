@@ -7,15 +7,18 @@ import (
 	"github.com/gofiber/fiber/v2/middleware/session"
 )
 
-// fiberOn returns Fiber's own sessions on a storage. Their idle timeout works
-// only if every request saves; with idle, a read saves.
-func fiberOn(name string, storage fiber.Storage, idle bool) peer {
+// fiberSessions returns Fiber's own sessions on a storage, or in memory if that is nil.
+// Their idle timeout works only if every request saves; with idle, a read saves. A flash
+// is a value that the page deletes.
+func fiberSessions(name string, storage fiber.Storage, idle bool) peer {
 	store := session.New(session.Config{Storage: storage, Expiration: 30 * time.Minute})
-	readAll := func(c *fiber.Ctx) (*session.Session, error) {
-		s, err := store.Get(c)
-		if err != nil {
-			return nil, err
-		}
+	fillAll := func(s *session.Session) {
+		s.Set("id", int64(1234567))
+		s.Set("name", "Ann Example")
+		s.Set("role", "editor")
+		s.Set("blob", payload)
+	}
+	readAll := func(s *session.Session) {
 		_, ok1 := s.Get("id").(int64)
 		_, ok2 := s.Get("name").(string)
 		_, ok3 := s.Get("role").(string)
@@ -23,49 +26,37 @@ func fiberOn(name string, storage fiber.Storage, idle bool) peer {
 		if !ok1 || !ok2 || !ok3 || !ok4 {
 			panic("a value is missing")
 		}
-		return s, nil
 	}
-	n := int64(0)
-	app := fiber.New()
-	app.Get("/"+fill, func(c *fiber.Ctx) error {
-		s, err := store.Get(c)
-		if err != nil {
-			return err
+	count := counter()
+	steps := stepsWith(map[string]func(*session.Session){
+		fill:   fillAll,
+		member: func(s *session.Session) { fillAll(s); s.Set("user", userOf18(count())) },
+		read:   readAll,
+		write:  func(s *session.Session) { readAll(s); s.Set("id", count()) },
+		login: func(s *session.Session) {
+			must(s.Regenerate())
+			s.Set("user", user(count()))
+		},
+		notify: func(s *session.Session) { s.Set("flash", notice) },
+		show: func(s *session.Session) {
+			text, _ := s.Get("flash").(string)
+			shown(text)
+			s.Delete("flash")
+		},
+	}, func(step func(*session.Session)) fiberStep {
+		return func(c *fiber.Ctx) {
+			s, err := store.Get(c)
+			must(err)
+			step(s)
+			must(s.Save())
 		}
-		s.Set("id", int64(1234567))
-		s.Set("name", "Ann Example")
-		s.Set("role", "editor")
-		s.Set("blob", payload)
-		return s.Save()
 	})
-	app.Get("/"+read, func(c *fiber.Ctx) error {
-		s, err := readAll(c)
-		if err != nil || !idle {
-			return err
+	if !idle {
+		steps[read] = func(c *fiber.Ctx) {
+			s, err := store.Get(c)
+			must(err)
+			readAll(s)
 		}
-		return s.Save()
-	})
-	app.Get("/"+write, func(c *fiber.Ctx) error {
-		s, err := readAll(c)
-		if err != nil {
-			return err
-		}
-		n++
-		s.Set("id", n)
-		return s.Save()
-	})
-	app.Get("/"+login, func(c *fiber.Ctx) error {
-		s, err := store.Get(c)
-		if err != nil {
-			return err
-		}
-		if err := s.Regenerate(); err != nil {
-			return err
-		}
-		n++
-		s.Set("user", user(n))
-		return s.Save()
-	})
-	app.Get("/"+anonymous, func(*fiber.Ctx) error { return nil })
-	return peer{name, fastApp{app.Handler()}}
+	}
+	return fiberOn(name, nil, steps)
 }

@@ -1,15 +1,9 @@
 package bench
 
 import (
-	"net/http"
-	"strconv"
 	"testing"
 
-	"github.com/gofiber/fiber/v2"
-
 	"github.com/satchel-go/satchel/core"
-	"github.com/satchel-go/satchel/core/httpadapter"
-	"github.com/satchel-go/satchel/fiberadapter"
 )
 
 var (
@@ -19,8 +13,14 @@ var (
 	blob   = core.NewKey[[]byte]("blob")
 )
 
-// steps returns what Satchel's handlers do in every framework.
-func steps() map[string]func(*core.Session) {
+// satchelSteps returns what Satchel's handlers do in every framework.
+func satchelSteps() map[string]func(*core.Session) {
+	fillAll := func(s *core.Session) {
+		number.Set(s, 1234567)
+		name.Set(s, "Ann Example")
+		role.Set(s, "editor")
+		blob.Set(s, payload)
+	}
 	readAll := func(s *core.Session) {
 		_, a := number.Get(s)
 		_, b := name.Get(s)
@@ -30,23 +30,23 @@ func steps() map[string]func(*core.Session) {
 			panic("a value is missing")
 		}
 	}
-	n := int64(0)
+	count := counter()
 	return map[string]func(*core.Session){
-		fill: func(s *core.Session) {
-			number.Set(s, 1234567)
-			name.Set(s, "Ann Example")
-			role.Set(s, "editor")
-			blob.Set(s, payload)
+		fill:   fillAll,
+		member: func(s *core.Session) { fillAll(s); s.Login(userOf18(count())) },
+		read:   readAll,
+		write:  func(s *core.Session) { readAll(s); number.Set(s, count()) },
+		login:  func(s *core.Session) { s.Login(user(count())) },
+		notify: func(s *core.Session) { s.Flash("info", notice) },
+		show: func(s *core.Session) {
+			flashes := s.Flashes()
+			if len(flashes) != 1 {
+				panic("not one flash")
+			}
+			shown(flashes[0].Text)
 		},
-		read:      readAll,
-		write:     func(s *core.Session) { readAll(s); n++; number.Set(s, n) },
-		anonymous: func(*core.Session) {},
-		login:     func(s *core.Session) { n++; s.Login(user(n)) },
 	}
 }
-
-// user returns the name of user n.
-func user(n int64) string { return "user-" + strconv.FormatInt(n, 10) }
 
 func manager(tb testing.TB, backend core.Backend) *core.Manager {
 	m, err := core.New(backend, core.Config{})
@@ -54,30 +54,4 @@ func manager(tb testing.TB, backend core.Backend) *core.Manager {
 		tb.Fatal(err)
 	}
 	return m
-}
-
-func satchel(tb testing.TB, name string, backend core.Backend) peer {
-	app, middleware := httpApp{}, httpadapter.Middleware(manager(tb, backend))
-	for route, f := range steps() {
-		app[route] = middleware(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
-			if route != anonymous {
-				f(httpadapter.Session(r))
-			}
-		}))
-	}
-	return peer{name, app}
-}
-
-func satchelFiber(tb testing.TB, name string, backend core.Backend) peer {
-	app := fiber.New()
-	app.Use(fiberadapter.Middleware(manager(tb, backend)))
-	for route, f := range steps() {
-		app.Get("/"+route, func(c *fiber.Ctx) error {
-			if route != anonymous {
-				f(fiberadapter.Session(c))
-			}
-			return nil
-		})
-	}
-	return peer{name, fastApp{app.Handler()}}
 }

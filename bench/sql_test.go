@@ -160,7 +160,7 @@ func sqlPeers(tb testing.TB) []peer {
 		}
 		if d.driver == "mysql" {
 			fiber := fibermysql.New(fibermysql.Config{Db: pool(), GCInterval: time.Hour})
-			list = append(list, fiberOn(d.name+"/fiber", fiber, false), fiberOn(d.name+"/fiber-idle", fiber, true))
+			list = append(list, fiberSessions(d.name+"/fiber", fiber, false), fiberSessions(d.name+"/fiber-idle", fiber, true))
 		}
 	}
 	return append(list, pgxPeers(tb, postgres)...)
@@ -220,7 +220,7 @@ func pgxPeers(tb testing.TB, server *sqltest.Server) []peer {
 		satchel(tb, name+"/satchel", core.ServerSide(store)),
 		scsOn(name+"/scs", scspgx.NewWithCleanupInterval(pool(), 0), 0),
 		scsOn(name+"/scs-idle", scspgx.NewWithCleanupInterval(pool(), 0), idle),
-		fiberOn(name+"/fiber", fiber, false),
-		fiberOn(name+"/fiber-idle", fiber, true),
+		fiberSessions(name+"/fiber", fiber, false),
+		fiberSessions(name+"/fiber-idle", fiber, true),
 	}
 }

@@ -56,6 +56,30 @@ func (s *Server) Info(field string) string {
 	return lineValue(text, field)
 }
 
+// KeyBytes returns the sum of MEMORY USAGE of all keys. It asks in steps, because there
+// may be millions.
+func (s *Server) KeyBytes() int64 {
+	s.tb.Helper()
+	const step = `
+local answer, sum = redis.call('SCAN', ARGV[1], 'COUNT', 20000), 0
+for _, key in ipairs(answer[2]) do
+  sum = sum + redis.call('MEMORY', 'USAGE', key, 'SAMPLES', 0)
+end
+return {answer[1], sum}`
+	var total int64
+	for cursor := "0"; ; {
+		answer, _ := s.MustDo("EVAL", step, "0", cursor).([]any)
+		if len(answer) != 2 {
+			s.tb.Fatalf("redistest: MEMORY USAGE of keys: %v", answer)
+		}
+		cursor = answer[0].(string)
+		total += answer[1].(int64)
+		if cursor == "0" {
+			return total
+		}
+	}
+}
+
 // AwaitReplica waits until replica, which follows s, has everything that s has
 // now. The command WAIT would not do: it covers only its own connection's writes.
 func (s *Server) AwaitReplica(replica *Server) {

@@ -1,7 +1,9 @@
 // Command medians runs the benchmarks beside other libraries several times. For
-// each, it prints the median and Satchel's share of it.
+// each, it prints the median and Satchel's share of it, and how it compares with the
+// floor and with its framework alone.
 //
 //	medians -dir bench -rounds 25 -bench /read/redis
+//	medians -rounds 3 -bench Growth -sessions 1000000
 //
 // Each round runs all benchmarks once, so that a disturbance of the machine hits
 // all of them. A ratio is the median of the ratios within the rounds, so it does
@@ -18,6 +20,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 )
 
 func main() {
@@ -34,6 +37,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	rounds := flags.Int("rounds", 25, "how often to run them")
 	pattern := flags.String("bench", ".", "which ones, as in go test")
 	benchtime := flags.String("benchtime", "150ms", "for how long each, as in go test")
+	sessions := flags.Int("sessions", 0, "the most sessions in a store, for benchmarks that need it; 0 leaves them out")
 	if err := flags.Parse(args); err != nil {
 		return err
 	}
@@ -60,7 +64,8 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	}
 	for i := range *rounds {
 		fmt.Fprintf(stdout, "--- round %d of %d\n", i+1, *rounds)
-		if err := start(binary, "-test.run", "^$", "-test.bench", *pattern, "-test.benchtime", *benchtime); err != nil {
+		if err := start(binary, "-test.run", "^$", "-test.bench", *pattern, "-test.benchtime", *benchtime,
+			"-sessions", strconv.Itoa(*sessions)); err != nil {
 			return fmt.Errorf("round %d: %w", i+1, err)
 		}
 		if res, err = parse(bytes.NewReader(output.Bytes())); err != nil {

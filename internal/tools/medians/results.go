@@ -17,6 +17,22 @@ const ours = "satchel"
 // withIdle is the suffix of other libraries that have an idle timeout.
 const withIdle = "-idle"
 
+// floor is the name of a session written by hand, without guards. It is no library.
+const floor = "floor"
+
+// bare is the backend of the frameworks alone.
+const bare = "bare"
+
+// framework returns the framework under a library.
+func framework(library string) string {
+	for _, f := range []string{"echo", "gin", "fiber"} {
+		if strings.Contains(library, f) {
+			return f
+		}
+	}
+	return "nethttp"
+}
+
 // key names a benchmark: BenchmarkSession/route/backend/library.
 type key struct{ route, backend, library string }
 
@@ -88,10 +104,13 @@ func (r *results) sort() {
 		}
 	}
 	others := func(k key) int {
-		if strings.HasPrefix(k.library, ours) {
+		switch {
+		case strings.HasPrefix(k.library, ours):
 			return 0
+		case k.library == floor:
+			return 1
 		}
-		return 1
+		return 2
 	}
 	slices.SortFunc(r.order, func(a, b key) int {
 		return cmp.Or(cmp.Compare(slices.Index(routes, a.route), slices.Index(routes, b.route)),
@@ -114,21 +133,21 @@ func parseName(name string) (key, bool) {
 	return key{parts[1], parts[2], parts[3]}, true
 }
 
-// print writes a table for each route, and the best of the other libraries.
+// print writes a table for each route, and how each of ours compares: with the best of
+// the other libraries, the floor, and its framework alone.
 func (r *results) print(w io.Writer) error {
 	var out strings.Builder
-	fmt.Fprintf(&out, "\nMedians of %d rounds. \"ratio\" is the time of the first in its group divided by this one's.\n", len(r.samples[r.order[0]]))
+	fmt.Fprintf(&out, "\nMedians of %d rounds. \"ratio\" is the time of the first in its group divided by this one's;\n"+
+		"\"floor\" and \"bare\" are this one's time divided by that of a session without guards, and of the framework alone.\n", len(r.samples[r.order[0]]))
 	route := ""
 	for _, k := range r.order {
 		if k.route != route {
 			route = k.route
-			fmt.Fprintf(&out, "\n%-34s %12s %7s %7s\n", route, "time", "allocs", "ratio")
+			fmt.Fprintf(&out, "\n%-34s %12s %7s %7s %7s %7s\n", route, "time", "allocs", "ratio", "floor", "bare")
 		}
-		ratio := ""
-		if first := (key{k.route, k.backend, ours}); first != k && r.samples[first] != nil {
-			ratio = fmt.Sprintf("%.2f", r.ratio(first, k))
-		}
-		line := fmt.Sprintf("%-34s %12s %7.0f %7s", k.backend+"/"+k.library, duration(r.time(k)), r.allocs(k), ratio)
+		first := key{k.route, k.backend, ours}
+		line := fmt.Sprintf("%-34s %12s %7.0f %7s %7s %7s", k.backend+"/"+k.library, duration(r.time(k)), r.allocs(k),
+			r.column(first, k), r.column(k, r.floor(k)), r.column(k, r.bare(k)))
 		fmt.Fprintln(&out, strings.TrimRight(line, " "))
 	}
 	fmt.Fprintln(&out)
@@ -140,6 +159,12 @@ func (r *results) print(w io.Writer) error {
 		if k.route == "read" {
 			r.compare(&out, k, "the best peer with an idle timeout", func(library string) bool { return strings.HasSuffix(library, withIdle) })
 		}
+		if times := r.column(k, r.floor(k)); times != "" {
+			fmt.Fprintf(&out, "%s: %s/%s takes %s of the floor\n", k.route, k.backend, k.library, times)
+		}
+		if times := r.column(k, r.bare(k)); times != "" {
+			fmt.Fprintf(&out, "%s: %s/%s takes %s of %s alone\n", k.route, k.backend, k.library, times, framework(k.library))
+		}
 	}
 	_, err := io.WriteString(w, out.String())
 	return err
@@ -150,7 +175,7 @@ func (r *results) print(w io.Writer) error {
 func (r *results) compare(w io.Writer, k key, title string, counts func(library string) bool) {
 	var best key
 	for _, other := range r.order {
-		if other.route != k.route || other.backend != k.backend || strings.HasPrefix(other.library, ours) || !counts(other.library) {
+		if other.route != k.route || other.backend != k.backend || strings.HasPrefix(other.library, ours) || other.library == floor || !counts(other.library) {
 			continue
 		}
 		if best == (key{}) || r.ratio(k, other) > r.ratio(k, best) {
@@ -161,6 +186,18 @@ func (r *results) compare(w io.Writer, k key, title string, counts func(library 
 		fmt.Fprintf(w, "%s: %s/%s takes %.2f of %s, %s\n", k.route, k.backend, k.library, r.ratio(k, best), title, best.library)
 	}
 }
+
+// column returns the ratio of a's time by b's, or "" where they are one or one is missing.
+func (r *results) column(a, b key) string {
+	if a == b || r.samples[a] == nil || r.samples[b] == nil {
+		return ""
+	}
+	return fmt.Sprintf("%.2f", r.ratio(a, b))
+}
+
+// floor returns the floor beside k, and bare the framework of k alone.
+func (r *results) floor(k key) key { return key{k.route, k.backend, floor} }
+func (r *results) bare(k key) key  { return key{k.route, bare, framework(k.library)} }
 
 func (r *results) time(k key) float64 {
 	return median(r.samples[k], func(s sample) float64 { return s.nanoseconds })
