@@ -4,6 +4,8 @@ GO ?= go
 GOLANGCI_VERSION := v2.15.0
 GOLANGCI := bin/golangci-lint-$(GOLANGCI_VERSION)
 JOSE_VERSION := 6.2.18
+GOVULNCHECK := golang.org/x/vuln/cmd/govulncheck@v1.9.0
+ACTIONLINT := github.com/rhysd/actionlint/cmd/actionlint@v1.7.7
 FUZZTIME ?= 10s
 DURATION ?= 10m
 BENCH ?= .
@@ -177,6 +179,7 @@ test-fips: check-go redis memcached databases ## core, stores and adapters under
 lint: check-go $(GOLANGCI) ## golangci-lint in each module
 	@$(EACH_MODULE) "$(CURDIR)/$(GOLANGCI)" run --config "$(CURDIR)/.golangci.yml" ./... </dev/null; done
 	cd bench && GOWORK=off $(GO) vet ./...
+	GOWORK=off $(GO) run $(ACTIONLINT) -color=false
 
 .PHONY: fmt
 fmt: check-go $(GOLANGCI) ## format the code
@@ -266,6 +269,20 @@ cover: check-go redis memcached databases browser nginx ## test coverage, in tmp
 	$(GO) test -coverprofile=tmp/cover.out -coverpkg=work work
 	@$(GO) tool cover -html=tmp/cover.out -o tmp/cover.html
 	@$(GO) tool cover -func=tmp/cover.out | tail -n 1
+
+.PHONY: apidiff
+apidiff: check-go ## the exported API beside that of the last release
+	@scripts/apidiff
+
+# The database of advisories cannot be had everywhere.
+.PHONY: vuln
+vuln: check-go ## look for known vulnerabilities in what each module uses
+	@$(EACH_MODULE) \
+		found=$$(GOWORK=off $(GO) run $(GOVULNCHECK) ./... 2>&1 </dev/null) || { \
+			case $$found in *"fetching vulnerabilities"*) \
+				echo "vuln: left out, since the database of vulnerabilities cannot be reached"; exit 0;; esac; \
+			echo "$$found"; exit 1; }; \
+	done
 
 .PHONY: release-check
 release-check: check-go ## try the release script on a copy
