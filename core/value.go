@@ -206,6 +206,17 @@ func (k Key[T]) Set(s *Session, v T) { set(s, k.name, v) }
 // Delete is [Session.Delete] for this key.
 func (k Key[T]) Delete(s *Session) { s.Delete(k.name) }
 
+// Pop returns the value and deletes it, for what is used once: the answer to a captcha,
+// a login's state with an identity provider. If it cannot be read, it stays. Requests that
+// overlap may each get it.
+func (k Key[T]) Pop(s *Session) (T, bool) {
+	v, ok := k.Get(s)
+	if ok {
+		k.Delete(s)
+	}
+	return v, ok
+}
+
 // Update is [Update] for this key.
 func (k Key[T]) Update(s *Session, f func(T) T) { update(s, k.name, f, k.reading) }
 

@@ -403,3 +403,28 @@ func TestEmptyEncodingIsAValue(t *testing.T) {
 		}
 	})
 }
+
+func TestPopGivesAValueOnce(t *testing.T) {
+	both(t, func(t *testing.T, w *world) {
+		answer, number := core.NewKey[string]("answer"), core.NewKey[int]("answer")
+		c := newClient(t, w.m)
+		c.do(func(s *core.Session) { answer.Set(s, "7x") })
+		c.status(500, func(s *core.Session) { answer.Pop(s) })
+		c.do(func(s *core.Session) {
+			if v, ok := number.Pop(s); ok {
+				t.Errorf("a text was popped as the number %d", v)
+			}
+		})
+		c.do(func(s *core.Session) {
+			if v, ok := answer.Pop(s); !ok || v != "7x" {
+				t.Errorf("popped %q, %t", v, ok)
+			}
+			if v, ok := answer.Pop(s); ok {
+				t.Errorf("popped again: %q", v)
+			}
+		})
+		if got := c.get("answer"); got != "" {
+			t.Errorf("the next request has %q", got)
+		}
+	})
+}
