@@ -206,6 +206,10 @@ endif
 tmp/test.json: $(SOURCES) | redis memcached databases browser nginx
 	$(RUN_TESTS)
 
+.PHONY: llms
+llms: check-go ## write llms.txt, the documentation's index for language models
+	$(GO) test -count=1 -run '^TestLLMs$$' ./internal/tools/house -args -update
+
 .PHONY: smoke
 smoke: check-go ## use the modules from outside, as if this state were tagged
 	@$(GO) run ./internal/tools/smoke

@@ -4,7 +4,11 @@ import (
 	"go/ast"
 	"go/parser"
 	"go/token"
+	"os"
 	"path/filepath"
+	"reflect"
+	"regexp"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -44,5 +48,34 @@ func TestDocNamesEveryType(t *testing.T) {
 	}
 	if len(types) == 0 {
 		t.Error("found no types")
+	}
+}
+
+// notForApplications are methods of Session and Manager that adapters call, or packages
+// beside them.
+var notForApplications = []string{
+	"Abort", "CarryIn", "Carrier", "Challenge", "CheckHeadLimit", "Commit", "Context", "Finish", "Format", "FromContext", "HoldBody",
+	"IssuedToken", "Load", "LoadInto", "MarshalJSON", "Misconfigured", "NewSession", "Observe", "StoredUsers", "Traits", "WriteCookie",
+}
+
+// TestAPIPageIsComplete: docs/api.md names what exists, and all that applications call.
+func TestAPIPageIsComplete(t *testing.T) {
+	data, err := os.ReadFile("../docs/api.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	page := string(data)
+	for prefix, typ := range map[string]reflect.Type{"s": reflect.TypeFor[*Session](), "sessions": reflect.TypeFor[*Manager](), "cart": reflect.TypeFor[Key[int]]()} {
+		for _, m := range regexp.MustCompile("\\b"+prefix+"\\.([A-Z]\\w*)").FindAllStringSubmatch(page, -1) {
+			if _, ok := typ.MethodByName(m[1]); !ok {
+				t.Errorf("the page names %s, which %v does not have", m[0], typ)
+			}
+		}
+		for i := range typ.NumMethod() {
+			name := typ.Method(i).Name
+			if !slices.Contains(notForApplications, name) && name != "Name" && !strings.Contains(page, prefix+"."+name) {
+				t.Errorf("the page lacks %s.%s", prefix, name)
+			}
+		}
 	}
 }
