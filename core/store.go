@@ -41,8 +41,8 @@ type Entry struct {
 // that would log users out.
 //
 // Further abilities are optional interfaces: [UserIndex], [Mender], [TouchMender],
-// [AllDeleter], [Sweeper], [UserNamer], [Watcher], [PulseWatcher], [Local], [Configurable] and [Validator]. A store
-// that wraps another has a method Unwrap() Store, and the core finds the
+// [AllDeleter], [Sweeper], [Counter], [UserNamer], [Watcher], [PulseWatcher], [Local], [Configurable] and [Validator].
+// A store that wraps another has a method Unwrap() Store, and the core finds the
 // abilities of what it wraps.
 type Store interface {
 	// Load returns the entry of id, or ErrNotFound if it is absent or expired.
@@ -202,6 +202,14 @@ type AllDeleter interface {
 // remove expired entries. Sweep returns how many it removed.
 type Sweeper interface {
 	Sweep(ctx context.Context) (int, error)
+}
+
+// Counter is the optional ability of a [Store] to count its entries at a cost that a
+// metric read every few seconds may have: no walk over the data of them all. Count
+// returns how many entries live, whichever Manager they belong to. Entries that have
+// expired do not count, also where they are not removed yet.
+type Counter interface {
+	Count(ctx context.Context) (int, error)
 }
 
 // UserNamer is the optional ability of a [UserIndex] that wraps another and knows users by

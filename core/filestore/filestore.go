@@ -17,7 +17,7 @@
 // sessions then end that much earlier. A call that fails because of the disk may or may not have been stored.
 //
 // The store has every optional ability that makes sense within one process:
-// [core.UserIndex], [core.Mender], [core.AllDeleter] and [core.Sweeper]. A session limit is exact at every
+// [core.UserIndex], [core.Mender], [core.AllDeleter], [core.Sweeper] and [core.Counter]. A session limit is exact at every
 // moment. It is bounded as a [memstore.Store] is.
 //
 // # One process
@@ -156,6 +156,7 @@ var (
 	_ core.Mender     = (*Store)(nil)
 	_ core.AllDeleter = (*Store)(nil)
 	_ core.Sweeper    = (*Store)(nil)
+	_ core.Counter    = (*Store)(nil)
 	_ core.Local      = (*Store)(nil)
 )
 

@@ -140,3 +140,6 @@ func (s *Store) DeleteAll(ctx context.Context) error {
 
 // Sweep implements [core.Sweeper].
 func (s *Store) Sweep(ctx context.Context) (int, error) { return s.mem.Sweep(ctx) }
+
+// Count implements [core.Counter].
+func (s *Store) Count(ctx context.Context) (int, error) { return s.mem.Count(ctx) }

@@ -12,7 +12,7 @@
 // for a login, so a flood of anonymous sessions locks no user out.
 //
 // The store has every optional ability that makes sense within one process:
-// [core.UserIndex], [core.Mender], [core.AllDeleter] and [core.Sweeper]. [Store.Reserve] deletes the sessions
+// [core.UserIndex], [core.Mender], [core.AllDeleter], [core.Sweeper] and [core.Counter]. [Store.Reserve] deletes the sessions
 // that it takes out of the index in the same step, so a session limit is exact at every moment.
 //
 // Limits: sessions are gone when the process ends (see package
@@ -130,6 +130,7 @@ var (
 	_ core.Mender     = (*Store)(nil)
 	_ core.AllDeleter = (*Store)(nil)
 	_ core.Sweeper    = (*Store)(nil)
+	_ core.Counter    = (*Store)(nil)
 	_ core.Local      = (*Store)(nil)
 	_ core.Validator  = (*Store)(nil)
 )

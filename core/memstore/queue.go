@@ -1,5 +1,7 @@
 package memstore
 
+import "time"
+
 // queue is a binary heap that orders items by expiry, soonest first. It is
 // lazy: a slot's due time may be earlier than its item's expiry, never later.
 // Extending an expiry, as every touch does, therefore costs nothing here.
@@ -75,6 +77,19 @@ func (q queue) firstBut(skip *item) (slot, bool) {
 		return right, true
 	}
 	return left, ok
+}
+
+// expired returns how many items at i and behind it have expired. Nothing behind a slot
+// is due sooner, so it stops where one is not due.
+func (q queue) expired(i int, now time.Time) int {
+	if i >= len(q) || q[i].due > now.UnixMilli() {
+		return 0
+	}
+	n := q.expired(2*i+1, now) + q.expired(2*i+2, now)
+	if !q[i].it.live(now) {
+		n++
+	}
+	return n
 }
 
 // at returns the slot at i, if there is one.

@@ -22,6 +22,21 @@ func (s *Store) Sweep(ctx context.Context) (int, error) {
 	return removed, nil
 }
 
+// Count implements [core.Counter]. It looks only at what may have expired.
+func (s *Store) Count(ctx context.Context) (int, error) {
+	if err := s.check(ctx, "count"); err != nil {
+		return 0, err
+	}
+	n, now := 0, s.now()
+	for i := range s.shards {
+		sh := &s.shards[i]
+		sh.mu.RLock()
+		n += len(sh.items) - sh.anonymous.expired(0, now) - sh.loggedIn.expired(0, now)
+		sh.mu.RUnlock()
+	}
+	return n, nil
+}
+
 // DeleteAll implements [core.AllDeleter] in one step: no other operation sees
 // it half done.
 func (s *Store) DeleteAll(ctx context.Context) error {

@@ -55,8 +55,8 @@ type Config struct {
 type engine = sqlsessions.Store
 
 // Store is a [core.Store] in PostgreSQL, with [core.UserIndex], [core.Mender],
-// [core.TouchMender], [core.AllDeleter], [core.Sweeper] and [core.PulseWatcher]. It is
-// safe for concurrent use.
+// [core.TouchMender], [core.AllDeleter], [core.Sweeper], [core.Counter] and
+// [core.PulseWatcher]. It is safe for concurrent use.
 type Store struct {
 	*engine
 	pool    *pgxpool.Pool
@@ -106,6 +106,7 @@ var (
 	_ core.TouchMender              = (*Store)(nil)
 	_ core.AllDeleter               = (*Store)(nil)
 	_ core.Sweeper                  = (*Store)(nil)
+	_ core.Counter                  = (*Store)(nil)
 	_ core.PulseWatcher             = (*Store)(nil)
 	_ core.Configurable[core.Store] = (*Store)(nil)
 )

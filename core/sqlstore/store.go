@@ -55,8 +55,8 @@ type Config struct {
 type engine = sqlsessions.Store
 
 // Store is a [core.Store] in a SQL database, with [core.UserIndex], [core.Mender],
-// [core.TouchMender], [core.AllDeleter] and [core.Sweeper]. It is safe for concurrent
-// use.
+// [core.TouchMender], [core.AllDeleter], [core.Sweeper] and [core.Counter]. It is safe for
+// concurrent use.
 type Store struct {
 	*engine
 	db *database
@@ -114,5 +114,6 @@ var (
 	_ core.TouchMender              = (*Store)(nil)
 	_ core.AllDeleter               = (*Store)(nil)
 	_ core.Sweeper                  = (*Store)(nil)
+	_ core.Counter                  = (*Store)(nil)
 	_ core.Configurable[core.Store] = (*Store)(nil)
 )

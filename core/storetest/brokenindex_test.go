@@ -287,7 +287,26 @@ var indexFaults = []fault{
 	{"sweep removes the live", func(s *memstore.Store, _ Clock) core.Store {
 		return brokenIndex{Store: s, sweep: func(ctx context.Context) (int, error) { return 0, s.DeleteAll(ctx) }}
 	}, []string{"Sweeper/SEC70_sweep_removes_only_the_expired", "Sweeper/SEC70_sweep_spares_the_live", "Sweeper/SEC70_sweep_spares_the_reborn"}},
+
+	{"count includes the expired", func(s *memstore.Store, _ Clock) core.Store {
+		return miscounting{s, func(context.Context) (int, error) { return s.Len(), nil }}
+	}, []string{"Counter/I2_counts_the_living"}},
+
+	{"count follows sessions of users alone", func(s *memstore.Store, _ Clock) core.Store {
+		return miscounting{s, func(ctx context.Context) (int, error) {
+			ids, err := s.List(ctx, "alice")
+			return len(ids), err
+		}}
+	}, []string{"Counter/I2_counts_the_living"}},
 }
+
+// miscounting is a store with another Count.
+type miscounting struct {
+	*memstore.Store
+	count func(context.Context) (int, error)
+}
+
+func (c miscounting) Count(ctx context.Context) (int, error) { return c.count(ctx) }
 
 // meeting holds callers until n have come, then lets them continue together.
 type meeting struct {

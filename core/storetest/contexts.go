@@ -82,6 +82,10 @@ func (h *harness) checkOver(ctx context.Context) {
 		_, err := sweeper.Sweep(ctx)
 		h.wantOutage("Sweep", err)
 	}
+	if counter, ok := ability[core.Counter](h.store); ok {
+		_, err := counter.Count(ctx)
+		h.wantOutage("Count", err)
+	}
 }
 
 // wantOutage checks that err says nothing about a session.

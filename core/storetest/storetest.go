@@ -12,8 +12,8 @@
 // other; those about concurrency start goroutines.
 //
 // The suite finds the optional abilities, [core.UserIndex], [core.Mender],
-// [core.AllDeleter], [core.Sweeper] and [core.Watcher], as the core does, through
-// Unwrap too. It logs which it found and skips the cases of the others. For a store
+// [core.AllDeleter], [core.Sweeper], [core.Counter] and [core.Watcher], as the core does,
+// through Unwrap too. It logs which it found and skips the cases of the others. For a store
 // that processes share, [RunShared] checks what two of them see. [RunLosing] is for
 // a store that can lose its index.
 //
@@ -98,6 +98,7 @@ func groups() []group {
 		{"Mender", "core.Mender", isMender, menderCases},
 		{"AllDeleter", "core.AllDeleter", has[core.AllDeleter], allDeleterCases},
 		{"Sweeper", "core.Sweeper", has[core.Sweeper], sweeperCases},
+		{"Counter", "core.Counter", has[core.Counter], counterCases},
 		{"Watcher", "core.Watcher", has[core.Watcher], watcherCases},
 	}
 }

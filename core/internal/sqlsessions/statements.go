@@ -8,6 +8,7 @@ type statements struct {
 	// sessions
 	load, look, create, replace, update, touch, remove  *Statement
 	sessionStep, dropSessions, dropLastSessions, search *Statement
+	countLive                                           *Statement
 
 	// members
 	enter, confirm, isMember, release, list, count   *Statement
@@ -53,6 +54,7 @@ func newStatements(n *names) *statements {
 		dropSessions:     n.statement(`DELETE FROM {s} WHERE id > $1 AND id <= $2`),
 		dropLastSessions: n.statement(`DELETE FROM {s} WHERE id > $1`),
 		search:           n.statement(`SELECT id, owner, expires FROM {s} WHERE id > $1 ORDER BY id LIMIT 1000`),
+		countLive:        n.statement(`SELECT (SELECT COUNT(*) FROM {s} WHERE sweep > $1) + (SELECT COUNT(*) FROM {s} WHERE sweep = $1 AND expires > $2)`),
 
 		confirm:  n.statement(`UPDATE {m} SET lapses = 0, confirmed = 1 WHERE ` + member + ` AND (lapses > $3 OR confirmed = 1)`),
 		isMember: n.statement(`SELECT 1 FROM {m} WHERE ` + member + ` AND (lapses > $3 OR confirmed = 1)`),

@@ -50,7 +50,7 @@ func (c *Config) validNames(d Dialect) error {
 }
 
 // Store is a [core.Store] in a SQL database, with [core.UserIndex], [core.Mender],
-// [core.TouchMender], [core.AllDeleter] and [core.Sweeper].
+// [core.TouchMender], [core.AllDeleter], [core.Sweeper] and [core.Counter].
 type Store struct {
 	layer   string // begins errors: the package that users know
 	db      DB
@@ -288,6 +288,20 @@ func (s *Store) Delete(ctx context.Context, id core.ID) error {
 		return s.failed("delete", err)
 	}
 	return nil
+}
+
+// Count implements [core.Counter]. It reads an index, and the rows only of those that
+// expire within the hour.
+func (s *Store) Count(ctx context.Context) (int, error) {
+	var n int
+	err := s.step(ctx, func(ctx context.Context) error {
+		now := s.config.Now().UnixMilli()
+		return s.db.Query(ctx, s.st.countLive, func(scan Scan) error { return scan(&n) }, bucket(now), now)
+	})
+	if err != nil {
+		return 0, s.failed("count", err)
+	}
+	return n, nil
 }
 
 // state is what is known of a row without its data.
