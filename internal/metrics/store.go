@@ -64,10 +64,7 @@ func resultOf(err error) int {
 	if err == nil {
 		return ok
 	}
-	var incomplete *core.IncompleteError
 	switch {
-	case errors.As(err, &incomplete):
-		return ok // that is an answer
 	case errors.Is(err, core.ErrUnavailable): // whatever else it is
 	case errors.Is(err, core.ErrNotFound):
 		return notFound
@@ -77,6 +74,10 @@ func resultOf(err error) int {
 		return limit
 	case errors.Is(err, core.ErrCorrupt), errors.Is(err, core.ErrNewerVersion):
 		return unreadable
+	}
+	var incomplete *core.IncompleteError // As allocates: only for what happens rarely
+	if errors.As(err, &incomplete) {
+		return ok // that is an answer
 	}
 	switch TypeOf(err) {
 	case "timeout":
