@@ -28,6 +28,7 @@ import (
 	"log/slog"
 	"reflect"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"go.opentelemetry.io/otel"
@@ -66,7 +67,7 @@ type Config struct {
 // [New], once. They are safe for concurrent use. Nil Metrics measure nothing.
 type Metrics struct {
 	config  Config
-	events  metric.Int64Counter
+	events  []atomic.Int64 // of each series; collected, for that costs an event least
 	load    metric.Float64Histogram
 	commit  metric.Float64Histogram
 	size    metric.Int64Histogram
@@ -74,7 +75,7 @@ type Metrics struct {
 	sources metrics.Sources
 
 	// What each series is recorded with, made once: a set costs an allocation.
-	ofEvent  [][]metric.AddOption
+	ofEvent  []metric.MeasurementOption
 	ofLoad   [][]metric.RecordOption
 	ofCommit [][]metric.RecordOption
 	ofCall   [][]metric.RecordOption
@@ -89,7 +90,6 @@ func New(c Config) *Metrics {
 	}
 	m := &Metrics{config: c}
 	meter := c.MeterProvider.Meter(scope)
-	m.events = made(meter.Int64Counter(metrics.Events.Name, described(metrics.Events)...))
 	m.load = histogram(meter, metrics.Load)
 	m.commit = histogram(meter, metrics.Commit)
 	m.calls = histogram(meter, metrics.Calls)
@@ -109,11 +109,6 @@ func made[T any](instrument T, err error) T {
 	return instrument
 }
 
-// described is for the counter; the other kinds of instruments have options of their own.
-func described(i metrics.Instrument) []metric.Int64CounterOption {
-	return []metric.Int64CounterOption{metric.WithUnit(i.Unit), metric.WithDescription(i.Help)}
-}
-
 func histogram(meter metric.Meter, i metrics.Instrument) metric.Float64Histogram {
 	return made(meter.Float64Histogram(i.Name, metric.WithUnit(i.Unit), metric.WithDescription(i.Help),
 		metric.WithExplicitBucketBoundaries(i.Bounds...)))
@@ -122,12 +117,9 @@ func histogram(meter metric.Meter, i metrics.Instrument) metric.Float64Histogram
 // prepare makes the attributes of all series.
 func (m *Metrics) prepare() {
 	for _, o := range metrics.Occasions() {
-		add := []metric.AddOption{m.attributes(metrics.Event, string(o.Kind), metrics.Reason, string(o.Reason))}
-		m.ofEvent = append(m.ofEvent, add)
-		if o.Alerting() {
-			m.events.Add(context.Background(), 0, add...)
-		}
+		m.ofEvent = append(m.ofEvent, m.attributes(metrics.Event, string(o.Kind), metrics.Reason, string(o.Reason)))
 	}
+	m.events = make([]atomic.Int64, len(m.ofEvent))
 	record := func(pairs ...string) []metric.RecordOption { return []metric.RecordOption{m.attributes(pairs...)} }
 	for _, outcome := range metrics.Loads {
 		m.ofLoad = append(m.ofLoad, record(metrics.Outcome, outcome))
@@ -162,11 +154,16 @@ func (m *Metrics) collect(meter metric.Meter) {
 	count := func(i metrics.Instrument) metric.Int64ObservableCounter {
 		return made(meter.Int64ObservableCounter(i.Name, metric.WithUnit(i.Unit), metric.WithDescription(i.Help)))
 	}
-	moved, readOld, failed := count(metrics.Moved), count(metrics.ReadOld), count(metrics.Failed)
+	events, moved, readOld, failed := count(metrics.Events), count(metrics.Moved), count(metrics.ReadOld), count(metrics.Failed)
 	sessions := made(meter.Int64ObservableGauge(metrics.Sessions.Name,
 		metric.WithUnit(metrics.Sessions.Unit), metric.WithDescription(metrics.Sessions.Help)))
 	set := m.attributes()
 	made(meter.RegisterCallback(func(ctx context.Context, o metric.Observer) error {
+		for i := range m.events {
+			if n := m.events[i].Load(); n > 0 || metrics.OccasionAt(i).Alerting() {
+				o.ObserveInt64(events, n, m.ofEvent[i])
+			}
+		}
 		if n, known := m.sources.Sessions(ctx); known {
 			o.ObserveInt64(sessions, int64(n), set)
 		}
@@ -176,7 +173,7 @@ func (m *Metrics) collect(meter metric.Meter) {
 			o.ObserveInt64(failed, int64(stats.Failed), set)
 		}
 		return nil
-	}, moved, readOld, failed, sessions))
+	}, events, moved, readOld, failed, sessions))
 }
 
 // Observe is a [core.Observer]: set it as the Config's Observer, or pass it to
@@ -186,7 +183,7 @@ func (m *Metrics) Observe(ctx context.Context, e core.Event) {
 		return
 	}
 	if i, ok := metrics.EventOf(&e); ok {
-		m.events.Add(ctx, 1, m.ofEvent[i]...)
+		m.events[i].Add(1)
 	}
 	if i, ok := metrics.LoadOf(&e); ok {
 		m.load.Record(ctx, e.Took.Seconds(), m.ofLoad[i]...)
@@ -274,8 +271,8 @@ func (m *Metrics) Migration(migration *core.Migration) {
 type recorder Metrics
 
 // Called implements [metrics.Recorder].
-func (r *recorder) Called(ctx context.Context, place int, took time.Duration) {
-	r.calls.Record(ctx, took.Seconds(), r.ofCall[place]...)
+func (r *recorder) Called(place int, took time.Duration) {
+	r.calls.Record(context.Background(), took.Seconds(), r.ofCall[place]...)
 }
 
 // Same implements [metrics.Recorder].

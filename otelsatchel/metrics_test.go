@@ -112,8 +112,8 @@ func TestMeasures(t *testing.T) {
 		httpadapter.Session(r).Login("ann")
 	}))
 	w := httptest.NewRecorder()
-	h.ServeHTTP(w, httptest.NewRequest("POST", "https://example.com/login", nil))
-	again := httptest.NewRequest("POST", "https://example.com/login", nil)
+	h.ServeHTTP(w, httptest.NewRequestWithContext(t.Context(), "POST", "https://example.com/login", nil))
+	again := httptest.NewRequestWithContext(t.Context(), "POST", "https://example.com/login", nil)
 	again.Header.Set("Cookie", strings.Split(w.Header().Get("Set-Cookie"), ";")[0])
 	h.ServeHTTP(httptest.NewRecorder(), again)
 
@@ -237,9 +237,9 @@ func (p failing) Meter(name string, o ...metric.MeterOption) metric.Meter {
 
 type failingMeter struct{ metric.Meter }
 
-func (m failingMeter) Int64Counter(name string, o ...metric.Int64CounterOption) (metric.Int64Counter, error) {
-	c, _ := m.Meter.Int64Counter(name, o...)
-	return c, errors.New("no counter")
+func (m failingMeter) Int64Histogram(name string, o ...metric.Int64HistogramOption) (metric.Int64Histogram, error) {
+	h, _ := m.Meter.Int64Histogram(name, o...)
+	return h, errors.New("no histogram")
 }
 
 func TestErrorsOfTheProviderAreHandled(t *testing.T) { // not parallel: it sets otel's handler
@@ -276,14 +276,20 @@ func TestTraces(t *testing.T) {
 		{core.Event{Kind: core.EventLoaded}, "", "", codes.Unset},
 		{core.Event{Kind: core.EventRejected, Reason: core.ReasonUnknown}, "", "", codes.Unset},
 		{core.Event{Kind: core.EventBack}, "", "", codes.Unset},
-		{core.Event{Kind: core.EventRejected, Reason: core.ReasonCorrupt, Err: core.ErrCorrupt}, "satchel.session.rejected",
-			"satchel.manager=web satchel.reason=corrupt error.type=_OTHER", codes.Unset},
+		{
+			core.Event{Kind: core.EventRejected, Reason: core.ReasonCorrupt, Err: core.ErrCorrupt},
+			"satchel.session.rejected",
+			"satchel.manager=web satchel.reason=corrupt error.type=_OTHER", codes.Unset,
+		},
 		{core.Event{Kind: core.EventDropped, Reason: core.ReasonEnded}, "satchel.session.dropped", "satchel.manager=web satchel.reason=ended", codes.Unset},
 		{core.Event{Kind: core.EventFlashDropped, Detail: "3 unread"}, "satchel.session.flash_dropped", "satchel.manager=web", codes.Unset},
 		{core.Event{Kind: core.EventFailed, Err: secret}, "satchel.session.failed", "satchel.manager=web error.type=too_large", codes.Unset},
 		{core.Event{Kind: core.EventFailed, Err: secret, Answered: true}, "satchel.session.failed", "satchel.manager=web error.type=too_large", codes.Error},
-		{core.Event{Kind: core.EventUnavailable, Err: context.DeadlineExceeded, Answered: true}, "satchel.session.unavailable",
-			"satchel.manager=web error.type=timeout", codes.Error},
+		{
+			core.Event{Kind: core.EventUnavailable, Err: context.DeadlineExceeded, Answered: true},
+			"satchel.session.unavailable",
+			"satchel.manager=web error.type=timeout", codes.Error,
+		},
 	} {
 		span := spans(t, func(ctx context.Context) { m.Observe(ctx, tc.e) })
 		var names, attrs []string
@@ -310,7 +316,7 @@ func TestTracesOfRequests(t *testing.T) {
 		httpadapter.Session(r).Set("k", strings.Repeat("v", 1000))
 	}))
 	span := spans(t, func(ctx context.Context) {
-		h.ServeHTTP(httptest.NewRecorder(), httptest.NewRequest("GET", "/", nil).WithContext(ctx))
+		h.ServeHTTP(httptest.NewRecorder(), httptest.NewRequestWithContext(ctx, "GET", "/", nil))
 	})
 	if len(span.Events()) != 1 || span.Events()[0].Name != "satchel.session.failed" || span.Status().Code != codes.Error {
 		t.Errorf("the span has %v, and the status %v", span.Events(), span.Status())

@@ -209,7 +209,7 @@ func (m *Metrics) Migration(migration *core.Migration) {
 type recorder Metrics
 
 // Called implements [metrics.Recorder].
-func (r *recorder) Called(_ context.Context, place int, took time.Duration) {
+func (r *recorder) Called(place int, took time.Duration) {
 	r.calls.at(place).Observe(took.Seconds())
 }
 

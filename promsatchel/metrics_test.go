@@ -74,8 +74,8 @@ func TestMeasures(t *testing.T) {
 		httpadapter.Session(r).Login("ann")
 	}))
 	w := httptest.NewRecorder()
-	h.ServeHTTP(w, httptest.NewRequest("POST", "https://example.com/login", nil))
-	again := httptest.NewRequest("POST", "https://example.com/login", nil)
+	h.ServeHTTP(w, httptest.NewRequestWithContext(t.Context(), "POST", "https://example.com/login", nil))
+	again := httptest.NewRequestWithContext(t.Context(), "POST", "https://example.com/login", nil)
 	again.Header.Set("Cookie", strings.Split(w.Header().Get("Set-Cookie"), ";")[0])
 	h.ServeHTTP(httptest.NewRecorder(), again)
 

@@ -107,8 +107,8 @@ type client struct {
 	cookie string
 }
 
-func (c *client) do(do, arg string) int {
-	r := httptest.NewRequest("POST", "https://example.com/secretpath?do="+do+"&arg="+arg, nil)
+func (c *client) do(do, arg string) {
+	r := httptest.NewRequestWithContext(c.site.Context(), "POST", "https://example.com/secretpath?do="+do+"&arg="+arg, nil)
 	if c.cookie != "" {
 		r.Header.Set("Cookie", c.cookie)
 	}
@@ -117,7 +117,6 @@ func (c *client) do(do, arg string) int {
 	if line := w.Header().Get("Set-Cookie"); line != "" {
 		c.cookie, _, _ = strings.Cut(line, ";")
 	}
-	return w.Code
 }
 
 // scenarios is what the golden export is of: login, activity, logout, a revocation, the
@@ -229,7 +228,7 @@ func TestExportAroundEncryption(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := &site{handler: httpadapter.Middleware(sessions)(http.HandlerFunc(serve))}
+	s := &site{exports: inside, handler: httpadapter.Middleware(sessions)(http.HandlerFunc(serve))}
 	(&client{site: s}).do("login", "ann")
 	for name, x := range map[string]*exports{"inside": inside, "outside": outside} {
 		_, otel := x.series(x.otel)

@@ -3,6 +3,7 @@ package metrics_test
 import (
 	"bytes"
 	"encoding/json"
+	"maps"
 	"os"
 	"regexp"
 	"slices"
@@ -49,10 +50,7 @@ func exported() map[string]map[string][]string {
 		metrics.Calls.Prometheus(false):  set(operations, outcomes, errs),
 	} {
 		all[i+"_sum"], all[i+"_count"] = labels, labels
-		all[i+"_bucket"] = set()
-		for l, values := range labels {
-			all[i+"_bucket"][l] = values
-		}
+		all[i+"_bucket"] = maps.Clone(labels)
 		all[i+"_bucket"]["le"] = nil
 	}
 	return all

@@ -12,9 +12,10 @@ import (
 )
 
 // text returns what a scrape of r gets.
-func text(r *prometheus.Registry) string {
+func text(t *testing.T, r *prometheus.Registry) string {
+	t.Helper()
 	w := httptest.NewRecorder()
-	promhttp.HandlerFor(r, promhttp.HandlerOpts{}).ServeHTTP(w, httptest.NewRequest("GET", "/metrics", nil))
+	promhttp.HandlerFor(r, promhttp.HandlerOpts{}).ServeHTTP(w, httptest.NewRequestWithContext(t.Context(), "GET", "/metrics", nil))
 	return w.Body.String()
 }
 
@@ -53,7 +54,7 @@ func TestSEC67HostileRequestsMakeNoSeries(t *testing.T) {
 			cookie = ""
 		}
 		do := []string{"login", "logout", "renew", "set", "flash", "read", "fail", "late", secret}[rng.IntN(9)]
-		r := httptest.NewRequest([]string{"GET", "POST", "HEAD", "SECRET"}[rng.IntN(4)], "https://example.com/"+secret+"?do="+do+"&arg="+secret, nil)
+		r := httptest.NewRequestWithContext(t.Context(), []string{"GET", "POST", "HEAD", "SECRET"}[rng.IntN(4)], "https://example.com/"+secret+"?do="+do+"&arg="+secret, nil)
 		r.Header.Set("Cookie", cookie)
 		r.Header.Set("User-Agent", junk())
 		r.Header.Set("Sec-Purpose", []string{"", "prefetch", junk()}[rng.IntN(3)])
@@ -71,7 +72,7 @@ func TestSEC67HostileRequestsMakeNoSeries(t *testing.T) {
 	s.store.down.Store(false)
 	for way, r := range map[string]*prometheus.Registry{"otelsatchel": s.otel, "promsatchel": s.prom} {
 		_, series := s.series(r)
-		lines := strings.Count(text(r), "\n")
+		lines := strings.Count(text(t, r), "\n")
 		t.Logf("%s: %d series after %d requests, %d lines with buckets and comments", way, len(series), n, lines)
 		if len(series) > 60 {
 			t.Errorf("%s: %d series: %v", way, len(series), series)
@@ -79,7 +80,7 @@ func TestSEC67HostileRequestsMakeNoSeries(t *testing.T) {
 		if len(series) < 30 {
 			t.Errorf("%s: the requests have not tried much: %v", way, series)
 		}
-		all := text(r)
+		all := text(t, r)
 		for _, cookie := range cookies[1:] {
 			if _, token, _ := strings.Cut(cookie, "="); token != "" && strings.Contains(all, token) {
 				t.Errorf("%s exports the token %s", way, token)

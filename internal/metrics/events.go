@@ -83,20 +83,17 @@ func EventOf(e *core.Event) (place int, counted bool) {
 	if e.Kind == core.EventFinished {
 		return 0, false
 	}
+	if place, ok := places[Occasion{e.Kind, e.Reason}]; ok {
+		return place, true
+	}
 	own, known := reasons[e.Kind]
-	o := Occasion{Kind: e.Kind}
 	switch {
 	case !known:
-		o.Kind = Other
-	case own != nil:
-		o.Reason = e.Reason
+		return places[Occasion{Kind: Other}], true
+	case own == nil:
+		return places[Occasion{Kind: e.Kind}], true
 	}
-	place, ok := places[o]
-	if !ok {
-		o.Reason = Other
-		place = places[o]
-	}
-	return place, true
+	return places[Occasion{e.Kind, Other}], true
 }
 
 // Alerting reports whether alerts look at o, which is then counted from zero: they

@@ -90,8 +90,9 @@ func resultOf(err error) int {
 
 // Recorder keeps measurements of calls. It is safe for concurrent use.
 type Recorder interface {
-	// Called records a call, by its place among AllCalls.
-	Called(ctx context.Context, place int, took time.Duration)
+	// Called records a call, by its place among AllCalls. It does not get the context: to
+	// look for a span in that of a commit allocates.
+	Called(place int, took time.Duration)
 
 	// Same reports whether r records into the same series.
 	Same(r Recorder) bool
@@ -190,77 +191,77 @@ func (s *measured) Format(f fmt.State, verb rune) {
 	_, _ = fmt.Fprintf(f, fmt.FormatString(f, verb), s.inner)
 }
 
-func (s *measured) called(ctx context.Context, operation int, begun time.Time, err error) {
-	s.r.Called(ctx, place(operation, err), time.Since(begun))
+func (s *measured) called(operation int, begun time.Time, err error) {
+	s.r.Called(place(operation, err), time.Since(begun))
 }
 
 func (s *measured) Load(ctx context.Context, id core.ID) (core.Entry, error) {
 	begun := time.Now()
 	e, err := s.inner.Load(ctx, id)
-	s.called(ctx, opLoad, begun, err)
+	s.called(opLoad, begun, err)
 	return e, err
 }
 
 func (s *measured) Save(ctx context.Context, id core.ID, e core.Entry, base core.Version) (core.Version, error) {
 	begun := time.Now()
 	v, err := s.inner.Save(ctx, id, e, base)
-	s.called(ctx, opSave, begun, err)
+	s.called(opSave, begun, err)
 	return v, err
 }
 
 func (s *measured) Touch(ctx context.Context, id core.ID, base core.Version, expires time.Time) error {
 	begun := time.Now()
 	err := s.inner.Touch(ctx, id, base, expires)
-	s.called(ctx, opTouch, begun, err)
+	s.called(opTouch, begun, err)
 	return err
 }
 
 func (s *measured) Delete(ctx context.Context, id core.ID) error {
 	begun := time.Now()
 	err := s.inner.Delete(ctx, id)
-	s.called(ctx, opDelete, begun, err)
+	s.called(opDelete, begun, err)
 	return err
 }
 
 func (s *measuredIndex) Reserve(ctx context.Context, user string, id core.ID, limit int, policy core.LimitPolicy) ([]core.ID, error) {
 	begun := time.Now()
 	end, err := s.index.Reserve(ctx, user, id, limit, policy)
-	s.called(ctx, opReserve, begun, err)
+	s.called(opReserve, begun, err)
 	return end, err
 }
 
 func (s *measuredIndex) Confirm(ctx context.Context, user string, id core.ID, until time.Time) error {
 	begun := time.Now()
 	err := s.index.Confirm(ctx, user, id, until)
-	s.called(ctx, opConfirm, begun, err)
+	s.called(opConfirm, begun, err)
 	return err
 }
 
 func (s *measuredIndex) Release(ctx context.Context, user string, id core.ID) error {
 	begun := time.Now()
 	err := s.index.Release(ctx, user, id)
-	s.called(ctx, opRelease, begun, err)
+	s.called(opRelease, begun, err)
 	return err
 }
 
 func (s *measuredIndex) List(ctx context.Context, user string) ([]core.ID, error) {
 	begun := time.Now()
 	ids, err := s.index.List(ctx, user)
-	s.called(ctx, opList, begun, err)
+	s.called(opList, begun, err)
 	return ids, err
 }
 
 func (s *measuredMender) Mend(ctx context.Context, user string, id core.ID, until time.Time) error {
 	begun := time.Now()
 	err := s.mender.Mend(ctx, user, id, until)
-	s.called(ctx, opMend, begun, err)
+	s.called(opMend, begun, err)
 	return err
 }
 
 func (s *measuredMender) Search(ctx context.Context, users ...string) ([]core.ID, error) {
 	begun := time.Now()
 	ids, err := s.mender.Search(ctx, users...)
-	s.called(ctx, opSearch, begun, err)
+	s.called(opSearch, begun, err)
 	return ids, err
 }
 
@@ -270,6 +271,6 @@ func (s *measuredMender) Forgetful() bool { return s.mender.Forgetful() }
 func (s *measuredTouchMender) TouchAndMend(ctx context.Context, user string, id core.ID, base core.Version, expires time.Time) error {
 	begun := time.Now()
 	err := s.both.TouchAndMend(ctx, user, id, base, expires)
-	s.called(ctx, opTouch, begun, err)
+	s.called(opTouch, begun, err)
 	return err
 }

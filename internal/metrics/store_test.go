@@ -20,7 +20,7 @@ type counts struct {
 	calls map[Call]int
 }
 
-func (c *counts) Called(_ context.Context, place int, took time.Duration) {
+func (c *counts) Called(place int, took time.Duration) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if took < 0 || took > time.Hour {
