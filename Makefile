@@ -172,7 +172,7 @@ test-newest: check-go ## each adapter with the newest version of its framework
 
 .PHONY: test-fips
 test-fips: check-go redis memcached databases ## core, stores and adapters under GODEBUG=fips140=only
-	GODEBUG=fips140=only $(GO) test -short ./core/... ./core/gorillasessions/... ./core/gorillastore/... ./core/jwtsealer/... ./core/scsstore/... ./echoadapter/... ./echov5adapter/... ./ginadapter/... ./fiberadapter/... ./fiberv3adapter/...
+	GODEBUG=fips140=only $(GO) test -short ./core/... ./core/gorillasessions/... ./core/gorillastore/... ./core/jwtsealer/... ./core/scsstore/... ./echoadapter/... ./echov5adapter/... ./ginadapter/... ./fiberadapter/... ./fiberv3adapter/... ./otelsatchel/... ./promsatchel/...
 	GODEBUG=fips140=only $(GO) test -run '^Test(Store|StoreWithFakeClock|SEC.*|K1.*|FIPS.*)$$' ./core/goredisstore ./core/pgxstore
 
 .PHONY: lint

@@ -46,6 +46,7 @@ func (m *Manager) Commit(ex Exchange, s *Session, status int) error {
 		s.fail(err)
 		ex.ResetResponse()
 		s.broken = true // whatever the client is told, nothing more is stored
+		s.events[len(s.events)-1].Answered = !late
 		if late {
 			s.missedHeader() // the error need not reach the client, nor a cookie with it
 		}

@@ -95,6 +95,10 @@ type Event struct {
 	// took over the one that the client had.
 	New bool
 
+	// Answered, of an EventUnavailable or EventFailed, means that the client gets an
+	// error because of it. Otherwise the request goes on, or its answer has begun.
+	Answered bool
+
 	// Bytes is the size of the session that was loaded or stored, as Config.MaxBytes
 	// counts it. It is zero if there is none.
 	Bytes int

@@ -267,7 +267,7 @@ func (m *Manager) loadFailed(s *Session, err error, e Event) error {
 	if ctx.Err() != nil {
 		kind = EventAborted // that says nothing about the backend
 	}
-	e = Event{Kind: kind, Err: err, Took: e.Took}
+	e = Event{Kind: kind, Err: err, Took: e.Took, Answered: kind == EventUnavailable && !m.config.ServeWhenUnavailable}
 	s.tell(ctx, e)
 	if m.config.ServeWhenUnavailable {
 		s.hold(loaded{})

@@ -335,3 +335,65 @@ func (x *askedExchange) RequestPath() string {
 	*x.asked++
 	return "/cart"
 }
+
+// An event of a failure says whether the client was told: traces mark those requests.
+func TestEventsSayWhetherTheClientGetsAnError(t *testing.T) {
+	answered := func(w *world, kind core.EventKind, want ...bool) {
+		t.Helper()
+		var got []bool
+		for _, e := range w.events.all {
+			if e.Kind == kind {
+				got = append(got, e.Answered)
+			} else if e.Answered {
+				t.Errorf("%s is answered", e.Kind)
+			}
+		}
+		if !slices.Equal(got, want) {
+			t.Errorf("%s: answered %v, want %v", kind, got, want)
+		}
+		w.events.all = nil
+	}
+
+	for _, serve := range []bool{false, true} {
+		w := server(t)
+		store := &unanswered{Store: w.store}
+		w.m = w.manager(core.ServerSide(store), func(c *core.Config) { c.ServeWhenUnavailable = serve })
+		c := newClient(t, w.m)
+		c.do(func(s *core.Session) { s.Set("k", "v") })
+		store.down = true
+		_, _ = w.m.Load(c.exchange())
+		answered(w, core.EventUnavailable, !serve)
+	}
+
+	w := server(t, func(c *core.Config) { c.MaxBytes = 256 })
+	c := newClient(t, w.m)
+	large := strings.Repeat("v", 1000)
+	c.do(func(s *core.Session) { s.Set("k", "v") })
+	x := c.exchange()
+	s, err := w.m.Load(x)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.Set("k", large)
+	_ = s.Commit(t.Context()) // the handler is told, and may go on
+	s.Set("k", large)
+	_ = w.m.Commit(x, s, 200)
+	w.m.Finish(s)
+	answered(w, core.EventFailed, false, true)
+
+	if s, err = w.m.Load(x); err != nil {
+		t.Fatal(err)
+	}
+	_ = w.m.Commit(x, s, 200)
+	s.Set("k", large)
+	w.m.Finish(s) // after the page
+	answered(w, core.EventFailed, false)
+
+	if s, err = w.m.Load(x); err != nil {
+		t.Fatal(err)
+	}
+	s.Set("k", large)
+	_ = w.m.Commit(x, s, core.StatusHijacked)
+	w.m.Finish(s)
+	answered(w, core.EventFailed, false)
+}

@@ -35,13 +35,21 @@ func TestT2FailedTouchIsNotTriedAgain(t *testing.T) {
 	}
 }
 
-// unanswered is a Store that carries out saves and loses the answers.
+// unanswered is a Store that carries out saves and loses the answers, or that does not
+// answer loads.
 type unanswered struct {
 	core.Store
-	losing bool
+	losing, down bool
 }
 
 func (s *unanswered) Unwrap() core.Store { return s.Store }
+
+func (s *unanswered) Load(ctx context.Context, id core.ID) (core.Entry, error) {
+	if s.down {
+		return core.Entry{}, context.DeadlineExceeded
+	}
+	return s.Store.Load(ctx, id)
+}
 
 func (s *unanswered) Save(ctx context.Context, id core.ID, e core.Entry, base core.Version) (core.Version, error) {
 	v, err := s.Store.Save(ctx, id, e, base)

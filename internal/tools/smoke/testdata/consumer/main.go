@@ -20,6 +20,7 @@ import (
 	"github.com/gorilla/sessions"
 	"github.com/labstack/echo/v4"
 	echo5 "github.com/labstack/echo/v5"
+	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/satchel-go/satchel/core"
 	"github.com/satchel-go/satchel/core/gorillastore"
@@ -31,6 +32,8 @@ import (
 	"github.com/satchel-go/satchel/fiberadapter"
 	"github.com/satchel-go/satchel/fiberv3adapter"
 	"github.com/satchel-go/satchel/ginadapter"
+	"github.com/satchel-go/satchel/otelsatchel"
+	"github.com/satchel-go/satchel/promsatchel"
 )
 
 // do sends one request to an app.
@@ -47,7 +50,9 @@ func main() {
 		"cookie":         core.ClientSide(sealed.Cookie(keys)),
 		"gorilla-cookie": gorillastore.Cookie(sessions.NewCookieStore(hashKey, blockKey), gorillastore.CookieConfig{}),
 	} {
-		sessions, err := core.New(backend, core.Config{})
+		counted := promsatchel.New(promsatchel.Config{})
+		check(prometheus.NewRegistry().Register(counted))
+		sessions, err := core.New(backend, core.Config{Observer: core.Observers(counted.Observe, otelsatchel.New(otelsatchel.Config{}).Observe)})
 		check(err)
 		for framework, app := range map[string]do{
 			"nethttp": netHTTP(sessions), "echo5": echo5App(sessions), "echo": echoApp(sessions), "gin": ginApp(sessions), "fiber3": fiber3App(sessions), "fiber": fiberApp(sessions),
