@@ -188,11 +188,15 @@ func (b *browser) get(path string) reply { b.Helper(); return b.send("GET", path
 // post sends a form of name and value pairs.
 func (b *browser) post(path string, pairs ...string) reply {
 	b.Helper()
+	return b.send("POST", path, "application/x-www-form-urlencoded", formOf(pairs...))
+}
+
+func formOf(pairs ...string) string {
 	form := url.Values{}
 	for i := 0; i < len(pairs); i += 2 {
 		form.Set(pairs[i], pairs[i+1])
 	}
-	return b.send("POST", path, "application/x-www-form-urlencoded", form.Encode())
+	return form.Encode()
 }
 
 // token returns the session cookie's value, "" if there is none.
