@@ -1,6 +1,7 @@
 package recipes
 
 import (
+	"context"
 	"time"
 
 	"github.com/satchel-go/satchel/core"
@@ -19,12 +20,12 @@ func remaining(s *core.Session, now time.Time) map[string]int {
 }
 
 // extend answers POST /session, the button "Stay signed in".
-func extend(s *core.Session, now time.Time) map[string]int {
-	if s.UserID() == "" {
-		return map[string]int{"seconds": 0}
+func extend(ctx context.Context, s *core.Session, now time.Time) (map[string]int, error) {
+	if s.UserID() == "" { // asking is use, and so moves the expiry at the commit
+		return map[string]int{"seconds": 0}, nil
 	}
-	// Using it moves the expiry, if a tenth of the timeout has passed.
-	return map[string]int{"seconds": int(s.IdleExpiresAt().Sub(now).Seconds())}
+	err := s.Commit(ctx) // now, to know the new time
+	return map[string]int{"seconds": int(s.IdleExpiresAt().Sub(now).Seconds())}, err
 }
 
 //recipe:end

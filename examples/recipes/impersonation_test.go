@@ -23,7 +23,7 @@ func TestImpersonation(t *testing.T) {
 			admins.set(admin, true)
 			sessions := sessiontest.New(t, func(c *core.Config) {
 				c.Check = mayImpersonate
-				c.Describe = func(ex core.Exchange) string { return "support" }
+				c.Describe = func(core.Exchange) string { return "support" }
 			})
 			ann, root := sessions.Login("ann"), sessions.Login(admin)
 			in(ann, func(s *core.Session) { s.Set("k", "ann's") })

@@ -61,6 +61,7 @@ func mounted(r routes, first ...fiber.Handler) []framework {
 						http.Redirect(w, r, text, status)
 						return
 					}
+					w.Header().Set("Content-Type", "text/html; charset=utf-8")
 					w.WriteHeader(status)
 					_, _ = w.Write([]byte(text)) // the client may be gone
 				})

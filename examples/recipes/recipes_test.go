@@ -183,7 +183,11 @@ func (b *browser) send(method, path, contentType, body string, header ...string)
 	return reply{b, res.StatusCode, res.Header, string(data)}
 }
 
-func (b *browser) get(path string) reply { b.Helper(); return b.send("GET", path, "", "") }
+// get goes to a page.
+func (b *browser) get(path string) reply {
+	b.Helper()
+	return b.send("GET", path, "", "", "Accept", "text/html,*/*;q=0.8")
+}
 
 // post sends a form of name and value pairs.
 func (b *browser) post(path string, pairs ...string) reply {

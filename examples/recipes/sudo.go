@@ -1,7 +1,6 @@
 package recipes
 
 import (
-	"strings"
 	"time"
 
 	"github.com/satchel-go/satchel/core"
@@ -40,17 +39,6 @@ func confirm(s *core.Session, password string) string {
 		return page
 	}
 	return "/account"
-}
-
-//recipe:end
-
-//recipe:ours
-
-// ours reports whether page is a path of this site. Paths such as //evil.example and
-// /\evil.example lead to another. So does one with a tab between the slashes, since
-// browsers drop tabs and line breaks.
-func ours(page string) bool {
-	return strings.HasPrefix(page, "/") && !strings.HasPrefix(page, "//") && !strings.ContainsAny(page, "\\\t\r\n")
 }
 
 //recipe:end
