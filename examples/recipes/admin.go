@@ -41,7 +41,7 @@ func end(ctx context.Context, sessions *core.Manager, s *core.Session, session, 
 
 // isAdmin stands for your own. Ask your database in each request: a role kept
 // in the session would outlive its withdrawal.
-func isAdmin(user string) bool { return user == "root" }
+func isAdmin(user string) bool { return admins.has(user) }
 
 //recipe:end
 

@@ -30,20 +30,26 @@ func signIn(s *core.Session, name, password string, remember bool) string {
 	s.Login(name) // a new token: whoever planted or saw the old one is out
 	s.Remember(remember)
 	s.Flash("success", "Welcome, "+name+".")
-	if page, ok := returnTo.Get(s); ok {
-		returnTo.Delete(s)
+	if page, ok := returnTo.Pop(s); ok {
 		return page
 	}
 	return "/account"
 }
 
-// comeBack keeps the page to return to. Paths such as //evil.example and
-// /\evil.example lead to another site. So does one with a tab between the
-// slashes, since browsers drop tabs and line breaks.
-func comeBack(s *core.Session, page string) {
-	if strings.HasPrefix(page, "/") && !strings.HasPrefix(page, "//") && !strings.ContainsAny(page, "\\\t\r\n") {
+// comeBack keeps the page to return to, if this request is a person who goes there: by GET,
+// to a page. A script's request, an image or a missing /favicon.ico is none.
+func comeBack(s *core.Session, method, accept, mode, page string) {
+	goes := method == "GET" && strings.Contains(accept, "text/html") && (mode == "" || mode == "navigate")
+	if goes && ours(page) {
 		returnTo.Set(s, page)
 	}
+}
+
+// ours reports whether page is a path of this site. Paths such as //evil.example and
+// /\evil.example lead to another. So does one with a tab between the slashes, since
+// browsers drop tabs and line breaks.
+func ours(page string) bool {
+	return strings.HasPrefix(page, "/") && !strings.HasPrefix(page, "//") && !strings.ContainsAny(page, "\\\t\r\n")
 }
 
 //recipe:end
@@ -85,7 +91,7 @@ func membersNetHTTP(next http.HandlerFunc) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Cache-Control", "no-store") // nothing for the Back button after a logout
 		if s := httpadapter.Session(r); s.UserID() == "" {
-			comeBack(s, r.URL.RequestURI())
+			comeBack(s, r.Method, r.Header.Get("Accept"), r.Header.Get("Sec-Fetch-Mode"), r.URL.RequestURI())
 			http.Redirect(w, r, "/login", http.StatusSeeOther)
 			return
 		}
@@ -123,7 +129,8 @@ func membersEcho(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(c *echo.Context) error {
 		c.Response().Header().Set("Cache-Control", "no-store") // nothing for the Back button after a logout
 		if s := echov5adapter.Session(c); s.UserID() == "" {
-			comeBack(s, c.Request().URL.RequestURI())
+			r := c.Request()
+			comeBack(s, r.Method, r.Header.Get("Accept"), r.Header.Get("Sec-Fetch-Mode"), r.URL.RequestURI())
 			return c.Redirect(http.StatusSeeOther, "/login")
 		}
 		return next(c)
@@ -159,7 +166,7 @@ func loginGin(sessions *core.Manager) *gin.Engine {
 func membersGin(c *gin.Context) {
 	c.Header("Cache-Control", "no-store") // nothing for the Back button after a logout
 	if s := ginadapter.Session(c); s.UserID() == "" {
-		comeBack(s, c.Request.URL.RequestURI())
+		comeBack(s, c.Request.Method, c.GetHeader("Accept"), c.GetHeader("Sec-Fetch-Mode"), c.Request.URL.RequestURI())
 		c.Redirect(http.StatusSeeOther, "/login")
 		c.Abort()
 	}
@@ -193,7 +200,7 @@ func loginFiber(sessions *core.Manager) *fiber.App {
 func membersFiber(c fiber.Ctx) error {
 	c.Set("Cache-Control", "no-store") // nothing for the Back button after a logout
 	if s := fiberv3adapter.Session(c); s.UserID() == "" {
-		comeBack(s, c.OriginalURL())
+		comeBack(s, c.Method(), c.Get("Accept"), c.Get("Sec-Fetch-Mode"), c.OriginalURL())
 		return c.Redirect().To("/login")
 	}
 	return c.Next()

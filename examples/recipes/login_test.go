@@ -15,6 +15,17 @@ func TestLogin(t *testing.T) {
 			b := newBrowser(t, serve(t, f.app(sessiontest.New(t).Manager)), nil)
 
 			b.get("/account?tab=2").goes("/login")
+			for _, other := range [][]string{ // none of these is somebody who goes there
+				{"GET", "Accept", "image/avif,*/*;q=0.8", "Sec-Fetch-Mode", "no-cors"},
+				{"GET", "Accept", "application/json"},
+				{"GET", "Accept", "text/html", "Sec-Fetch-Mode", "cors"},
+				{"HEAD", "Accept", "text/html"},
+			} {
+				res := b.send(other[0], "/account?icon=1", "", "", other[1:]...)
+				if len(res.header.Values("Set-Cookie")) > 0 {
+					t.Errorf("%q changes the session", other)
+				}
+			}
 			before := b.token()
 			b.post("/login", "name", "ann", "password", "battery staple").goes("/login")
 			b.get("/login").wants(200, `{"user":"","flashes":[{"kind":"error","text":"Wrong name or password."}]}`)
@@ -81,7 +92,7 @@ func TestLoginStaysHere(t *testing.T) {
 		"/\t/evil.example": false, "/\n/evil.example": false, "/\r\\evil.example": false, // browsers drop these characters
 		"/account": true, "/search?next=//evil.example": true,
 	} {
-		comeBack(s, page)
+		comeBack(s, "GET", "text/html", "navigate", page)
 		if _, got := returnTo.Get(s); got != want {
 			t.Errorf("comes back to %q: %v, want %v", page, got, want)
 		}

@@ -183,16 +183,24 @@ func (b *browser) send(method, path, contentType, body string, header ...string)
 	return reply{b, res.StatusCode, res.Header, string(data)}
 }
 
-func (b *browser) get(path string) reply { b.Helper(); return b.send("GET", path, "", "") }
+// get goes to a page.
+func (b *browser) get(path string) reply {
+	b.Helper()
+	return b.send("GET", path, "", "", "Accept", "text/html,*/*;q=0.8")
+}
 
 // post sends a form of name and value pairs.
 func (b *browser) post(path string, pairs ...string) reply {
 	b.Helper()
+	return b.send("POST", path, "application/x-www-form-urlencoded", formOf(pairs...))
+}
+
+func formOf(pairs ...string) string {
 	form := url.Values{}
 	for i := 0; i < len(pairs); i += 2 {
 		form.Set(pairs[i], pairs[i+1])
 	}
-	return b.send("POST", path, "application/x-www-form-urlencoded", form.Encode())
+	return form.Encode()
 }
 
 // token returns the session cookie's value, "" if there is none.

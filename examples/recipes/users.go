@@ -30,3 +30,24 @@ func (a *accounts) check(name, password string) bool {
 	got := sha256.Sum256([]byte(password))
 	return subtle.ConstantTimeCompare(want[:], got[:]) == 1 && ok
 }
+
+// names is a set.
+type names struct {
+	mu  sync.Mutex
+	all map[string]bool
+}
+
+// admins stands for your application's list of administrators.
+var admins = &names{all: map[string]bool{"root": true}}
+
+func (n *names) has(name string) bool {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return n.all[name]
+}
+
+func (n *names) set(name string, in bool) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.all[name] = in
+}

@@ -1,0 +1,41 @@
+package recipes
+
+import (
+	"net/http"
+
+	"github.com/gin-gonic/gin"
+	"github.com/gofiber/fiber/v3"
+	"github.com/labstack/echo/v5"
+)
+
+//recipe:nethttp
+func csrfNetHTTP(app http.Handler) http.Handler { return http.NewCrossOriginProtection().Handler(app) }
+
+//recipe:end
+
+//recipe:echo
+func csrfEcho(app *echo.Echo) http.Handler { return http.NewCrossOriginProtection().Handler(app) }
+
+//recipe:end
+
+//recipe:gin
+func csrfGin(app *gin.Engine) http.Handler { return http.NewCrossOriginProtection().Handler(app) }
+
+//recipe:end
+
+//recipe:fiber
+func csrfFiber() fiber.Handler {
+	protection := http.NewCrossOriginProtection()
+	return func(c fiber.Ctx) error {
+		r := http.Request{Method: c.Method(), Host: string(c.Request().Host()), Header: http.Header{}}
+		for _, name := range [...]string{"Sec-Fetch-Site", "Origin"} {
+			r.Header.Set(name, c.Get(name))
+		}
+		if protection.Check(&r) != nil {
+			return fiber.ErrForbidden
+		}
+		return c.Next()
+	}
+}
+
+//recipe:end

@@ -1,0 +1,123 @@
+package recipes
+
+import (
+	"context"
+	"net/http"
+	"strings"
+
+	"github.com/gin-gonic/gin"
+	"github.com/gofiber/fiber/v3"
+	"github.com/labstack/echo/v5"
+
+	"github.com/satchel-go/satchel/core"
+	"github.com/satchel-go/satchel/core/httpadapter"
+	"github.com/satchel-go/satchel/core/sessiontest"
+	"github.com/satchel-go/satchel/echov5adapter"
+	"github.com/satchel-go/satchel/fiberv3adapter"
+	"github.com/satchel-go/satchel/ginadapter"
+)
+
+// in runs f as a handler that c calls.
+func in(c *sessiontest.Client, f func(*core.Session)) {
+	f(c.Session())
+	c.End(http.StatusOK)
+}
+
+// idOf returns the ID of c's session.
+func idOf(c *sessiontest.Client) (id core.ID) {
+	in(c, func(s *core.Session) { id = s.ID() })
+	return id
+}
+
+// call is one request to a recipe that is the same in all frameworks.
+type call struct {
+	context.Context
+	sessions *core.Manager
+	s        *core.Session
+	form     func(name string) string // of a POST
+	header   func(name string) string
+	set      func(name, value string) // a header of the response
+}
+
+// routes are such a recipe's handlers by method and path. They return the status, and
+// where to go or what to show.
+type routes map[string]func(c call) (status int, text string)
+
+// mounted returns r in every framework, in Fiber behind first.
+func mounted(r routes, first ...fiber.Handler) []framework {
+	each := func(add func(method, path string, do func(call) (int, string))) {
+		for route, do := range r {
+			method, path, _ := strings.Cut(route, " ")
+			add(method, path, do)
+		}
+	}
+	return frameworks(
+		func(m *core.Manager) http.Handler {
+			mux := http.NewServeMux()
+			each(func(method, path string, do func(call) (int, string)) {
+				mux.HandleFunc(method+" "+path, func(w http.ResponseWriter, r *http.Request) {
+					status, text := do(call{r.Context(), m, httpadapter.Session(r), r.PostFormValue, r.Header.Get, w.Header().Set})
+					if status/100 == 3 {
+						http.Redirect(w, r, text, status)
+						return
+					}
+					w.Header().Set("Content-Type", "text/html; charset=utf-8")
+					w.WriteHeader(status)
+					_, _ = w.Write([]byte(text)) // the client may be gone
+				})
+			})
+			return httpadapter.Middleware(m)(mux)
+		},
+		func(m *core.Manager) *echo.Echo {
+			e := echo.New()
+			e.Use(echov5adapter.Middleware(m))
+			each(func(method, path string, do func(call) (int, string)) {
+				e.Add(method, path, func(c *echo.Context) error {
+					status, text := do(call{c.Request().Context(), m, echov5adapter.Session(c), c.FormValue, c.Request().Header.Get, c.Response().Header().Set})
+					if status/100 == 3 {
+						return c.Redirect(status, text)
+					}
+					return c.HTML(status, text)
+				})
+			})
+			return e
+		},
+		func(m *core.Manager) *gin.Engine {
+			g := gin.New()
+			g.Use(ginadapter.Middleware(m))
+			each(func(method, path string, do func(call) (int, string)) {
+				g.Handle(method, path, func(c *gin.Context) {
+					status, text := do(call{c.Request.Context(), m, ginadapter.Session(c), c.PostForm, c.GetHeader, c.Header})
+					if status/100 == 3 {
+						c.Redirect(status, text)
+						return
+					}
+					c.Data(status, "text/html; charset=utf-8", []byte(text))
+				})
+			})
+			return g
+		},
+		func(m *core.Manager) *fiber.App {
+			app := fiber.New(fiber.Config{ReadBufferSize: 16 << 10})
+			for _, middleware := range first {
+				app.Use(middleware)
+			}
+			app.Use(fiberv3adapter.Middleware(m))
+			each(func(method, path string, do func(call) (int, string)) {
+				app.Add([]string{method}, path, func(c fiber.Ctx) error {
+					form := func(name string) string { return c.FormValue(name) }
+					header := func(name string) string { return c.Get(name) }
+					status, text := do(call{c.Context(), m, fiberv3adapter.Session(c), form, header, c.Set})
+					if status/100 == 3 {
+						c.Status(status)
+						c.Set("Location", text)
+						return nil
+					}
+					c.Set("Content-Type", "text/html; charset=utf-8")
+					return c.Status(status).SendString(text)
+				})
+			})
+			return app
+		},
+	)
+}
