@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net/http"
+	"net/http/httptest"
 
 	"github.com/satchel-go/satchel/core"
 	"github.com/satchel-go/satchel/core/httpadapter"
@@ -31,8 +32,21 @@ func ExampleManager_Update() {
 		fmt.Fprint(w, httpadapter.Session(r).Flashes())
 	})
 
-	b := newBrowser(httpadapter.Middleware(sessions)(mux))
-	b.post("/export")
+	app := httpadapter.Middleware(sessions)(mux)
+	jar := map[string]*http.Cookie{} // a client that keeps cookies
+	do := func(method, path string) string {
+		r := httptest.NewRequestWithContext(context.Background(), method, "https://example.com"+path, nil)
+		for _, c := range jar {
+			r.AddCookie(c)
+		}
+		w := httptest.NewRecorder()
+		app.ServeHTTP(w, r)
+		for _, c := range w.Result().Cookies() {
+			jar[c.Name] = c
+		}
+		return w.Body.String()
+	}
+	do(http.MethodPost, "/export")
 
 	err = sessions.Update(context.Background(), <-jobs, func(s *core.Session) error {
 		s.Delete("export")
@@ -40,7 +54,7 @@ func ExampleManager_Update() {
 		return nil
 	})
 	fmt.Println(err)
-	fmt.Println(b.get("/"))
+	fmt.Println(do(http.MethodGet, "/"))
 	// Output:
 	// <nil>
 	// [{success Your export is ready.}]

@@ -1,8 +1,10 @@
 package core_test
 
 import (
+	"context"
 	"fmt"
 	"net/http"
+	"net/http/httptest"
 
 	"github.com/satchel-go/satchel/core"
 	"github.com/satchel-go/satchel/core/httpadapter"
@@ -31,11 +33,24 @@ func Example_flash() {
 		}
 	})
 
-	b := newBrowser(httpadapter.Middleware(sessions)(mux))
-	b.post("/save")
-	b.get("/old")
-	fmt.Printf("%q\n", b.get("/new"))
-	fmt.Printf("%q\n", b.get("/new"))
+	app := httpadapter.Middleware(sessions)(mux)
+	jar := map[string]*http.Cookie{} // a client that keeps cookies
+	do := func(method, path string) string {
+		r := httptest.NewRequestWithContext(context.Background(), method, "https://example.com"+path, nil)
+		for _, c := range jar {
+			r.AddCookie(c)
+		}
+		w := httptest.NewRecorder()
+		app.ServeHTTP(w, r)
+		for _, c := range w.Result().Cookies() {
+			jar[c.Name] = c
+		}
+		return w.Body.String()
+	}
+	do(http.MethodPost, "/save")
+	do(http.MethodGet, "/old")
+	fmt.Printf("%q\n", do(http.MethodGet, "/new"))
+	fmt.Printf("%q\n", do(http.MethodGet, "/new"))
 	// Output:
 	// "success: Saved."
 	// ""
@@ -61,9 +76,22 @@ func ExampleFlashKey() {
 		}
 	})
 
-	b := newBrowser(httpadapter.Middleware(sessions)(mux))
-	b.post("/signup")
-	fmt.Println(b.get("/signup"))
+	app := httpadapter.Middleware(sessions)(mux)
+	jar := map[string]*http.Cookie{} // a client that keeps cookies
+	do := func(method, path string) string {
+		r := httptest.NewRequestWithContext(context.Background(), method, "https://example.com"+path, nil)
+		for _, c := range jar {
+			r.AddCookie(c)
+		}
+		w := httptest.NewRecorder()
+		app.ServeHTTP(w, r)
+		for _, c := range w.Result().Cookies() {
+			jar[c.Name] = c
+		}
+		return w.Body.String()
+	}
+	do(http.MethodPost, "/signup")
+	fmt.Println(do(http.MethodGet, "/signup"))
 	// Output:
 	// email is not an address
 }

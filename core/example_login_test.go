@@ -1,9 +1,10 @@
 package core_test
 
 import (
+	"context"
 	"fmt"
-	"maps"
 	"net/http"
+	"net/http/httptest"
 
 	"github.com/satchel-go/satchel/core"
 	"github.com/satchel-go/satchel/core/httpadapter"
@@ -35,18 +36,32 @@ func Example_login() {
 		fmt.Fprintf(w, "user %q, theme %q, flashes %v", s.UserID(), theme, s.Flashes())
 	})
 
-	b := newBrowser(httpadapter.Middleware(sessions)(mux))
-	b.post("/visit")
-	before := maps.Clone(b.cookies)
-	b.post("/login")
-	fmt.Println("same token:", maps.Equal(before, b.cookies))
-	fmt.Println(b.get("/"))
+	app := httpadapter.Middleware(sessions)(mux)
+	jar := map[string]*http.Cookie{} // a client that keeps cookies
+	do := func(method, path string) string {
+		r := httptest.NewRequestWithContext(context.Background(), method, "https://example.com"+path, nil)
+		for _, c := range jar {
+			r.AddCookie(c)
+		}
+		w := httptest.NewRecorder()
+		app.ServeHTTP(w, r)
+		for _, c := range w.Result().Cookies() {
+			jar[c.Name] = c
+		}
+		return w.Body.String()
+	}
 
-	thief := newBrowser(b.app)
-	maps.Copy(thief.cookies, b.cookies)
-	b.post("/logout")
-	fmt.Println(b.get("/"))
-	fmt.Println("stolen cookie:", thief.get("/"))
+	do(http.MethodPost, "/visit")
+	before := *jar["__Host-session"]
+	do(http.MethodPost, "/login")
+	stolen := *jar["__Host-session"]
+	fmt.Println("same token:", before.Value == stolen.Value)
+	fmt.Println(do(http.MethodGet, "/"))
+
+	do(http.MethodPost, "/logout")
+	fmt.Println(do(http.MethodGet, "/"))
+	jar["__Host-session"] = &stolen
+	fmt.Println("stolen cookie:", do(http.MethodGet, "/"))
 	// Output:
 	// same token: false
 	// user "ann", theme "dark", flashes []

@@ -1,8 +1,10 @@
 package core_test
 
 import (
+	"context"
 	"fmt"
 	"net/http"
+	"net/http/httptest"
 	"time"
 
 	"github.com/satchel-go/satchel/core"
@@ -37,11 +39,24 @@ func Example_severalManagers() {
 			httpadapter.SessionOf(r, shop).UserID(), httpadapter.SessionOf(r, staff).UserID())
 	})
 
-	b := newBrowser(httpadapter.Middleware(shop)(httpadapter.Middleware(staff)(mux)))
-	b.post("/login")
-	fmt.Println(b.get("/"))
-	b.post("/admin/login")
-	fmt.Println(b.get("/"))
+	app := httpadapter.Middleware(shop)(httpadapter.Middleware(staff)(mux))
+	jar := map[string]*http.Cookie{} // a client that keeps cookies
+	do := func(method, path string) string {
+		r := httptest.NewRequestWithContext(context.Background(), method, "https://example.com"+path, nil)
+		for _, c := range jar {
+			r.AddCookie(c)
+		}
+		w := httptest.NewRecorder()
+		app.ServeHTTP(w, r)
+		for _, c := range w.Result().Cookies() {
+			jar[c.Name] = c
+		}
+		return w.Body.String()
+	}
+	do(http.MethodPost, "/login")
+	fmt.Println(do(http.MethodGet, "/"))
+	do(http.MethodPost, "/admin/login")
+	fmt.Println(do(http.MethodGet, "/"))
 	// Output:
 	// customer "ann", staff ""
 	// customer "ann", staff "operator"

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net/http"
+	"net/http/httptest"
 
 	"github.com/satchel-go/satchel/core"
 	"github.com/satchel-go/satchel/core/httpadapter"
@@ -30,11 +31,24 @@ func ExampleObserver() {
 		w.WriteHeader(http.StatusInternalServerError)
 	})
 
-	b := newBrowser(httpadapter.Middleware(sessions)(mux))
-	b.post("/login")
-	b.post("/fail")
-	b.cookies["__Host-session"] = "made up"
-	b.post("/fail")
+	app := httpadapter.Middleware(sessions)(mux)
+	jar := map[string]*http.Cookie{} // a client that keeps cookies
+	do := func(method, path string) string {
+		r := httptest.NewRequestWithContext(context.Background(), method, "https://example.com"+path, nil)
+		for _, c := range jar {
+			r.AddCookie(c)
+		}
+		w := httptest.NewRecorder()
+		app.ServeHTTP(w, r)
+		for _, c := range w.Result().Cookies() {
+			jar[c.Name] = c
+		}
+		return w.Body.String()
+	}
+	do(http.MethodPost, "/login")
+	do(http.MethodPost, "/fail")
+	jar["__Host-session"].Value = "made up"
+	do(http.MethodPost, "/fail")
 	// Output:
 	// DEBUG: absent no cookie ""
 	// DEBUG: login  "ann"

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"net/http/httptest"
 
 	"github.com/satchel-go/satchel/core"
 	"github.com/satchel-go/satchel/core/httpadapter"
@@ -42,14 +43,27 @@ func Example_revoke() {
 	})
 
 	app := httpadapter.Middleware(sessions)(mux)
-	phone, laptop := newBrowser(app), newBrowser(app)
-	phone.post("/login?device=phone")
-	laptop.post("/login?device=laptop")
-	fmt.Printf("%q\n", laptop.get("/devices"))
+	type jar map[string]*http.Cookie // a client's cookies
+	do := func(jar jar, method, path string) string {
+		r := httptest.NewRequestWithContext(context.Background(), method, "https://example.com"+path, nil)
+		for _, c := range jar {
+			r.AddCookie(c)
+		}
+		w := httptest.NewRecorder()
+		app.ServeHTTP(w, r)
+		for _, c := range w.Result().Cookies() {
+			jar[c.Name] = c
+		}
+		return w.Body.String()
+	}
+	phone, laptop := jar{}, jar{}
+	do(phone, http.MethodPost, "/login?device=phone")
+	do(laptop, http.MethodPost, "/login?device=laptop")
+	fmt.Printf("%q\n", do(laptop, http.MethodGet, "/devices"))
 
-	laptop.post("/revoke-others")
-	fmt.Printf("phone: %q\n", phone.get("/devices"))
-	fmt.Printf("laptop: %q\n", laptop.get("/devices"))
+	do(laptop, http.MethodPost, "/revoke-others")
+	fmt.Printf("phone: %q\n", do(phone, http.MethodGet, "/devices"))
+	fmt.Printf("laptop: %q\n", do(laptop, http.MethodGet, "/devices"))
 
 	// By an operator, or after a password reset:
 	ctx := context.Background()

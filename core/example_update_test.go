@@ -1,8 +1,10 @@
 package core_test
 
 import (
+	"context"
 	"fmt"
 	"net/http"
+	"net/http/httptest"
 	"sync"
 
 	"github.com/satchel-go/satchel/core"
@@ -19,24 +21,29 @@ func ExampleKey_Update() {
 	if err != nil {
 		panic(err)
 	}
-	b := newBrowser(httpadapter.Middleware(sessions)(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	app := httpadapter.Middleware(sessions)(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		s := httpadapter.Session(r)
 		visits.Update(s, func(n int) int { return n + 1 })
 		n, _ := visits.Get(s)
 		fmt.Fprint(w, n)
-	})))
-	b.get("/")
+	}))
+	visit := func(cookies []*http.Cookie) *httptest.ResponseRecorder {
+		r := httptest.NewRequestWithContext(context.Background(), http.MethodGet, "https://example.com/", nil)
+		for _, c := range cookies {
+			r.AddCookie(c)
+		}
+		w := httptest.NewRecorder()
+		app.ServeHTTP(w, r)
+		return w
+	}
+	cookies := visit(nil).Result().Cookies()
 
 	var wg sync.WaitGroup
 	for range 50 {
-		wg.Go(func() {
-			tab := newBrowser(b.app) // another tab, with the same cookies
-			tab.cookies["__Host-session"] = b.cookies["__Host-session"]
-			tab.get("/")
-		})
+		wg.Go(func() { visit(cookies) }) // from another tab
 	}
 	wg.Wait()
-	fmt.Println(b.get("/"))
+	fmt.Println(visit(cookies).Body)
 	// Output:
 	// 52
 }
