@@ -30,13 +30,17 @@ type IO struct {
 
 // Terminal returns the process' own.
 func Terminal() IO {
-	tty := func(f *os.File) bool { return isatty.IsTerminal(f.Fd()) }
+	return terminal(isatty.IsTerminal(os.Stdin.Fd()), isatty.IsTerminal(os.Stdout.Fd()), isatty.IsTerminal(os.Stderr.Fd()))
+}
+
+// terminal is Terminal, given which of the three are terminals.
+func terminal(in, out, err bool) IO {
 	dumb := os.Getenv("TERM") == "dumb"
 	return IO{
 		In: os.Stdin, Out: os.Stdout, Err: os.Stderr, Now: time.Now,
-		Asks:     tty(os.Stdin) && tty(os.Stderr),
-		Colours:  tty(os.Stdout) && os.Getenv("NO_COLOR") == "" && !dumb,
-		Progress: tty(os.Stderr) && !dumb,
+		Asks:     in && err,
+		Colours:  out && os.Getenv("NO_COLOR") == "" && !dumb,
+		Progress: err && !dumb,
 		shown:    new(bool),
 	}
 }

@@ -147,7 +147,7 @@ func (a *app) revokeAll(ctx context.Context, t *target.Target, r revocation) err
 		if ctx.Err() != nil {
 			err = errors.New("interrupted")
 		}
-		return fmt.Errorf("%w: %s ended, others have not: run it again", err, plural(ended, "session"))
+		return fmt.Errorf("%w: at least %s ended, others have not: run it again", err, plural(ended, "session"))
 	}
 	if before > ended {
 		ended = before

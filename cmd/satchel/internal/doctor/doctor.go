@@ -65,11 +65,13 @@ func Examine(ctx context.Context, c target.Config, report func(Finding)) error {
 	}
 	defer func() { _ = t.Close() }()
 	x.t = t
-	if err := t.Check(); errors.Is(err, core.ErrUnavailable) {
+	err = t.Check()
+	switch {
+	case errors.Is(err, core.ErrUnavailable):
 		return err
-	} else if err != nil {
+	case err != nil:
 		x.bad("store", "%s: %v", t.Label, err)
-	} else {
+	default:
 		x.good("store", "%s answers and can be used", t.Label)
 	}
 	if t.Redis != nil {
@@ -78,7 +80,7 @@ func Examine(ctx context.Context, c target.Config, report func(Finding)) error {
 	if t.SQL != nil {
 		x.database(ctx)
 	}
-	if t.CanWalk() {
+	if err == nil && t.CanWalk() {
 		x.sample(ctx)
 	}
 	return nil

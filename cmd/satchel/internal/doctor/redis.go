@@ -18,6 +18,9 @@ func (x *examination) redis(ctx context.Context) {
 	err := r.OnMasters(ctx, func(ctx context.Context, c *redis.Client) error {
 		ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
 		defer cancel()
+		if err := c.Ping(ctx).Err(); err != nil && !redis.HasErrorPrefix(err, "NOPERM") {
+			return err
+		}
 		x.info(ctx, c)
 		x.permissions(ctx, c)
 		before := time.Now()

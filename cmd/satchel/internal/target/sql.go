@@ -45,7 +45,9 @@ func openPostgres(t *Target, c *Config, rest string) (driver, error) {
 	t.prefix(c, pgxstore.DefaultPrefix)
 	store := pgxstore.New(pool, pgxstore.Config{Prefix: t.Prefix, Timeout: c.Timeout, SweepInterval: -1, Now: c.Now})
 	t.onClose(store.Close)
-	return t.database(c, store, stdlib.OpenDBFromPool(pool), "$1"), nil
+	db := stdlib.OpenDBFromPool(pool)
+	t.onClose(db.Close)
+	return t.database(c, store, db, "$1"), nil
 }
 
 func openMySQL(t *Target, c *Config, rest string) (driver, error) {
