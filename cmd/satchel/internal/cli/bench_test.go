@@ -32,8 +32,12 @@ func BenchmarkManySessions(b *testing.B) {
 		seed(b, server.URL(), n)
 		var peak uint64
 		for _, args := range [][]string{
-			{"count"}, {"count", "--detail"}, {"list", "--all", "--limit", "9999999", "--json"}, {"list", "user-1"},
-			{"revoke", "--all", "--dry-run"}, {"revoke", "--all", "--yes"},
+			{"count"},
+			{"count", "--detail"},
+			{"list", "--all", "--limit", "9999999", "--json"},
+			{"list", "user-1"},
+			{"revoke", "--all", "--dry-run"},
+			{"revoke", "--all", "--yes"},
 		} {
 			began := time.Now()
 			out := &peaks{peak: &peak}

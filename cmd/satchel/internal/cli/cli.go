@@ -88,7 +88,7 @@ func (a *app) code(err error) int {
 		return exitNotFound
 	case strings.Contains(err.Error(), "NOPERM"):
 		return exitFailed
-	case errors.Is(err, core.ErrUnavailable):
+	case errors.Is(err, core.ErrUnavailable), target.Away(err):
 		return exitUnavailable
 	}
 	return exitFailed

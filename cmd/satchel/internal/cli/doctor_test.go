@@ -2,6 +2,7 @@ package cli_test
 
 import (
 	"database/sql"
+	"os"
 	"regexp"
 	"strconv"
 	"strings"
@@ -14,10 +15,22 @@ import (
 	"github.com/satchel-go/satchel/internal/testing/sqltest"
 )
 
-// acl are the permissions of docs/operations.md, without some.
-func acl(s *redistest.Server, without ...string) string {
-	line := "ACL SETUSER app on >hunter2 resetkeys ~satchel:* resetchannels &satchel:* -@all +ping +info +hello +client +select +getex +set " +
-		"+getrange +setrange +del +unlink +exists +pexpire +pttl +hget +hrandfield +hset +hdel +hlen +hgetall +hincrby +eval +evalsha +scan +publish +subscribe"
+// guideACL returns the permissions in docs/operations.md.
+func guideACL(t *testing.T) string {
+	t.Helper()
+	page, err := os.ReadFile("../../../../docs/operations.md")
+	if err != nil {
+		t.Skip("the guide is in the repository, not in the module")
+	}
+	_, rest, _ := strings.Cut(string(page), "<!-- acl -->\n\n```\n")
+	line, _, _ := strings.Cut(rest, "\n")
+	return strings.Replace(line, "PASSWORD", "hunter2", 1)
+}
+
+// acl makes a user with the guide's permissions, without some.
+func acl(t *testing.T, s *redistest.Server, without ...string) string {
+	t.Helper()
+	line := guideACL(t)
 	for _, command := range without {
 		line = strings.ReplaceAll(line+" ", " +"+command+" ", " ")
 	}
@@ -39,7 +52,7 @@ var brokenRedis = []struct {
 	code int
 }{
 	{"healthy", func(t *testing.T, _ *world) string {
-		return acl(redistest.Start(t, redistest.Args("--maxmemory", "100mb")))
+		return acl(t, redistest.Start(t, redistest.Args("--maxmemory", "100mb")))
 	}, "✓ acl: the user may do what sessions need", 0},
 	{"wrong password", func(t *testing.T, _ *world) string {
 		return strings.Replace(redistest.Start(t, redistest.Password("right")).URL(), "right", "hunter2", 1)
@@ -48,14 +61,23 @@ var brokenRedis = []struct {
 		return "redis://" + redistest.Start(t, redistest.Password("hunter2")).Addr()
 	}, "✗ store: redis at ADDRESS, prefix satchel:: goredisstore: the server wants a password", 1},
 	{"unreachable", func(*testing.T, *world) string { return "redis://127.0.0.1:1" }, "cannot be reached", 4},
-	{"commands not allowed", func(t *testing.T, _ *world) string { return acl(redistest.Start(t), "hgetall", "getex") },
-		"✗ acl: the user lacks commands that sessions need: ACL SETUSER … +getex +hgetall", 1},
-	{"no scan", func(t *testing.T, _ *world) string { return acl(redistest.Start(t), "scan") }, "! acl: the user may not SCAN: this program cannot count", 1},
-	{"no publish", func(t *testing.T, _ *world) string { return acl(redistest.Start(t), "publish") },
-		"! acl: the user may not PUBLISH: streams learn of an end only after some seconds", 0},
-	{"no info", func(t *testing.T, _ *world) string { return acl(redistest.Start(t), "info") }, "! info: INFO may not be asked", 0},
-	{"another prefix", func(t *testing.T, w *world) string { w.env["SATCHEL_PREFIX"] = "shop:"; return acl(redistest.Start(t)) },
-		"✗ acl: the user may not use the keys shop:*: ACL SETUSER … ~shop:*", 1},
+	{
+		"commands not allowed", func(t *testing.T, _ *world) string { return acl(t, redistest.Start(t), "hgetall", "getex") },
+		"✗ acl: the user lacks commands that sessions need: ACL SETUSER … +getex +hgetall", 1,
+	},
+	{"no scan", func(t *testing.T, _ *world) string { return acl(t, redistest.Start(t), "scan") }, "! acl: the user may not SCAN: this program cannot count", 1},
+	{
+		"no publish", func(t *testing.T, _ *world) string { return acl(t, redistest.Start(t), "publish") },
+		"! acl: the user may not PUBLISH: streams learn of an end only after some seconds", 0,
+	},
+	{"no info", func(t *testing.T, _ *world) string { return acl(t, redistest.Start(t), "info") }, "! info: INFO may not be asked", 0},
+	{
+		"another prefix", func(t *testing.T, w *world) string {
+			w.env["SATCHEL_PREFIX"] = "shop:"
+			return acl(t, redistest.Start(t))
+		},
+		"✗ acl: the user may not use the keys shop:*: ACL SETUSER … ~shop:*", 1,
+	},
 	{"replica", func(t *testing.T, _ *world) string {
 		master := redistest.Start(t)
 		s := redistest.Start(t, redistest.Args("--replicaof", "127.0.0.1", strconv.Itoa(master.Port())))
@@ -80,15 +102,23 @@ var brokenRedis = []struct {
 		s.MustDo("SET", "satchel:admin:\x1b[2J", "", "EX", "1000")
 		return s.URL()
 	}, `✗ prefix: 1 of 1 keys under satchel: are not ours, such as "satchel:admin:\x1b[2J"`, 1},
-	{"newer", func(t *testing.T, _ *world) string { return value(redistest.Start(t), "\x03and what it will be") },
-		"✗ sessions: 1 of 1 were written by a newer release", 1},
-	{"another library", func(t *testing.T, _ *world) string { return value(redistest.Start(t), `{"user":"ann","passport":{}}`) },
-		"✗ sessions: 1 of 1 are not Satchel's: another program or library writes under the prefix", 1},
+	{
+		"newer", func(t *testing.T, _ *world) string { return value(redistest.Start(t), "\x03and what it will be") },
+		"✗ sessions: 1 of 1 were written by a newer release", 1,
+	},
+	{
+		"another library", func(t *testing.T, _ *world) string { return value(redistest.Start(t), `{"user":"ann","passport":{}}`) },
+		"✗ sessions: 1 of 1 are not Satchel's: another program or library writes under the prefix", 1,
+	},
 	{"encrypted", func(t *testing.T, _ *world) string { return encrypted(t) }, "✗ sessions: 4 of 4 are encrypted: set STORE_KEYS", 1},
-	{"other keys", func(t *testing.T, w *world) string { w.env["STORE_KEYS"] = sealed.GenerateKey(); return encrypted(t) },
-		"✗ sessions: 4 of 4 do not open with STORE_KEYS", 1},
-	{"no key", func(t *testing.T, w *world) string { w.env["STORE_KEYS"] = "hunter2"; return redistest.Shared(t).URL() },
-		"✗ keys: STORE_KEYS: sealed: keyring: key 1", 1},
+	{
+		"other keys", func(t *testing.T, w *world) string { w.env["STORE_KEYS"] = sealed.GenerateKey(); return encrypted(t) },
+		"✗ sessions: 4 of 4 do not open with STORE_KEYS", 1,
+	},
+	{
+		"no key", func(t *testing.T, w *world) string { w.env["STORE_KEYS"] = "hunter2"; return redistest.Shared(t).URL() },
+		"✗ keys: STORE_KEYS: sealed: keyring: key 1", 1,
+	},
 	{"no cookie key", func(t *testing.T, w *world) string {
 		w.env["SESSION_KEYS"] = sealed.GenerateKey() + ",hunter2"
 		return redistest.Shared(t).URL()
@@ -138,6 +168,28 @@ func TestDoctorNamesWhatIsBroken(t *testing.T) {
 			w.env["SATCHEL_STORE"] = test.set(t, w)
 			w.diagnosed(test.says, test.code)
 		})
+	}
+}
+
+// TestDoctorNamesEachMissingCommand takes the guide's permissions away one by one.
+func TestDoctorNamesEachMissingCommand(t *testing.T) {
+	s := redistest.Start(t)
+	seen := 0
+	for word := range strings.FieldsSeq(guideACL(t)) {
+		command, ok := strings.CutPrefix(word, "+")
+		if !ok || strings.Contains(" info hello client select ", " "+command+" ") {
+			continue // without which it works, or cannot connect
+		}
+		seen++
+		w := newWorld(t, "", "", func(func() time.Time) (core.Store, error) { return nil, nil })
+		w.env["SATCHEL_STORE"], w.now = acl(t, s, command), time.Now()
+		out, talk, _ := w.run(t.Context(), "doctor")
+		if !strings.Contains(out, "+"+command) {
+			t.Errorf("without %s: %s%s", command, out, talk)
+		}
+	}
+	if seen < 20 {
+		t.Errorf("only %d commands", seen)
 	}
 }
 

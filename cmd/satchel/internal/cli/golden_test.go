@@ -10,9 +10,9 @@ import (
 	"github.com/satchel-go/satchel/internal/testing/redistest"
 )
 
-// TestI2SEC17CommandsOnEveryStore shows that the commands print the same on every store,
+// TestI2SEC17SEC67CommandsOnEveryStore shows that the commands print the same on every store,
 // byte by byte, and that no output has a token, a hash or a key.
-func TestI2SEC17CommandsOnEveryStore(t *testing.T) {
+func TestI2SEC17SEC67CommandsOnEveryStore(t *testing.T) {
 	for _, store := range worlds {
 		t.Run(store.name, func(t *testing.T) {
 			if testing.Short() && store.name != "redis" && store.name != "sqlite" && store.name != "file" {

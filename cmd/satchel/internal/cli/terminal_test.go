@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -65,11 +66,12 @@ func TestColours(t *testing.T) {
 	}
 }
 
-// TestInterrupted shows that Ctrl-C in the middle of revoke --all says how far it got, and
+// TestSEC17Interrupted shows that Ctrl-C in the middle of revoke --all says how far it got, and
 // that the rest is ended by another run.
-func TestInterrupted(t *testing.T) {
+func TestSEC17Interrupted(t *testing.T) {
 	server := redistest.Start(t)
 	seed(t, server.URL(), 4000)
+	server.MustDo("SET", "other:satchel:1", "stays")
 	proxy := redistest.StartProxy(t, server.Addr())
 	ctx, cancel := context.WithCancel(t.Context())
 	unlinked := 0
@@ -92,8 +94,8 @@ func TestInterrupted(t *testing.T) {
 	if out, _, code := w.run(t.Context(), "revoke --all --yes"); code != 0 || out == "0 sessions ended\n" {
 		t.Errorf("again: exit %d, %s", code, out)
 	}
-	if left := server.Strings("KEYS", "*"); len(left) > 0 {
-		t.Errorf("%d keys are left", len(left))
+	if left := server.Strings("KEYS", "*"); !slices.Equal(left, []string{"other:satchel:1"}) {
+		t.Errorf("%d keys are left, such as %.3q", len(left), left)
 	}
 }
 
@@ -146,6 +148,48 @@ func TestI2WatchPrintsEnds(t *testing.T) {
 	}
 }
 
+// TestI2SEC17StreamsAreTold shows that the application hears of what revoke ends.
+func TestI2SEC17StreamsAreTold(t *testing.T) {
+	for _, store := range worlds {
+		switch store.name {
+		case "cluster", "sentinel":
+			if testing.Short() {
+				continue
+			}
+		case "redis", "gorilla":
+		default:
+			continue
+		}
+		t.Run(store.name, func(t *testing.T) {
+			w := store.open(t)
+			w.fill()
+			watcher, _ := core.StoreAs[core.Watcher](w.store)
+			heard := make(chan core.ID, 100)
+			go func() { _ = watcher.Watch(t.Context(), func(id core.ID) { heard <- id }) }()
+			<-heard // it listens
+			for _, test := range []struct {
+				line string
+				want core.ID
+			}{{"revoke @eve", w.ids["eve"]}, {"revoke --user ann --yes", w.ids["ann1"]}, {"revoke --all --yes", core.ID{}}} {
+				if _, talk, code := w.run(t.Context(), test.line); code != 0 {
+					t.Fatalf("%s: exit %d, %s", test.line, code, talk)
+				}
+				for waited := time.After(20 * time.Second); ; {
+					select {
+					case id := <-heard:
+						if id != test.want {
+							continue
+						}
+					case <-waited:
+						t.Errorf("%s: the application has not heard of it", test.line)
+					}
+					break
+				}
+			}
+		})
+	}
+}
+
 func await(t *testing.T, out *safe, texts ...string) {
 	t.Helper()
 	for _, text := range texts {
@@ -168,7 +212,7 @@ func build(t *testing.T) string {
 }
 
 // TestClosedPipe shows that a reader that has enough ends the program without a word, and
-// TestInterrupted's Ctrl-C as a signal.
+// that Ctrl-C ends watch as it should.
 func TestClosedPipe(t *testing.T) {
 	if testing.Short() {
 		t.Skip("builds the program")

@@ -162,7 +162,7 @@ func (w *world) fill() {
 	w.t.Helper()
 	m, err := core.New(core.ServerSide(w.store), core.Config{
 		Now: func() time.Time { return w.now }, LoadTimeout: time.Minute, CommitTimeout: time.Minute,
-		Describe: func(ex core.Exchange) string { return w.env["label"] },
+		Describe: func(core.Exchange) string { return w.env["label"] },
 	})
 	if err != nil {
 		w.t.Fatal(err)
@@ -199,7 +199,7 @@ func (w *world) begin(m *core.Manager, name, label string, f func(*core.Session)
 		}
 		w.ids[name] = s.ID()
 	}))
-	handler.ServeHTTP(rec, httptest.NewRequest(http.MethodGet, "https://app.example/", nil))
+	handler.ServeHTTP(rec, httptest.NewRequestWithContext(w.t.Context(), http.MethodGet, "https://app.example/", nil))
 	id := w.ids[name]
 	_, token, _ := strings.Cut(rec.Header().Get("Set-Cookie"), "=")
 	token, _, _ = strings.Cut(token, ";")

@@ -6,6 +6,7 @@ import (
 	"os"
 	"strings"
 	"time"
+	"unicode"
 
 	"github.com/go-sql-driver/mysql"
 	"github.com/jackc/pgx/v5/pgxpool"
@@ -42,7 +43,9 @@ func openPostgres(t *Target, c *Config, rest string) (driver, error) {
 		return nil, err
 	}
 	t.onClose(func() error { pool.Close(); return nil })
-	t.prefix(c, pgxstore.DefaultPrefix)
+	if err := t.named(c, pgxstore.DefaultPrefix); err != nil {
+		return nil, err
+	}
 	store := pgxstore.New(pool, pgxstore.Config{Prefix: t.Prefix, Timeout: c.Timeout, SweepInterval: -1, Now: c.Now})
 	t.onClose(store.Close)
 	db := stdlib.OpenDBFromPool(pool)
@@ -85,16 +88,23 @@ func (t *Target) openSQL(c *Config, driver, source string) (driver, error) {
 	t.onClose(db.Close)
 	db.SetMaxOpenConns(loaders)
 	db.SetMaxIdleConns(loaders)
-	t.prefix(c, sqlstore.DefaultPrefix)
+	if err := t.named(c, sqlstore.DefaultPrefix); err != nil {
+		return nil, err
+	}
 	store := sqlstore.New(db, sqlstore.Config{Prefix: t.Prefix, Timeout: c.Timeout, SweepInterval: -1, Now: c.Now})
 	t.onClose(store.Close)
 	return t.database(c, store, db, "?"), nil
 }
 
-func (t *Target) prefix(c *Config, usual string) {
+// named sets the prefix of tables, which becomes part of statements.
+func (t *Target) named(c *Config, usual string) error {
 	if t.Prefix = c.Prefix; t.Prefix == "" {
 		t.Prefix = usual
 	}
+	if strings.ContainsFunc(t.Prefix, func(r rune) bool { return r != '_' && (r > 'z' || !unicode.IsLetter(r) && !unicode.IsDigit(r)) }) {
+		return Usage("the prefix of tables has letters, digits and underscores, not %q", t.Prefix)
+	}
+	return nil
 }
 
 func (t *Target) database(c *Config, store driver, db *sql.DB, placeholder string) driver {
@@ -118,13 +128,12 @@ func (s *SQL) walk(ctx context.Context, yield func([]core.ID) error) error {
 	}
 }
 
-// after returns the IDs of the next living sessions. Validate has seen that the prefix, a
-// part of the statement, is a name.
+// after returns the IDs of the next living sessions.
 func (s *SQL) after(ctx context.Context, last []byte) ([]core.ID, error) {
 	ctx, cancel := context.WithTimeout(ctx, s.timeout)
 	defer cancel()
 	second := strings.Replace(s.Placeholder, "1", "2", 1)
-	query := "SELECT id FROM " + s.Table + " WHERE id > " + s.Placeholder + " AND expires > " + second + " ORDER BY id LIMIT 1000"
+	query := "SELECT id FROM " + s.Table + " WHERE id > " + s.Placeholder + " AND expires > " + second + " ORDER BY id LIMIT 1000" //nolint:gosec // named has seen that it is a name
 	rows, err := s.DB.QueryContext(ctx, query, last, s.now().UnixMilli())
 	if err != nil {
 		return nil, err

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"net"
 	"os"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -153,14 +154,14 @@ func (unchecked) Validate() error      { return nil }
 // Check asks the store whether it can be used.
 func (t *Target) Check() error {
 	err := t.bare.Validate()
-	if away(err) {
+	if Away(err) {
 		return fmt.Errorf("%w: %w", core.ErrUnavailable, err)
 	}
 	return err
 }
 
-// away reports whether err says that nothing answers.
-func away(err error) bool {
+// Away reports whether err says that nothing answers.
+func Away(err error) bool {
 	var network net.Error
 	return errors.Is(err, context.DeadlineExceeded) || errors.As(err, &network) ||
 		err != nil && strings.Contains(err.Error(), "cannot be reached")
@@ -169,8 +170,8 @@ func away(err error) bool {
 // Close closes the store.
 func (t *Target) Close() error {
 	var all error
-	for i := len(t.closers) - 1; i >= 0; i-- {
-		all = errors.Join(all, t.closers[i]())
+	for _, f := range slices.Backward(t.closers) {
+		all = errors.Join(all, f())
 	}
 	t.closers = nil
 	return all
