@@ -79,7 +79,7 @@ var brokenRedis = []struct {
 		"✗ acl: the user may not use the keys shop:*: ACL SETUSER … ~shop:*", 1,
 	},
 	{"replica", func(t *testing.T, _ *world) string {
-		master := redistest.Start(t)
+		master := redistest.Start(t, redistest.Args("--repl-diskless-sync-delay", "0"))
 		s := redistest.Start(t, redistest.Args("--replicaof", "127.0.0.1", strconv.Itoa(master.Port())))
 		master.AwaitReplica(s)
 		return s.URL()
@@ -132,6 +132,10 @@ var brokenRedis = []struct {
 		w.env["REDIS_URL"] = "redis://elsewhere"
 		return redistest.Shared(t).URL()
 	}, "! config: SATCHEL_STORE and REDIS_URL name different stores", 0},
+	{
+		"clocks", func(t *testing.T, w *world) string { w.ahead = 10 * time.Minute; return redistest.Shared(t).URL() },
+		"! clock: the server's clock and this machine's differ by 10m0s", 0,
+	},
 	{"settings", func(t *testing.T, _ *world) string {
 		t.Setenv("SESSION_LIFETIME_IN_HOURS", "soon")
 		return redistest.Shared(t).URL()
@@ -161,7 +165,7 @@ func encrypted(t *testing.T) string {
 func TestDoctorNamesWhatIsBroken(t *testing.T) {
 	for _, test := range brokenRedis {
 		t.Run(test.name, func(t *testing.T) {
-			if testing.Short() && (strings.Contains(test.name, "cluster") || strings.Contains(test.name, "master")) {
+			if testing.Short() && (strings.Contains(test.name, "cluster") || strings.Contains(test.name, "master") || test.name == "replica") {
 				t.Skip("starts many servers")
 			}
 			w := newWorld(t, "", "", func(func() time.Time) (core.Store, error) { return nil, nil })
@@ -196,7 +200,7 @@ func TestDoctorNamesEachMissingCommand(t *testing.T) {
 // diagnosed runs the doctor, who must say this.
 func (w *world) diagnosed(says string, code int) {
 	w.t.Helper()
-	w.now, w.secret = time.Now(), append(w.secret, "hunter2")
+	w.now, w.secret = time.Now().Add(w.ahead), append(w.secret, "hunter2")
 	out, talk, got := w.run(w.t.Context(), "doctor")
 	all := regexp.MustCompile(`127\.0\.0\.1:\d+`).ReplaceAllString(out+talk, "ADDRESS")
 	if got != code || !strings.Contains(all, says) {

@@ -35,6 +35,7 @@ type Finding struct {
 // examination is one run of the doctor.
 type examination struct {
 	t      *target.Target
+	now    func() time.Time
 	report func(Finding)
 }
 
@@ -54,7 +55,7 @@ func (x *examination) bad(check, format string, args ...any) {
 // report with each finding. It writes nothing. The error matches [core.ErrUnavailable] if
 // the store cannot be reached; problems are no error.
 func Examine(ctx context.Context, c target.Config, report func(Finding)) error {
-	x := &examination{report: report}
+	x := &examination{report: report, now: c.Now}
 	if !x.settings(&c) {
 		return nil
 	}
@@ -171,12 +172,10 @@ func (x *examination) sample(ctx context.Context) {
 }
 
 // clock compares the server's clock with this machine's.
-func (x *examination) clock(server, before, after time.Time) {
-	middle := before.Add(after.Sub(before) / 2)
-	switch off := server.Sub(middle).Round(time.Second); {
-	case off.Abs() > 5*time.Second:
-		x.warn("clock", "the server's clock and this machine's differ by %v: sessions expire by the application servers' clocks; keep all of them in step", off.Abs())
-	default:
+func (x *examination) clock(server time.Time) {
+	if off := server.Sub(x.now()).Round(time.Second).Abs(); off > 5*time.Second {
+		x.warn("clock", "the server's clock and this machine's differ by %v: sessions expire by the application servers' clocks: keep all in step", off)
+	} else {
 		x.good("clock", "the server's clock and this machine's agree")
 	}
 }

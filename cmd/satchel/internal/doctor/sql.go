@@ -10,21 +10,18 @@ func (x *examination) database(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
 	defer cancel()
 	s := x.t.SQL
-	clock := map[string]string{
-		"mysql": "SELECT CAST(UNIX_TIMESTAMP(NOW(3)) * 1000 AS SIGNED)", "postgres": "SELECT (extract(epoch FROM clock_timestamp()) * 1000)::bigint",
-	}[x.t.Scheme]
-	if x.t.Scheme == "postgresql" {
-		clock = "SELECT (extract(epoch FROM clock_timestamp()) * 1000)::bigint"
+	clock := "SELECT (extract(epoch FROM clock_timestamp()) * 1000)::bigint"
+	if x.t.Scheme == "mysql" {
+		clock = "SELECT CAST(UNIX_TIMESTAMP(NOW(3)) * 1000 AS SIGNED)"
 	}
-	if clock != "" {
-		before := time.Now()
+	if x.t.Scheme != "sqlite" { // whose clock is this machine's
 		var ms int64
 		if err := s.DB.QueryRowContext(ctx, clock).Scan(&ms); err == nil {
-			x.clock(time.UnixMilli(ms), before, time.Now())
+			x.clock(time.UnixMilli(ms))
 		}
 	}
 	var expired int
-	at := time.Now().Add(-2*time.Hour).UnixMilli() / time.Hour.Milliseconds()
+	at := x.now().Add(-2*time.Hour).UnixMilli() / time.Hour.Milliseconds()
 	query := "SELECT COUNT(*) FROM (SELECT 1 FROM " + s.Table + " WHERE sweep < " + s.Placeholder + " LIMIT 10000) AS lagging"
 	if err := s.DB.QueryRowContext(ctx, query, at).Scan(&expired); err != nil {
 		return // the store's check has said why

@@ -26,6 +26,7 @@ type Redis struct {
 	Client redis.UniversalClient
 	Prefix string
 
+	config   goredisstore.Config
 	timeout  time.Duration
 	unlinked atomic.Int64
 }
@@ -52,12 +53,21 @@ func openRedis(t *Target, c *Config, rest string) (driver, error) {
 	default:
 		client.AddHook(counting{&r.unlinked, len(t.Prefix) + idLength})
 	}
-	r.Store = goredisstore.New(client, goredisstore.Config{
-		Prefix: t.Prefix, Timeout: c.Timeout, Now: c.Now,
-		AllowEviction: r.evicts(), // an index may have been evicted: then the Manager searches
-	})
+	r.config = goredisstore.Config{Prefix: t.Prefix, Timeout: c.Timeout, Now: c.Now, AllowEviction: true}
+	r.Store = goredisstore.New(client, r.config)
 	t.Redis = r
 	return r, nil
+}
+
+// Validate implements [core.Validator]. It accepts a server that evicts. Then an index may
+// have been evicted, and the Manager searches; otherwise that would take long for nothing.
+func (r *Redis) Validate() error {
+	if err := r.Store.Validate(); err != nil {
+		return err
+	}
+	r.config.AllowEviction = r.evicts()
+	r.Store = goredisstore.New(r.Client, r.config)
+	return nil
 }
 
 // evicts reports whether the server throws keys away, as far as the user may know.
