@@ -6,6 +6,17 @@
 //	satchel list ann
 //	satchel revoke --all
 //
+// With --json, each line is an object. Names stay what they are; more may come:
+//
+//	count     sessions; with --detail logged_in, anonymous, unreadable
+//	list      id, user, label, created, last_seen, expires, remembered, bytes, error
+//	show      as list, and authenticated, saved, deadline, flashes (a number for each kind),
+//	          values (each with key, type, bytes, and with --values value)
+//	revoke    ended, dry_run
+//	watch     event (watching, ended, many ended, count), id, sessions
+//	doctor    level (ok, warning, problem), check, text
+//	keys      key; with check variable, keys, error
+//
 // See docs/operations.md, and "satchel help".
 package main
 

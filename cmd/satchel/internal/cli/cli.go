@@ -54,6 +54,9 @@ func Main(ctx context.Context, args []string, streams IO) int {
 	if !errors.Is(err, errSilent) {
 		a.say("satchel: %s", oneLine(err))
 	}
+	if forbidden(err) {
+		a.say("satchel doctor names the permissions that this user lacks")
+	}
 	return a.code(err)
 }
 
@@ -78,6 +81,11 @@ func idsLast(args []string) []string {
 // errSilent is a failure that the output has told already.
 var errSilent = errors.New("told")
 
+// forbidden reports whether Redis says that its user may not do that, in a script too.
+func forbidden(err error) bool {
+	return strings.Contains(err.Error(), "NOPERM") || strings.Contains(err.Error(), "can't run this command")
+}
+
 func (a *app) code(err error) int {
 	switch {
 	case errors.Is(err, target.ErrUsage), !a.started:
@@ -86,7 +94,7 @@ func (a *app) code(err error) int {
 		return exitRefused
 	case errors.Is(err, core.ErrNotFound):
 		return exitNotFound
-	case strings.Contains(err.Error(), "NOPERM"):
+	case forbidden(err):
 		return exitFailed
 	case errors.Is(err, core.ErrUnavailable), target.Away(err):
 		return exitUnavailable
@@ -133,9 +141,14 @@ func (a *app) root() *cobra.Command {
 	return root
 }
 
+// version returns that of this module, which may be a dependency of what was built.
 func version() string {
-	if info, ok := debug.ReadBuildInfo(); ok && info.Main.Version != "" {
-		return info.Main.Version
+	if info, ok := debug.ReadBuildInfo(); ok {
+		for _, m := range append(info.Deps, &info.Main) {
+			if m.Path == "github.com/satchel-go/satchel/cmd/satchel" && m.Version != "" {
+				return m.Version
+			}
+		}
 	}
 	return "(devel)"
 }

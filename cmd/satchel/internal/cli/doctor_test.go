@@ -153,11 +153,7 @@ var brokenRedis = []struct {
 func encrypted(t *testing.T) string {
 	s := redistest.Start(t)
 	w := redisWorld(t, s.URL(), "satchel:")
-	keys, err := sealed.ParseKeyring(storeKeys)
-	if err != nil {
-		t.Fatal(err)
-	}
-	w.store, w.now = sealed.Store(w.store, keys), time.Now()
+	w.store, w.now = sealed.Store(w.store, must(sealed.ParseKeyring(storeKeys))), time.Now()
 	w.fill()
 	return s.URL()
 }

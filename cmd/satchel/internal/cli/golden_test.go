@@ -7,6 +7,7 @@ import (
 
 	"github.com/satchel-go/satchel/core"
 	"github.com/satchel-go/satchel/core/filestore"
+	"github.com/satchel-go/satchel/core/sealed"
 	"github.com/satchel-go/satchel/internal/testing/redistest"
 )
 
@@ -64,4 +65,43 @@ func TestIDsWithADash(t *testing.T) {
 	if _, talk, code := w.run(t.Context(), "list --user "+id); code != 2 {
 		t.Errorf("list has no --user: exit %d, %s", code, talk)
 	}
+}
+
+// TestUnreadableSessions shows what is told of entries that are not to be read: that they
+// are encrypted, newer or not ours. They can be ended.
+func TestUnreadableSessions(t *testing.T) {
+	s := redistest.Start(t)
+	w := redisWorld(t, s.URL(), redistest.UniquePrefix(t))
+	w.store = sealed.Store(w.store, must(sealed.ParseKeyring(storeKeys)))
+	w.fill()
+	for name, content := range map[string]string{"newer": "\x03what it will be", "other": `{"user":"ann","passport":"\x1b[2J"}`} {
+		id := core.ID{byte(len(w.ids))}
+		w.ids[name] = id
+		w.masks = append(w.masks, id.String(), ("@" + name + "......................")[:22])
+		s.MustDo("SET", w.env["SATCHEL_PREFIX"]+id.String(), content, "EX", "1000")
+	}
+	w.golden("unreadable.txt")
+}
+
+// TestMissingPermissionIsNamed shows that a command says which one it lacks.
+func TestMissingPermissionIsNamed(t *testing.T) {
+	w := redisWorld(t, redistest.Start(t).URL(), "satchel:")
+	server := redistest.Start(t)
+	for command, line := range map[string]string{"hgetall": "list ann", "scan": "count", "unlink": "revoke --all --yes", "getex": "show @ann1"} {
+		w.ids["ann1"], w.secret = core.ID{1}, []string{"hunter2"}
+		w.env["SATCHEL_STORE"] = acl(t, server, command)
+		if command == "unlink" {
+			server.MustDo("SET", "satchel:"+core.ID{2}.String(), "")
+		}
+		if _, talk, code := w.run(t.Context(), line); code != 1 || !strings.Contains(talk, "satchel doctor names the permissions") {
+			t.Errorf("%s without %s: exit %d, %s", line, command, code, talk)
+		}
+	}
+}
+
+func must[T any](v T, err error) T {
+	if err != nil {
+		panic(err)
+	}
+	return v
 }

@@ -57,6 +57,9 @@ func (a *app) listUser(ctx context.Context, t *target.Target, user string) error
 		return err
 	}
 	if len(infos) == 0 {
+		if err := t.NeedsKeys(ctx); err != nil {
+			return err
+		}
 		a.say("no sessions of %s", text(user))
 		return errNobody
 	}

@@ -117,6 +117,9 @@ func (a *app) revokeUser(ctx context.Context, t *target.Target, r revocation) er
 		}
 	}
 	if n == 0 {
+		if err := t.NeedsKeys(ctx); err != nil {
+			return err
+		}
 		a.say("no sessions of %s: is the name right, and SESSION_NAMESPACE?", text(r.user))
 		return errors.Join(a.ended(0, r.dryRun), errNobody)
 	}

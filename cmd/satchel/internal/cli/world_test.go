@@ -105,11 +105,7 @@ var worlds = []struct {
 	{"redis", func(t *testing.T) *world { return redisWorld(t, redistest.Shared(t).URL(), redistest.UniquePrefix(t)) }},
 	{"encrypted", func(t *testing.T) *world {
 		w := redisWorld(t, redistest.Shared(t).URL(), redistest.UniquePrefix(t))
-		keys, err := sealed.ParseKeyring(storeKeys)
-		if err != nil {
-			t.Fatal(err)
-		}
-		w.store, w.env["STORE_KEYS"] = sealed.Store(w.store, keys), storeKeys
+		w.store, w.env["STORE_KEYS"] = sealed.Store(w.store, must(sealed.ParseKeyring(storeKeys))), storeKeys
 		w.secret = append(w.secret, storeKeys)
 		return w
 	}},

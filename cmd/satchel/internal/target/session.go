@@ -65,6 +65,25 @@ type Item struct {
 // Sealed reports whether the item is encrypted, as what [sealed.Store] writes begins.
 func (i *Item) Sealed() bool { return len(i.Data) > 0 && i.Data[0] == 0xE1 }
 
+// NeedsKeys returns an error if the store is encrypted and STORE_KEYS is not set: users then
+// have other names in it.
+func (t *Target) NeedsKeys(ctx context.Context) error {
+	if t.Keys != nil || !t.CanWalk() {
+		return nil
+	}
+	sealed := false
+	err := t.Walk(ctx, func(ids []core.ID) error {
+		for _, item := range t.LoadAll(ctx, ids[:min(len(ids), loaders)]) {
+			sealed = sealed || item.Sealed()
+		}
+		return ErrEnough
+	})
+	if sealed {
+		return errors.New("the store is encrypted: set STORE_KEYS as the application has it")
+	}
+	return err
+}
+
 // Load loads one session.
 func (t *Target) Load(ctx context.Context, id core.ID) Item {
 	ctx, cancel := context.WithTimeout(ctx, t.timeout)
