@@ -1,0 +1,215 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/satchel-go/satchel/core"
+
+	"github.com/satchel-go/satchel/cmd/satchel/internal/target"
+)
+
+// errNobody is told already.
+var errNobody = fmt.Errorf("%w: %w", errSilent, core.ErrNotFound)
+
+type revocation struct {
+	user             string
+	all, yes, dryRun bool
+}
+
+func (a *app) revoke() *cobra.Command {
+	var r revocation
+	c := &cobra.Command{
+		Use: "revoke ID… | --user USER | --all", Short: "End sessions, and tell the streams that they have open",
+		Example: "  satchel revoke --user ann\n  satchel revoke --all",
+		Args: func(cmd *cobra.Command, args []string) error {
+			ways := 0
+			for _, chosen := range []bool{len(args) > 0, cmd.Flags().Changed("user"), r.all} {
+				if chosen {
+					ways++
+				}
+			}
+			if ways != 1 || cmd.Flags().Changed("user") && r.user == "" {
+				return target.Usage("want IDs of sessions, or --user USER, or --all")
+			}
+			return nil
+		},
+		RunE: func(cmd *cobra.Command, args []string) error {
+			ids, err := parseIDs(args)
+			if err != nil {
+				return err
+			}
+			return a.with(func(t *target.Target) error {
+				switch {
+				case r.all:
+					return a.revokeAll(cmd.Context(), t, r)
+				case r.user != "":
+					return a.revokeUser(cmd.Context(), t, r)
+				}
+				return a.revokeIDs(cmd.Context(), t, ids, r.dryRun)
+			})
+		},
+	}
+	c.Flags().StringVar(&r.user, "user", "", "end all sessions of this user")
+	c.Flags().BoolVar(&r.all, "all", false, "end every session in the store, of every namespace")
+	c.Flags().BoolVar(&r.yes, "yes", false, "do not ask; needed without a terminal")
+	c.Flags().BoolVar(&r.dryRun, "dry-run", false, "say what would end, and end nothing")
+	return c
+}
+
+// ended tells how many sessions have ended.
+func (a *app) ended(n int, dryRun bool) error {
+	switch {
+	case a.json:
+		return a.object(map[string]any{"ended": n, "dry_run": dryRun})
+	case dryRun:
+		return a.printf("%s would end\n", plural(n, "session"))
+	}
+	return a.printf("%s ended\n", plural(n, "session"))
+}
+
+func (a *app) revokeIDs(ctx context.Context, t *target.Target, ids []core.ID, dryRun bool) error {
+	ended := 0
+	var failures []error
+	for _, id := range ids {
+		var err error
+		if dryRun {
+			if err = t.Load(ctx, id).Err; errors.Is(err, core.ErrCorrupt) || errors.Is(err, core.ErrNewerVersion) {
+				err = nil
+			}
+		} else {
+			err = t.Sessions.Revoke(ctx, id)
+		}
+		switch {
+		case err == nil:
+			ended++
+		case errors.Is(err, core.ErrNotFound):
+			a.say("%s: no such session", id)
+			failures = append(failures, errNobody)
+		default:
+			failures = append(failures, err)
+		}
+	}
+	return errors.Join(a.ended(ended, dryRun), errors.Join(failures...))
+}
+
+func (a *app) revokeUser(ctx context.Context, t *target.Target, r revocation) error {
+	infos, err := t.Sessions.List(ctx, r.user)
+	if err != nil {
+		return err
+	}
+	if !r.dryRun && !r.yes {
+		if !a.Asks {
+			return target.Refused("no terminal to ask on: add --yes")
+		}
+		if reply := a.answer(fmt.Sprintf("End %s of %s? [y/N] ", plural(len(infos), "session"), text(r.user))); reply != "y" && reply != "yes" {
+			return target.Refused("not confirmed; nothing has ended")
+		}
+	}
+	n := len(infos)
+	if !r.dryRun {
+		if n, err = t.Sessions.RevokeUser(ctx, r.user); err != nil {
+			return errors.Join(a.ended(n, false), err)
+		}
+	}
+	if n == 0 {
+		if err := t.NeedsKeys(ctx); err != nil {
+			return err
+		}
+		a.say("no sessions of %s: is the name right, and SESSION_NAMESPACE?", text(r.user))
+		return errors.Join(a.ended(0, r.dryRun), errNobody)
+	}
+	return a.ended(n, r.dryRun)
+}
+
+func (a *app) revokeAll(ctx context.Context, t *target.Target, r revocation) error {
+	before := -1 // unknown
+	if r.dryRun || !r.yes && a.Asks || t.Redis == nil {
+		n, err := t.Count(ctx, 0, seldom(func(n int) { a.progress("counting: %d", n) }))
+		switch {
+		case err == nil:
+			before = n
+		case !errors.Is(err, target.ErrRefused) || r.dryRun:
+			return err
+		}
+	}
+	if r.dryRun {
+		return a.ended(before, true)
+	}
+	if err := a.confirmAll(t, before, r.yes); err != nil {
+		return err
+	}
+	stop := a.follow(ctx, t, before)
+	err := t.Sessions.RevokeAll(ctx)
+	ended := stop()
+	if err != nil {
+		if ctx.Err() != nil {
+			err = errors.New("interrupted")
+		}
+		return fmt.Errorf("%w: at least %s ended, others have not: run it again", err, plural(ended, "session"))
+	}
+	if before > ended {
+		ended = before
+	}
+	if ended == 0 && before < 0 && t.Redis == nil {
+		return a.printf("every session ended\n")
+	}
+	return a.ended(ended, false)
+}
+
+func (a *app) confirmAll(t *target.Target, n int, yes bool) error {
+	if yes {
+		return nil
+	}
+	if !a.Asks {
+		return target.Refused("no terminal to ask on: add --yes")
+	}
+	what := "every session"
+	if n >= 0 {
+		what = plural(n, "session")
+	}
+	confirm := t.Prefix
+	if confirm == "" {
+		confirm = "all"
+	}
+	if a.answer(fmt.Sprintf("This ends %s in %s.\nType %s to confirm: ", what, printable(t.Label), printable(confirm))) != confirm {
+		return target.Refused("not confirmed; nothing has ended")
+	}
+	return nil
+}
+
+// follow shows how many sessions have ended, until the function that it returns is called,
+// which returns that number.
+func (a *app) follow(ctx context.Context, t *target.Target, before int) func() int {
+	done := make(chan struct{})
+	ended := func(ctx context.Context) int {
+		if t.Redis != nil {
+			return t.Redis.Unlinked()
+		}
+		if left, err := t.Count(ctx, 0, func(int) {}); err == nil && before > left {
+			return before - left
+		}
+		return 0
+	}
+	stopped := make(chan struct{})
+	go func() {
+		defer close(stopped)
+		for a.Progress {
+			select {
+			case <-done:
+				return
+			case <-time.After(time.Second / 4):
+				a.progress("%d sessions ended so far", ended(ctx))
+			}
+		}
+	}()
+	return func() int {
+		close(done)
+		<-stopped
+		return ended(context.WithoutCancel(ctx))
+	}
+}
