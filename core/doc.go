@@ -69,7 +69,7 @@
 //   - Stores: [Store] has four methods on an [Entry] and its [Version]; package
 //     storetest checks an implementation. Optional abilities are [UserIndex] with
 //     [Mender], [IncompleteError] and [TouchMender], [AllDeleter], [Sweeper], [Watcher] or
-//     [PulseWatcher], [UserNamer], [Local], [Windowed],
+//     [PulseWatcher], [Invalidator], [UserNamer], [Local], [Windowed],
 //     [Validator] and [Configurable].
 //     A store that wraps another finds them with [StoreAs].
 //   - Sealers: [Sealer] turns a [Record], with its [StoredFlash] list, into a token
