@@ -32,8 +32,12 @@ func TestSealedStore(t *testing.T) {
 		t.Fatal(err)
 	}
 	for name, wrap := range map[string]func(*testing.T, *perfect, nearcache.Config) core.Store{
-		"inside":  func(t *testing.T, p *perfect, c nearcache.Config) core.Store { return sealed.Store(near(t, p, c), keys) },
-		"outside": func(t *testing.T, p *perfect, c nearcache.Config) core.Store { return near(t, sealed.Store(p, keys), c) },
+		"inside": func(t *testing.T, p *perfect, c nearcache.Config) core.Store {
+			return sealed.Store(near(t, p, c), keys)
+		},
+		"outside": func(t *testing.T, p *perfect, c nearcache.Config) core.Store {
+			return near(t, sealed.Store(p, keys), c)
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			storetest.RunWithClock(t, func(t *testing.T) (core.Store, storetest.Clock) {
@@ -48,12 +52,14 @@ func TestSealedStore(t *testing.T) {
 // was before, and a report of the change is not repeated.
 func TestK2WhatIsReadWhileItChangesIsNotKept(t *testing.T) {
 	for name, change := range map[string]func(t *testing.T, far *perfect, s *nearcache.Store, v core.Version){
-		"saved elsewhere":   func(t *testing.T, far *perfect, _ *nearcache.Store, v core.Version) { must(t, far, id(1), "new", v) },
-		"saved here":        func(t *testing.T, _ *perfect, s *nearcache.Store, v core.Version) { must(t, s, id(1), "new", v) },
-		"deleted elsewhere": func(t *testing.T, far *perfect, _ *nearcache.Store, _ core.Version) { _ = far.Delete(t.Context(), id(1)) },
-		"deleted here":      func(t *testing.T, _ *perfect, s *nearcache.Store, _ core.Version) { _ = s.Delete(t.Context(), id(1)) },
-		"all deleted":       func(t *testing.T, far *perfect, _ *nearcache.Store, _ core.Version) { _ = far.DeleteAll(t.Context()) },
-		"all deleted here":  func(t *testing.T, _ *perfect, s *nearcache.Store, _ core.Version) { _ = s.DeleteAll(t.Context()) },
+		"saved elsewhere": func(t *testing.T, far *perfect, _ *nearcache.Store, v core.Version) { must(t, far, id(1), "new", v) },
+		"saved here":      func(t *testing.T, _ *perfect, s *nearcache.Store, v core.Version) { must(t, s, id(1), "new", v) },
+		"deleted elsewhere": func(t *testing.T, far *perfect, _ *nearcache.Store, _ core.Version) {
+			_ = far.Delete(t.Context(), id(1))
+		},
+		"deleted here":     func(t *testing.T, _ *perfect, s *nearcache.Store, _ core.Version) { _ = s.Delete(t.Context(), id(1)) },
+		"all deleted":      func(t *testing.T, far *perfect, _ *nearcache.Store, _ core.Version) { _ = far.DeleteAll(t.Context()) },
+		"all deleted here": func(t *testing.T, _ *perfect, s *nearcache.Store, _ core.Version) { _ = s.DeleteAll(t.Context()) },
 	} {
 		t.Run(name, func(t *testing.T) {
 			far := newPerfect(t, nil)
