@@ -248,10 +248,9 @@ type Invalidator interface {
 	// all entries. It is reported first, as soon as Invalidations listens: what changes
 	// from then on is told. An entry that expires at the time it carries need not be.
 	//
-	// It calls alive(t) about once in each interval, when every change that anybody was
-	// told of as done before t has been reported. The time t has a monotonic reading of
-	// this process's clock. Without such a call, the receiver does not know what it has
-	// missed.
+	// It calls alive(t) about once in each interval, when every change that the store made
+	// before t has been reported. The time t has a monotonic reading of this process's
+	// clock. Without such a call, the receiver does not know what it has missed.
 	//
 	// It returns when ctx is done, or with an error as soon as it may have missed a
 	// change. An error that matches [ErrUnsupported] says that it can never work with
