@@ -320,3 +320,38 @@ func TestL4NewMastersAreHeard(t *testing.T) {
 		})
 	})
 }
+
+// TestL4LostConnectionsAreTold: go-redis would connect again by itself.
+func TestL4LostConnectionsAreTold(t *testing.T) {
+	t.Parallel()
+	server := redistest.Start(t)
+	heard := hear(t, goredisstore.New(newClient(t, server.Addr()), goredisstore.Config{}), 25*time.Millisecond)
+	until(t, "it listens", func() bool { return heard.get(core.ID{}) > 0 })
+	server.MustDo("CLIENT", "KILL", "TYPE", "pubsub")
+	select {
+	case err := <-heard.ended:
+		if err == nil || errors.Is(err, core.ErrUnsupported) {
+			t.Errorf("L4: after a lost connection: %v", err)
+		}
+	case <-time.After(20 * time.Second):
+		t.Error("L4: a lost connection goes unnoticed")
+	}
+}
+
+// TestL4EveryMasterMustAnswer: what one master says is nothing about another's sessions.
+func TestL4EveryMasterMustAnswer(t *testing.T) {
+	t.Parallel()
+	cluster := redistest.StartCluster(t, 3)
+	client := redis.NewClusterClient(&redis.ClusterOptions{Addrs: cluster.Addrs()})
+	t.Cleanup(func() { _ = client.Close() })
+	heard := hear(t, goredisstore.New(client, goredisstore.Config{}), 25*time.Millisecond)
+	until(t, "it listens", func() bool { return heard.get(core.ID{}) > 0 })
+	cluster.Masters[1].Stop()
+	stopped := time.Now()
+	time.Sleep(300 * time.Millisecond)
+	if heard.since(stopped) {
+		t.Error("L4: alive speaks of a time when one master did not answer")
+	}
+	cluster.Masters[1].Continue()
+	until(t, "all masters answer", func() bool { return heard.since(stopped) })
+}
