@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/binary"
 	"fmt"
+	"math/rand/v2"
 	"net"
 	"os"
 	"slices"
@@ -207,4 +208,45 @@ func TestL4HowLateCopiesAre(t *testing.T) {
 	if latest > near.Window() {
 		t.Errorf("L4: a copy was served %v after it was out of date", latest)
 	}
+}
+
+// BenchmarkHitRatio is 10,000 sessions that are used as Zipf says; one request in a hundred
+// writes. It reports how many of the others are answered from copies.
+func BenchmarkHitRatio(b *testing.B) {
+	server := redistest.Shared(b)
+	store := goredisstore.New(newClient(b, server.Addr()), goredisstore.Config{Prefix: redistest.UniquePrefix(b), Timeout: patience})
+	near, err := nearcache.New(store, nearcache.Config{})
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.Cleanup(func() { _ = near.Close() })
+	ctx, rng := b.Context(), rand.New(rand.NewPCG(1, 2))
+	const sessions = 10_000
+	zipf := rand.NewZipf(rng, 1.1, 1, sessions-1)
+	id := func(n uint64) core.ID { return core.ID{byte(n), byte(n >> 8), 1} }
+	e := core.Entry{Data: make([]byte, 300), Expires: time.Now().Add(time.Hour)}
+	for i := range uint64(sessions) {
+		if _, err := near.Save(ctx, id(i), e, 0); err != nil {
+			b.Fatal(err)
+		}
+	}
+	time.Sleep(100 * time.Millisecond) // until all of it is told
+	for i := range uint64(sessions) {
+		_, _ = near.Load(ctx, id(i))
+	}
+	before := near.Stats()
+	for b.Loop() {
+		n := zipf.Uint64()
+		if rng.IntN(100) > 0 {
+			_, err = near.Load(ctx, id(n))
+		} else if at, _ := near.Load(core.Fresh(ctx), id(n)); true {
+			_, err = near.Save(ctx, id(n), e, at.Version)
+		}
+		if err != nil {
+			b.Fatal(err)
+		}
+	}
+	st := near.Stats()
+	hits, misses := st.Hits-before.Hits, st.Misses-before.Misses
+	b.ReportMetric(float64(hits)/float64(hits+misses), "hits/read")
 }

@@ -13,9 +13,9 @@ const (
 	// maxShards is how many locks there are. Each shard has its part of the bounds.
 	maxShards = 64
 
-	// overhead is what a copy takes besides its data and user: its place in the map, an
-	// item, and what the allocator rounds up.
-	overhead = 256
+	// overhead is what a copy takes besides its data and user: its place in the map, and
+	// an item. The allocator rounds up by about a 32nd.
+	overhead = 176
 
 	// never is the end of a lease that does not end.
 	never = math.MaxInt64
@@ -187,7 +187,8 @@ func (s *shard) over(id core.ID, m *marker) bool {
 // keep makes e the copy of id, and room for it.
 func (c *cache) keep(s *shard, id core.ID, e core.Entry, read int64) {
 	s.remove(id)
-	it := &item{entry: e, size: int64(len(e.Data)+len(e.User)) + overhead, until: c.until(read)}
+	n := int64(len(e.Data) + len(e.User))
+	it := &item{entry: e, size: n + n/32 + overhead, until: c.until(read)}
 	if it.size > c.bytes {
 		return
 	}
