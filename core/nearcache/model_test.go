@@ -45,7 +45,7 @@ func (c *chaos) sleep(d time.Duration) {
 	time.Sleep(d)
 }
 
-func (c *chaos) Load(ctx context.Context, id core.ID) (core.Entry, error) {
+func (c *chaos) Load(_ context.Context, id core.ID) (core.Entry, error) {
 	c.sleep(20 * time.Millisecond)
 	c.mu.Lock()
 	e, ok := c.entries[id]
@@ -61,7 +61,7 @@ func (c *chaos) Load(ctx context.Context, id core.ID) (core.Entry, error) {
 	return e, nil
 }
 
-func (c *chaos) Save(ctx context.Context, id core.ID, e core.Entry, base core.Version) (core.Version, error) {
+func (c *chaos) Save(_ context.Context, id core.ID, e core.Entry, base core.Version) (core.Version, error) {
 	c.sleep(20 * time.Millisecond)
 	c.mu.Lock()
 	conflict := c.entries[id].Version != base

@@ -67,12 +67,12 @@ func TestK2WhatIsReadWhileItChangesIsNotKept(t *testing.T) {
 			s := near(t, slow, nearcache.Config{})
 			v := must(t, far, id(1), "old", 0)
 			slow.before = func() { change(t, far, s, v) }
-			if got := read(t, t.Context(), s, id(1)); got != "old" {
+			if got := read(t.Context(), t, s, id(1)); got != "old" {
 				t.Fatalf("the slow read returned %q", got)
 			}
 			slow.before = nil
-			want := read(t, t.Context(), far, id(1))
-			if got := read(t, t.Context(), s, id(1)); got != want {
+			want := read(t.Context(), t, far, id(1))
+			if got := read(t.Context(), t, s, id(1)); got != want {
 				t.Errorf("K2: %q is served, and %q is stored", got, want)
 			}
 		})
@@ -100,11 +100,11 @@ func TestK2OwnChangesAreSeenAtOnce(t *testing.T) {
 	s := near(t, mute, nearcache.Config{})
 	v := must(t, s, id(1), "first", 0)
 	asked := far.asked()
-	if got := read(t, t.Context(), s, id(1)); got != "first" || far.asked() != asked {
+	if got := read(t.Context(), t, s, id(1)); got != "first" || far.asked() != asked {
 		t.Errorf("after a save, %q is read, asking the store %d times", got, far.asked()-asked)
 	}
 	v = must(t, s, id(1), "second", v)
-	if got := read(t, t.Context(), s, id(1)); got != "second" {
+	if got := read(t.Context(), t, s, id(1)); got != "second" {
 		t.Errorf("after a save, %q is read", got)
 	}
 	if e, err := s.Load(t.Context(), id(1)); err != nil || e.Version != v {
@@ -126,14 +126,14 @@ func TestK2OwnChangesAreSeenAtOnce(t *testing.T) {
 	if err := s.Delete(t.Context(), id(1)); err != nil {
 		t.Fatal(err)
 	}
-	if got := read(t, t.Context(), s, id(1)); got != "gone" {
+	if got := read(t.Context(), t, s, id(1)); got != "gone" {
 		t.Errorf("K2: after Delete, %q is read", got)
 	}
 	must(t, s, id(1), "again", 0)
 	if err := s.DeleteAll(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	if got := read(t, t.Context(), s, id(1)); got != "gone" {
+	if got := read(t.Context(), t, s, id(1)); got != "gone" {
 		t.Errorf("K2: after DeleteAll, %q is read", got)
 	}
 }
@@ -155,14 +155,14 @@ func TestK1AConflictIsNoCopy(t *testing.T) {
 		s := near(t, failing, nearcache.Config{})
 		v := must(t, s, id(1), "old", 0)
 		must(t, far, id(1), "new", v) // it is not told
-		if read(t, t.Context(), s, id(1)) != "old" {
+		if read(t.Context(), t, s, id(1)) != "old" {
 			t.Fatal("there is no copy")
 		}
 		failing.err = fail
 		if _, err := s.Save(t.Context(), id(1), entry("newer"), v); !errors.Is(err, fail) {
 			t.Fatalf("Save: %v", err)
 		}
-		if got := read(t, t.Context(), s, id(1)); got != "new" {
+		if got := read(t.Context(), t, s, id(1)); got != "new" {
 			t.Errorf("K1: after %v, %q is read", fail, got)
 		}
 	}
@@ -186,14 +186,14 @@ func TestL1NoCopySaysThatASessionIsGone(t *testing.T) {
 	far := newPerfect(t, clock.Now)
 	s := near(t, &muted{far}, nearcache.Config{Now: clock.Now})
 	e := core.Entry{Data: []byte("data"), Expires: clock.Now().Add(time.Minute)}
-	if got := read(t, t.Context(), s, id(1)); got != "gone" {
+	if got := read(t.Context(), t, s, id(1)); got != "gone" {
 		t.Fatal(got)
 	}
 	v, err := far.Save(t.Context(), id(1), e, 0)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got := read(t, t.Context(), s, id(1)); got != "data" {
+	if got := read(t.Context(), t, s, id(1)); got != "data" {
 		t.Errorf("L1: a session that was created elsewhere is %q", got)
 	}
 	if err := far.Touch(t.Context(), id(1), v, clock.Now().Add(time.Hour)); err != nil {
@@ -215,17 +215,17 @@ func TestL4FreshAsksTheStore(t *testing.T) {
 		ctx  context.Context
 		want string
 	}{{t.Context(), "old"}, {core.Fresh(t.Context()), "new"}, {t.Context(), "new"}} {
-		if got := read(t, step.ctx, s, id(1)); got != step.want {
+		if got := read(step.ctx, t, s, id(1)); got != step.want {
 			t.Errorf("L4: fresh %t: %q, want %q", core.IsFresh(step.ctx), got, step.want)
 		}
 	}
 	if err := far.Delete(t.Context(), id(1)); err != nil {
 		t.Fatal(err)
 	}
-	if got := read(t, core.Fresh(t.Context()), s, id(1)); got != "gone" {
+	if got := read(core.Fresh(t.Context()), t, s, id(1)); got != "gone" {
 		t.Errorf("L4: fresh: %q, want gone", got)
 	}
-	if got := read(t, t.Context(), s, id(1)); got != "gone" {
+	if got := read(t.Context(), t, s, id(1)); got != "gone" {
 		t.Errorf("K2: %q, although the store has said that it is gone", got)
 	}
 }
@@ -239,12 +239,12 @@ func TestL4CopiesEndWithTheLease(t *testing.T) {
 		v := must(t, s, id(1), "old", 0)
 		time.Sleep(time.Minute)
 		must(t, far, id(1), "new", v)
-		if got := read(t, t.Context(), s, id(1)); got != "old" {
+		if got := read(t.Context(), t, s, id(1)); got != "old" {
 			t.Fatalf("under the lease, %q is read", got)
 		}
 		far.set(func() { far.silent = true })
 		time.Sleep(time.Second + time.Millisecond)
-		if got := read(t, t.Context(), s, id(1)); got != "new" {
+		if got := read(t.Context(), t, s, id(1)); got != "new" {
 			t.Errorf("L4: %q is read after the window", got)
 		}
 		time.Sleep(time.Second / 2)
@@ -263,7 +263,7 @@ func TestL4NoCopiesWhileDeaf(t *testing.T) {
 		far := newPerfect(t, nil)
 		s := near(t, far, nearcache.Config{Window: time.Minute})
 		v := must(t, s, id(1), "old", 0)
-		read(t, t.Context(), s, id(1))
+		read(t.Context(), t, s, id(1))
 		if s.Stats().Entries != 1 {
 			t.Fatal("there is no copy")
 		}
@@ -274,13 +274,13 @@ func TestL4NoCopiesWhileDeaf(t *testing.T) {
 		if st := s.Stats(); st.Entries != 0 || st.Bytes != 0 || !errors.Is(st.Err, broken) || st.LeasesLost != 1 {
 			t.Errorf("deaf: %+v", st)
 		}
-		if got := read(t, t.Context(), s, id(1)); got != "old" {
+		if got := read(t.Context(), t, s, id(1)); got != "old" {
 			t.Fatal(got) // from the store
 		}
 		must(t, far, id(1), "new", v)
 		far.set(func() { far.err = nil })
 		time.Sleep(time.Second)
-		if got := read(t, t.Context(), s, id(1)); got != "new" || s.Stats().Err != nil {
+		if got := read(t.Context(), t, s, id(1)); got != "new" || s.Stats().Err != nil {
 			t.Errorf("L4: after the connection was away, %q is read, %v", got, s.Stats().Err)
 		}
 		_ = s.Close()
@@ -299,21 +299,21 @@ func TestL4BlindCopiesLastForAWindow(t *testing.T) {
 		s := near(t, store, nearcache.Config{Window: time.Second, AllowBlind: true})
 		v := must(t, far, id(1), "old", 0)
 		slow.before = func() { time.Sleep(300 * time.Millisecond) }
-		read(t, t.Context(), s, id(1))
+		read(t.Context(), t, s, id(1))
 		slow.before = nil
 		must(t, far, id(1), "new", v)
 		time.Sleep(699 * time.Millisecond)
-		if got := read(t, t.Context(), s, id(1)); got != "old" {
+		if got := read(t.Context(), t, s, id(1)); got != "old" {
 			t.Errorf("before the window is over, %q is read", got)
 		}
 		time.Sleep(time.Millisecond)
-		if got := read(t, t.Context(), s, id(1)); got != "new" {
+		if got := read(t.Context(), t, s, id(1)); got != "new" {
 			t.Errorf("L4: a window after it was read, %q is served", got)
 		}
 		v = must(t, s, id(2), "own", 0)
 		must(t, far, id(2), "new", v)
 		time.Sleep(time.Second)
-		if got := read(t, t.Context(), s, id(2)); got != "new" {
+		if got := read(t.Context(), t, s, id(2)); got != "new" {
 			t.Errorf("L4: a window after it was saved, %q is served", got)
 		}
 		_ = s.Close()
@@ -356,7 +356,7 @@ func TestNewRefuses(t *testing.T) {
 	s := near(t, unable, nearcache.Config{AllowBlind: true})
 	must(t, s, id(1), "data", 0)
 	asked := unable.asked()
-	if read(t, t.Context(), s, id(1)); unable.asked() != asked {
+	if read(t.Context(), t, s, id(1)); unable.asked() != asked {
 		t.Error("AllowBlind keeps no copies of a store whose reports are refused")
 	}
 }
@@ -369,14 +369,14 @@ func TestBounds(t *testing.T) {
 	data := strings.Repeat("x", 1000)
 	for i := range 20_000 {
 		must(t, s, id(i), data, 0)
-		read(t, t.Context(), s, id(0)) // always in use
+		read(t.Context(), t, s, id(0)) // always in use
 	}
 	st := s.Stats()
 	if st.Bytes > most || st.Bytes < most*9/10 {
 		t.Errorf("copies take %d bytes, want up to %d", st.Bytes, most)
 	}
 	asked := far.asked()
-	if read(t, t.Context(), s, id(0)); far.asked() != asked {
+	if read(t.Context(), t, s, id(0)); far.asked() != asked {
 		t.Error("what is in use was pushed out")
 	}
 	must(t, s, id(-1), strings.Repeat("x", most/16), 0)
@@ -394,7 +394,7 @@ func TestBounds(t *testing.T) {
 	if st := few.Stats(); st.Entries != 0 || st.Bytes != 0 {
 		t.Errorf("after Close: %+v", st)
 	}
-	if got := read(t, t.Context(), few, id(5)); got != "data" {
+	if got := read(t.Context(), t, few, id(5)); got != "data" {
 		t.Errorf("after Close, %q is read", got)
 	}
 }

@@ -147,7 +147,7 @@ func must(t testing.TB, s core.Store, id core.ID, data string, base core.Version
 }
 
 // read loads what is stored, "gone" if nothing is.
-func read(t testing.TB, ctx context.Context, s core.Store, id core.ID) string {
+func read(ctx context.Context, t testing.TB, s core.Store, id core.ID) string {
 	t.Helper()
 	e, err := s.Load(ctx, id)
 	if errors.Is(err, core.ErrNotFound) {

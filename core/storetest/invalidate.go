@@ -117,7 +117,7 @@ var invalidatorCases = []testCase{
 			w := h.invalidations()
 			defer w.stop()
 			from := len(w.all())
-			h.wantErr("login beyond the limit", h.login(h.Context(), "alice", newID(), 1, core.EndOldest), nil)
+			h.wantErr("login beyond the limit", h.login(h.Context(), "alice", newID(), 1), nil)
 			w.wantSince(from, old)
 		},
 	},

@@ -48,8 +48,8 @@ var openers = map[string]opener{
 	"near+redis-sentinel":  openNearRedis("redis-sentinel"),
 	"near+rediss-sentinel": openNearRedis("rediss-sentinel"),
 
-	"gorilla-redis":   openGorillaRedis("gorilla-redis"),
-	"gorilla-rediss":  openGorillaRedis("gorilla-rediss"),
+	"gorilla-redis":  openGorillaRedis("gorilla-redis"),
+	"gorilla-rediss": openGorillaRedis("gorilla-rediss"),
 }
 
 // Open returns the backend of a store URL, and a function that closes it:
