@@ -250,3 +250,36 @@ func BenchmarkHitRatio(b *testing.B) {
 	hits, misses := st.Hits-before.Hits, st.Misses-before.Misses
 	b.ReportMetric(float64(hits)/float64(hits+misses), "hits/read")
 }
+
+// TestL1WrappingLogsNobodyOut, and neither does unwrapping. A page that only reads then takes
+// no round trip.
+func TestL1WrappingLogsNobodyOut(t *testing.T) {
+	s := newSite(t, core.Config{})
+	s.roundTrips(t, func(session *core.Session) { session.Login("ann") })
+	bare := s.manager
+	near, err := nearcache.New(goredisstore.New(newClient(t, s.proxy.Addr()), goredisstore.Config{Prefix: s.prefix, Timeout: patience}), nearcache.Config{Window: time.Minute})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = near.Close() })
+	wrapped, err := core.New(core.ServerSide(near), core.Config{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	cookie := s.visitor.cookie
+	for _, m := range []*core.Manager{wrapped, bare, wrapped} {
+		s.manager = m
+		s.visit()
+		s.visitor.cookie = cookie
+		var user string
+		read := func(session *core.Session) { user = session.UserID() }
+		s.roundTrips(t, read)
+		want := 1
+		if m == wrapped {
+			want = 0
+		}
+		if n := s.roundTrips(t, read); n != want || user != "ann" || s.visitor.cookie != cookie {
+			t.Errorf("L1: wrapped %t: %d round trips, want %d; the user is %q", m == wrapped, n, want, user)
+		}
+	}
+}
