@@ -76,9 +76,9 @@ func withWindow(edit func(*copies)) adaptertest.Backend {
 	}}
 }
 
-// TestWindow runs the suite on a backend that keeps its window, and shows that it finds
+// TestConformanceWindow runs the suite on a backend that keeps its window, and shows that it finds
 // those that do not.
-func TestWindow(t *testing.T) {
+func TestConformanceWindow(t *testing.T) {
 	adaptertest.Run(t, "nethttp", httpapp.New, withWindow(func(*copies) {}))
 	for name, broken := range map[string]struct {
 		edit     func(*copies)

@@ -28,8 +28,9 @@ func (s *Store) Invalidations(ctx context.Context, interval time.Duration, chang
 func (s *Store) hear(ctx context.Context, interval time.Duration, changed func(core.ID), alive func(t time.Time)) error {
 	shared := s.config.shared()
 	channel, table := shared.Changes()
+	listens := false
 	conn, err := s.listen(ctx, channel, func(_ *pgconn.PgConn, n *pgconn.Notification) {
-		if id, ok := parse(n.Payload); ok {
+		if id, ok := parse(n.Payload); ok && listens {
 			changed(id)
 		}
 	})
@@ -44,6 +45,7 @@ func (s *Store) hear(ctx context.Context, interval time.Duration, changed func(c
 	if err := conn.hasTriggers(ctx, table); err != nil {
 		return err
 	}
+	listens = true
 	changed(core.ID{}) // what was read before we listened
 	for {
 		before := time.Now()
