@@ -69,7 +69,8 @@
 //   - Stores: [Store] has four methods on an [Entry] and its [Version]; package
 //     storetest checks an implementation. Optional abilities are [UserIndex] with
 //     [Mender], [IncompleteError] and [TouchMender], [AllDeleter], [Sweeper], [Counter], [Watcher] or
-//     [PulseWatcher], [UserNamer], [Local], [Windowed], [Validator] and [Configurable].
+//     [PulseWatcher], [Invalidator], [UserNamer], [Local], [Windowed], [Validator] and
+//     [Configurable].
 //     A store that wraps another finds them with [StoreAs].
 //   - Sealers: [Sealer] turns a [Record], with its [StoredFlash] list, into a token
 //     for a [Scope] and back; [ParseRecord] reads an encoded one.

@@ -41,9 +41,9 @@ type Entry struct {
 // that would log users out.
 //
 // Further abilities are optional interfaces: [UserIndex], [Mender], [TouchMender],
-// [AllDeleter], [Sweeper], [Counter], [UserNamer], [Watcher], [PulseWatcher], [Local], [Windowed],
-// [Configurable] and [Validator]. A store that wraps another has a method Unwrap() Store, and
-// the core finds the abilities of what it wraps.
+// [AllDeleter], [Sweeper], [Counter], [UserNamer], [Watcher], [PulseWatcher], [Invalidator],
+// [Local], [Windowed], [Configurable] and [Validator]. A store that wraps another has a
+// method Unwrap() Store, and the core finds the abilities of what it wraps.
 type Store interface {
 	// Load returns the entry of id, or ErrNotFound if it is absent or expired.
 	Load(ctx context.Context, id ID) (Entry, error)
@@ -246,6 +246,25 @@ type PulseWatcher interface {
 	// just answered, for example to a PING on the same connection: every few seconds,
 	// at least once in five. It never calls alive for anything older than five seconds.
 	WatchPulse(ctx context.Context, ended func(ID), alive func()) error
+}
+
+// Invalidator is the optional ability of a shared [Store] to report every change of its
+// entries, so that copies of them can be kept elsewhere: see package nearcache.
+type Invalidator interface {
+	// Invalidations calls changed with the ID of each entry that anybody creates, saves,
+	// touches or deletes, by whatever means; it may report too many. The zero ID stands for
+	// all entries. It is reported first, as soon as Invalidations listens: what changes
+	// from then on is told. An entry that expires at the time it carries need not be.
+	//
+	// It calls alive(t) about once in each interval, when every change that the store made
+	// before t has been reported. The time t has a monotonic reading of this process's
+	// clock. Without such a call, the receiver does not know what it has missed.
+	//
+	// It returns when ctx is done, or with an error as soon as it may have missed a
+	// change. An error that matches [ErrUnsupported] says that it can never work with
+	// this store as it is set up, and what to change. Both functions return at once, and are
+	// called by one goroutine.
+	Invalidations(ctx context.Context, interval time.Duration, changed func(ID), alive func(t time.Time)) error
 }
 
 // Local is the optional ability of a [Store] never to wait for a network

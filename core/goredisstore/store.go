@@ -41,7 +41,8 @@ type Config struct {
 }
 
 // Store is a [core.Store] in Redis, with [core.UserIndex], [core.Mender],
-// [core.AllDeleter] and [core.PulseWatcher]. It is safe for concurrent use.
+// [core.AllDeleter], [core.PulseWatcher] and [core.Invalidator]. It is safe for concurrent
+// use.
 type Store struct {
 	client   redis.UniversalClient
 	obedient bool          // its calls end with their context

@@ -40,8 +40,16 @@ var openers = map[string]opener{
 	"redis-sentinel":  openRedis("redis-sentinel"),
 	"rediss-sentinel": openRedis("rediss-sentinel"),
 	"unix":            openRedis("unix"),
-	"gorilla-redis":   openGorillaRedis("gorilla-redis"),
-	"gorilla-rediss":  openGorillaRedis("gorilla-rediss"),
+
+	"near+redis":           openNearRedis("redis"),
+	"near+rediss":          openNearRedis("rediss"),
+	"near+redis-cluster":   openNearRedis("redis-cluster"),
+	"near+rediss-cluster":  openNearRedis("rediss-cluster"),
+	"near+redis-sentinel":  openNearRedis("redis-sentinel"),
+	"near+rediss-sentinel": openNearRedis("rediss-sentinel"),
+
+	"gorilla-redis":  openGorillaRedis("gorilla-redis"),
+	"gorilla-rediss": openGorillaRedis("gorilla-rediss"),
 }
 
 // Open returns the backend of a store URL, and a function that closes it:
@@ -62,6 +70,9 @@ var openers = map[string]opener{
 //	redis-cluster://a:port,b:port  in a Redis Cluster
 //	redis-sentinel://a,b/master    in Redis under Sentinel
 //	unix:///path/to/redis.sock     in Redis on a socket of this machine
+//	near+redis://host:port/db      in Redis, with copies in this process, which with
+//	                               ?window=1s are at most a second old; also near+redis-cluster
+//	                               and near+redis-sentinel
 //	gorilla-redis://host:port/db   in Redis, through rbcervilla/redisstore
 //
 // With rediss instead of redis, the connections are encrypted.
