@@ -115,7 +115,7 @@ func (m *Manager) rejected(s *Session, e Event) {
 // was found, or the zero Record.
 func (m *Manager) claimed(token string, r *Record) Event {
 	e := Event{Claimed: r.ID, Expires: r.Expires}
-	if _, ours := m.bare.(*serverSide); e.Claimed.IsZero() && ours { // else nothing of it is shown
+	if e.Claimed.IsZero() && nativeOf(m.bare) != nil { // else nothing of it is shown
 		e.Claimed, _, _ = parseToken(token)
 	}
 	return e
