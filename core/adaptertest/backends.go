@@ -30,6 +30,16 @@ type Backend struct {
 	// Carrier is how tokens travel. Default the cookie.
 	Carrier core.Carrier
 
+	// Window is the backend's [core.Traits.Window], at most a second. If it is above zero,
+	// cases see what others have changed after Settle. Cases about the ends of
+	// sessions and tokens run a second time without it, with requests that always get the
+	// newest state.
+	Window time.Duration
+
+	// Settle returns when no answer can be older than its call. Default: the clock that the
+	// backend was given moves by Window.
+	Settle func(t *testing.T)
+
 	// Limits has the promises that the backend cannot keep, by ID, each with the
 	// reason. Their cases then check what the backend does instead.
 	Limits map[string]string

@@ -25,8 +25,9 @@ type client struct {
 	http  *http.Client
 	trace *httptrace.ClientTrace // nil for none
 
-	mu  sync.Mutex
-	jar map[string]string
+	mu   sync.Mutex
+	jar  map[string]string
+	seen int // changes that it knows of, see reading
 }
 
 // client returns a browser without cookies.
@@ -104,6 +105,10 @@ func (c *client) do(method, target string, header ...string) *reply {
 // try is do for any goroutine: if there is no answer, the reply has the error.
 func (c *client) try(method, target string, header ...string) *reply {
 	r := &reply{harness: c.harness}
+	if method == http.MethodGet {
+		method = c.reading()
+	}
+	defer c.request()()
 	req, err := http.NewRequestWithContext(c.traced(c.Context()), method, "http://"+c.addr+target, nil)
 	if err != nil {
 		r.err = err
