@@ -63,7 +63,7 @@ func (b *hybrid) WithConfig(c Config) (Backend, error) {
 	case b.maxAge < minCopyAge || b.maxAge > maxCopyAge:
 		return nil, fmt.Errorf("core: Hybrid: the window is %v: choose between %v and %v. To do without copies, use ServerSide with the same store: it logs nobody out", b.maxAge, minCopyAge, maxCopyAge)
 	case c.Carrier != Carrier{}:
-		return nil, fmt.Errorf("core: Hybrid: copies travel in cookies, and Config.Carrier is %v: use ServerSide for this Manager, on the same store if you like", c.Carrier)
+		return nil, fmt.Errorf("core: Hybrid: copies travel in cookies, and Config.Carrier is %v: use ServerSide for this Manager, on the same store if you like: %w", c.Carrier, ErrUnsupported)
 	}
 	sealer, err := configured(b.sealer, c)
 	if err != nil {
