@@ -108,6 +108,7 @@ func (m *Manager) absent(s *Session) {
 // rejected emits the event of a request whose token gave no session.
 func (m *Manager) rejected(s *Session, e Event) {
 	e.Kind, s.fruitless = EventRejected, true
+	s.copyIs(copyOld)
 	s.tell(s.ctx.Context, e)
 }
 
