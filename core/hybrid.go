@@ -73,15 +73,13 @@ func (b *hybrid) WithConfig(c Config) (Backend, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := inner.(*serverSide)
-	s.fresh = true // or the ages of two copies would add up
-	return &hybrid{s, sealer, b.maxAge}, nil
+	return &hybrid{inner.(*serverSide), sealer, b.maxAge}, nil
 }
 
 // Traits implements [Backend].
 func (b *hybrid) Traits() Traits {
 	t := b.serverSide.Traits()
-	t.Window = b.maxAge
+	t.Window = b.maxAge // and no longer if the store has a window: what has no copy is asked for freshly
 	return t
 }
 

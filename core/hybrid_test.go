@@ -740,6 +740,24 @@ func TestHybridRefresh(t *testing.T) {
 	}
 }
 
+// TestL4HybridOnAStoreWithAWindow: the ages of two copies do not add up.
+func TestL4HybridOnAStoreWithAWindow(t *testing.T) {
+	h := hybrids(t)
+	c := newClient(t, h.manager(core.Hybrid(h.sealer(h.keys), &copies{Store: h.store, window: time.Hour, kept: map[core.ID]core.Entry{}}, copyWindow)))
+	c.do(func(s *core.Session) { s.Login("ann"); s.Set("k", "old") })
+	h.clock.advance(copyWindow)
+	far := c.fork()
+	if c.get("k") != "old" {
+		t.Fatal("no session")
+	}
+	far.m = h.m
+	far.do(func(s *core.Session) { s.Set("k", "new") })
+	h.clock.advance(copyWindow)
+	if got := c.get("k"); got != "new" || c.m.Traits().Window != copyWindow {
+		t.Errorf("L4: after the window, k is %q", got)
+	}
+}
+
 // TestHybridFreshReads: with FreshReads, there are no copies.
 func TestHybridFreshReads(t *testing.T) {
 	h := hybrids(t)

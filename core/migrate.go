@@ -173,7 +173,6 @@ func startSide(b Backend, c Config) (side, error) {
 	}
 	s := side{Backend: b, client: b.Traits().ClientSide}
 	if s.native = nativeOf(b); s.native != nil {
-		s.Backend = s.native // without copies, which would not know that a session has moved
 		s.native.fresh = true
 	}
 	if dir, ok := b.(Registry); ok {
