@@ -7,9 +7,11 @@ import (
 	"maps"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/satchel-go/satchel/core"
+	"github.com/satchel-go/satchel/core/memstore"
 	"github.com/satchel-go/satchel/core/sealed"
 )
 
@@ -18,40 +20,26 @@ const (
 	copyWindow = time.Minute
 )
 
-// asked counts the calls of a store, which may be away.
+// asked counts the calls of a store.
 type asked struct {
 	core.Store
 	loads, writes int
-	down          bool
 }
 
 func (a *asked) Unwrap() core.Store { return a.Store }
 
-func (a *asked) err() error {
-	if a.down {
-		return core.ErrUnavailable
-	}
-	return nil
-}
-
 func (a *asked) Load(ctx context.Context, id core.ID) (core.Entry, error) {
-	if a.loads++; a.down {
-		return core.Entry{}, a.err()
-	}
+	a.loads++
 	return a.Store.Load(ctx, id)
 }
 
 func (a *asked) Save(ctx context.Context, id core.ID, e core.Entry, base core.Version) (core.Version, error) {
-	if a.writes++; a.down {
-		return 0, a.err()
-	}
+	a.writes++
 	return a.Store.Save(ctx, id, e, base)
 }
 
 func (a *asked) Touch(ctx context.Context, id core.ID, base core.Version, expires time.Time) error {
-	if a.writes++; a.down {
-		return a.err()
-	}
+	a.writes++
 	return a.Store.Touch(ctx, id, base, expires)
 }
 
@@ -437,30 +425,58 @@ func TestT2HybridTouches(t *testing.T) {
 
 // TestL3HybridServesReadsWithoutTheStore, within the window, even when calls fail fast.
 func TestL3HybridServesReadsWithoutTheStore(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := hybrids(t)
+		memory := memstore.New(memstore.Config{SweepInterval: -1, Now: h.clock.now})
+		store := &networked{Store: memory}
+		h.m = h.manager(core.Hybrid(h.sealer(h.keys), store, copyWindow))
+		c := h.ann()
+		store.down(refused)
+		post := &exchange{ctx: t.Context(), method: "POST", cookies: c.exchange().cookies, response: map[string]string{}}
+		for range 20 {
+			if _, err := h.m.Load(post); !errors.Is(err, core.ErrUnavailable) {
+				t.Errorf("L3: a POST: %v", err)
+			}
+			time.Sleep(time.Second)
+			if c.user() != "ann" {
+				t.Fatal("L3: a GET needs the store within the window")
+			}
+		}
+		if h.events.count(core.EventAway) != 1 {
+			t.Error("the calls do not fail fast, so half of this tests nothing")
+		}
+		r := c.begin()
+		r.s.Set("k", "v")
+		if err := r.end(200); !errors.Is(err, core.ErrUnavailable) || c.jar[copyCookie] == "" {
+			t.Errorf("L3: a GET that writes: %v", err)
+		}
+		h.clock.advance(copyWindow)
+		if _, err := h.m.Load(c.exchange()); !errors.Is(err, core.ErrUnavailable) {
+			t.Errorf("L3: a GET after the window: %v", err)
+		}
+		store.up()
+		time.Sleep(time.Second)
+		if c.user() != "ann" {
+			t.Error("L3: the outage has ended the session")
+		}
+	})
+}
+
+// TestL1HybridUnknownTokens cost one call, whatever copy comes with them.
+func TestL1HybridUnknownTokens(t *testing.T) {
 	h := hybrids(t)
 	c := h.ann()
-	h.asked.down = true
-	h.clock.advance(5 * time.Second)
-	for range 20 {
-		if c.user() != "ann" {
-			t.Fatal("L3: a GET needs the store within the window")
-		}
+	unknown := c.fork()
+	unknown.jar[sessionCookie] = strings.Repeat("B", 64)
+	if unknown.user() != "" || h.asked.take() != 1 || unknown.jar[sessionCookie] == "" {
+		t.Error("L1: an unknown token with another's copy")
 	}
-	if _, err := h.m.Load(&exchange{ctx: t.Context(), method: "POST", cookies: c.exchange().cookies}); !errors.Is(err, core.ErrUnavailable) {
-		t.Errorf("L3: a POST: %v", err)
-	}
-	r := c.begin()
-	r.s.Set("k", "v")
-	if err := r.end(200); !errors.Is(err, core.ErrUnavailable) || c.jar[copyCookie] == "" {
-		t.Errorf("L3: a GET that writes: %v", err)
+	if err := h.m.Revoke(t.Context(), c.id()); err != nil {
+		t.Fatal(err)
 	}
 	h.clock.advance(copyWindow)
-	if _, err := h.m.Load(c.exchange()); !errors.Is(err, core.ErrUnavailable) {
-		t.Errorf("L3: a GET after the window: %v", err)
-	}
-	h.asked.down = false
-	if c.user() != "ann" {
-		t.Error("L3: the outage has ended the session")
+	if h.asked.take(); c.user() != "" || h.asked.take() != 1 {
+		t.Error("L1: a session that is gone is looked for twice")
 	}
 }
 
