@@ -165,9 +165,9 @@ func (s *Session) hasCopy() bool { return s.aged && s.m.copies != nil }
 // alone, it comes only with a page that depends on the session and is not cached for all.
 func (s *Session) withCopy(lines []string, alone bool) []string {
 	switch {
-	case s.copyState == copyGood, s.phase == phaseReadOnly, s.broken, s.handedOut && !s.stored:
+	case s.copyState == copyGood, s.phase == phaseReadOnly, s.handedOut && !s.stored:
 		return lines
-	case alone && (!s.used || cachedForAll(s.ex)):
+	case alone && (!s.used || s.broken || cachedForAll(s.ex)):
 		return lines
 	}
 	if s.copyLine == "" {

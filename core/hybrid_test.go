@@ -726,6 +726,35 @@ func TestC6HybridWriteCookie(t *testing.T) {
 	}
 }
 
+// TestC4HybridFailedCommit: a commit that fails hands out a copy of what an earlier one has
+// stored, and otherwise leaves the client's alone.
+func TestC4HybridFailedCommit(t *testing.T) {
+	for _, early := range []bool{true, false} {
+		h := hybrids(t)
+		c := h.ann()
+		c.method = "POST"
+		r := c.begin()
+		if early {
+			r.s.Set("k", "new")
+			if err := r.s.Commit(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+		}
+		r.s.Set("bad", func() {})
+		if err := r.end(200); err == nil {
+			t.Fatal("the commit did not fail")
+		}
+		if n := len(sets(r.x)); n > 0 != early {
+			t.Errorf("C4: an earlier commit: %t; the error's answer sets %q", early, r.x.setCookie)
+		}
+		c.method = "GET"
+		h.asked.take()
+		if want := map[bool]string{true: "new", false: "old"}[early]; c.get("k") != want || h.asked.take() != 0 {
+			t.Errorf("C4: k is not %q in the copy", want)
+		}
+	}
+}
+
 // TestC7HybridGivesWay: what code inside has set under our name stays, as with a touch.
 func TestC7HybridGivesWay(t *testing.T) {
 	h := hybrids(t)
