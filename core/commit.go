@@ -101,12 +101,12 @@ func (s *Session) finish(status int) (e Event, first bool) {
 
 // HoldBody returns how many bytes of the body an adapter should hold back before it
 // commits a response with this status. A template may still read flashes, and
-// removing them needs the cookie (promise C6). The adapter commits when the handler
+// removing them needs the cookie, or leaves the client a copy that still has them (promise C6). The adapter commits when the handler
 // returns, flushes, or writes more than that. Zero means to commit at the first byte.
 func (s *Session) HoldBody(status int) int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if !s.m.traits.ClientSide || s.sent || s.over || !s.shows(status) {
+	if !s.m.traits.ClientSide && s.m.copies == nil || s.sent || s.over || !s.shows(status) {
 		return 0
 	}
 	if s.base.flashCount() == 0 && len(s.added) == 0 {

@@ -46,10 +46,12 @@
 //
 // A [Backend] is [ServerSide], over a [Store] (memory, Redis), or [ClientSide],
 // over a [Sealer] (an encrypted cookie). Handlers do not see the difference, and
-// it can be changed later. The two differ in what they can promise:
+// it can be changed later. They differ in what they can promise:
 //
 //   - Server-side, a session commits its changes, not its state. Overlapping
 //     requests lose nothing, and a logout is final, whatever else is in flight.
+//   - [Hybrid] is server-side, with a copy on the client that answers what only reads. It
+//     may be as old as a window that the application chooses.
 //   - Client-side, the last response wins, and a copied cookie works until it
 //     expires or until [Manager.RevokeAll]. Sessions cannot be listed. Calls that
 //     a backend cannot serve return [ErrUnsupported].

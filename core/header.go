@@ -17,6 +17,8 @@ func (s *Session) writeHeader() []string {
 		return nil
 	}
 	lines := s.cookieLines()
+	alone := len(lines) == 0 && s.copyState == copyOld // the client loses nothing without
+	lines = s.withCopy(lines, alone)
 	if !s.handedOut && len(lines) > 0 && s.m.carrier.write(ex, nil) > len(s.writtenCookies) {
 		lines, s.setCookies = nil, nil // a touch must not undo what code inside has set
 	}
@@ -24,7 +26,11 @@ func (s *Session) writeHeader() []string {
 		s.cookieClash(n)
 	}
 	if len(lines) > 0 {
-		ex.SetResponseHeader("Cache-Control", "no-store")
+		if !alone {
+			ex.SetResponseHeader("Cache-Control", "no-store")
+		} else {
+			keepPrivate(ex)
+		}
 		s.m.warnInsecure(s, ex)
 		s.m.warnLarge(s, lines)
 	}
@@ -64,8 +70,10 @@ func (s *Session) cookieClash(n int) {
 // connection, or when a response had begun past the adapter. A deletion is missed only if the session lives in the cookie. The next
 // request repeats a touch.
 func (s *Session) missedHeader() {
+	lines := s.cookieLines()
+	written := s.writtenCookies[:min(len(lines), len(s.writtenCookies))] // without a copy
 	switch {
-	case !s.handedOut, slices.Equal(s.cookieLines(), s.writtenCookies):
+	case !s.handedOut, slices.Equal(lines, written):
 	case s.stored:
 		s.tooLate(ReasonNoCookie, "cookie of an earlier commit")
 	case s.m.traits.ClientSide:
@@ -134,6 +142,9 @@ func (m *Manager) CheckHeadLimit(ctx context.Context, limit int, setting string)
 	largest := len(m.scope.Name) + 1 + tokenChars
 	if m.traits.ClientSide {
 		largest = m.carrier.largest()
+	}
+	if m.copies != nil {
+		largest += len(m.scope.Name) + maxCopy
 	}
 	if largest+rest > limit && !m.narrow.Swap(true) {
 		m.observe(ctx, nil, Event{Kind: EventLargeCookie, Detail: fmt.Sprintf("the session's tokens may have %d characters, and the server refuses requests "+

@@ -25,6 +25,7 @@ type Manager struct {
 	touchIn string // what carries touches, for messages
 	carrier carrier
 	former  *cookie.Cookie // the session's cookie, if there are former ones to delete
+	copies  *hybrid        // nil if clients carry no copies
 
 	observed  bool      // an observer needs times and requests
 	observers observers // besides Config.Observer
@@ -63,7 +64,14 @@ func New(backend Backend, c Config) (*Manager, error) {
 	if c.SessionLimit > 0 && m.users == nil {
 		return nil, fmt.Errorf("core: Config.SessionLimit is %d, but the backend cannot count a user's sessions: %w", c.SessionLimit, ErrUnsupported)
 	}
-	m.carrier = c.carrier()
+	second := cookie.TouchSuffix
+	if h, ok := backend.(*hybrid); ok {
+		second = cookie.CopySuffix
+		if !c.FreshReads {
+			m.copies = h
+		}
+	}
+	m.carrier = c.carrier(second)
 	if cookies, ok := m.carrier.(*cookieCarrier); ok && cookies.HasFormer() {
 		m.former = cookies.Cookie
 	}
@@ -136,13 +144,11 @@ func (m *Manager) LoadInto(s *Session, ex Exchange) error {
 		m.duplicate(s)
 		return nil
 	}
-	loadCtx, cancel := m.deadline(ctx, m.config.LoadTimeout)
-	defer cancel()
 	var begun time.Time
 	if m.observed {
 		begun = time.Now()
 	}
-	l, aged, err := m.load(loadCtx, ex, Tokens{Session: found.Token, Touch: found.Touch})
+	l, from, err := m.load(s, ex, Tokens{Session: found.Token, Touch: found.Second})
 	var took time.Duration
 	if m.observed {
 		took = time.Since(begun)
@@ -162,9 +168,13 @@ func (m *Manager) LoadInto(s *Session, ex Exchange) error {
 		m.rejected(s, e)
 		return nil
 	}
-	s.loaded = loaded{stored: true, base: l.Record, handle: l.Handle, refresh: l.Refresh, token: found.Token, aged: aged}
+	s.loaded = loaded{stored: true, base: l.Record, handle: l.Handle, refresh: l.Refresh, token: found.Token, source: from}
 	s.shortened = m.config.shortenIdle(&s.base, m.config.Now())
-	s.tell(ctx, Event{Kind: EventLoaded, ID: s.base.ID, User: s.base.User, Expires: s.base.Expires, Bytes: s.base.size(), Took: took})
+	e := Event{Kind: EventLoaded, ID: s.base.ID, User: s.base.User, Expires: s.base.Expires, Bytes: s.base.size(), Took: took}
+	if s.hasCopy() {
+		e.Detail = "from the client's copy"
+	}
+	s.tell(ctx, e)
 	return m.check(s)
 }
 
@@ -246,7 +256,7 @@ func (m *Manager) loadFailed(s *Session, err error, e Event) error {
 	case errors.Is(err, ErrUnavailable):
 	case errors.Is(err, errExpired):
 		e.Reason = ReasonExpired
-		if m.traits.ClientSide && !cookie.HasTouch(s.presented) {
+		if m.traits.ClientSide && !cookie.HasSecond(s.presented) {
 			e.Detail = "no touch came with it, in the " + m.touchIn
 		}
 	case errors.Is(err, errNotBefore):

@@ -108,6 +108,7 @@ func (m *Manager) absent(s *Session) {
 // rejected emits the event of a request whose token gave no session.
 func (m *Manager) rejected(s *Session, e Event) {
 	e.Kind, s.fruitless = EventRejected, true
+	s.copyIs(copyOld)
 	s.tell(s.ctx.Context, e)
 }
 
@@ -115,7 +116,7 @@ func (m *Manager) rejected(s *Session, e Event) {
 // was found, or the zero Record.
 func (m *Manager) claimed(token string, r *Record) Event {
 	e := Event{Claimed: r.ID, Expires: r.Expires}
-	if _, ours := m.bare.(*serverSide); e.Claimed.IsZero() && ours { // else nothing of it is shown
+	if e.Claimed.IsZero() && nativeOf(m.bare) != nil { // else nothing of it is shown
 		e.Claimed, _, _ = parseToken(token)
 	}
 	return e

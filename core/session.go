@@ -50,6 +50,8 @@ type Session struct {
 	background     bool       // loaded without its token, by Manager.View or Update
 	late           error      // the first change that came too late
 	snapshots      []snapshot // strict mode: what Get returned
+	copyState      copyState  // how the client's copy stands to the session
+	copyLine       string     // the carrier's line that sets that right, "" if it has not been made
 	events         []Event    // to emit once mu is free
 	flushing       time.Time  // when the commit that is under way began; zero if no observer needs it
 }
@@ -61,7 +63,7 @@ type loaded struct {
 	handle  Handle
 	stored  bool     // base and handle belong to a stored session
 	refresh bool     // the token should be replaced
-	aged    bool     // base may be a copy, as old as the backend's window
+	source           // of base
 	token   string   // that the client has, "" for one without a client
 	own     []uint64 // numbers of the flashes that this request has stored, if its page is fetched in advance
 }

@@ -158,6 +158,35 @@ func TestConformanceRedisNear(t *testing.T) {
 	}
 }
 
+// TestConformanceHybrid runs the suite on what clients have copies of: on Redis, and with
+// copies in JSON Web Tokens, for net/http; in memory, for the other frameworks.
+func TestConformanceHybrid(t *testing.T) {
+	client := redis.NewClient(&redis.Options{Addr: redistest.Shared(t).Addr()})
+	t.Cleanup(func() { _ = client.Close() })
+	onRedis := func(t *testing.T, now func() time.Time) core.Store {
+		return goredisstore.New(client, onRedis(t, now))
+	}
+	jwe := func(t *testing.T) core.Sealer {
+		keys, err := sealed.ParseKeyring(sealed.GenerateKey())
+		if err != nil {
+			t.Fatal(err)
+		}
+		return jwtsealer.Encrypted(keys, jwtsealer.Config{Issuer: "https://app.example"})
+	}
+	memory := adaptertest.Hybrid()
+	backends := []adaptertest.Backend{memory, memory}
+	backends[0].Name, backends[0].Store = "hybrid-redis", onRedis
+	backends[1].Name, backends[1].Sealer = "hybrid-jwe", jwe
+	for i, f := range frameworks {
+		switch {
+		case i == 0:
+			adaptertest.Run(t, f.name, f.newApp, backends...)
+		case !testing.Short():
+			adaptertest.Run(t, f.name, f.newApp, memory)
+		}
+	}
+}
+
 // TestConformanceJWT runs the suite on JSON Web Tokens; in short mode, for net/http
 // alone. What differs between them is inside the sealer.
 func TestConformanceJWT(t *testing.T) {

@@ -12,7 +12,7 @@ import (
 )
 
 // Backend says where a run of the suite keeps its sessions. Set one of Store,
-// Sealer and New.
+// Sealer and New, or Store and Sealer for [core.Hybrid].
 type Backend struct {
 	Name string
 
@@ -72,6 +72,12 @@ func Cookie() Backend {
 	}
 }
 
+// Hybrid keeps sessions in a memstore and copies of them in encrypted cookies, for the
+// shortest window.
+func Hybrid() Backend {
+	return Backend{Name: "hybrid-memory", Store: Memory().Store, Sealer: Cookie().Sealer, Window: time.Second}
+}
+
 // ClientSideLimits returns the Limits of backends that keep the whole session
 // with the client and nothing on the server.
 func ClientSideLimits() map[string]string {
@@ -95,7 +101,11 @@ func (b Backend) layered(t *testing.T, now func() time.Time, f *faults) (core.Ba
 	switch {
 	case b.Store != nil:
 		store := b.Store(t, now)
-		return core.ServerSide(&faultyStore{Store: store, faults: f}), store
+		faulty := &faultyStore{Store: store, faults: f}
+		if b.Sealer != nil {
+			return core.Hybrid(b.Sealer(t), faulty, b.Window), store
+		}
+		return core.ServerSide(faulty), store
 	case b.Sealer != nil:
 		return core.ClientSide(&faultySealer{Sealer: b.Sealer(t), faults: f}), nil
 	case b.New != nil:

@@ -29,6 +29,7 @@ type harness struct {
 	events  *events
 
 	window  time.Duration      // see Backend
+	copies  bool               // which clients have, so that not every GET reaches the faults
 	settled func(t *testing.T) // Backend.Settle
 	atOnce  bool               // see testCase
 
@@ -40,7 +41,10 @@ func newHarness(t *testing.T, r reporter, newApp NewApp, b Backend) *harness {
 		reporter: r, t: t, newApp: newApp,
 		clock:  &clock{now: time.Date(2030, 1, 2, 3, 4, 5, 0, time.UTC)},
 		faults: newFaults(), carrier: b.Carrier,
-		events: &events{}, window: b.Window, settled: b.Settle,
+		events: &events{}, window: b.Window, settled: b.Settle, copies: b.Store != nil && b.Sealer != nil,
+	}
+	if h.copies {
+		h.faults.begin = func() { h.clock.advance(h.window) }
 	}
 	h.backend, h.store = b.layered(t, h.clock.Now, h.faults)
 	h.traits = h.backend.Traits()

@@ -70,6 +70,8 @@ func (c *client) begin(target string) *http.Response {
 	if err != nil {
 		c.Fatalf("GET %s: %v", target, err)
 	}
-	c.keep(&reply{harness: c.harness, header: resp.Header})
+	r := &reply{harness: c.harness}
+	r.readHeader(resp.Header)
+	c.keep(r)
 	return resp
 }

@@ -88,15 +88,16 @@ func (c *client) reading() string {
 }
 
 // request notes that c sends a request, and returns what notes the end. If no other
-// request overlapped it, c then knows of all changes until now.
-func (c *client) request() (answered func()) {
+// request overlapped it, c then knows of all changes until now; but with copies, not of
+// one that came too late for the header.
+func (c *client) request() (answered func(*reply)) {
 	o := &c.onlookers
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	alone := o.started == o.ended
 	o.started++
-	number, revoked := o.started, c.events.count(core.EventRevoked, "")
-	return func() {
+	number, revoked, changes := o.started, c.events.count(core.EventRevoked, ""), c.changes()
+	return func(r *reply) {
 		o.mu.Lock()
 		o.ended++
 		alone = alone && o.started == number
@@ -104,7 +105,8 @@ func (c *client) request() (answered func()) {
 		c.mu.Lock()
 		defer c.mu.Unlock()
 		c.seen = -1
-		if alone && c.events.count(core.EventRevoked, "") == revoked {
+		late := c.copies && len(r.copies) == 0 && c.changes() > changes
+		if alone && !late && c.events.count(core.EventRevoked, "") == revoked {
 			c.seen = c.changes()
 		}
 	}
