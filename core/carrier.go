@@ -95,7 +95,7 @@ type carrier interface {
 	tokenLines(token string, presented uint32, now, until time.Time) ([]string, error)
 
 	// secondLine returns the line with a touch or a copy, and false if that is too long.
-	secondLine(touch string, now, until time.Time) (string, bool)
+	secondLine(value string, now, until time.Time) (string, bool)
 
 	// deletions returns the lines with which the client forgets what it has presented.
 	deletions(presented uint32) []string

@@ -100,9 +100,9 @@ func (s *Session) finish(status int) (e Event, first bool) {
 }
 
 // HoldBody returns how many bytes of the body an adapter should hold back before it
-// commits a response with this status. A template may still read flashes, and
-// removing them needs the cookie, or leaves the client a copy that still has them (promise C6). The adapter commits when the handler
-// returns, flushes, or writes more than that. Zero means to commit at the first byte.
+// commits a response with this status. A template may still read flashes, and then
+// the client needs a cookie without them (promise C6). The adapter commits when the
+// handler returns, flushes, or writes more than that. Zero means to commit at the first byte.
 func (s *Session) HoldBody(status int) int {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -129,6 +129,9 @@ func (m *hybridModel) begin() {
 	if m.random.IntN(40) == 0 { // another browser with the same cookies
 		m.jars[m.random.IntN(len(m.jars))] = maps.Clone(c.jar)
 	}
+	if other := m.jars[m.random.IntN(len(m.jars))][copyCookie]; other != "" && m.random.IntN(20) == 0 { // a copy that is not its own
+		c.jar[copyCookie] = other
+	}
 	c.method = []string{"GET", "GET", "GET", "POST"}[m.random.IntN(4)]
 	token, method, bound := c.jar[sessionCookie], c.method, time.Duration(0)
 	if method == "GET" {
@@ -154,6 +157,9 @@ func (m *hybridModel) begin() {
 	n, _ := core.Get[int](r.s, "n")
 	old := func(at time.Time) bool { return now.Sub(at) >= bound }
 	s := m.sessions[id]
+	if n > s.n() {
+		m.Fatalf("SEC11: a %s reads n=%d, which the session never was", method, n)
+	}
 	if e := ended[id]; !e.IsZero() {
 		if m.seen["read after the end"]++; old(e) {
 			m.Fatalf("K2: a %s reads a session %v after its end", method, now.Sub(e))

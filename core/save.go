@@ -74,7 +74,8 @@ type saving struct {
 // prepare fetches the newest record for a write that must not move the expiry, so
 // that the write keeps what other requests have made of it. It also does so once the
 // expiry has passed, because others may have moved it, and a store may still have
-// what has expired, and where the request has a copy. Client-side it refuses what would be stored in an expired token.
+// what has expired. So it does with a client's copy, which has no version. Client-side
+// it refuses what would be stored in an expired token.
 func (t *saving) prepare(ctx context.Context) (ok bool, _ error) {
 	s := t.s
 	writes := s.changed() || t.shows && len(s.consumed) > 0
