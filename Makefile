@@ -223,6 +223,17 @@ bench: check-go redis memcached ## benchmarks; BENCH=regexp chooses
 bench-peers: check-go redis memcached databases ## benchmarks beside other session libraries, ROUNDS (25) times
 	@$(GO) run ./internal/tools/medians -dir bench -rounds $(ROUNDS) -bench '$(BENCH)'
 
+# The comparison has many applications, which mostly wait.
+COMPARE = cd bench && GOWORK=off $(GO) test -count=1 -parallel 24 ./compare
+
+.PHONY: compare
+compare: check-go redis ## Satchel beside other session libraries, into docs/comparison.md and the README
+	$(COMPARE) -write
+
+.PHONY: compare-check
+compare-check: check-go redis ## fail if the comparison would come out otherwise
+	$(COMPARE)
+
 .PHONY: capacity
 capacity: check-go redis ## how much of Redis SESSIONS (100000) sessions take
 	cd core/goredisstore && SATCHEL_CAPACITY_SESSIONS=$(SESSIONS) $(GO) test -count=1 -timeout 60m -run TestCapacity -v .

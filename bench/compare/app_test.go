@@ -31,6 +31,12 @@ type option struct {
 	cases []string
 }
 
+// Options that several libraries have.
+const (
+	safeCookies = "safe cookie attributes"
+	saveAlways  = "a save in every request"
+)
+
 // environment is what an application is configured with.
 type environment struct {
 	redis  string // "host:port" of a Redis server
@@ -315,12 +321,18 @@ func (a *app) answer(r route, q request, open func() (session, error)) error {
 }
 
 func reading(f func(request, session) string) func(*app, request, func() (session, error)) error {
-	return func(_ *app, q request, open func() (session, error)) error {
+	return func(a *app, q request, open func() (session, error)) error {
 		s, err := open()
 		if err != nil {
 			return err
 		}
-		return q.text(200, f(q, s))
+		text := f(q, s)
+		if a.env.option == saveAlways {
+			if err := s.save(); err != nil {
+				return err
+			}
+		}
+		return q.text(200, text)
 	}
 }
 

@@ -35,17 +35,18 @@ type comparison struct {
 
 // group is a part of the table.
 type group struct {
-	title string
-	cases []comparison
+	title  string
+	source string // the file of its cases
+	cases  []comparison
 }
 
 var groups = []group{
-	{"Requests that overlap", overlapCases},
-	{"Flash messages", flashCases},
-	{"Saving", savingCases},
-	{"Who may use a session", identityCases},
-	{"When sessions end", endCases},
-	{"Redis is down", outageCases},
-	{"Cookies and cost", costCases},
-	{"What can be stored", valueCases},
+	{"Requests that overlap", "overlap_test.go", overlapCases},
+	{"Flash messages", "flash_test.go", flashCases},
+	{"Saving", "saving_test.go", savingCases},
+	{"Who may use a session", "identity_test.go", identityCases},
+	{"When sessions end", "end_test.go", endCases},
+	{"Redis is down", "outage_test.go", outageCases},
+	{"Cookies and cost", "cost_test.go", costCases},
+	{"What can be stored", "value_test.go", valueCases},
 }

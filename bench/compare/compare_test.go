@@ -89,7 +89,7 @@ func TestComparison(t *testing.T) {
 		for _, g := range groups {
 			for _, k := range g.cases {
 				found[k.id] = map[string]cell{}
-				for _, lib := range libraries() {
+				for _, lib := range append(libraries(), specimens()...) {
 					t.Run(k.id+"/"+lib.column(), func(t *testing.T) {
 						t.Parallel()
 						result := judge(t, k, lib)
@@ -104,6 +104,19 @@ func TestComparison(t *testing.T) {
 	if t.Failed() {
 		return
 	}
+	t.Run("each case can say yes and no", func(t *testing.T) {
+		for _, g := range groups {
+			for _, k := range g.cases {
+				seen := map[mark]bool{}
+				for _, result := range found[k.id] {
+					seen[result.mark] = true
+				}
+				if !seen[yes] || !seen[no] {
+					t.Errorf("%s says yes: %v, no: %v", k.id, seen[yes], seen[no])
+				}
+			}
+		}
+	})
 	publish(t, found)
 }
 
@@ -137,4 +150,10 @@ func try(t *testing.T, k comparison, lib library, option string) (result verdict
 	return k.run(&check{t, lib, option})
 }
 
-func (l library) column() string { return l.name + ", " + l.backend + ", " + l.framework }
+// column is the head of the library's column, and names it in tests.
+func (l library) column() string {
+	if l.name == "careless" || l.name == "Satchel" && l.framework != "net/http" {
+		return l.name + ", " + l.backend + ", " + l.framework
+	}
+	return l.name + ", " + l.backend
+}

@@ -20,7 +20,7 @@ func fiber2() library {
 	return library{
 		name: "Fiber v2's session", backend: "Redis", framework: "Fiber v2", source: "fiber2_test.go",
 		modules: []string{"github.com/gofiber/fiber/v2", "github.com/gofiber/storage/redis/v3"},
-		options: []option{{safeCookies, []string{"flags"}}},
+		options: []option{{safeCookies, []string{"flags"}}, {saveAlways, []string{"idle"}}},
 		start:   startFiber2,
 	}
 }

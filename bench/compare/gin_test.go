@@ -17,7 +17,7 @@ func ginContrib() library {
 	return library{
 		name: "gin-contrib/sessions", backend: "Redis", framework: "Gin", source: "gin_test.go",
 		modules: []string{"github.com/gin-contrib/sessions", "github.com/gin-gonic/gin"},
-		options: []option{{safeCookies, []string{"flags"}}, {maxLength, []string{"large"}}},
+		options: []option{{safeCookies, []string{"flags"}}, {saveAlways, []string{"idle"}}, {maxLength, []string{"large"}}},
 		start:   startGin,
 	}
 }

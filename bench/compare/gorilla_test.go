@@ -19,15 +19,12 @@ const cookieName = "session"
 // their package documentation answers it with 500; this is the latter.
 const checkGet = "500 for an error of Get"
 
-// safeCookies is an option of those whose cookie's attributes are set by the application.
-const safeCookies = "safe cookie attributes"
-
 // gorillaCookie is gorilla/sessions with its CookieStore.
 func gorillaCookie() library {
 	return library{
 		name: "gorilla/sessions", backend: "cookie", framework: "net/http", source: "gorilla_test.go",
 		modules: []string{"github.com/gorilla/sessions"},
-		options: []option{{safeCookies, []string{"flags"}}},
+		options: []option{{safeCookies, []string{"flags"}}, {saveAlways, []string{"idle"}}},
 		start: func(e environment) (*app, error) {
 			a := &app{env: e}
 			return a.on(a.mux(gorilla(e, gorillaCookieStore(e)))), nil
@@ -55,7 +52,7 @@ func gorillaRedis() library {
 	return library{
 		name: "gorilla/sessions", backend: "Redis", framework: "net/http", source: "gorilla_test.go",
 		modules: []string{"github.com/gorilla/sessions", "github.com/rbcervilla/redisstore/v9"},
-		options: []option{{safeCookies, []string{"flags"}}, {checkGet, []string{"outage-told", "outage-survives"}}},
+		options: []option{{safeCookies, []string{"flags"}}, {saveAlways, []string{"idle"}}, {checkGet, []string{"outage-told", "outage-survives", "outage-cut"}}},
 		start: func(e environment) (*app, error) {
 			client := redis.NewClient(&redis.Options{Addr: e.redis, DB: e.db})
 			store, err := redisstore.NewRedisStore(context.Background(), client)

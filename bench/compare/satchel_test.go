@@ -70,6 +70,9 @@ func cookieBackend(e environment) (core.Backend, func(), error) {
 
 // satchel returns an application with a Manager, which reports through its Observer.
 func satchel(e environment, backend core.Backend) (*app, *core.Manager, error) {
+	if e.max > 0 && e.idle == 0 {
+		e.idle = e.max // it may not be longer than the lifetime
+	}
 	config := core.Config{
 		IdleTimeout: e.idle, Lifetime: e.max,
 		ServeWhenUnavailable: e.option == serveAnyway,
