@@ -264,7 +264,7 @@ var routes = []route{
 			line(page)
 		})
 	}},
-	{"/flush", func(a *app, q request, open func() (session, error)) error {
+	{"/flush", func(_ *app, q request, open func() (session, error)) error {
 		s, err := open()
 		if err != nil {
 			return err

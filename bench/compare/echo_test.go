@@ -16,7 +16,7 @@ func echoContrib() library {
 	return library{
 		name: "echo-contrib/session", backend: "cookie", framework: "Echo", source: "echo_test.go",
 		modules: []string{"github.com/labstack/echo-contrib", "github.com/labstack/echo/v4", "github.com/gorilla/sessions"},
-		options: []option{{safeCookies, []string{"flags"}}, {saveAlways, []string{"idle"}}},
+		options: []option{{blockKey, []string{"unreadable"}}, {safeCookies, []string{"flags"}}, {saveAlways, []string{"idle"}}},
 		start:   startEcho,
 	}
 }

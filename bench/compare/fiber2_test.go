@@ -92,9 +92,12 @@ func (f fiber2Session) login(user string) error {
 // fiber2Request copies what it gets from Fiber, which uses its buffers again.
 type fiber2Request struct{ c *fiber.Ctx }
 
-func (q fiber2Request) param(name string) string           { return strings.Clone(q.c.Query(name)) }
-func (q fiber2Request) text(status int, body string) error { return q.c.Status(status).SendString(body) }
-func (q fiber2Request) redirect(to string) error           { return q.c.Redirect(to, fiber.StatusSeeOther) }
+func (q fiber2Request) param(name string) string { return strings.Clone(q.c.Query(name)) }
+func (q fiber2Request) text(status int, body string) error {
+	return q.c.Status(status).SendString(body)
+}
+
+func (q fiber2Request) redirect(to string) error { return q.c.Redirect(to, fiber.StatusSeeOther) }
 
 func (q fiber2Request) stream(first string, rest func(line func(string))) error {
 	q.c.Context().SetBodyStreamWriter(fiberStream(first, rest))

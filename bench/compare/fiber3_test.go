@@ -86,24 +86,26 @@ func (f fiber3Session) login(user string) error {
 
 // late returns a session for use after the handler, by its ID, which is Fiber's way for
 // work in the background.
-func (f fiber3Session) late() session { return fiber3Late{id_: strings.Clone(f.s.ID()), store: f.store, set_: map[string]string{}} }
+func (f fiber3Session) late() session {
+	return fiber3Late{name: strings.Clone(f.s.ID()), store: f.store, changes: map[string]string{}}
+}
 
 type fiber3Late struct {
 	session
-	id_   string
-	store *fibersession.Store
-	set_  map[string]string
+	name    string
+	store   *fibersession.Store
+	changes map[string]string
 }
 
-func (f fiber3Late) set(key, value string) { f.set_[key] = value }
+func (f fiber3Late) set(key, value string) { f.changes[key] = value }
 
 func (f fiber3Late) save() error {
-	s, err := f.store.GetByID(context.Background(), f.id_)
+	s, err := f.store.GetByID(context.Background(), f.name)
 	if err != nil {
 		return err
 	}
 	defer s.Release()
-	for key, value := range f.set_ {
+	for key, value := range f.changes {
 		s.Set(key, value)
 	}
 	return s.Save()
@@ -111,8 +113,11 @@ func (f fiber3Late) save() error {
 
 type fiber3Request struct{ c fiber.Ctx }
 
-func (q fiber3Request) param(name string) string           { return strings.Clone(q.c.Query(name)) }
-func (q fiber3Request) text(status int, body string) error { return q.c.Status(status).SendString(body) }
+func (q fiber3Request) param(name string) string { return strings.Clone(q.c.Query(name)) }
+func (q fiber3Request) text(status int, body string) error {
+	return q.c.Status(status).SendString(body)
+}
+
 func (q fiber3Request) redirect(to string) error {
 	return q.c.Redirect().Status(fiber.StatusSeeOther).To(to)
 }

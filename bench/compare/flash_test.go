@@ -27,7 +27,7 @@ var flashCases = []comparison{
 	},
 	{
 		"flash-error-page", "A flash survives an error page",
-		"The page reads the flash and then fails: it answers 500. It is loaded again.",
+		"The page reads the flash, saves where that is a call, and then fails: it answers 500. It is loaded again.",
 		func(c *check) verdict {
 			b := flashed(c)
 			if r := b.try("GET", "/flashes", "as", "error"); r.status != 500 {

@@ -15,6 +15,9 @@ func init() { gob.Register(circle{}) }
 
 const cookieName = "session"
 
+// blockKey is an option of gorilla's cookies, which are only signed otherwise.
+const blockKey = "an encryption key"
+
 // checkGet is an option of gorilla's libraries. Their README ignores the error of Get, and
 // their package documentation answers it with 500; this is the latter.
 const checkGet = "500 for an error of Get"
@@ -24,7 +27,7 @@ func gorillaCookie() library {
 	return library{
 		name: "gorilla/sessions", backend: "cookie", framework: "net/http", source: "gorilla_test.go",
 		modules: []string{"github.com/gorilla/sessions"},
-		options: []option{{safeCookies, []string{"flags"}}, {saveAlways, []string{"idle"}}},
+		options: []option{{blockKey, []string{"unreadable"}}, {safeCookies, []string{"flags"}}, {saveAlways, []string{"idle"}}},
 		start: func(e environment) (*app, error) {
 			a := &app{env: e}
 			return a.on(a.mux(gorilla(e, gorillaCookieStore(e)))), nil
@@ -33,9 +36,13 @@ func gorillaCookie() library {
 }
 
 func gorillaCookieStore(e environment) *sessions.CookieStore {
-	var pairs [][]byte // for each key one to sign with, and none to encrypt with
+	var pairs [][]byte // for each key one to sign with, and one or none to encrypt with
 	for _, key := range e.keys {
-		pairs = append(pairs, []byte(key), nil)
+		if e.option == blockKey {
+			pairs = append(pairs, []byte(key), []byte(key))
+		} else {
+			pairs = append(pairs, []byte(key), nil)
+		}
 	}
 	store := sessions.NewCookieStore(pairs...)
 	if e.option == safeCookies {

@@ -1,6 +1,7 @@
 package compare
 
 import (
+	"encoding/base64"
 	"strings"
 )
 
@@ -55,7 +56,7 @@ var identityCases = []comparison{
 					adopted = append(adopted, what)
 				}
 			}
-			return met(len(adopted) == 0, "%s is adopted", strings.Join(adopted, " and "))
+			return met(len(adopted) == 0, "adopted: %s", strings.Join(adopted, ", "))
 		},
 	},
 	{
@@ -75,6 +76,17 @@ var identityCases = []comparison{
 				}
 			}
 			return verdict{mark: yes}
+		},
+	},
+	{
+		"unreadable", "Who sees the cookie cannot read the session",
+		"A text is stored in the session, and looked for in the cookie, also behind base64.",
+		func(c *check) verdict {
+			b := c.start().browser()
+			const text = "what-nobody-should-read"
+			b.post("/put", "key", "k", "value", text)
+			_, value := b.cookie()
+			return met(!readable(value, text, 3), "the cookie is signed, not encrypted")
 		},
 	},
 	{
@@ -153,6 +165,22 @@ var identityCases = []comparison{
 			return met(len(missing) == 0, "%s", strings.Join(missing, ", "))
 		},
 	},
+}
+
+// readable reports whether text is in value, or in what base64 in it decodes to.
+func readable(value, text string, depth int) bool {
+	if strings.Contains(value, text) {
+		return true
+	}
+	if depth == 0 {
+		return false
+	}
+	for _, part := range strings.FieldsFunc(value, func(r rune) bool { return r == '|' || r == '.' }) {
+		if inner, err := base64.URLEncoding.DecodeString(part); err == nil && readable(string(inner), text, depth-1) {
+			return true
+		}
+	}
+	return false
 }
 
 // parts returns what of a key in Redis may be a token: all of it, and what follows each

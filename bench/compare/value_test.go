@@ -1,8 +1,6 @@
 package compare
 
-import (
-	"strconv"
-)
+import "strconv"
 
 var valueCases = []comparison{
 	{
@@ -20,17 +18,24 @@ var valueCases = []comparison{
 		},
 	},
 	{
+		"three-kilobytes", "A session of 2,800 bytes is kept",
+		"A handler stores a text of 2,800 bytes, and another reads it.",
+		func(c *check) verdict { return keeps(c, 2800) },
+	},
+	{
 		"large", "A session of 100 KiB is kept, by default",
 		"A handler stores a text of 100 KiB, and another reads it.",
-		func(c *check) verdict {
-			const size = 100 << 10
-			b := c.start().browser()
-			if r := b.try("POST", "/put-large", "bytes", strconv.Itoa(size)); r.status >= 400 {
-				return met(false, "refused with %d", r.status)
-			}
-			return met(b.get("/length").body == strconv.Itoa(size), "lost, without an error")
-		},
+		func(c *check) verdict { return keeps(c, 100<<10) },
 	},
+}
+
+func keeps(c *check, size int) verdict {
+	c.Helper()
+	b := c.start().browser()
+	if r := b.try("POST", "/put-large", "bytes", strconv.Itoa(size)); r.status >= 400 {
+		return met(false, "refused with %d", r.status)
+	}
+	return met(b.get("/length").body == strconv.Itoa(size), "lost, without an error")
 }
 
 func stored(c *check, put, get, want string) verdict {
