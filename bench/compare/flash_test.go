@@ -64,6 +64,17 @@ var flashCases = []comparison{
 		},
 	},
 	{
+		"flash-two-pages", "Two pages that overlap show a flash once",
+		"Two tabs load the page at the same time: both have read the session before the first answers.",
+		func(c *check) verdict {
+			shown := 0
+			for _, r := range flashed(c).during(2, "/held-flashes", nil, func() {}) {
+				shown += strings.Count(r.body, message)
+			}
+			return met(shown == 1, "shown %d times", shown)
+		},
+	},
+	{
 		"flash-overlap", "A flash that is added while another is shown is kept",
 		"A slow page is showing a flash while a second tab sends a form that adds another.",
 		func(c *check) verdict {

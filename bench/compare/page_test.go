@@ -309,12 +309,12 @@ func alike(row map[string]cell) []string {
 			}
 			text := string(m)
 			if result.note != "" {
-				text += ", " + result.note
+				text += ": " + result.note
 			}
 			for _, o := range result.with {
-				text += fmt.Sprintf("; with %s: %s", o.option, o.mark)
+				text += fmt.Sprintf("; with %s, %s", o.option, o.mark)
 				if o.note != "" {
-					text += ", " + o.note
+					text += ": " + o.note
 				}
 			}
 			if !slices.Contains(texts, text) {
