@@ -234,6 +234,17 @@ bench-peers: check-go redis memcached databases ## benchmarks beside other sessi
 bench-growth: check-go redis memcached databases ## benchmarks of stores with up to SESSIONS (100000) sessions, ROUNDS (25) times
 	@$(GO) run ./internal/tools/medians -dir bench -rounds $(ROUNDS) -bench Growth -sessions $(SESSIONS)
 
+# The comparison has many applications, which mostly wait.
+COMPARE = cd bench && GOWORK=off $(GO) test -count=1 -parallel 24 ./compare
+
+.PHONY: compare
+compare: check-go redis ## Satchel beside other session libraries, into docs/comparison.md and the README
+	$(COMPARE) -write
+
+.PHONY: compare-check
+compare-check: check-go redis ## fail if the comparison would come out otherwise
+	$(COMPARE)
+
 .PHONY: capacity
 capacity: check-go redis memcached databases ## how much memory sessions take: SESSIONS (100000) in Redis, fewer beside other libraries
 	cd core/goredisstore && SATCHEL_CAPACITY_SESSIONS=$(SESSIONS) $(GO) test -count=1 -timeout 60m -run TestCapacity -v .
