@@ -315,7 +315,7 @@ func TestL4NewMastersAreHeard(t *testing.T) {
 			if err == nil {
 				t.Error("L4: a new master goes unnoticed")
 			}
-		case <-time.After(20 * time.Second):
+		case <-time.After(10 * time.Second):
 			t.Error("L4: a new master goes unnoticed")
 		}
 		until(t, "it listens again", func() bool {
@@ -338,7 +338,7 @@ func TestL4LostConnectionsAreTold(t *testing.T) {
 		if err == nil || errors.Is(err, core.ErrUnsupported) {
 			t.Errorf("L4: after a lost connection: %v", err)
 		}
-	case <-time.After(20 * time.Second):
+	case <-time.After(5 * time.Second):
 		t.Error("L4: a lost connection goes unnoticed")
 	}
 }
