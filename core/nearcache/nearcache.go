@@ -52,8 +52,8 @@ type Config struct {
 
 	// AllowBlind keeps copies of a store that cannot report changes, or not as it is set
 	// up. Each is then served for a Window after it was read, and no longer. The promise
-	// is the same, but each session is read again in each window. Copies are also kept if
-	// the store is written to past this one, such as by another process.
+	// is the same. But what others change is seen a window later, not at once, and each
+	// session is read again in each window.
 	AllowBlind bool
 
 	// Now is the clock by which entries expire. Default that of the Manager's Config.

@@ -180,6 +180,32 @@ func (f *failingSaves) Save(ctx context.Context, id core.ID, e core.Entry, base 
 	return f.muted.Save(ctx, id, e, base)
 }
 
+// TestK1KeysRotateByTheNewestState: with several keys, sealed looks at the entry that it is
+// about to replace.
+func TestK1KeysRotateByTheNewestState(t *testing.T) {
+	keys, err := sealed.ParseKeyring(sealed.GenerateKey() + "," + sealed.GenerateKey())
+	if err != nil {
+		t.Fatal(err)
+	}
+	far := newPerfect(t, nil)
+	s, elsewhere := sealed.Store(near(t, &muted{far}, nearcache.Config{}), keys), sealed.Store(far, keys)
+	e := entry("data")
+	e.User = "ann"
+	v, err := s.Save(t.Context(), id(1), e, 0)
+	if err == nil {
+		_, err = s.Load(t.Context(), id(1))
+	}
+	if err == nil {
+		v, err = elsewhere.Save(t.Context(), id(1), e, v)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.Save(t.Context(), id(1), e, v); err != nil {
+		t.Errorf("K1: a save of the newest state: %v", err)
+	}
+}
+
 // TestL1NoCopySaysThatASessionIsGone: the store decides.
 func TestL1NoCopySaysThatASessionIsGone(t *testing.T) {
 	clock := storetest.NewFakeClock()

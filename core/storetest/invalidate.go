@@ -136,6 +136,7 @@ var invalidatorCases = []testCase{
 						return
 					}
 					w.saved(id, time.Now())
+					time.Sleep(time.Millisecond / 4) // reports of a store in memory must come through
 				}
 			})
 			w.aliveSince(time.Now())
