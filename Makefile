@@ -9,6 +9,7 @@ DURATION ?= 10m
 BENCH ?= .
 MUTATIONS ?= .
 ROUNDS ?= 25
+BENCHTIME ?= 150ms
 SESSIONS ?= 100000
 
 # on: promises-check, and with it .ci/run, fails where a promise has no test.
@@ -221,11 +222,22 @@ bench: check-go redis memcached ## benchmarks; BENCH=regexp chooses
 
 .PHONY: bench-peers
 bench-peers: check-go redis memcached databases ## benchmarks beside other session libraries, ROUNDS (25) times
-	@$(GO) run ./internal/tools/medians -dir bench -rounds $(ROUNDS) -bench '$(BENCH)'
+	@$(GO) run ./internal/tools/medians -dir bench -rounds $(ROUNDS) -benchtime $(BENCHTIME) -bench '$(BENCH)'
 
 .PHONY: bench-growth
 bench-growth: check-go redis memcached databases ## benchmarks of stores with up to SESSIONS (100000) sessions, ROUNDS (25) times
-	@$(GO) run ./internal/tools/medians -dir bench -rounds $(ROUNDS) -bench Growth -sessions $(SESSIONS)
+	@$(GO) run ./internal/tools/medians -dir bench -rounds $(ROUNDS) -benchtime $(BENCHTIME) -bench Growth -sessions $(SESSIONS)
+
+# What it measures stays in tmp. NOTE is for the document, such as "The machine was busy."
+.PHONY: bench-charts
+bench-charts: ROUNDS = 5
+bench-charts: BENCH = Session|InFlight
+bench-charts: check-go redis memcached databases ## measure ROUNDS (5) times, and draw the figures of docs/benchmarks.md
+	@mkdir -p tmp docs/images
+	$(GO) run ./internal/tools/medians -dir bench -rounds $(ROUNDS) -benchtime $(BENCHTIME) -bench '$(BENCH)' >tmp/bench-peers.txt
+	$(GO) run ./internal/tools/medians -dir bench -rounds $(ROUNDS) -benchtime $(BENCHTIME) -bench 'Growth|Capacity' -sessions $(SESSIONS) >tmp/bench-growth.txt
+	$(GO) run ./internal/tools/charts -command 'make bench-charts ROUNDS=$(ROUNDS) BENCHTIME=$(BENCHTIME) SESSIONS=$(SESSIONS)' \
+		-note '$(NOTE)' tmp/bench-peers.txt tmp/bench-growth.txt
 
 .PHONY: capacity
 capacity: check-go redis memcached databases ## how much memory sessions take: SESSIONS (100000) in Redis, fewer beside other libraries

@@ -30,6 +30,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"runtime"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -173,9 +174,11 @@ func BenchmarkSession(b *testing.B) {
 }
 
 // BenchmarkInFlight has several requests in flight. Its times are those from one answer
-// to the next.
+// to the next. Of each library it has one variant only.
 func BenchmarkInFlight(b *testing.B) {
-	peers := peers(b)
+	peers := slices.DeleteFunc(peers(b), func(p peer) bool {
+		return strings.HasSuffix(p.name, "-idle") || strings.Contains(p.name, "/satchel-")
+	})
 	for _, route := range []string{read, write} {
 		for _, at := range []struct {
 			name, backend  string // "" for all backends

@@ -80,7 +80,7 @@ func Parse(r io.Reader) (*Results, error) {
 				s.nanoseconds = value
 			case "allocs/op":
 				s.allocs = value
-			case "bytes/session":
+			case "bytes/session", "cookie-bytes":
 				s.bytes = value
 			}
 		}
@@ -180,7 +180,7 @@ func (r *Results) Has(k Key) bool { return r.samples[k] != nil }
 // Rounds returns how often each has run.
 func (r *Results) Rounds() int { return len(r.samples[r.Order[0]]) }
 
-// Bytes returns the median of the bytes for a session.
+// Bytes returns the median of the bytes of a stored session, or of its cookie.
 func (r *Results) Bytes(k Key) float64 {
 	return median(r.samples[k], func(s sample) float64 { return s.bytes })
 }
