@@ -85,8 +85,10 @@ func bytesOf(peers, growth *benchresults.Results) *bars {
 
 // inFlight shows times with several requests at once.
 func inFlight(r *benchresults.Results) *lines {
-	f := &lines{id: "inflight", Title: "Time from one answer to the next, by requests in flight", Columns: 2,
-		Note: "Of each library one variant. The last point is on one core. Lower is better; both scales are logarithmic."}
+	f := &lines{
+		id: "inflight", Title: "Time from one answer to the next, by requests in flight", Columns: 2,
+		Note: "Of each library one variant. The last point is on one core. Lower is better; both scales are logarithmic.",
+	}
 	for _, backend := range []string{memory, redis} {
 		for _, route := range []string{read, write} {
 			p := panel{Title: route + ", " + heading(backend), XTitle: "requests in flight", X: []string{"1", "4", "16"}}
