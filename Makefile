@@ -152,12 +152,13 @@ race: check-go redis memcached databases browser nginx ## all tests, with the ra
 
 # The examples choose the workspace's versions, with which "make test" tests them.
 .PHONY: test-modules
-test-modules: check-go redis memcached databases ## short tests of each module on its own, as its users get it
+test-modules: check-go redis memcached databases ## short tests of each module on its own, as its users get it, and of the benchmarks
 	@$(EACH_MODULE) \
 		GOWORK=off $(GO) build ./... </dev/null; \
 		GOWORK=off $(GO) vet ./... </dev/null; \
 		case $$dir in */examples) ;; *) GOWORK=off $(GO) test -short ./... </dev/null;; esac; \
 	done
+	cd bench && GOWORK=off $(GO) test ./... </dev/null
 
 .PHONY: test-newest
 test-newest: check-go ## each adapter with the newest version of its framework
