@@ -75,7 +75,7 @@ func grow(b *testing.B, name string, f func(b *testing.B, p peer, most int)) {
 		defer store.Close() //nolint:errcheck // always nil
 		backend = core.ServerSide(store)
 	case "file/satchel":
-		dir, err := os.MkdirTemp("/dev/shm", "satchel-bench")
+		dir, err := os.MkdirTemp("/dev/shm", "satchel-bench") //nolint:usetesting // not on a disk
 		if err != nil {
 			dir = b.TempDir()
 		}
