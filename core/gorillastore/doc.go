@@ -70,6 +70,9 @@
 //   - A session that gorilla created gets Satchel's timeouts at its first use. If
 //     the store does not say when it was created, RevokeAll and NotBefore use the
 //     start of this process instead.
+//   - A session whose cookie outlives the browser is remembered; of an application's own
+//     MaxAge for one session, the store keeps nothing. Types in interface values need
+//     gob.Register as before: without it the answer is 503, and the session stays.
 //   - Satchel does not see keys that are not strings, or values that Config.Codec
 //     cannot encode. They stay in the store until the session ends; Clear does not
 //     remove them. Flashes that are not strings are shown as fmt.Sprint formats them.
