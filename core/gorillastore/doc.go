@@ -8,7 +8,8 @@
 // Choose a constructor by the place:
 //
 //   - [Cookie] seals sessions into cookies with the keys of a CookieStore.
-//   - [From] keeps them in any other gorilla store.
+//   - [From] keeps them in any other gorilla store, and with [FiberV2] and [FiberV3] where
+//     Fiber's session middleware keeps its own.
 //   - [RedisCompatible] shares the Redis keys of rbcervilla/redisstore, for any
 //     number of processes.
 //   - [RedisStore] uses redisstore for sessions of Satchel alone, with every
