@@ -2,7 +2,6 @@ package goredisstore
 
 import (
 	"context"
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"time"
@@ -222,7 +221,7 @@ func versionText(v core.Version) []byte {
 	if v == 0 {
 		return []byte{}
 	}
-	return binary.BigEndian.AppendUint64(nil, uint64(v))
+	return entry.AppendVersion(nil, v)
 }
 
 var (
