@@ -3,7 +3,9 @@ package core
 import (
 	"context"
 	"errors"
+	"fmt"
 	"strconv"
+	"strings"
 	"time"
 )
 
@@ -23,7 +25,8 @@ type Entry struct {
 	// most seconds after its lifetime, which then tell when the session was last used.
 	Expires time.Time
 
-	// User is the user that the session is bound to; "" if it is anonymous.
+	// User is the user that the session is bound to; "" if it is anonymous. Data does not
+	// repeat it, so Load returns it as it was saved, byte for byte.
 	User string
 
 	// Version is set by Load and ignored by Save.
@@ -282,6 +285,19 @@ func scopedUser(namespace, user string) string {
 		return user
 	}
 	return string(scopeMark) + strconv.Itoa(len(namespace)) + "]" + namespace + user
+}
+
+// unscopedUser returns the user that scopedUser was given.
+func unscopedUser(stored string) (string, error) {
+	if stored == "" || stored[0] != scopeMark {
+		return stored, nil
+	}
+	length, rest, found := strings.Cut(stored[1:], "]")
+	n, err := strconv.Atoi(length)
+	if !found || err != nil || n < 0 || n >= len(rest) {
+		return "", fmt.Errorf("%w: the entry's user is malformed", ErrCorrupt)
+	}
+	return rest[n:], nil
 }
 
 // scopeMark begins the names that carry a namespace. No text column refuses it.
