@@ -214,7 +214,6 @@ func TestL2L4UsersAreCarriedOver(t *testing.T) {
 			requests := make([]*http.Request, 6)
 			for i := range requests {
 				requests[i] = b.Request(http.MethodGet, "/", nil)
-				b.Apply(requests[i])
 			}
 			var all sync.WaitGroup
 			for _, r := range requests {
@@ -229,7 +228,6 @@ func TestL2L4UsersAreCarriedOver(t *testing.T) {
 			// Their answers are lost, and so are more.
 			for range 2 {
 				lost := b.Request(http.MethodGet, "/", nil)
-				b.Apply(lost)
 				if got := newBrowser(t, now).do(lost); got != "200 ann dark []" {
 					t.Errorf("after lost answers it shows %q", got)
 				}
@@ -303,7 +301,6 @@ func TestCookiesOfGorillaSurviveItsLogout(t *testing.T) {
 	before, now := moves[0].make(t, inMemory(t))
 	b := loggedIn(t, before)
 	copied := b.Request(http.MethodGet, "/", nil)
-	b.Apply(copied)
 	b.post("/logout")
 	if got := newBrowser(t, now).do(copied); got != "200 ann dark []" {
 		t.Errorf("with the cookie from before gorilla's logout it shows %q", got)
@@ -319,7 +316,6 @@ func TestMovedSessionsAreEmptyForTheOldApplication(t *testing.T) {
 		before, now := v.make(t, inMemory(t))
 		b := loggedIn(t, before)
 		copied := b.Request(http.MethodGet, "/", nil)
-		b.Apply(copied)
 		b.site = now
 		if got := b.get("/"); got != "200 ann dark []" {
 			t.Errorf("%s: the new application shows %q", v.name, got)
