@@ -15,23 +15,17 @@ import (
 // once, and changing what Get returned has no effect. After its request a
 // Session can still be read; writes are reported as [ErrTooLate].
 type Session struct {
-	mu      sync.Mutex
-	m       *Manager
-	ex      Exchange // nil outside a request, and after it
-	ctx     sessionContext
-	request Request // for events; zero outside a request, or if no observer needs it
+	mu sync.Mutex
+	*visit
+	slot *Slot // with this visit
 
-	audience audience // of the response
-	phase    phase
+	phase phase
 	loaded
 	index valueIndex // of the base's values
 	intent
 	endings []ending // sessions to delete at the next commit, whatever its outcome
 
 	// How the request and its response stand.
-	presented      uint32      // which of our cookies, or headers, the request carried
-	fruitless      bool        // it presented a token, but not that of a session
-	twice          bool        // it carried two cookies of our name
 	setCookies     []string    // the carrier's lines to write when the response begins, without those for former cookies
 	writtenCookies []string    // the lines that WriteCookie has written
 	handedOut      bool        // setCookies hand out or delete the session's token, not only its touch
@@ -40,9 +34,6 @@ type Session struct {
 	noTouch        bool
 	touchFailed    bool
 	shortened      bool // the stored expiry is later than today's idle timeout allows
-	sent           bool // the header has been sent, or can no longer be written
-	over           bool // the request is over
-	status         int
 	ended          bool
 	superseded     bool       // its session was ended or renewed elsewhere: only a login stores anything
 	former         *ending    // what a Logout then ends: the session whose token was replaced
@@ -291,11 +282,15 @@ func (s *Session) emit(e Event) {
 func (s *Session) unlock() {
 	events := s.events
 	s.events, s.flushing = nil, time.Time{}
-	ctx := s.ctx.Context
+	if len(events) == 0 {
+		s.mu.Unlock()
+		return
+	}
+	ctx := s.parent()
 	s.describe(ctx, events...)
 	request := s.request
 	s.mu.Unlock()
 	for i := range events {
-		s.m.observe(ctx, &request, events[i])
+		s.m.observe(ctx, request, events[i])
 	}
 }
