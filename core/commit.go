@@ -104,7 +104,9 @@ func (s *Session) finish(status int) (e Event, first bool) {
 		return e, false
 	}
 	s.flushLate()
-	s.describe(s.parent(), s.events...)
+	if s.rare != nil {
+		s.describe(s.parent(), s.rare.events...)
+	}
 	s.over = true
 	e = Event{Kind: EventFinished, Status: int(s.status)}
 	if s.broken {
@@ -154,7 +156,7 @@ func (s *Session) Commit(ctx context.Context) error {
 	defer s.unlock()
 	if s.over {
 		s.tooLate(ReasonAfterwards, "commit")
-		return s.late
+		return s.late()
 	}
 	wrote := s.pending()
 	err := s.flush(withoutSession{ctx}, s.sent && s.shows(int(s.status)))
@@ -183,11 +185,11 @@ func (m *Manager) WriteCookie(s *Session) (lines []string) {
 	if s.exchange() == nil || s.sent {
 		return nil
 	}
-	s.writtenCookies = s.writeHeader()
+	s.seldom().writtenCookies = s.writeHeader()
 	if m.config.Carrier != (Carrier{}) {
 		return nil
 	}
-	return slices.Clone(s.writtenCookies)
+	return slices.Clone(s.written())
 }
 
 // flushLate stores what was changed after the header, as far as possible.
@@ -220,7 +222,7 @@ func (s *Session) flush(ctx context.Context, shows bool) error {
 		return nil
 	}
 	if s.m.observed {
-		s.flushing = time.Now()
+		s.seldom().flushing = time.Now()
 	}
 	// The client may hang up; a commit that has begun is completed (promise C5).
 	ctx, cancel := s.m.deadline(context.WithoutCancel(ctx), s.m.config.CommitTimeout)
@@ -261,7 +263,7 @@ func (s *Session) end(ctx context.Context) error {
 		if s.sent && s.m.traits.ClientSide {
 			s.endings = s.endings[1:]
 			s.tooLate(ReasonLogoutLate, "logout")
-			late = s.late
+			late = s.late()
 			continue
 		}
 		if err := s.m.endOne(ctx, e); err != nil {

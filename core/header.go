@@ -17,10 +17,10 @@ func (s *Session) writeHeader() []string {
 		return nil
 	}
 	lines := s.cookieLines()
-	if !s.handedOut && len(lines) > 0 && s.m.carrier.write(ex, nil) > len(s.writtenCookies) {
+	if !s.handedOut && len(lines) > 0 && s.m.carrier.write(ex, nil) > len(s.written()) {
 		lines, s.setCookies = nil, nil // a touch must not undo what code inside has set
 	}
-	if n := s.m.carrier.write(ex, lines) - len(s.writtenCookies); n > 0 {
+	if n := s.m.carrier.write(ex, lines) - len(s.written()); n > 0 {
 		s.cookieClash(n)
 	}
 	if len(lines) > 0 {
@@ -65,7 +65,7 @@ func (s *Session) cookieClash(n int) {
 // request repeats a touch.
 func (s *Session) missedHeader() {
 	switch {
-	case !s.handedOut, slices.Equal(s.cookieLines(), s.writtenCookies):
+	case !s.handedOut, slices.Equal(s.cookieLines(), s.written()):
 	case s.stored:
 		s.tooLate(ReasonNoCookie, "cookie of an earlier commit")
 	case s.m.traits.ClientSide:

@@ -103,7 +103,7 @@ func (t *saving) plan() (p plan, err error) {
 		return p, s.refuseLate()
 	}
 	s.tooLate(ReasonNoCookie, "renew, remember or longer timeouts")
-	t.late = s.late
+	t.late = s.late()
 	s.renew, s.remember = false, unset
 	if p.cookie {
 		s.timeouts = nil
@@ -119,7 +119,7 @@ func (s *Session) refuseLate() error {
 	}
 	s.rollBack() // a login that comes too late leaves the session that it would have replaced
 	s.tooLate(reason, what)
-	return s.late
+	return s.late()
 }
 
 // try stores p once. A login enters the user's index before it is stored, and its

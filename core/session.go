@@ -2,6 +2,7 @@ package core
 
 import (
 	"fmt"
+	"log/slog"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -19,30 +20,58 @@ type Session struct {
 	*visit
 	slot *Slot // with this visit
 
-	phase phase
 	loaded
 	index valueIndex // of the base's values
 	intent
-	endings []ending // sessions to delete at the next commit, whatever its outcome
+	endings    []ending // sessions to delete at the next commit, whatever its outcome
+	former     *ending  // what a Logout then ends: the session whose token was replaced
+	setCookies []string // the carrier's lines to write when the response begins, without those for former cookies
+	rare       *rare
 
-	// How the request and its response stand.
-	setCookies     []string    // the carrier's lines to write when the response begins, without those for former cookies
-	writtenCookies []string    // the lines that WriteCookie has written
-	handedOut      bool        // setCookies hand out or delete the session's token, not only its touch
-	given          atomic.Bool // the handler has asked for the session, and may use it after the header
-	used           bool
-	noTouch        bool
-	touchFailed    bool
-	shortened      bool // the stored expiry is later than today's idle timeout allows
-	ended          bool
-	superseded     bool       // its session was ended or renewed elsewhere: only a login stores anything
-	former         *ending    // what a Logout then ends: the session whose token was replaced
-	broken         bool       // a commit has failed: nothing more is stored
-	background     bool       // loaded without its token, by Manager.View or Update
+	given       atomic.Bool // the handler has asked for the session, and may use it after the header
+	phase       phase
+	handedOut   bool // setCookies hand out or delete the session's token, not only its touch
+	used        bool
+	noTouch     bool
+	touchFailed bool
+	shortened   bool // the stored expiry is later than today's idle timeout allows
+	ended       bool
+	superseded  bool // its session was ended or renewed elsewhere: only a login stores anything
+	broken      bool // a commit has failed: nothing more is stored
+	background  bool // loaded without its token, by Manager.View or Update
+}
+
+// rare is what few requests need of a Session.
+type rare struct {
+	writtenCookies []string   // the lines that WriteCookie has written
 	late           error      // the first change that came too late
 	snapshots      []snapshot // strict mode: what Get returned
 	events         []Event    // to emit once mu is free
 	flushing       time.Time  // when the commit that is under way began; zero if no observer needs it
+}
+
+// seldom returns s.rare for writing.
+func (s *Session) seldom() *rare {
+	if s.rare == nil {
+		s.rare = new(rare)
+	}
+	return s.rare
+}
+
+// late returns the error of the first change that came too late.
+func (s *Session) late() error {
+	if s.rare == nil {
+		return nil
+	}
+	return s.rare.late
+}
+
+// written returns the lines that WriteCookie has written.
+func (s *Session) written() []string {
+	if s.rare == nil {
+		return nil
+	}
+	return s.rare.writtenCookies
 }
 
 // loaded is the request's session as it was loaded or last stored. The zero
@@ -50,11 +79,11 @@ type Session struct {
 type loaded struct {
 	base    Record
 	handle  Handle
+	token   string   // that the client has, "" for one without a client
+	own     []uint64 // numbers of the flashes that this request has stored, if its page is fetched in advance
 	stored  bool     // base and handle belong to a stored session
 	refresh bool     // the token should be replaced
 	aged    bool     // base may be a copy, as old as the backend's window
-	token   string   // that the client has, "" for one without a client
-	own     []uint64 // numbers of the flashes that this request has stored, if its page is fetched in advance
 }
 
 // intent is what a request wants to change and has not stored yet. The zero
@@ -65,12 +94,12 @@ type intent struct {
 	added    []flash
 	consumed []uint64 // numbers of stored flashes that were read
 	login    string   // user to bind, "" for none
-	cleared  bool
-	renew    bool
-	remember tristate
 	timeouts *Timeouts
 	refused  error   // the error of the first call that cannot be carried out
 	replaced *loaded // the other user's session that a Login replaces
+	cleared  bool
+	renew    bool
+	remember tristate
 
 	reauthenticate bool // besides renew
 }
@@ -228,7 +257,7 @@ func (s *Session) Err() error {
 	if err := s.failure(); err != nil {
 		return err
 	}
-	return s.late
+	return s.late()
 }
 
 func (s *Session) failure() error {
@@ -272,20 +301,24 @@ func (s *Session) emit(e Event) {
 	if s.stored && e.ID == s.base.ID {
 		e.Expires, e.Bytes = s.base.Expires, s.base.size()
 	}
-	if !s.flushing.IsZero() {
-		e.Took = time.Since(s.flushing)
+	if !s.m.observed && !slog.Default().Enabled(s.parent(), e.Level()) {
+		return // the default Observer would log nothing
 	}
-	s.events = append(s.events, e)
+	r := s.seldom()
+	if !r.flushing.IsZero() {
+		e.Took = time.Since(r.flushing)
+	}
+	r.events = append(r.events, e)
 }
 
 // unlock releases mu and then emits the queued events.
 func (s *Session) unlock() {
-	events := s.events
-	s.events, s.flushing = nil, time.Time{}
-	if len(events) == 0 {
+	if s.rare == nil {
 		s.mu.Unlock()
 		return
 	}
+	events := s.rare.events
+	s.rare.events, s.rare.flushing = nil, time.Time{}
 	ctx := s.parent()
 	s.describe(ctx, events...)
 	request := s.request
