@@ -245,15 +245,18 @@ func (s *Session) watch(key string, raw []byte, v any) {
 		if again, err := encodeValue(s.m.config.Codec, key, v); err == nil {
 			raw = again
 		}
-		s.snapshots = append(s.snapshots, snapshot{key, raw, v})
+		s.seldom().snapshots = append(s.seldom().snapshots, snapshot{key, raw, v})
 	}
 }
 
 // checkSnapshots reports, in strict mode, a value from Get that the handler changed
 // in place and did not Set.
 func (s *Session) checkSnapshots() {
-	shots := s.snapshots
-	s.snapshots = nil
+	if s.rare == nil {
+		return
+	}
+	shots := s.rare.snapshots
+	s.rare.snapshots = nil
 	for _, shot := range shots {
 		now, err := encodeValue(s.m.config.Codec, shot.key, shot.v)
 		if err == nil && !bytes.Equal(now, shot.raw) && !bytes.Equal(now, s.read(shot.key)) {
