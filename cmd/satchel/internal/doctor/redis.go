@@ -198,7 +198,7 @@ func (x *examination) keys(ctx context.Context) {
 		x.bad("expiry", "%d of %d keys have no time to live, and stay for ever: something else writes sessions, or PERSIST was run", forever, seen)
 	}
 	if foreign > 0 {
-		x.bad("prefix", "%d of %d keys under %s are not ours, such as %.60q: ending every session deletes them: use a prefix that no other begins with", foreign, seen, r.Prefix, example)
+		x.bad("prefix", "%d of %d keys under %s are not ours, such as %.60q: is this the right prefix? Each application wants one that no other begins with", foreign, seen, r.Prefix, example)
 	}
 	if forever+foreign == 0 {
 		x.good("prefix", "%s: all are ours and expire", plural(seen, "sampled key"))
