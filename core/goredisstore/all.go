@@ -2,7 +2,6 @@ package goredisstore
 
 import (
 	"context"
-	"errors"
 	"slices"
 	"strings"
 
@@ -68,15 +67,13 @@ func (s *Store) deleteBatch(ctx context.Context, c redis.Cmdable, cursor uint64,
 			return err
 		}
 		// One command per key: in a cluster they lie in different slots.
-		cmds, err := c.Pipelined(ctx, func(p redis.Pipeliner) error {
+		// The error is the first one: five hundred may be the same.
+		_, err = c.Pipelined(ctx, func(p redis.Pipeliner) error {
 			for _, key := range keys {
 				p.Unlink(ctx, key)
 			}
 			return nil
 		})
-		for _, cmd := range cmds {
-			err = errors.Join(err, cmd.Err())
-		}
 		return err
 	})
 	if err != nil {

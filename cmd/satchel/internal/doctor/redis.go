@@ -148,7 +148,11 @@ func (x *examination) permissions(ctx context.Context, c *redis.Client) {
 		case r.needed:
 			missing = append(missing, "+"+r.name)
 		default:
-			x.warn("acl", "the user may not %s: %s: ACL SETUSER … +%s &%s", strings.ToUpper(r.name), r.without, r.name, channel)
+			rule := "+" + r.name
+			if strings.Contains("publish subscribe", r.name) {
+				rule += " &" + channel
+			}
+			x.warn("acl", "the user may not %s: %s: ACL SETUSER … %s", strings.ToUpper(r.name), r.without, rule)
 		}
 	}
 	switch {
