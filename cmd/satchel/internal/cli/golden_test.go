@@ -1,6 +1,7 @@
 package cli_test
 
 import (
+	"os"
 	"strings"
 	"testing"
 	"time"
@@ -42,6 +43,28 @@ func TestFileOfARunningApplication(t *testing.T) {
 	w := newWorld(t, "file:"+dir, "", func(func() time.Time) (core.Store, error) { return store, nil })
 	for _, command := range []string{"count", "revoke --all --yes", "doctor"} {
 		if _, talk, code := w.run(t.Context(), command); code != 5 || !strings.Contains(talk, "the application is running") {
+			t.Errorf("%s: exit %d, %s", command, code, talk)
+		}
+	}
+}
+
+// TestFilesOfAnotherUser shows that root, for whom nothing else is in the way, leaves no
+// files that the application may not open.
+func TestFilesOfAnotherUser(t *testing.T) {
+	dir := t.TempDir()
+	store, err := filestore.Open(dir, filestore.Config{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := store.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Chown(dir+"/lock", 65534, 65534); err != nil {
+		t.Skip("only root gives files away")
+	}
+	w := newWorld(t, "file:"+dir, "", func(func() time.Time) (core.Store, error) { return store, nil })
+	for _, command := range []string{"count", "revoke --all --yes", "doctor"} {
+		if _, talk, code := w.run(t.Context(), command); code != 5 || !strings.Contains(talk, "belong to the user 65534") {
 			t.Errorf("%s: exit %d, %s", command, code, talk)
 		}
 	}
