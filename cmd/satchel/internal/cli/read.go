@@ -18,19 +18,18 @@ func (a *app) doctor() *cobra.Command {
 		Long: "doctor looks and writes nothing. It exits with 1 if it has found a problem.", Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			bad := 0
+			var unwritten error
 			err := doctor.Examine(cmd.Context(), a.target(), func(f doctor.Finding) {
 				f.Text = printable(f.Text)
 				mark := map[doctor.Level]string{doctor.Good: a.colour(32, "✓"), doctor.Warn: a.colour(33, "!"), doctor.Bad: a.colour(31, "✗")}[f.Level]
 				if f.Level == doctor.Bad {
 					bad++
 				}
-				if a.json {
-					_ = a.object(f)
-				} else {
-					_ = a.printf("%s %s: %s\n", mark, f.Check, f.Text)
+				if err := a.either(f, "%s %s: %s\n", mark, f.Check, f.Text); err != nil {
+					unwritten = err
 				}
 			})
-			if err == nil && bad > 0 {
+			if err = errors.Join(err, unwritten); err == nil && bad > 0 {
 				err = errSilent
 			}
 			return err

@@ -17,7 +17,7 @@ import (
 var errNobody = fmt.Errorf("%w: %w", errSilent, core.ErrNotFound)
 
 type revocation struct {
-	user             string
+	users            []string
 	all, yes, dryRun bool
 }
 
@@ -26,14 +26,17 @@ func (a *app) revoke() *cobra.Command {
 	c := &cobra.Command{
 		Use: "revoke ID… | --user USER | --all", Short: "End sessions, and tell the streams that they have open",
 		Example: "  satchel revoke --user ann\n  satchel revoke --all",
-		Args: func(cmd *cobra.Command, args []string) error {
+		Args: func(_ *cobra.Command, args []string) error {
 			ways := 0
-			for _, chosen := range []bool{len(args) > 0, cmd.Flags().Changed("user"), r.all} {
+			for _, chosen := range []bool{len(args) > 0, len(r.users) > 0, r.all} {
 				if chosen {
 					ways++
 				}
 			}
-			if ways != 1 || cmd.Flags().Changed("user") && r.user == "" {
+			switch {
+			case len(r.users) > 1: // which one would win?
+				return target.Usage("want one --user at a time")
+			case ways != 1 || len(r.users) == 1 && r.users[0] == "":
 				return target.Usage("want IDs of sessions, or --user USER, or --all")
 			}
 			return nil
@@ -47,14 +50,14 @@ func (a *app) revoke() *cobra.Command {
 				switch {
 				case r.all:
 					return a.revokeAll(cmd.Context(), t, r)
-				case r.user != "":
-					return a.revokeUser(cmd.Context(), t, r)
+				case len(r.users) > 0:
+					return a.revokeUser(cmd.Context(), t, r, r.users[0])
 				}
 				return a.revokeIDs(cmd.Context(), t, ids, r.dryRun)
 			})
 		},
 	}
-	c.Flags().StringVar(&r.user, "user", "", "end all sessions of this user")
+	c.Flags().StringArrayVar(&r.users, "user", nil, "end all sessions of this user")
 	c.Flags().BoolVar(&r.all, "all", false, "end every session in the store, of every namespace")
 	c.Flags().BoolVar(&r.yes, "yes", false, "do not ask; needed without a terminal")
 	c.Flags().BoolVar(&r.dryRun, "dry-run", false, "say what would end, and end nothing")
@@ -74,7 +77,7 @@ func (a *app) ended(n int, dryRun bool) error {
 
 func (a *app) revokeIDs(ctx context.Context, t *target.Target, ids []core.ID, dryRun bool) error {
 	ended := 0
-	var failures []error
+	var absent, failed error
 	for _, id := range ids {
 		var err error
 		if dryRun {
@@ -89,16 +92,19 @@ func (a *app) revokeIDs(ctx context.Context, t *target.Target, ids []core.ID, dr
 			ended++
 		case errors.Is(err, core.ErrNotFound):
 			a.say("%s: no such session", id)
-			failures = append(failures, errNobody)
+			absent = errNobody
 		default:
-			failures = append(failures, err)
+			failed = errors.Join(failed, err)
 		}
 	}
-	return errors.Join(a.ended(ended, dryRun), errors.Join(failures...))
+	if failed = errors.Join(a.ended(ended, dryRun), failed); failed != nil {
+		return failed // and not only what was absent
+	}
+	return absent
 }
 
-func (a *app) revokeUser(ctx context.Context, t *target.Target, r revocation) error {
-	infos, err := t.Sessions.List(ctx, r.user)
+func (a *app) revokeUser(ctx context.Context, t *target.Target, r revocation, user string) error {
+	infos, err := t.Sessions.List(ctx, user)
 	if err != nil {
 		return err
 	}
@@ -106,13 +112,13 @@ func (a *app) revokeUser(ctx context.Context, t *target.Target, r revocation) er
 		if !a.Asks {
 			return target.Refused("no terminal to ask on: add --yes")
 		}
-		if reply := a.answer(fmt.Sprintf("End %s of %s? [y/N] ", plural(len(infos), "session"), text(r.user))); reply != "y" && reply != "yes" {
+		if reply := a.answer(ctx, fmt.Sprintf("End %s of %s? [y/N] ", plural(len(infos), "session"), text(user))); reply != "y" && reply != "yes" {
 			return target.Refused("not confirmed; nothing has ended")
 		}
 	}
 	n := len(infos)
 	if !r.dryRun {
-		if n, err = t.Sessions.RevokeUser(ctx, r.user); err != nil {
+		if n, err = t.Sessions.RevokeUser(ctx, user); err != nil {
 			return errors.Join(a.ended(n, false), err)
 		}
 	}
@@ -120,7 +126,7 @@ func (a *app) revokeUser(ctx context.Context, t *target.Target, r revocation) er
 		if err := t.NeedsKeys(ctx); err != nil {
 			return err
 		}
-		a.say("no sessions of %s: is the name right, and SESSION_NAMESPACE?", text(r.user))
+		a.say("no sessions of %s: is the name right, and SESSION_NAMESPACE?", text(user))
 		return errors.Join(a.ended(0, r.dryRun), errNobody)
 	}
 	return a.ended(n, r.dryRun)
@@ -140,7 +146,7 @@ func (a *app) revokeAll(ctx context.Context, t *target.Target, r revocation) err
 	if r.dryRun {
 		return a.ended(before, true)
 	}
-	if err := a.confirmAll(t, before, r.yes); err != nil {
+	if err := a.confirmAll(ctx, t, before, r.yes); err != nil {
 		return err
 	}
 	stop := a.follow(ctx, t, before)
@@ -148,7 +154,7 @@ func (a *app) revokeAll(ctx context.Context, t *target.Target, r revocation) err
 	ended := stop()
 	if err != nil {
 		if ctx.Err() != nil {
-			err = errors.New("interrupted")
+			err = errInterrupted
 		}
 		return fmt.Errorf("%w: at least %s ended, others have not: run it again", err, plural(ended, "session"))
 	}
@@ -161,7 +167,7 @@ func (a *app) revokeAll(ctx context.Context, t *target.Target, r revocation) err
 	return a.ended(ended, false)
 }
 
-func (a *app) confirmAll(t *target.Target, n int, yes bool) error {
+func (a *app) confirmAll(ctx context.Context, t *target.Target, n int, yes bool) error {
 	if yes {
 		return nil
 	}
@@ -176,7 +182,7 @@ func (a *app) confirmAll(t *target.Target, n int, yes bool) error {
 	if confirm == "" {
 		confirm = "all"
 	}
-	if a.answer(fmt.Sprintf("This ends %s in %s.\nType %s to confirm: ", what, printable(t.Label), printable(confirm))) != confirm {
+	if a.answer(ctx, fmt.Sprintf("This ends %s in %s.\nType %s to confirm: ", what, printable(t.Label), printable(confirm))) != confirm {
 		return target.Refused("not confirmed; nothing has ended")
 	}
 	return nil

@@ -24,6 +24,9 @@ func (a *app) watch() *cobra.Command {
 		Use: "watch", Short: "Print sessions as they are ended, until Ctrl-C", Args: cobra.NoArgs,
 		Long: "watch prints the ID of each session that is logged out, revoked or replaced, in Redis and PostgreSQL.\nIt hears of no session that expires.",
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			if every < 0 {
+				return target.Usage("--count must be above zero")
+			}
 			return a.with(func(t *target.Target) error { return a.watchStore(cmd.Context(), t, every) })
 		},
 	}

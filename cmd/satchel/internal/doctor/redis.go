@@ -148,7 +148,11 @@ func (x *examination) permissions(ctx context.Context, c *redis.Client) {
 		case r.needed:
 			missing = append(missing, "+"+r.name)
 		default:
-			x.warn("acl", "the user may not %s: %s: ACL SETUSER … +%s &%s", strings.ToUpper(r.name), r.without, r.name, channel)
+			rule := "+" + r.name
+			if strings.Contains("publish subscribe", r.name) {
+				rule += " &" + channel
+			}
+			x.warn("acl", "the user may not %s: %s: ACL SETUSER … %s", strings.ToUpper(r.name), r.without, rule)
 		}
 	}
 	switch {
@@ -198,7 +202,7 @@ func (x *examination) keys(ctx context.Context) {
 		x.bad("expiry", "%d of %d keys have no time to live, and stay for ever: something else writes sessions, or PERSIST was run", forever, seen)
 	}
 	if foreign > 0 {
-		x.bad("prefix", "%d of %d keys under %s are not ours, such as %.60q: ending every session deletes them: use a prefix that no other begins with", foreign, seen, r.Prefix, example)
+		x.bad("prefix", "%d of %d keys under %s are not ours, such as %.60q: is this the right prefix? Each application wants one that no other begins with", foreign, seen, r.Prefix, example)
 	}
 	if forever+foreign == 0 {
 		x.good("prefix", "%s: all are ours and expire", plural(seen, "sampled key"))

@@ -95,8 +95,11 @@ func (t *Target) Load(ctx context.Context, id core.ID) Item {
 	item := Item{ID: id, Bytes: len(e.Data)}
 	if item.Record, item.Err = core.ParseEntry(id, e); item.Err != nil {
 		item.Record, item.Data = nil, e.Data
-		if item.Sealed() {
+		switch {
+		case item.Sealed():
 			item.Err = fmt.Errorf("%w: it is encrypted: set STORE_KEYS as the application has it", core.ErrCorrupt)
+		case errors.Is(item.Err, core.ErrUnavailable): // for an application; here the other sessions still count
+			item.Err = fmt.Errorf("%w: it is the copy of another session", core.ErrCorrupt)
 		}
 	}
 	return item

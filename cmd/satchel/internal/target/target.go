@@ -10,6 +10,7 @@ import (
 	"os"
 	"slices"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/satchel-go/satchel/core"
@@ -162,7 +163,9 @@ func (t *Target) Check() error {
 // Away reports whether err says that nothing answers.
 func Away(err error) bool {
 	var network net.Error
-	return errors.Is(err, context.DeadlineExceeded) || errors.As(err, &network) ||
+	isNetwork := errors.As(err, &network)
+	_, local := network.(syscall.Errno) // of a file: those of connections are in a net.OpError
+	return errors.Is(err, context.DeadlineExceeded) || isNetwork && !local ||
 		err != nil && strings.Contains(err.Error(), "cannot be reached")
 }
 
