@@ -65,11 +65,7 @@ const userMark = "u:"
 // which may be long or personal, but it is not secret.
 func (s *Store) UserKey(user string) string {
 	sum := sha256.Sum256([]byte(user))
-<<<<<<< HEAD
-	return s.config.Prefix + "u:" + base64.RawURLEncoding.EncodeToString(sum[:15])
-=======
-	return s.config.Prefix + userMark + base64.RawURLEncoding.EncodeToString(sum[:16])
->>>>>>> eyes19
+	return s.config.Prefix + userMark + base64.RawURLEncoding.EncodeToString(sum[:15])
 }
 
 // Reserve implements [core.UserIndex], in one round trip, or at least three if it
