@@ -62,8 +62,10 @@ func TestConformance(t *testing.T) {
 
 func TestConformanceFromFiber(t *testing.T) {
 	adaptertest.Run(t, "nethttp", httpapp.New, adaptertest.Backend{
-		Name:   "gorilla-fiber",
-		New:    func(t *testing.T) core.Backend { return From(FiberV3(FiberConfig{Storage: newFiberMemory(t)}), FromConfig{}) },
+		Name: "gorilla-fiber",
+		New: func(t *testing.T) core.Backend {
+			return From(FiberV3(FiberConfig{Storage: newFiberMemory(t)}), FromConfig{})
+		},
 		Limits: gorillalimits.From(),
 	})
 }
