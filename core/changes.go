@@ -148,24 +148,26 @@ func entrySize(key string, raw []byte) int {
 func uvarintSize(n int) int { return max(1, (bits.Len(uint(n))+6)/7) }
 
 // valueIndex finds the values of one record.
-type valueIndex struct {
+type valueIndex struct{ *indexed } // nil until it is asked of a record with more than a few
+
+type indexed struct {
 	of    *byte // the first of the record's values
-	size  int32 // of the values
-	asked int32
+	size  int   // of the values
+	asked int
 	at    map[string][]byte // once it has been asked for more than a few
 }
 
 // value is [Record.value].
 func (x *valueIndex) value(r *Record, key string) []byte {
-	if len(r.values) == 0 {
-		return nil
+	c := cursor{buf: r.values}
+	if c.count() <= few {
+		return r.value(key)
 	}
-	if x.of != &r.values[0] || int(x.size) != len(r.values) {
-		*x = valueIndex{of: &r.values[0], size: int32(len(r.values))}
+	if x.indexed == nil || x.of != &r.values[0] || x.size != len(r.values) {
+		x.indexed = &indexed{of: &r.values[0], size: len(r.values)}
 	}
 	if x.at == nil {
-		c := cursor{buf: r.values}
-		if x.asked++; x.asked <= few || c.count() <= few {
+		if x.asked++; x.asked <= few {
 			return r.value(key)
 		}
 		x.at = make(map[string][]byte)
