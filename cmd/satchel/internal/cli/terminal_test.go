@@ -235,19 +235,19 @@ func TestI2WatchPrintsEnds(t *testing.T) {
 			var out safe
 			done := make(chan int)
 			go func() {
-				_, _, code := w.run(ctx, "watch --count 50ms", func(o *cli.IO) { o.Out = &out })
+				_, _, code := w.run(ctx, "watch", func(o *cli.IO) { o.Out = &out })
 				done <- code
 			}()
-			await(t, &out, "watching ", "4 sessions\n")
+			await(t, &out, "watching ")
 			if err := w.store.Delete(t.Context(), w.ids["eve"]); err != nil {
 				t.Fatal(err)
 			}
-			await(t, &out, w.ids["eve"].String()+" ended\n", "3 sessions\n")
+			await(t, &out, w.ids["eve"].String()+" ended\n")
 			all, _ := core.StoreAs[core.AllDeleter](w.store)
 			if err := all.DeleteAll(t.Context()); err != nil {
 				t.Fatal(err)
 			}
-			await(t, &out, "every session may have ended\n", "0 sessions\n")
+			await(t, &out, "every session may have ended\n")
 			cancel()
 			if code := <-done; code != 0 {
 				t.Errorf("exit %d", code)
