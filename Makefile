@@ -11,6 +11,7 @@ DURATION ?= 10m
 BENCH ?= .
 MUTATIONS ?= .
 ROUNDS ?= 25
+BENCHTIME ?= 150ms
 SESSIONS ?= 100000
 
 # on: promises-check, and with it .ci/run, fails where a promise has no test.
@@ -153,12 +154,13 @@ race: check-go redis memcached databases browser nginx ## all tests, with the ra
 
 # The examples choose the workspace's versions, with which "make test" tests them.
 .PHONY: test-modules
-test-modules: check-go redis memcached databases ## short tests of each module on its own, as its users get it
+test-modules: check-go redis memcached databases ## short tests of each module on its own, as its users get it, and of the benchmarks
 	@$(EACH_MODULE) \
 		GOWORK=off $(GO) build ./... </dev/null; \
 		GOWORK=off $(GO) vet ./... </dev/null; \
 		case $$dir in */examples) ;; *) GOWORK=off $(GO) test -short ./... </dev/null;; esac; \
 	done
+	cd bench && GOWORK=off $(GO) test ./... </dev/null
 
 .PHONY: test-newest
 test-newest: check-go ## each adapter with the newest version of its framework
@@ -228,11 +230,33 @@ bench: check-go redis memcached ## benchmarks; BENCH=regexp chooses
 
 .PHONY: bench-peers
 bench-peers: check-go redis memcached databases ## benchmarks beside other session libraries, ROUNDS (25) times
-	@$(GO) run ./internal/tools/medians -dir bench -rounds $(ROUNDS) -bench '$(BENCH)'
+	@$(GO) run ./internal/tools/medians -dir bench -rounds $(ROUNDS) -benchtime $(BENCHTIME) -bench '$(BENCH)'
 
 .PHONY: bench-growth
 bench-growth: check-go redis memcached databases ## benchmarks of stores with up to SESSIONS (100000) sessions, ROUNDS (25) times
-	@$(GO) run ./internal/tools/medians -dir bench -rounds $(ROUNDS) -bench Growth -sessions $(SESSIONS)
+	@$(GO) run ./internal/tools/medians -dir bench -rounds $(ROUNDS) -benchtime $(BENCHTIME) -bench Growth -sessions $(SESSIONS)
+
+# What it measures stays in tmp. NOTE is for the document, such as "The machine was busy."
+.PHONY: bench-charts
+bench-charts: ROUNDS = 5
+bench-charts: BENCH = Session|InFlight
+bench-charts: check-go redis memcached databases ## measure ROUNDS (5) times, and draw the figures of docs/benchmarks.md
+	@mkdir -p tmp docs/images
+	$(GO) run ./internal/tools/medians -dir bench -rounds $(ROUNDS) -benchtime $(BENCHTIME) -bench '$(BENCH)' >tmp/bench-peers.txt
+	$(GO) run ./internal/tools/medians -dir bench -rounds $(ROUNDS) -benchtime $(BENCHTIME) -bench 'Growth|Capacity' -sessions $(SESSIONS) >tmp/bench-growth.txt
+	$(GO) run ./internal/tools/charts -command 'make bench-charts ROUNDS=$(ROUNDS) BENCHTIME=$(BENCHTIME) SESSIONS=$(SESSIONS)' \
+		-note '$(NOTE)' tmp/bench-peers.txt tmp/bench-growth.txt
+
+# The comparison has many applications, which mostly wait.
+COMPARE = cd bench && GOWORK=off $(GO) test -count=1 -parallel 24 ./compare
+
+.PHONY: compare
+compare: check-go redis ## Satchel beside other session libraries, into docs/comparison.md and the README
+	$(COMPARE) -write
+
+.PHONY: compare-check
+compare-check: check-go redis ## fail if the comparison would come out otherwise
+	$(COMPARE)
 
 .PHONY: capacity
 capacity: check-go redis memcached databases ## how much memory sessions take: SESSIONS (100000) in Redis, fewer beside other libraries

@@ -24,17 +24,21 @@ package bench
 
 import (
 	"bytes"
+	"flag"
 	"fmt"
+	"math"
 	"math/rand/v2"
 	"net/http"
 	"net/http/httptest"
 	"os"
 	"runtime"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/valyala/fasthttp"
 
@@ -129,11 +133,12 @@ func (p peer) visit(tb testing.TB, route string) (_ request, cookieBytes int) {
 		if jar = cookie(first); jar == "" {
 			tb.Fatalf("%s sets no cookie", p.name)
 		}
+		cookieBytes = len(jar)
 	}
 	if route == flash {
-		return &pair{p.app.request(tb, notify, jar), p.app.request(tb, show, jar)}, len(jar)
+		return &pair{p.app.request(tb, notify, jar), p.app.request(tb, show, jar)}, cookieBytes
 	}
-	return p.app.request(tb, route, jar), len(jar)
+	return p.app.request(tb, route, jar), cookieBytes
 }
 
 // pair is a form that adds a flash, and the page that shows it.
@@ -150,61 +155,81 @@ func (p *pair) send() {
 func (p *pair) setCookie() string   { return p.page.setCookie() }
 func (p *pair) carry(cookie string) { p.form.carry(cookie); p.page.carry(cookie) }
 
+// BenchmarkSession has the peers on a backend take turns; see takeTurns.
 func BenchmarkSession(b *testing.B) {
-	peers := append(peers(b), bares()...)
-	// Within a route, the peers take turns, so that they run under the same
-	// conditions. Their order changes from run to run, so that none always follows
-	// the same one.
+	list := append(peers(b), bares()...)
 	for _, route := range []string{read, write, anonymous, flash} {
-		for _, i := range rand.Perm(len(peers)) {
-			p := peers[i]
-			b.Run(route+"/"+p.name, func(b *testing.B) {
-				r, bytes := p.visit(b, route)
-				b.ReportAllocs()
-				for b.Loop() {
-					r.send()
-				}
-				if bytes > 0 && !p.bare {
-					b.ReportMetric(float64(bytes), "cookie-bytes")
-				}
-			})
-		}
+		inTurns(b, list, route, route, 1)
 	}
 }
 
 // BenchmarkInFlight has several requests in flight. Its times are those from one answer
-// to the next.
+// to the next. Of each library it has one variant only.
 func BenchmarkInFlight(b *testing.B) {
-	peers := peers(b)
+	list := slices.DeleteFunc(peers(b), func(p peer) bool {
+		return strings.HasSuffix(p.name, "-idle") || strings.Contains(p.name, "/satchel-")
+	})
 	for _, route := range []string{read, write} {
-		for _, at := range []struct {
-			name, backend  string // "" for all backends
-			flights, cores int    // 0 for all cores
-		}{{"-x4", "", 4, 0}, {"-x16", "", 16, 0}, {"-x16-1core", "redis/", 16, 1}} {
-			for _, i := range rand.Perm(len(peers)) {
-				if p := peers[i]; strings.HasPrefix(p.name, at.backend) {
-					b.Run(route+at.name+"/"+p.name, func(b *testing.B) {
-						if at.cores > 0 {
-							defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(at.cores))
-						}
-						inFlight(b, p, route, at.flights)
-					})
+		for _, flights := range []int{4, 16} {
+			inTurns(b, list, route, fmt.Sprintf("%s-x%d", route, flights), flights)
+		}
+		func() {
+			defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1))
+			onRedis := slices.DeleteFunc(slices.Clone(list), func(p peer) bool { return !strings.HasPrefix(p.name, "redis/") })
+			inTurns(b, onRedis, route, route+"-x16-1core", 16)
+		}()
+	}
+}
+
+// inTurns has the peers on each backend take turns on a route, with so many requests in
+// flight, and reports them under a name.
+func inTurns(b *testing.B, list []peer, route, name string, flights int) {
+	groups := map[string][]peer{}
+	var order []string
+	for _, p := range list {
+		backend, _, _ := strings.Cut(p.name, "/")
+		if groups[backend] == nil {
+			order = append(order, backend)
+		}
+		groups[backend] = append(groups[backend], p)
+	}
+	for _, backend := range order {
+		group := groups[backend]
+		measured := sync.OnceValue(func() []sample {
+			sends := make([]func(int), len(group))
+			lengths := make([]int, len(group))
+			for i, p := range group {
+				requests := make([]request, flights)
+				for j := range requests {
+					requests[j], lengths[i] = p.visit(b, route)
 				}
+				sends[i] = func(n int) { inFlight(requests, n) }
 			}
+			// With more in flight, longer turns, so that starting and ending one takes a small part.
+			longer := min(flights, 8)
+			samples := takeTurns(sends, max(turnsOf(b)*2/(1+longer), 1), turn*time.Duration(longer))
+			for i := range samples {
+				samples[i].cookie = lengths[i]
+			}
+			return samples
+		})
+		for i, p := range group {
+			b.Run(name+"/"+p.name, func(b *testing.B) { measured()[i].report(b) })
 		}
 	}
 }
 
-func inFlight(b *testing.B, p peer, route string, flights int) {
-	requests := make([]request, flights)
-	for i := range requests {
-		requests[i], _ = p.visit(b, route)
+// inFlight sends each of the requests again and again, at the same time, n times in all.
+func inFlight(requests []request, n int) {
+	if len(requests) == 1 {
+		for range n {
+			requests[0].send()
+		}
+		return
 	}
 	var workers sync.WaitGroup
 	var left atomic.Int64
-	left.Store(int64(b.N))
-	b.ReportAllocs()
-	b.ResetTimer()
+	left.Store(int64(n))
 	for _, r := range requests {
 		workers.Go(func() {
 			for left.Add(-1) >= 0 {
@@ -213,6 +238,83 @@ func inFlight(b *testing.B, p peer, route string, flights int) {
 		})
 	}
 	workers.Wait()
+}
+
+// sample is what was measured of one peer.
+type sample struct {
+	time          float64 // of a request, in nanoseconds
+	allocs, bytes float64
+	cookie        int // its length
+}
+
+func (s sample) report(b *testing.B) {
+	b.ReportMetric(s.time, "ns/op")
+	b.ReportAllocs() // shows these:
+	b.ReportMetric(s.allocs, "allocs/op")
+	b.ReportMetric(s.bytes, "B/op")
+	if s.cookie > 0 {
+		b.ReportMetric(float64(s.cookie), "cookie-bytes")
+	}
+}
+
+// turn is how long one of the peers sends requests before it is the next one's turn. It
+// is shorter than what a scheduler gives to another process, so most turns are undisturbed
+// even on a busy machine.
+const turn = 500 * time.Microsecond
+
+// turnsOf returns how many turns fill -benchtime.
+func turnsOf(b *testing.B) int {
+	text := flag.Lookup("test.benchtime").Value.String()
+	if n, err := strconv.Atoi(strings.TrimSuffix(text, "x")); err == nil {
+		return n
+	}
+	d, err := time.ParseDuration(text)
+	if err != nil {
+		b.Fatal(err)
+	}
+	return max(int(d/turn), 1)
+}
+
+// takeTurns has each of sends, which send n requests, run for some turns of about this
+// length, or of one request if that is 0. All run under the same conditions then. Their
+// order changes, so that none always follows the same one. A time is the median of a
+// peer's turns: now and then a turn is long, because the machine is busy.
+func takeTurns(sends []func(n int), turns int, length time.Duration) []sample {
+	calls, took := make([]int, len(sends)), make([][]float64, len(sends))
+	timed := func(i int) time.Duration {
+		start := time.Now()
+		sends[i](calls[i])
+		return time.Since(start)
+	}
+	for i := range sends {
+		if length > 0 {
+			sends[i](100) // clients connect
+		}
+		for calls[i] = 1; min(timed(i), timed(i)) < length; calls[i] *= 2 {
+		}
+	}
+	for range turns {
+		for _, i := range rand.Perm(len(sends)) {
+			took[i] = append(took[i], float64(timed(i))/float64(calls[i]))
+		}
+	}
+	samples := make([]sample, len(sends))
+	for i := range took {
+		slices.Sort(took[i])
+		samples[i].time = took[i][turns/2]
+		samples[i].allocs, samples[i].bytes = allocated(sends[i])
+	}
+	return samples
+}
+
+// allocated returns how many allocations a request takes, and how many bytes.
+func allocated(send func(n int)) (count, bytes float64) {
+	const requests = 100
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	send(requests)
+	runtime.ReadMemStats(&after)
+	return math.Round(float64(after.Mallocs-before.Mallocs) / requests), math.Round(float64(after.TotalAlloc-before.TotalAlloc) / requests)
 }
 
 // Every peer does on every route what the benchmarks take it to do; handlers panic where

@@ -87,7 +87,7 @@ func ginOn(name string, use []gin.HandlerFunc, steps map[string]ginStep) peer {
 }
 
 func fiberOn(name string, use []fiber.Handler, steps map[string]fiberStep) peer {
-	f := fiber.New()
+	f := fiber.New(fiber.Config{ReadBufferSize: 16 << 10}) // Satchel would warn of less; requests here are calls
 	for _, handler := range use {
 		f.Use(handler)
 	}

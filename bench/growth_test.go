@@ -75,7 +75,7 @@ func grow(b *testing.B, name string, f func(b *testing.B, p peer, most int)) {
 		defer store.Close() //nolint:errcheck // always nil
 		backend = core.ServerSide(store)
 	case "file/satchel":
-		dir, err := os.MkdirTemp("/dev/shm", "satchel-bench")
+		dir, err := os.MkdirTemp("/dev/shm", "satchel-bench") //nolint:usetesting // not on a disk
 		if err != nil {
 			dir = b.TempDir()
 		}
@@ -93,14 +93,14 @@ func grow(b *testing.B, name string, f func(b *testing.B, p peer, most int)) {
 		if name == "redis/floor" {
 			floor = newFloorRedis(b, client)
 		} else {
-			backend = core.ServerSide(goredisstore.New(client, goredisstore.Config{Timeout: 10 * time.Second}))
+			backend = core.ServerSide(goredisstore.New(client, goredisstore.Config{Timeout: patience}))
 		}
 	}
 	p := peer{}
 	if floor != nil {
 		p = floorOn(name, floor)
 	} else {
-		m, err := core.New(backend, core.Config{MaxBytes: 1 << 20})
+		m, err := core.New(backend, core.Config{MaxBytes: 1 << 20, CommitTimeout: patience})
 		if err != nil {
 			b.Fatal(err)
 		}
@@ -141,14 +141,15 @@ func useAll(b *testing.B, p peer, route string, jars []string) {
 	for i, at := range rand.Perm(len(jars)) {
 		requests[i] = p.app.request(b, route, jars[at])
 	}
-	b.ReportAllocs()
-	i := 0
-	for b.Loop() {
-		requests[i].send()
-		if i++; i == len(requests) {
-			i = 0
+	next := 0
+	takeTurns([]func(int){func(n int) {
+		for range n {
+			requests[next].send()
+			if next++; next == len(requests) {
+				next = 0
+			}
 		}
-	}
+	}}, turnsOf(b), turn)[0].report(b)
 }
 
 // BenchmarkCapacity stores sessions, anonymous ones ("stored") and ones of users whose names

@@ -2,9 +2,7 @@ package bench
 
 import (
 	"database/sql"
-	"math/rand/v2"
 	"path/filepath"
-	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -39,9 +37,9 @@ const (
 	noSweep  = -1               // and scs's 0: it would disturb some of the rounds only
 )
 
-// BenchmarkSQL has the peers on a database take turns after each request. A peer's time is
-// the median of its requests: they wait for other processes, and some of them long if the
-// machine is busy. The number of requests does not depend on -benchtime.
+// BenchmarkSQL has the peers on a database take turns after each request: they wait for
+// other processes, and some of them long if the machine is busy. The number of requests
+// does not depend on -benchtime.
 func BenchmarkSQL(b *testing.B) {
 	var backends []string
 	groups := map[string][]peer{}
@@ -54,17 +52,17 @@ func BenchmarkSQL(b *testing.B) {
 	}
 	for _, route := range []string{read, write, login} {
 		for _, backend := range backends {
-			medians := sync.OnceValue(func() []time.Duration { return takeTurns(b, route, groups[backend]) })
+			measured := sync.OnceValue(func() []sample { return takeTurns(sqlRequests(b, route, groups[backend]), requests, 0) })
 			for i, p := range groups[backend] {
-				b.Run(route+"/"+p.name, func(b *testing.B) { b.ReportMetric(float64(medians()[i]), "ns/op") })
+				b.Run(route+"/"+p.name, func(b *testing.B) { measured()[i].report(b) })
 			}
 		}
 	}
 }
 
-// takeTurns returns the median time of each peer's requests.
-func takeTurns(tb testing.TB, route string, peers []peer) []time.Duration {
-	sends, took := make([]func(), len(peers)), make([][]time.Duration, len(peers))
+// sqlRequests returns a function for each peer that sends n requests to a route.
+func sqlRequests(tb testing.TB, route string, peers []peer) []func(n int) {
+	sends := make([]func(int), len(peers))
 	for i, p := range peers {
 		visit := p.app.request(tb, fill, "")
 		visit.send()
@@ -72,9 +70,9 @@ func takeTurns(tb testing.TB, route string, peers []peer) []time.Duration {
 		if before == "" {
 			tb.Fatalf("%s sets no cookie", p.name)
 		}
-		sends[i] = p.app.request(tb, route, before).send
+		send := p.app.request(tb, route, before).send
 		if route == login {
-			sends[i] = func() {
+			send = func() {
 				visit.send()
 				before := cookie(visit)
 				r := p.app.request(tb, login, before)
@@ -84,20 +82,13 @@ func takeTurns(tb testing.TB, route string, peers []peer) []time.Duration {
 				}
 			}
 		}
-	}
-	for range requests {
-		for _, i := range rand.Perm(len(peers)) {
-			start := time.Now()
-			sends[i]()
-			took[i] = append(took[i], time.Since(start))
+		sends[i] = func(n int) {
+			for range n {
+				send()
+			}
 		}
 	}
-	medians := make([]time.Duration, len(peers))
-	for i := range took {
-		slices.Sort(took[i])
-		medians[i] = took[i][requests/2]
-	}
-	return medians
+	return sends
 }
 
 // tables are those of scs, as its documentation makes them, by driver. lib/pq finds those

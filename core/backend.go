@@ -101,8 +101,8 @@ type Traits struct {
 	// Local means that no call waits for a network, so none needs a deadline.
 	Local bool
 
-	// Window is how old the state may be at most that Load returns without [Fresh]. The
-	// core then uses Fresh for requests with a method other than GET, HEAD, OPTIONS and
+	// Window is how old the state may be at most that Load returns without [Fresh], or that
+	// a client has a copy of ([Hybrid]). The core then uses Fresh for requests with a method other than GET, HEAD, OPTIONS and
 	// TRACE (RFC 9110 section 9.2.1), and again where Load finds no session. Reload and
 	// all that is done by ID return the newest state by themselves, and Save and Touch
 	// compare with it. Zero means that Load does, too.

@@ -94,8 +94,8 @@ type carrier interface {
 	// has presented. The error is a [SizeError] if the token is too long.
 	tokenLines(token string, presented uint32, now, until time.Time) ([]string, error)
 
-	// touchLine returns the line with a touch, and false if that is too long.
-	touchLine(touch string, now, until time.Time) (string, bool)
+	// secondLine returns the line with a touch or a copy, and false if that is too long.
+	secondLine(value string, now, until time.Time) (string, bool)
 
 	// deletions returns the lines with which the client forgets what it has presented.
 	deletions(presented uint32) []string
@@ -114,12 +114,13 @@ type carrier interface {
 	names() (scope, header, touch string)
 }
 
-// carrier returns the carrier of sessions with this configuration.
-func (c *Config) carrier() carrier {
+// carrier returns the carrier of sessions with this configuration. The name of the second
+// cookie ends in second.
+func (c *Config) carrier(second string) carrier {
 	if c.Carrier != (Carrier{}) {
 		return newHeaderCarrier(c.Carrier, c.MaxHeaderToken)
 	}
-	wire := c.Cookie.wire(!c.InsecureAllowHTTP)
+	wire := c.Cookie.wire(!c.InsecureAllowHTTP, second)
 	return &cookieCarrier{wire, wire.Sets, c.Cookie.Name}
 }
 
@@ -142,8 +143,8 @@ func (c *cookieCarrier) tokenLines(token string, presented uint32, now, until ti
 	return lines, nil
 }
 
-func (c *cookieCarrier) touchLine(touch string, now, until time.Time) (string, bool) {
-	return c.TouchLine(touch, now, until)
+func (c *cookieCarrier) secondLine(value string, now, until time.Time) (string, bool) {
+	return c.SecondLine(value, now, until)
 }
 
 func (c *cookieCarrier) deletions(presented uint32) []string { return c.Deletions(nil, presented) }

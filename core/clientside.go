@@ -29,12 +29,13 @@ type Sealer interface {
 type Scope struct {
 	Namespace string // [Config.Namespace]: the application
 	Name      string // the cookie's name, or "header:" and the lower-case name of the header
-	Purpose   string // the token's content: "session", or "touch" (see [Tokens])
+	Purpose   string // the token's content: "session", "touch" (see [Tokens]), or "copy" (see [Hybrid])
 }
 
 const (
 	purposeSession = "session"
 	purposeTouch   = "touch"
+	purposeCopy    = "copy"
 )
 
 // ClientSide returns a [Backend] that keeps the whole session in the client's

@@ -43,8 +43,8 @@ func (s SameSite) String() string {
 // always HttpOnly, and Secure unless [Config.InsecureAllowHTTP] is set (ASVS 3.3.1,
 // 3.3.4).
 type Cookie struct {
-	// Name is the cookie's name. The names NAME-1, NAME-2 and so on, and NAME-touch,
-	// belong to it too. Default __Host-session, which browsers accept only over TLS,
+	// Name is the cookie's name. The names NAME-1, NAME-2 and so on, NAME-touch and
+	// NAME-copy belong to it too. Default __Host-session, which browsers accept only over TLS,
 	// from this host and for all paths. With a Domain or Path, the default is
 	// __Secure-session. With InsecureAllowHTTP, it is session.
 	Name string
@@ -125,6 +125,8 @@ func (c Cookie) validate(insecure bool) error {
 		return fmt.Errorf("core: Cookie.Name has %d characters: use 128 or fewer", len(c.Name))
 	case strings.HasSuffix(lower, cookie.TouchSuffix):
 		return fmt.Errorf("core: Cookie.Name %q ends like the cookie that keeps the activity of a client-side session: choose a name that does not end in %s", c.Name, cookie.TouchSuffix)
+	case strings.HasSuffix(lower, cookie.CopySuffix):
+		return fmt.Errorf("core: Cookie.Name %q ends like the cookie with a Hybrid's copy: choose a name that does not end in %s", c.Name, cookie.CopySuffix)
 	case endsInNumber(c.Name):
 		return fmt.Errorf("core: Cookie.Name %q ends like a part of a split cookie: choose a name that does not end in a hyphen and a number", c.Name)
 	case host && c.Domain != "":
@@ -214,19 +216,22 @@ func endsInNumber(name string) bool {
 }
 
 // wire returns the reader and writer of this cookie.
-func (c Cookie) wire(secure bool) *cookie.Cookie {
+func (c Cookie) wire(secure bool, second string) *cookie.Cookie {
 	var former []*cookie.Cookie
 	for _, f := range c.Former {
-		former = append(former, f.wire(secure))
+		former = append(former, f.wire(secure, second))
 	}
 	return cookie.New(cookie.Attributes{
 		Name: c.Name, Domain: c.Domain, Path: c.Path, SameSite: c.SameSite.String(),
-		Secure: secure, Partitioned: c.Partitioned, MaxParts: c.MaxParts, Former: former,
+		Secure: secure, Partitioned: c.Partitioned, MaxParts: c.MaxParts, Second: second, Former: former,
 	})
 }
 
 // tokenLines returns the lines that give the client a session's new token.
 func (m *Manager) tokenLines(token string, r *Record, presented uint32, now time.Time) ([]string, error) {
+	if m.copies != nil {
+		presented &^= cookie.SecondBit // which withCopy replaces or deletes
+	}
 	return m.carrier.tokenLines(token, presented, now, m.cookieUntil(r, now))
 }
 

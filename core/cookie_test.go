@@ -28,7 +28,7 @@ func TestSEC25SEC28GoldenSetCookie(t *testing.T) {
 		if err := cookie.validate(c.insecure); err != nil {
 			t.Fatal(err)
 		}
-		if got, ok := cookie.wire(!c.insecure).Lines("v", 0, now, c.until); !ok || len(got) != 1 || got[0] != c.want {
+		if got, ok := cookie.wire(!c.insecure, "-touch").Lines("v", 0, now, c.until); !ok || len(got) != 1 || got[0] != c.want {
 			t.Errorf("SEC25: %+v:\n got %s\nwant %s", c.cookie, got, c.want)
 		}
 	}
@@ -49,6 +49,7 @@ func TestSEC26SEC27ImpossibleCookies(t *testing.T) {
 		"name with space":          {Cookie{Name: "my session"}, false},
 		"name with semicolon":      {Cookie{Name: "a;b"}, false},
 		"name of a touch":          {Cookie{Name: "__Host-app-touch"}, false},
+		"name of a copy":           {Cookie{Name: "__Host-app-Copy"}, false},
 		"name of a touch, in caps": {Cookie{Name: "app-Touch"}, false},
 		"name like a part":         {Cookie{Name: "session-2"}, false},
 		"path with attribute":      {Cookie{Name: "s", Path: "/; Secure"}, false},
@@ -71,7 +72,7 @@ func TestSEC26SEC27ImpossibleCookies(t *testing.T) {
 
 func TestE2SizeOfWhatCookiesHold(t *testing.T) {
 	c := Cookie{MaxParts: 2}.withDefaults(false)
-	m := &Manager{carrier: (&Config{Cookie: c}).carrier()}
+	m := &Manager{carrier: (&Config{Cookie: c}).carrier("-touch")}
 	limit := m.carrier.capacity()
 	if lines, err := m.tokenLines(strings.Repeat("a", limit), new(Record), 0, testNow); err != nil || len(lines) != 2 {
 		t.Errorf("E2: at the limit: %d lines, %v", len(lines), err)

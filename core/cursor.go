@@ -1,6 +1,9 @@
 package core
 
-import "encoding/binary"
+import (
+	"encoding/binary"
+	"math"
+)
 
 // cursor reads the record format. At the end of its bytes, or at a malformed number,
 // it turns bad and returns zeros from then on.
@@ -39,6 +42,21 @@ func (c *cursor) varint() int64 {
 	}
 	c.buf = c.buf[n:]
 	return v
+}
+
+// span reads what appendSpan wrote.
+func (c *cursor) span() int64 {
+	v := c.varint()
+	n := v >> 1
+	if v&1 == 0 {
+		return n
+	}
+	const most = math.MaxInt64 / 2 / spanUnit
+	if n < -most || n > most {
+		c.fail()
+		return 0
+	}
+	return n * spanUnit
 }
 
 func (c *cursor) bytes() []byte {

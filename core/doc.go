@@ -46,10 +46,12 @@
 //
 // A [Backend] is [ServerSide], over a [Store] (memory, Redis), or [ClientSide],
 // over a [Sealer] (an encrypted cookie). Handlers do not see the difference, and
-// it can be changed later. The two differ in what they can promise:
+// it can be changed later. They differ in what they can promise:
 //
 //   - Server-side, a session commits its changes, not its state. Overlapping
 //     requests lose nothing, and a logout is final, whatever else is in flight.
+//   - [Hybrid] is server-side, with a copy on the client that answers what only reads. It
+//     may be as old as a window that the application chooses.
 //   - Client-side, the last response wins, and a copied cookie works until it
 //     expires or until [Manager.RevokeAll]. Sessions cannot be listed. Calls that
 //     a backend cannot serve return [ErrUnsupported].
@@ -69,13 +71,14 @@
 //   - Stores: [Store] has four methods on an [Entry] and its [Version]; package
 //     storetest checks an implementation. Optional abilities are [UserIndex] with
 //     [Mender], [IncompleteError] and [TouchMender], [AllDeleter], [Sweeper], [Counter], [Watcher] or
-//     [PulseWatcher], [UserNamer], [Local], [Windowed], [Validator] and [Configurable].
+//     [PulseWatcher], [Invalidator], [UserNamer], [Local], [Windowed], [Validator] and
+//     [Configurable].
 //     A store that wraps another finds them with [StoreAs].
 //   - Sealers: [Sealer] turns a [Record], with its [StoredFlash] list, into a token
 //     for a [Scope] and back; [ParseRecord] reads an encoded one.
 //   - Backends that are neither: [Backend] with its [Traits], [Tokens], [Handle] and
 //     [LoadResult], and the optional [Registry] and [Leaver].
-//   - Adapters: [Exchange] is one request and its response, as [Manager.Load] and
-//     [Manager.Commit] see them; [ErrorResponse] is the answer to an error,
+//   - Adapters: [Exchange] is one request and its response, as the core sees them, and
+//     [Slot] the request's place for its session; [ErrorResponse] is the answer to an error,
 //     [NewContext] carries the session. Package adaptertest checks an adapter.
 package core

@@ -36,23 +36,44 @@ func onlyReads(method string) bool {
 	return false
 }
 
-// load asks the backend for what a request presents. Only the newest state can say that
-// there is no such session, or that its token was replaced: a copy may be from before
-// the login that has issued the token.
-func (m *Manager) load(ctx context.Context, ex Exchange, presented Tokens) (l LoadResult, aged bool, err error) {
-	if aged = m.traits.Window > 0 && !m.config.FreshReads && onlyReads(ex.Method()); aged {
+// source says where a session's state is from.
+type source struct {
+	asked int64 // before the backend was asked for it, in Unix milliseconds; zero if unknown, as for a copy
+	aged  bool  // it may be a copy, as old as the backend's window
+}
+
+// load asks for what a request presents. Only the newest state can say that there is no such
+// session, or that its token was replaced: a copy may be from before the login that has
+// issued the token.
+func (m *Manager) load(ex Exchange, presented Tokens) (l LoadResult, from source, state copyState, err error) {
+	ctx := ex.Context()
+	ages := m.traits.Window > 0 && !m.config.FreshReads && onlyReads(ex.Method())
+	if m.copies != nil {
+		if ages {
+			if l, ok := m.copies.open(ctx, m.scope, presented); ok && m.current(&l.Record) == nil {
+				return l, source{aged: true}, copyGood, nil
+			}
+		}
+		if ages || !m.copies.lives(presented.Touch) {
+			state = copyOld
+		}
+		ages, from.asked = false, m.config.Now().UnixMilli()
+	}
+	ctx, cancel := m.deadline(ctx, m.config.LoadTimeout)
+	defer cancel()
+	if ages {
 		if l, err = m.ask(ctx, presented); err == nil && !l.Superseded {
-			return l, true, nil
+			return l, source{aged: true}, copyGood, nil
 		}
 		if err != nil && !isGone(err) && !isUnreadable(err) {
-			return l, true, err
+			return l, source{aged: true}, copyGood, err
 		}
 	}
 	if m.traits.Window > 0 {
 		ctx = Fresh(ctx)
 	}
 	l, err = m.ask(ctx, presented)
-	return l, false, err
+	return l, from, state, err
 }
 
 func (m *Manager) ask(ctx context.Context, presented Tokens) (LoadResult, error) {
@@ -83,16 +104,8 @@ func (s *Session) Refresh(ctx context.Context) error {
 	}
 	ctx, cancel := s.m.deadline(ctx, s.m.config.LoadTimeout)
 	defer cancel()
-	l, err := s.m.backend.Reload(ctx, s.m.scope, s.handle)
-	switch {
-	case err == nil && l.Superseded:
-		err = ErrNotFound
+	switch err := s.refetch(ctx); {
 	case err == nil:
-		err = s.m.kept(&l.Record)
-	}
-	switch {
-	case err == nil:
-		s.base, s.handle, s.aged = l.Record, l.Handle, false
 		return nil
 	case !isGone(err):
 		return unavailable("refresh", err)
@@ -101,6 +114,29 @@ func (s *Session) Refresh(ctx context.Context) error {
 		s.lose()
 	}
 	return fmt.Errorf("core: refresh session: %w", ErrEnded)
+}
+
+// refetch puts the newest state in the place of the request's. Changes that are not stored stay.
+func (s *Session) refetch(ctx context.Context) error {
+	asked := s.m.config.Now().UnixMilli()
+	l, err := s.m.backend.Reload(ctx, s.m.scope, s.handle)
+	switch {
+	case err == nil && l.Superseded:
+		err = ErrNotFound
+	case err == nil:
+		err = s.m.kept(&l.Record)
+		if s.keepsExpiry() { // and so would save what nobody could load
+			err = s.m.current(&l.Record)
+		}
+	}
+	if err != nil {
+		return err
+	}
+	if !l.Record.SavedAt.Equal(s.base.SavedAt) {
+		s.copyIs(copyOld)
+	}
+	s.base, s.handle, s.source = l.Record, l.Handle, source{asked: asked}
+	return nil
 }
 
 // asserted is Refresh for a session whose state gives a right, if a copy may have said so.

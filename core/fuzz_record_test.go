@@ -3,6 +3,7 @@ package core
 import (
 	"bytes"
 	"context"
+	"encoding/binary"
 	"errors"
 	"testing"
 	"time"
@@ -33,12 +34,59 @@ func recordSeeds() (seeds [][]byte) {
 		}
 	}
 	whole := bare.appendTo(nil, true)
-	head := whole[:len(whole)-2]
+	head := whole[:len(whole)-1]
 	return append(seeds, nil, []byte{1}, []byte{2, 0}, []byte{0, 0},
 		append(bytes.Clone(head), 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 1), // values without end
 		append(bytes.Clone(head), 1, 0xff, 0xff, 0xff, 0xff, 0x0f, 'k'),                    // a key that is longer than all
-		append(bytes.Clone(head), 0, 3, 0, 0),                                              // flashes that are cut off
+		withFlag(append(bytes.Clone(head), 0, 3, 0, 0), flagFlashes),                       // flashes that are cut off
+		withFlag(append(bytes.Clone(head), 0, 0, 0), flagFlashes),                          // none, said at length
 	)
+}
+
+// withFlag sets a flag of a whole record.
+func withFlag(record []byte, flag byte) []byte {
+	record[1] |= flag
+	return record
+}
+
+// FuzzSEC46Span: lengths of time come back, and have one spelling.
+func FuzzSEC46Span(f *testing.F) {
+	for _, ms := range []int64{0, 1, -1, 24 * 60 * spanUnit, -spanUnit, 24*60*spanUnit + 1, 1<<62 - 1, -1 << 62} {
+		f.Add(ms)
+	}
+	f.Fuzz(func(t *testing.T, ms int64) {
+		if ms < -1<<62 || ms >= 1<<62 {
+			t.Skip("146 million years")
+		}
+		c := cursor{buf: appendSpan(nil, ms)}
+		if got := c.span(); got != ms || c.bad || len(c.buf) != 0 {
+			t.Errorf("%d became %d", ms, got)
+		}
+		d := cursor{buf: binary.AppendVarint(nil, ms)}
+		if got := d.span(); !d.bad {
+			again := cursor{buf: appendSpan(nil, got)}
+			if same := again.span(); same != got {
+				t.Errorf("%d was read and became %d", got, same)
+			}
+		}
+	})
+}
+
+// FuzzSEC46ScopedUser: a user comes back from any namespace, and a store's answer never
+// panics.
+func FuzzSEC46ScopedUser(f *testing.F) {
+	for _, s := range []string{"", "ann", "[", "[0]x", "[3]x", "[-1]x", "[99999999999999999999]x", "[1]", "[1]xy", "[1", "[01]xy"} {
+		f.Add("", s)
+		f.Add("shop", s)
+	}
+	f.Fuzz(func(t *testing.T, namespace, user string) {
+		if got, err := unscopedUser(scopedUser(namespace, user)); err != nil || got != user {
+			t.Errorf("%q in %q became %q, %v", user, namespace, got, err)
+		}
+		if got, err := unscopedUser(user); err != nil && (got != "" || !errors.Is(err, ErrCorrupt)) {
+			t.Errorf("%q: %q, %v", user, got, err)
+		}
+	})
 }
 
 // FuzzSEC46Record: reading copies only the user's name and the label, and writing
@@ -106,7 +154,7 @@ type entryStore struct {
 }
 
 func (s entryStore) Load(context.Context, ID) (Entry, error) {
-	return Entry{Data: s.data, Version: 1, Expires: testNow.Add(time.Hour)}, nil
+	return Entry{Data: s.data, User: "ann", Version: 1, Expires: testNow.Add(time.Hour)}, nil
 }
 
 // FuzzSEC46Entry: whatever a store has under an ID, the token gets its session or a

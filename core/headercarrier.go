@@ -33,11 +33,11 @@ func (h *headerCarrier) read(ex Exchange) (found cookie.Presented) {
 		return found
 	}
 	if touches := ex.RequestHeaderLines(h.touch); len(touches) > 0 {
-		found.Parts |= cookie.TouchBit
+		found.Parts |= cookie.SecondBit
 		touch := touches[0]
 		another := slices.ContainsFunc(touches, func(line string) bool { return line != touch })
 		if !another && len(touch) < h.longer && isHeaderToken(touch) {
-			found.Touch = touch
+			found.Second = touch
 		}
 	}
 	return found
@@ -124,7 +124,7 @@ func (h *headerCarrier) tokenLines(token string, _ uint32, _, _ time.Time) ([]st
 	return []string{headerLine(h.answer, token)}, nil
 }
 
-func (h *headerCarrier) touchLine(touch string, _, _ time.Time) (string, bool) {
+func (h *headerCarrier) secondLine(touch string, _, _ time.Time) (string, bool) {
 	return headerLine(h.touch, touch), len(touch) < h.longer && isHeaderToken(touch)
 }
 

@@ -131,7 +131,7 @@ func TestE2SizeOfWhatHeadersHold(t *testing.T) {
 	if _, err := h.tokenLines("a|b", 0, testNow, time.Time{}); err == nil {
 		t.Errorf("a token that no request could bring back is handed out")
 	}
-	if _, ok := h.touchLine(fits+"a", testNow, time.Time{}); ok {
+	if _, ok := h.secondLine(fits+"a", testNow, time.Time{}); ok {
 		t.Errorf("E2: a touch beyond the limit fits")
 	}
 }

@@ -39,6 +39,14 @@ func (id ID) String() string {
 	return idEncoding.EncodeToString(id[:])
 }
 
+// AppendText implements [encoding.TextAppender]. It appends [ID.String].
+func (id ID) AppendText(b []byte) ([]byte, error) {
+	if id.IsZero() {
+		return b, nil
+	}
+	return idEncoding.AppendEncode(b, id[:]), nil
+}
+
 // IsZero reports whether id names no session.
 func (id ID) IsZero() bool { return id == ID{} }
 

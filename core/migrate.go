@@ -7,6 +7,8 @@ import (
 	"reflect"
 	"sync/atomic"
 	"time"
+
+	"github.com/satchel-go/satchel/core/internal/cookie"
 )
 
 // Migrating returns a [Backend] that moves sessions from one backend to another and
@@ -156,7 +158,7 @@ func (m *mover) choose() Backend {
 	case m.to.native != nil:
 		w = migrateIn{m}
 	default:
-		w = migrateOut{m, m.config.carrier().capacity()}
+		w = migrateOut{m, m.config.carrier(cookie.TouchSuffix).capacity()}
 	}
 	if m.from.dir == nil && m.to.dir == nil {
 		return w
@@ -170,7 +172,7 @@ func startSide(b Backend, c Config) (side, error) {
 		return side{}, err
 	}
 	s := side{Backend: b, client: b.Traits().ClientSide}
-	if s.native, _ = b.(*serverSide); s.native != nil {
+	if s.native = nativeOf(b); s.native != nil {
 		s.native.fresh = true
 	}
 	if dir, ok := b.(Registry); ok {
@@ -182,11 +184,21 @@ func startSide(b Backend, c Config) (side, error) {
 // same reports whether a and b are equal, if they can be compared.
 func same(a, b any) bool { return reflect.TypeOf(a).Comparable() && a == b }
 
-// sameStore reports whether a and b are both made by [ServerSide], on one store.
+// nativeOf returns what keeps b's entries if b was made by [ServerSide] or [Hybrid], else nil.
+func nativeOf(b Backend) *serverSide {
+	switch b := b.(type) {
+	case *serverSide:
+		return b
+	case *hybrid:
+		return b.serverSide
+	}
+	return nil
+}
+
+// sameStore reports whether a and b are both made by [ServerSide] or [Hybrid], on one store.
 func sameStore(a, b Backend) bool {
-	x, ok := a.(*serverSide)
-	y, also := b.(*serverSide)
-	return ok && also && x.store != nil && y.store != nil && same(innermost(x.store), innermost(y.store))
+	x, y := nativeOf(a), nativeOf(b)
+	return x != nil && y != nil && x.store != nil && y.store != nil && same(innermost(x.store), innermost(y.store))
 }
 
 // innermost returns the store that store wraps, if it wraps any.

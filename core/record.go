@@ -43,7 +43,8 @@ type Record struct {
 // errOtherID means that a store has returned another session's record.
 var errOtherID = fmt.Errorf("%w: the store answered with another session's record", ErrUnavailable)
 
-// recordVersion is the first byte of every record, so that the rest can change.
+// recordVersion is the first byte of every whole record, so that the rest can change.
+// A record in an entry has the entry's version.
 const recordVersion = 1
 
 const (
@@ -52,15 +53,15 @@ const (
 	flagLabel
 	flagAuthenticated
 	flagDeadline
-	flagWhole // with the whole ID and the expiry; a store's entries keep both elsewhere
+	flagFlashes // with flashes, or once with some: their numbers go on
 	flagTimeouts
 	flagMove // the last bit
 )
 
-// shortID is how many bytes of its ID a record in a store repeats. They show when a
-// store has mixed up its answers. Whether a client may have the record depends on
-// the hash of its secret.
-const shortID = 4
+// shortID is how many bytes of its ID a record in an entry repeats. They show when a
+// store mixes up its answers. Whether a client may have the record depends on the hash
+// of its secret, which is bound to the whole ID.
+const shortID = 2
 
 // emptySection is the encoding of "no values" and of "no flashes".
 var emptySection = []byte{0}
@@ -96,12 +97,18 @@ func (r *Record) MarshalBinary() ([]byte, error) {
 // ParseRecord decodes what [Record.MarshalBinary] wrote. It keeps data, which must
 // not change afterwards. Errors match [ErrCorrupt] or [ErrNewerVersion].
 func ParseRecord(data []byte) (*Record, error) {
-	r := new(Record)
-	if err := r.parse(data); err != nil {
-		return nil, err
+	if len(data) == 0 {
+		return nil, fmt.Errorf("%w: no bytes", ErrCorrupt)
 	}
-	if data[1]&flagWhole == 0 {
-		return nil, fmt.Errorf("%w: the record lacks its ID", ErrCorrupt)
+	if data[0] > recordVersion {
+		return nil, fmt.Errorf("%w: %d, this release knows up to %d", ErrNewerVersion, data[0], recordVersion)
+	}
+	if data[0] != recordVersion {
+		return nil, fmt.Errorf("%w: version %d", ErrCorrupt, data[0])
+	}
+	r := new(Record)
+	if err := r.parse(data[1:], true); err != nil {
+		return nil, err
 	}
 	return r, nil
 }
@@ -125,6 +132,10 @@ func (r *Record) sizeHint() int {
 	return most + len(r.User) + len(r.Label) + len(r.values) + len(r.flashes)
 }
 
+// appendTo appends the record: flags, ID, times, user, label, overrides, the state of
+// moves, values, flashes; what the flags do not name is left out. A record that is not
+// whole is part of an entry, which knows the version, the rest of the ID, the expiry and
+// the user.
 func (r *Record) appendTo(dst []byte, whole bool) []byte {
 	var flags byte
 	set := func(on bool, flag byte) bool {
@@ -133,9 +144,12 @@ func (r *Record) appendTo(dst []byte, whole bool) []byte {
 		}
 		return on
 	}
-	at := len(dst) + 1
-	dst = append(dst, recordVersion, 0)
-	if set(whole, flagWhole) {
+	if whole {
+		dst = append(dst, recordVersion)
+	}
+	at := len(dst)
+	dst = append(dst, 0)
+	if whole {
 		dst = append(dst, r.ID[:]...)
 	} else {
 		dst = append(dst, r.ID[:shortID]...)
@@ -145,7 +159,7 @@ func (r *Record) appendTo(dst []byte, whole bool) []byte {
 	delta := func(t time.Time) { dst = binary.AppendVarint(dst, t.UnixMilli()-created) }
 	delta(r.SavedAt)
 	if set(!r.Deadline.IsZero(), flagDeadline) {
-		delta(r.Deadline)
+		dst = appendSpan(dst, r.Deadline.UnixMilli()-created)
 	}
 	if whole {
 		delta(r.storedExpiry())
@@ -153,7 +167,7 @@ func (r *Record) appendTo(dst []byte, whole bool) []byte {
 	if set(!r.AuthenticatedAt.IsZero(), flagAuthenticated) {
 		delta(r.AuthenticatedAt)
 	}
-	if set(r.User != "", flagUser) {
+	if set(r.User != "", flagUser) && whole {
 		dst = appendString(dst, r.User)
 	}
 	if set(r.Label != "", flagLabel) {
@@ -167,10 +181,13 @@ func (r *Record) appendTo(dst []byte, whole bool) []byte {
 		dst = r.move.appendTo(dst)
 	}
 	set(r.Remembered, flagRemembered)
-	dst[at] = flags
-	dst = binary.AppendUvarint(dst, r.nextFlash)
 	dst = append(dst, sectionOrEmpty(r.values)...)
-	return append(dst, sectionOrEmpty(r.flashes)...)
+	if set(r.nextFlash != 0 || len(r.flashes) > len(emptySection), flagFlashes) {
+		dst = binary.AppendUvarint(dst, r.nextFlash)
+		dst = append(dst, sectionOrEmpty(r.flashes)...)
+	}
+	dst[at] = flags
+	return dst
 }
 
 func sectionOrEmpty(section []byte) []byte {
@@ -180,39 +197,43 @@ func sectionOrEmpty(section []byte) []byte {
 	return section
 }
 
-// parse reads data in place. One pass checks every length, so that later scans need
-// not. For a record that is not whole, the caller has put its ID into r.
-func (r *Record) parse(data []byte) error {
-	if len(data) < 2+len(r.ID) {
+// parse reads what follows the version, in place. One pass checks every length, so that
+// later scans need not. For a record that is not whole, the caller has put the ID and
+// the user of its entry into r.
+func (r *Record) parse(data []byte, whole bool) error {
+	idLength := shortID
+	if whole {
+		idLength = len(r.ID)
+	}
+	if len(data) < 1+idLength {
 		return fmt.Errorf("%w: %d bytes", ErrCorrupt, len(data))
 	}
-	if data[0] > recordVersion {
-		return fmt.Errorf("%w: %d, this release knows up to %d", ErrNewerVersion, data[0], recordVersion)
-	}
-	if data[0] != recordVersion {
-		return fmt.Errorf("%w: version %d", ErrCorrupt, data[0])
-	}
-	flags := data[1]
+	flags := data[0]
 	r.Remembered = flags&flagRemembered != 0
-	c := cursor{buf: data[2:]}
-	if flags&flagWhole != 0 {
-		r.ID = ID(c.take(len(r.ID)))
-	} else if string(c.take(shortID)) != string(r.ID[:shortID]) {
+	c := cursor{buf: data[1:]}
+	if id := c.take(idLength); whole {
+		r.ID = ID(id)
+	} else if string(id) != string(r.ID[:shortID]) {
 		return errOtherID
 	}
 	created := c.varint()
 	r.CreatedAt = time.UnixMilli(created)
 	r.SavedAt = time.UnixMilli(created + c.varint())
-	optional := func(flag byte) (t time.Time) {
-		if flags&flag != 0 {
-			t = time.UnixMilli(created + c.varint())
-		}
-		return t
+	if flags&flagDeadline != 0 {
+		r.Deadline = time.UnixMilli(created + c.span())
 	}
-	r.Deadline = optional(flagDeadline)
-	r.setStoredExpiry(optional(flagWhole))
-	r.AuthenticatedAt = optional(flagAuthenticated)
-	if flags&flagUser != 0 {
+	if whole {
+		r.setStoredExpiry(time.UnixMilli(created + c.varint()))
+	}
+	if flags&flagAuthenticated != 0 {
+		r.AuthenticatedAt = time.UnixMilli(created + c.varint())
+	}
+	switch {
+	case !whole:
+		if flags&flagUser != 0 != (r.User != "") {
+			c.fail()
+		}
+	case flags&flagUser != 0:
 		r.User = string(c.bytes())
 	}
 	if flags&flagLabel != 0 {
@@ -224,9 +245,11 @@ func (r *Record) parse(data []byte) error {
 	if flags&flagMove != 0 {
 		r.move = c.moveState()
 	}
-	r.nextFlash = c.uvarint()
 	r.values = c.section(func() { c.bytes(); c.bytes() })
-	r.flashes = c.section(func() { c.flash() })
+	if flags&flagFlashes != 0 {
+		r.nextFlash = c.uvarint()
+		r.flashes = c.section(func() { c.flash() })
+	}
 	if c.bad || len(c.buf) != 0 || r.ID.IsZero() {
 		return fmt.Errorf("%w: malformed", ErrCorrupt)
 	}
@@ -252,6 +275,17 @@ func (r *Record) largest() (key string, size int) {
 		}
 	}
 	return key, size
+}
+
+// spanUnit is what most lifetimes are multiples of, in milliseconds.
+const spanUnit = 60_000
+
+// appendSpan appends a length of time in milliseconds. Whole minutes take fewer bytes.
+func appendSpan(dst []byte, ms int64) []byte {
+	if ms%spanUnit == 0 {
+		return binary.AppendVarint(dst, ms/spanUnit<<1|1)
+	}
+	return binary.AppendVarint(dst, ms<<1)
 }
 
 func appendString[T string | []byte](dst []byte, s T) []byte {

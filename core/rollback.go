@@ -100,6 +100,7 @@ func (s *Session) lose() { s.loseFor(ReasonEnded) }
 // loseFor is lose, or its like for a session that has expired.
 func (s *Session) loseFor(reason Reason) {
 	s.drop(reason)
+	s.copyIs(copyOld)
 	s.superseded = true
 	s.keepFormer()
 	s.hold(loaded{})

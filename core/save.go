@@ -74,7 +74,8 @@ type saving struct {
 // prepare fetches the newest record for a write that must not move the expiry, so
 // that the write keeps what other requests have made of it. It also does so once the
 // expiry has passed, because others may have moved it, and a store may still have
-// what has expired. Client-side it refuses what would be stored in an expired token.
+// what has expired. So it does with a client's copy, which has no version. Client-side
+// it refuses what would be stored in an expired token.
 func (t *saving) prepare(ctx context.Context) (ok bool, _ error) {
 	s := t.s
 	writes := s.changed() || t.shows && len(s.consumed) > 0
@@ -82,7 +83,7 @@ func (t *saving) prepare(ctx context.Context) (ok bool, _ error) {
 	expired := s.base.expired(now)
 	switch {
 	case !writes, !s.stored:
-	case !s.m.traits.ClientSide && (s.noTouch || expired):
+	case !s.m.traits.ClientSide && (s.noTouch || expired || s.hasCopy()):
 		return t.reload(ctx)
 	case expired && (s.keepsExpiry() || s.login == "" && !s.m.config.expiry(&s.base, now).After(now)):
 		return t.gone(ctx, errExpired)
@@ -103,7 +104,7 @@ func (t *saving) plan() (p plan, err error) {
 		return p, s.refuseLate()
 	}
 	s.tooLate(ReasonNoCookie, "renew, remember or longer timeouts")
-	t.late = s.late
+	t.late = s.late()
 	s.renew, s.remember = false, unset
 	if p.cookie {
 		s.timeouts = nil
@@ -119,7 +120,7 @@ func (s *Session) refuseLate() error {
 	}
 	s.rollBack() // a login that comes too late leaves the session that it would have replaced
 	s.tooLate(reason, what)
-	return s.late
+	return s.late()
 }
 
 // try stores p once. A login enters the user's index before it is stored, and its
@@ -232,20 +233,9 @@ func (t *saving) reapply(ctx context.Context) (again bool, _ error) {
 
 // reload fetches the newest record.
 func (t *saving) reload(ctx context.Context) (again bool, _ error) {
-	s := t.s
-	l, err := s.m.backend.Reload(ctx, s.m.scope, s.handle)
-	switch {
-	case err == nil && l.Superseded:
-		err = ErrNotFound
-	case err == nil:
-		err = s.m.kept(&l.Record)
-		if s.keepsExpiry() { // and so would save what nobody could load
-			err = s.m.current(&l.Record)
-		}
-	}
+	err := t.s.refetch(ctx)
 	switch {
 	case err == nil:
-		s.base, s.handle, s.aged = l.Record, l.Handle, false
 		return true, nil
 	case isGone(err):
 		return t.gone(ctx, err)
@@ -343,7 +333,9 @@ func (s *Session) adopt(p *plan, handle Handle, setCookies []string, shows bool)
 	if s.audience == audienceLater {
 		own = append(own, p.numbers...)
 	}
-	s.loaded, s.superseded, s.former = loaded{stored: true, base: p.next, handle: handle, token: token, own: own}, false, nil
+	s.loaded = loaded{stored: true, base: p.next, handle: handle, token: token, own: own, source: source{asked: p.next.SavedAt.UnixMilli()}}
+	s.superseded, s.former = false, nil
+	s.copyIs(copyWrong)
 	s.shortened = false
 	if setCookies != nil {
 		s.setCookies = setCookies

@@ -464,16 +464,16 @@ func TestE3CorruptAndNewerRecords(t *testing.T) {
 	for _, e := range spy.writes {
 		good = e
 	}
-	recordAt := 25
+	const flagsAt = 1 + 16 // behind the version and the hash
 	for name, damage := range map[string]func([]byte) []byte{
 		"empty":            func([]byte) []byte { return nil },
 		"truncated":        func(b []byte) []byte { return b[:len(b)-1] },
-		"truncated header": func(b []byte) []byte { return b[:40] },
+		"truncated header": func(b []byte) []byte { return b[:flagsAt+2] },
 		"longer":           func(b []byte) []byte { return append(b, 0) },
-		"length too large": func(b []byte) []byte { b[len(b)-4] = 0x7f; return b }, // of the value
+		"length too large": func(b []byte) []byte { b[len(b)-3] = 0x7f; return b }, // of the value
 		"newer entry":      func(b []byte) []byte { b[0] = 0x82; return b },
-		"newer record":     func(b []byte) []byte { b[recordAt] = 9; return b },
-		"unknown flag":     func(b []byte) []byte { b[recordAt+1] |= 0x80; return b },
+		"unknown flag":     func(b []byte) []byte { b[flagsAt] |= 0x80; return b },
+		"user is gone":     func(b []byte) []byte { b[flagsAt] |= 0x02; return b },
 	} {
 		entry := good
 		entry.Data = damage(bytes.Clone(good.Data))
@@ -492,6 +492,23 @@ func TestE3CorruptAndNewerRecords(t *testing.T) {
 		fork.do(func(s *core.Session) { s.Set("k", "new") })
 		if fork.jar[cookieName] == c.jar[cookieName] {
 			t.Errorf("E3: %s: overwritten", name)
+		}
+	}
+}
+
+func TestE3NewerWholeRecord(t *testing.T) {
+	now := time.Now().Truncate(time.Millisecond)
+	data, err := (&core.Record{ID: core.ID{1}, User: "ann", CreatedAt: now, SavedAt: now, Expires: now.Add(time.Hour)}).MarshalBinary()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if r, err := core.ParseRecord(data); err != nil || r.User != "ann" || !r.Expires.Equal(now.Add(time.Hour)) {
+		t.Fatalf("%v, %v", r, err)
+	}
+	for version, want := range map[byte]error{0: core.ErrCorrupt, 2: core.ErrNewerVersion, 255: core.ErrNewerVersion} {
+		data[0] = version
+		if _, err := core.ParseRecord(data); !errors.Is(err, want) {
+			t.Errorf("version %d: %v, want %v", version, err, want)
 		}
 	}
 }

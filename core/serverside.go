@@ -1,6 +1,7 @@
 package core
 
 import (
+	"bytes"
 	"context"
 	"crypto/subtle"
 	"encoding/binary"
@@ -43,10 +44,10 @@ type serverHandle struct {
 // then it can store nothing, not even what a login needs, so this must be short.
 const supersededFor = 30 * time.Second
 
-// An entry is a version byte, the hash of the current secret, the hash of the
+// An entry's data is a version byte, the hash of the current secret, the hash of the
 // previous one, the time of its replacement (Unix milliseconds, big-endian), and
 // the record. With entryNoPrev in the version byte, the previous hash and the time
-// are left out.
+// are left out. The user is in the entry alone; the record says whether there is one.
 const (
 	entryVersion = 1
 	entryNoPrev  = 0x80
@@ -196,13 +197,13 @@ func (h *serverHandle) read(e *Entry, r *Record) error {
 		return err
 	}
 	r.ID = h.id
-	// If something between here and the store mixed up answers, no client may see
-	// this record, and none may be logged out because of it.
-	if err := r.parse(record); err != nil {
+	if r.User, err = unscopedUser(e.User); err != nil {
 		return err
 	}
-	if r.ID != h.id {
-		return errOtherID
+	// If something between here and the store mixed up answers, no client may see
+	// this record, and none may be logged out because of it.
+	if err := r.parse(record, false); err != nil {
+		return err
 	}
 	r.setKept(e.Expires)
 	return nil
@@ -278,7 +279,11 @@ func (b *serverSide) Save(ctx context.Context, scope Scope, r *Record, base Hand
 }
 
 func (h *serverHandle) seal(r *Record) []byte {
-	data := make([]byte, 0, entryRecord+r.sizeHint())
+	var scratch [1 << 10]byte // most fit
+	data := scratch[:0]
+	if most := entryRecord + r.sizeHint(); most > len(scratch) {
+		data = make([]byte, 0, most)
+	}
 	if h.previous == (hash{}) {
 		data = append(data, entryVersion|entryNoPrev)
 		data = append(data, h.current[:]...)
@@ -288,7 +293,7 @@ func (h *serverHandle) seal(r *Record) []byte {
 		data = append(data, h.previous[:]...)
 		data = binary.BigEndian.AppendUint64(data, uint64(h.rotated))
 	}
-	return r.appendTo(data, false)
+	return bytes.Clone(r.appendTo(data, false)) // exactly as long as needed: stores in memory keep it
 }
 
 func (b *serverSide) Touch(ctx context.Context, scope Scope, r *Record, base Handle) (Handle, Tokens, error) {

@@ -201,6 +201,12 @@ func newMemory(t testing.TB) *memstore.Store {
 	return s
 }
 
+func newMemoryAt(t testing.TB, clock *clock) *memstore.Store {
+	s := memstore.New(memstore.Config{Now: clock.now})
+	t.Cleanup(func() { _ = s.Close() })
+	return s
+}
+
 type world struct {
 	*testing.T
 	m      *core.Manager
@@ -217,8 +223,7 @@ func (w *world) sharing(edit ...func(*core.Config)) *core.Manager { return w.man
 func server(t *testing.T, edit ...func(*core.Config)) *world {
 	t.Helper()
 	w := &world{T: t, clock: newClock(), events: &events{}}
-	w.store = memstore.New(memstore.Config{Now: w.clock.now})
-	t.Cleanup(func() { _ = w.store.Close() })
+	w.store = newMemoryAt(t, w.clock)
 	w.back = core.ServerSide(w.store)
 	w.m = w.sharing(edit...)
 	return w

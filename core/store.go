@@ -3,7 +3,9 @@ package core
 import (
 	"context"
 	"errors"
+	"fmt"
 	"strconv"
+	"strings"
 	"time"
 )
 
@@ -23,7 +25,8 @@ type Entry struct {
 	// most seconds after its lifetime, which then tell when the session was last used.
 	Expires time.Time
 
-	// User is the user that the session is bound to; "" if it is anonymous.
+	// User is the user that the session is bound to; "" if it is anonymous. Data does not
+	// repeat it, so Load returns it as it was saved, byte for byte.
 	User string
 
 	// Version is set by Load and ignored by Save.
@@ -41,9 +44,9 @@ type Entry struct {
 // that would log users out.
 //
 // Further abilities are optional interfaces: [UserIndex], [Mender], [TouchMender],
-// [AllDeleter], [Sweeper], [Counter], [UserNamer], [Watcher], [PulseWatcher], [Local], [Windowed],
-// [Configurable] and [Validator]. A store that wraps another has a method Unwrap() Store, and
-// the core finds the abilities of what it wraps.
+// [AllDeleter], [Sweeper], [Counter], [UserNamer], [Watcher], [PulseWatcher], [Invalidator],
+// [Local], [Windowed], [Configurable] and [Validator]. A store that wraps another has a
+// method Unwrap() Store, and the core finds the abilities of what it wraps.
 type Store interface {
 	// Load returns the entry of id, or ErrNotFound if it is absent or expired.
 	Load(ctx context.Context, id ID) (Entry, error)
@@ -248,6 +251,25 @@ type PulseWatcher interface {
 	WatchPulse(ctx context.Context, ended func(ID), alive func()) error
 }
 
+// Invalidator is the optional ability of a shared [Store] to report every change of its
+// entries, so that copies of them can be kept elsewhere: see package nearcache.
+type Invalidator interface {
+	// Invalidations calls changed with the ID of each entry that anybody creates, saves,
+	// touches or deletes, by whatever means; it may report too many. The zero ID stands for
+	// all entries. It is reported first, as soon as Invalidations listens: what changes
+	// from then on is told. An entry that expires at the time it carries need not be.
+	//
+	// It calls alive(t) about once in each interval, when every change that the store made
+	// before t has been reported. The time t has a monotonic reading of this process's
+	// clock. Without such a call, the receiver does not know what it has missed.
+	//
+	// It returns when ctx is done, or with an error as soon as it may have missed a
+	// change. An error that matches [ErrUnsupported] says that it can never work with
+	// this store as it is set up, and what to change. Both functions return at once, and are
+	// called by one goroutine.
+	Invalidations(ctx context.Context, interval time.Duration, changed func(ID), alive func(t time.Time)) error
+}
+
 // Local is the optional ability of a [Store] never to wait for a network
 // or a disk. Calls then need no deadline of the core's.
 type Local interface {
@@ -263,6 +285,19 @@ func scopedUser(namespace, user string) string {
 		return user
 	}
 	return string(scopeMark) + strconv.Itoa(len(namespace)) + "]" + namespace + user
+}
+
+// unscopedUser returns the user that scopedUser was given.
+func unscopedUser(stored string) (string, error) {
+	if stored == "" || stored[0] != scopeMark {
+		return stored, nil
+	}
+	length, rest, found := strings.Cut(stored[1:], "]")
+	n, err := strconv.Atoi(length)
+	if !found || err != nil || n < 0 || n >= len(rest) {
+		return "", fmt.Errorf("%w: the entry's user is malformed", ErrCorrupt)
+	}
+	return rest[n:], nil
 }
 
 // scopeMark begins the names that carry a namespace. No text column refuses it.

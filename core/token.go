@@ -13,9 +13,11 @@ type secret [32]byte
 // Format implements [fmt.Formatter], so that no verb prints a secret.
 func (secret) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, "core.secret") }
 
-// hash is what a store keeps of a secret: 192 bits of SHA-256, which is beyond
-// any search and takes less memory than all 256.
-type hash [24]byte
+// hash is what a store keeps of a secret: the first 128 bits of SHA-256. Whoever reads
+// it must find a secret with this hash, 2^128 tries whatever SHA-256 is worth beyond
+// that. Collisions give nothing: the two secrets would be of one session, and only their
+// maker could know them.
+type hash [16]byte
 
 const (
 	tokenBytes = 16 + 32
@@ -76,5 +78,5 @@ func hashSecret(scope Scope, id ID, s secret) hash {
 	buf = append(buf, id[:]...)
 	buf = append(buf, s[:]...)
 	sum := sha256.Sum256(buf)
-	return hash(sum[:])
+	return hash(sum[:len(hash{})])
 }

@@ -50,8 +50,19 @@ func (s *Session) touch(ctx context.Context) {
 	if !s.touchDue() {
 		return
 	}
-	next := s.base
 	now := s.m.config.Now()
+	if s.hasCopy() {
+		if err := s.refetch(ctx); err != nil {
+			s.untouched(err)
+			return
+		}
+		s.copyIs(copyOld) // even if another request has touched it: the client's copy does not say so
+		s.shortened = s.m.config.shortenIdle(&s.base, now)
+		if !s.touchDue() {
+			return
+		}
+	}
+	next := s.base
 	if s.active() {
 		next.Expires, next.seen = s.m.config.expiry(&next, now), now
 		if !next.uncut.IsZero() {
@@ -67,8 +78,7 @@ func (s *Session) touch(ctx context.Context) {
 	case tokens.Touch != "":
 		setCookies, err = s.m.touchLines(tokens.Touch, &next, now)
 	}
-	switch {
-	case err == nil:
+	if err == nil {
 		s.base, s.handle, s.refresh, s.shortened = next, handle, false, false
 		if tokens.Session != "" {
 			s.token = tokens.Session
@@ -76,7 +86,16 @@ func (s *Session) touch(ctx context.Context) {
 		if setCookies != nil {
 			s.setCookies, s.handedOut = setCookies, tokens.Session != ""
 		}
+		s.copyIs(copyOld)
 		s.emit(Event{Kind: EventTouched})
+		return
+	}
+	s.untouched(err)
+}
+
+// untouched deals with a touch that failed.
+func (s *Session) untouched(err error) {
+	switch {
 	case isGone(err):
 		// Logged out meanwhile: nothing was written, nothing is dropped.
 		s.intent = intent{}
@@ -107,7 +126,7 @@ func (m *Manager) storeTouch(ctx context.Context, s *Session, next *Record, now 
 
 // touchLines returns the line for a touch of r's token.
 func (m *Manager) touchLines(touch string, r *Record, now time.Time) ([]string, error) {
-	line, ok := m.carrier.touchLine(touch, now, m.cookieUntil(r, now))
+	line, ok := m.carrier.secondLine(touch, now, m.cookieUntil(r, now))
 	if !ok {
 		return nil, fmt.Errorf("core: a touch of %d bytes does not fit", len(touch))
 	}

@@ -24,6 +24,7 @@ import (
 	"github.com/satchel-go/satchel/core/gorillastore"
 	"github.com/satchel-go/satchel/core/httpadapter/httpapp"
 	"github.com/satchel-go/satchel/core/jwtsealer"
+	"github.com/satchel-go/satchel/core/nearcache"
 	"github.com/satchel-go/satchel/core/pgxstore"
 	"github.com/satchel-go/satchel/core/sealed"
 	"github.com/satchel-go/satchel/echoadapter/echoapp"
@@ -127,6 +128,61 @@ func TestConformanceRedisInHeader(t *testing.T) {
 		switch f.name {
 		case "nethttp", "gin", "fiber3":
 			adaptertest.Run(t, f.name, f.newApp, backend)
+		}
+	}
+}
+
+// TestConformanceRedisNear runs the suite on Redis with copies in this process, which do not
+// know of frameworks: net/http and one on fasthttp are enough.
+func TestConformanceRedisNear(t *testing.T) {
+	client := redis.NewClient(&redis.Options{Addr: redistest.Shared(t).Addr()})
+	t.Cleanup(func() { _ = client.Close() })
+	const window = 100 * time.Millisecond
+	backend := adaptertest.Backend{
+		Name: "redis-near",
+		Store: func(t *testing.T, now func() time.Time) core.Store {
+			store, err := nearcache.New(goredisstore.New(client, onRedis(t, now)), nearcache.Config{Window: window})
+			if err != nil {
+				t.Fatal(err)
+			}
+			t.Cleanup(func() { _ = store.Close() })
+			return store
+		},
+		Window: window,
+		Settle: func(*testing.T) { time.Sleep(window) },
+	}
+	for _, f := range frameworks {
+		if f.name == "nethttp" || f.name == "fiber3" && !testing.Short() {
+			adaptertest.Run(t, f.name, f.newApp, backend)
+		}
+	}
+}
+
+// TestConformanceHybrid runs the suite on what clients have copies of: on Redis, and with
+// copies in JSON Web Tokens, for net/http; in memory, for the other frameworks.
+func TestConformanceHybrid(t *testing.T) {
+	client := redis.NewClient(&redis.Options{Addr: redistest.Shared(t).Addr()})
+	t.Cleanup(func() { _ = client.Close() })
+	onRedis := func(t *testing.T, now func() time.Time) core.Store {
+		return goredisstore.New(client, onRedis(t, now))
+	}
+	jwe := func(t *testing.T) core.Sealer {
+		keys, err := sealed.ParseKeyring(sealed.GenerateKey())
+		if err != nil {
+			t.Fatal(err)
+		}
+		return jwtsealer.Encrypted(keys, jwtsealer.Config{Issuer: "https://app.example"})
+	}
+	memory := adaptertest.Hybrid()
+	backends := []adaptertest.Backend{memory, memory}
+	backends[0].Name, backends[0].Store = "hybrid-redis", onRedis
+	backends[1].Name, backends[1].Sealer = "hybrid-jwe", jwe
+	for i, f := range frameworks {
+		switch {
+		case i == 0:
+			adaptertest.Run(t, f.name, f.newApp, backends...)
+		case !testing.Short():
+			adaptertest.Run(t, f.name, f.newApp, memory)
 		}
 	}
 }

@@ -23,6 +23,9 @@
 // not skip promises that a [Backend] declares it cannot keep. Instead, their cases
 // check what happens then, and log "promise-limit: BACKEND ID REASON".
 //
+// On a backend with a window ([core.Traits.Window]), cases about the ends of sessions and
+// tokens run twice: with GETs after the window, and at once with POSTs.
+//
 // The suite has its own clock, and requests overlap because handlers wait for each
 // other: nothing depends on the machine's speed. Run it with the race detector.
 package adaptertest

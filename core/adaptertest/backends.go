@@ -12,7 +12,7 @@ import (
 )
 
 // Backend says where a run of the suite keeps its sessions. Set one of Store,
-// Sealer and New.
+// Sealer and New, or Store and Sealer for [core.Hybrid].
 type Backend struct {
 	Name string
 
@@ -29,6 +29,16 @@ type Backend struct {
 
 	// Carrier is how tokens travel. Default the cookie.
 	Carrier core.Carrier
+
+	// Window is the backend's [core.Traits.Window], at most a second. If it is above zero,
+	// cases see what others have changed after Settle. Cases about the ends of
+	// sessions and tokens run a second time without it, with requests that always get the
+	// newest state.
+	Window time.Duration
+
+	// Settle returns when no answer can be older than its call. Default: the clock that the
+	// backend was given moves by Window.
+	Settle func(t *testing.T)
 
 	// Limits has the promises that the backend cannot keep, by ID, each with the
 	// reason. Their cases then check what the backend does instead.
@@ -62,6 +72,12 @@ func Cookie() Backend {
 	}
 }
 
+// Hybrid keeps sessions in a memstore and copies of them in encrypted cookies, for the
+// shortest window.
+func Hybrid() Backend {
+	return Backend{Name: "hybrid-memory", Store: Memory().Store, Sealer: Cookie().Sealer, Window: time.Second}
+}
+
 // ClientSideLimits returns the Limits of backends that keep the whole session
 // with the client and nothing on the server.
 func ClientSideLimits() map[string]string {
@@ -85,7 +101,11 @@ func (b Backend) layered(t *testing.T, now func() time.Time, f *faults) (core.Ba
 	switch {
 	case b.Store != nil:
 		store := b.Store(t, now)
-		return core.ServerSide(&faultyStore{Store: store, faults: f}), store
+		faulty := &faultyStore{Store: store, faults: f}
+		if b.Sealer != nil {
+			return core.Hybrid(b.Sealer(t), faulty, b.Window), store
+		}
+		return core.ServerSide(faulty), store
 	case b.Sealer != nil:
 		return core.ClientSide(&faultySealer{Sealer: b.Sealer(t), faults: f}), nil
 	case b.New != nil:

@@ -17,6 +17,10 @@ const cookieName = "__Host-session"
 // touchName is the name of the cookie that holds a client-side session's touch.
 const touchName = cookieName + "-touch"
 
+// copySuffix ends the name of the cookie that holds a copy of a session of [core.Hybrid]. It gives
+// access to nothing, and comes and goes as it likes: no case sees it in a reply.
+const copySuffix = "-copy"
+
 // client is a browser with its own cookie jar, which also has the tokens that travel in
 // headers. It sends Secure cookies over plain
 // HTTP, because the suite has no TLS.
@@ -25,8 +29,9 @@ type client struct {
 	http  *http.Client
 	trace *httptrace.ClientTrace // nil for none
 
-	mu  sync.Mutex
-	jar map[string]string
+	mu   sync.Mutex
+	jar  map[string]string
+	seen int // changes that it knows of, see reading
 }
 
 // client returns a browser without cookies.
@@ -104,6 +109,10 @@ func (c *client) do(method, target string, header ...string) *reply {
 // try is do for any goroutine: if there is no answer, the reply has the error.
 func (c *client) try(method, target string, header ...string) *reply {
 	r := &reply{harness: c.harness}
+	if method == http.MethodGet {
+		method = c.reading()
+	}
+	defer c.request()(r)
 	req, err := http.NewRequestWithContext(c.traced(c.Context()), method, "http://"+c.addr+target, nil)
 	if err != nil {
 		r.err = err
@@ -134,7 +143,7 @@ func (c *client) keep(r *reply) {
 		c.keepHeaders(r.header)
 	}
 	seen := map[string]bool{}
-	for _, line := range r.header.Values("Set-Cookie") {
+	for _, line := range append(r.header.Values("Set-Cookie"), r.copies...) {
 		name, value, attributes := parseSetCookie(line)
 		if seen[name] {
 			c.Errorf("two Set-Cookie lines for %s: %q", name, r.header.Values("Set-Cookie"))
@@ -148,8 +157,9 @@ func (c *client) keep(r *reply) {
 		} else {
 			c.jar[name] = value
 		}
-		if strings.Contains(name, "session") && r.header.Get("Cache-Control") != "no-store" {
-			c.Errorf("Set-Cookie of the session with Cache-Control %q, want no-store", r.header.Get("Cache-Control"))
+		private := strings.HasSuffix(name, copySuffix) && strings.Contains(r.header.Get("Cache-Control"), "private")
+		if strings.Contains(name, "session") && r.header.Get("Cache-Control") != "no-store" && !private {
+			c.Errorf("Set-Cookie of %s with Cache-Control %q, want no-store", name, r.header.Get("Cache-Control"))
 		}
 	}
 }

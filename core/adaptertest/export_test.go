@@ -2,6 +2,7 @@ package adaptertest
 
 import (
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/satchel-go/satchel/internal/testing/recorder"
@@ -10,7 +11,7 @@ import (
 // Record runs the case called name and returns whether it failed, and its output.
 func Record(t *testing.T, name string, newApp NewApp, b Backend) (failed bool, said string) {
 	t.Helper()
-	cases := allCases()
+	cases := casesFor(b)
 	i := slices.IndexFunc(cases, func(c testCase) bool { return c.name == name })
 	if i < 0 {
 		t.Fatalf("there is no case %q", name)
@@ -22,7 +23,7 @@ func Record(t *testing.T, name string, newApp NewApp, b Backend) (failed bool, s
 // Why returns the explanation of a case.
 func Why(name string) string {
 	for _, c := range allCases() {
-		if c.name == name {
+		if c.name == strings.TrimSuffix(name, atOnce) {
 			return c.why
 		}
 	}

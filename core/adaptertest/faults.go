@@ -30,6 +30,7 @@ type faults struct {
 	hooks  map[op]func(context.Context) error
 	lost   map[op]error
 	mangle func(core.Entry) core.Entry
+	begin  func() // called before faults of loads; nil for none
 }
 
 func newFaults() *faults {
@@ -64,6 +65,9 @@ func (f *faults) count(o op) int {
 
 // hook runs fn before every o; a nil fn ends that.
 func (f *faults) hook(o op, fn func(context.Context) error) {
+	if o == opLoad && fn != nil && f.begin != nil {
+		f.begin()
+	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.hooks[o] = fn
@@ -94,6 +98,9 @@ func (f *faults) loseAnswer(o op, err error) {
 
 // corrupt changes every entry that is loaded.
 func (f *faults) corrupt(mangle func(core.Entry) core.Entry) {
+	if f.begin != nil {
+		f.begin()
+	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.mangle = mangle

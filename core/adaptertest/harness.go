@@ -27,6 +27,13 @@ type harness struct {
 	clock   *clock
 	faults  *faults
 	events  *events
+
+	window  time.Duration      // see Backend
+	copies  bool               // which clients have, so that not every GET reaches the faults
+	settled func(t *testing.T) // Backend.Settle
+	atOnce  bool               // see testCase
+
+	onlookers onlookers
 }
 
 func newHarness(t *testing.T, r reporter, newApp NewApp, b Backend) *harness {
@@ -34,7 +41,10 @@ func newHarness(t *testing.T, r reporter, newApp NewApp, b Backend) *harness {
 		reporter: r, t: t, newApp: newApp,
 		clock:  &clock{now: time.Date(2030, 1, 2, 3, 4, 5, 0, time.UTC)},
 		faults: newFaults(), carrier: b.Carrier,
-		events: &events{},
+		events: &events{}, window: b.Window, settled: b.Settle, copies: b.Store != nil && b.Sealer != nil,
+	}
+	if h.copies {
+		h.faults.begin = func() { h.clock.advance(h.window) }
 	}
 	h.backend, h.store = b.layered(t, h.clock.Now, h.faults)
 	h.traits = h.backend.Traits()
@@ -67,6 +77,7 @@ func (h *harness) manager(edit func(*core.Config)) *core.Manager {
 	if err != nil {
 		h.Fatalf("core.New: %v", err)
 	}
+	h.checkWindow(m)
 	return m
 }
 
@@ -102,6 +113,7 @@ func (h *harness) serve(c Config) *site {
 	if err != nil {
 		h.Fatalf("listen: %v", err)
 	}
+	c.Routes = h.alsoPosted(c.Routes)
 	app := h.newApp(c)
 	served := make(chan struct{})
 	go func() {
@@ -189,8 +201,10 @@ func (e *events) list() []core.Event {
 // count returns how many events of this kind there were, with this reason unless
 // it is "".
 func (e *events) count(kind core.EventKind, reason core.Reason) int {
+	e.mu.Lock()
+	defer e.mu.Unlock()
 	n := 0
-	for _, event := range e.list() {
+	for _, event := range e.all {
 		if event.Kind == kind && (reason == "" || event.Reason == reason) {
 			n++
 		}

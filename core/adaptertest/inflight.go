@@ -51,7 +51,7 @@ func duringFlight(h *harness, end func(*site, *client)) {
 		if h.store == nil {
 			continue
 		}
-		if e, err := h.store.Load(h.Context(), id); !errors.Is(err, core.ErrNotFound) {
+		if e, err := h.store.Load(core.Fresh(h.Context()), id); !errors.Is(err, core.ErrNotFound) {
 			h.Errorf("%s in flight: an entry of %d bytes is in the store again, or the store cannot say: %v", target, len(e.Data), err)
 		}
 	}

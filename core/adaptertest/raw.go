@@ -38,6 +38,7 @@ func (s *site) raw(request string) *reply {
 // rawGet is raw for a GET with these header lines.
 func (s *site) rawGet(target string, lines ...string) *reply {
 	s.Helper()
+	s.settle()
 	return s.raw(fmt.Sprintf("GET %s HTTP/1.1\r\nHost: %s\r\nConnection: close\r\n%s\r\n", target, s.addr,
 		strings.Join(append(lines, ""), "\r\n")))
 }
@@ -69,6 +70,8 @@ func (c *client) begin(target string) *http.Response {
 	if err != nil {
 		c.Fatalf("GET %s: %v", target, err)
 	}
-	c.keep(&reply{harness: c.harness, header: resp.Header})
+	r := &reply{harness: c.harness}
+	r.readHeader(resp.Header)
+	c.keep(r)
 	return resp
 }

@@ -3,6 +3,7 @@ package adaptertest
 import (
 	"io"
 	"net/http"
+	"slices"
 	"strings"
 )
 
@@ -13,13 +14,28 @@ type reply struct {
 	header http.Header
 	body   string
 	err    error
+	copies []string // Set-Cookie lines that header lacks
 }
 
 // read takes over resp, whose body it reads and closes.
 func (r *reply) read(resp *http.Response) {
 	defer resp.Body.Close() //nolint:errcheck // read to its end
 	body, err := io.ReadAll(resp.Body)
-	r.status, r.header, r.body, r.err = resp.StatusCode, resp.Header, string(body), err
+	r.status, r.body, r.err = resp.StatusCode, string(body), err
+	r.readHeader(resp.Header)
+}
+
+// readHeader takes over header.
+func (r *reply) readHeader(header http.Header) {
+	r.header = header
+	isCopy := func(line string) bool {
+		name, _, _ := parseSetCookie(line)
+		return strings.HasSuffix(name, copySuffix)
+	}
+	if lines := r.header.Values("Set-Cookie"); slices.ContainsFunc(lines, isCopy) {
+		r.copies = slices.DeleteFunc(slices.Clone(lines), func(line string) bool { return !isCopy(line) })
+		r.header["Set-Cookie"] = slices.DeleteFunc(lines, isCopy)
+	}
 }
 
 // wants checks status and body.

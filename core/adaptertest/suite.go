@@ -42,6 +42,10 @@ type testCase struct {
 	why  string         // one sentence, printed when the case fails
 	run  func(*harness) // checks it
 
+	// atOnce means that GETs are sent as POSTs, so that a backend with a window gives
+	// the newest state.
+	atOnce bool
+
 	// alone is for cases that measure: no other case runs meanwhile.
 	alone bool
 
@@ -82,7 +86,11 @@ func allCases() []testCase {
 // casesFor returns the cases that apply to b.
 func casesFor(b Backend) []testCase {
 	inHeader := b.Carrier != core.Carrier{}
-	return slices.DeleteFunc(allCases(), func(c testCase) bool { return inHeader && c.cookie != "" || !inHeader && c.header })
+	cases := allCases()
+	if b.Window > 0 {
+		cases = windowed(cases)
+	}
+	return slices.DeleteFunc(cases, func(c testCase) bool { return inHeader && c.cookie != "" || !inHeader && c.header })
 }
 
 // reporter is the part of [testing.TB] that cases use. Tests of the suite
@@ -106,6 +114,7 @@ func runCase(t *testing.T, r reporter, c testCase, newApp NewApp, b Backend) {
 		}
 	}()
 	h := newHarness(t, r, newApp, b)
+	h.atOnce = c.atOnce
 	id := c.id()
 	if b.Limits[id] == "" {
 		id = c.needs

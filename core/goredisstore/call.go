@@ -13,6 +13,7 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"github.com/satchel-go/satchel/core"
+	"github.com/satchel-go/satchel/core/internal/entry"
 )
 
 //go:embed lua/save.lua
@@ -64,6 +65,13 @@ const patience = 512
 // then, and callers must not read anything that it writes.
 func (s *Store) Within(ctx context.Context, f func(context.Context) error) error {
 	if t, ok := ctx.Deadline(); !ok || time.Until(t) > s.config.Timeout {
+		if s.obedient {
+			if err := ctx.Err(); err != nil {
+				return err
+			}
+			ctx = s.bounds.within(ctx, s.config.Timeout)
+			return f(ctx)
+		}
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithTimeout(ctx, s.config.Timeout)
 		defer cancel()
@@ -104,23 +112,18 @@ func obeys(client redis.UniversalClient) bool {
 }
 
 // Script is a Lua script for [Store.Run].
-type Script struct{ text, hash string }
+type Script struct {
+	text    string
+	command [2]any // that runs it, by its hash if we have it
+}
 
 // NewScript returns a script with this text.
 func NewScript(text string) *Script {
-	script := &Script{text: text}
+	script := &Script{text: text, command: [2]any{"eval", text}}
 	if !fips140.Enabled() { // Redis identifies scripts by their SHA-1, which FIPS 140 forbids us to compute
-		script.hash = redis.NewScript(text).Hash()
+		script.command = [2]any{"evalsha", redis.NewScript(text).Hash()}
 	}
 	return script
-}
-
-// command returns the command that runs the script, by its hash if we have it.
-func (script *Script) command() (name, which string) {
-	if script.hash == "" {
-		return "eval", script.text
-	}
-	return "evalsha", script.hash
 }
 
 // Get reads a key from a master only. A server that became a replica while
@@ -151,21 +154,31 @@ type Processor interface {
 // has go-redis's type: int64, string or []any. Run is for stores that keep more
 // in the same Redis.
 func (s *Store) Run(ctx context.Context, script *Script, key string, args ...any) (any, error) {
-	return s.run(ctx, script, []string{key}, args)
+	return s.run(ctx, script, arguments([]string{key}, args))
 }
 
-// run is Run for several keys, which are in one slot.
-func (s *Store) run(ctx context.Context, script *Script, keys []string, args []any) (any, error) {
+// arguments returns the arguments of a script's command. The first two, which the
+// script has, are not filled in.
+func arguments(keys []string, args []any) []any {
+	all := make([]any, 3, 3+len(keys)+len(args))
+	all[2] = len(keys)
+	for _, key := range keys {
+		all = append(all, key)
+	}
+	return append(all, args...)
+}
+
+// run is Run with arguments; several keys are in one slot.
+func (s *Store) run(ctx context.Context, script *Script, all []any) (any, error) {
 	var answer any
 	err := s.Within(ctx, func(ctx context.Context) (err error) {
-		name, which := script.command()
-		cmd := s.send(ctx, name, which, keys, args)
+		cmd := s.send(ctx, script.command, all)
 		if refusedByReplica(cmd.Err()) {
-			s.leaveReplica(ctx, keys[0])
-			cmd = s.send(ctx, name, which, keys, args)
+			s.leaveReplica(ctx, all[firstKey].(string))
+			cmd = s.send(ctx, script.command, all)
 		}
 		if err := cmd.Err(); err != nil && redis.HasErrorPrefix(err, "NOSCRIPT") {
-			cmd = s.send(ctx, "eval", script.text, keys, args)
+			cmd = s.send(ctx, [2]any{"eval", script.text}, all)
 		}
 		answer, err = cmd.Result()
 		return err
@@ -179,35 +192,61 @@ func (s *Store) run(ctx context.Context, script *Script, keys []string, args []a
 // enter is run for a script that enters a member into the index keys[0]. What another
 // application has put there makes way: otherwise its user could never log in.
 func (s *Store) enter(ctx context.Context, script *Script, keys []string, args []any) (any, error) {
-	answer, err := s.run(ctx, script, keys, args)
+	all := arguments(keys, args)
+	answer, err := s.run(ctx, script, all)
 	if !wrongType(err) {
 		return answer, err
 	}
 	if _, err := s.Run(ctx, foreignScript, keys[0]); err != nil {
 		return nil, err
 	}
-	return s.run(ctx, script, keys, args)
+	return s.run(ctx, script, all)
 }
 
-func (s *Store) send(ctx context.Context, command, script string, keys []string, args []any) *redis.Cmd {
-	cmd := newCommand(ctx, command, script, keys, args)
-	if n := len(args); n > 0 {
-		if a, ok := args[n-1].(*Attempts); ok {
-			a.cmd, a.sent = cmd, false // an earlier command was refused
-		}
+func (s *Store) send(ctx context.Context, command [2]any, all []any) *redis.Cmd {
+	cmd := newCommand(ctx, command, all)
+	if a, ok := all[len(all)-1].(*Attempts); ok {
+		a.cmd, a.sent = cmd, false // an earlier command was refused
 	}
 	_ = s.client.Process(ctx, cmd) // the error is cmd's
 	return cmd
 }
 
-func newCommand(ctx context.Context, command, script string, keys []string, args []any) *redis.Cmd {
-	all := make([]any, 0, 3+len(keys)+len(args))
-	all = append(all, command, script, len(keys))
-	for _, key := range keys {
-		all = append(all, key)
-	}
-	return redis.NewCmd(ctx, append(all, args...)...)
+// newCommand returns the command with these arguments, which it keeps.
+func newCommand(ctx context.Context, command [2]any, all []any) *redis.Cmd {
+	copy(all, command[:])
+	return redis.NewCmd(ctx, all...)
 }
+
+// firstKey is where the first key is among the arguments.
+const firstKey = 3
+
+// change has the arguments of a save or a touch, which go-redis reads through
+// pointers: in an any, each number or slice of bytes would be another allocation.
+type change struct {
+	now, left     int64
+	version, text bytesOf
+	own           [8]byte // for version
+	attempts      Attempts
+	all           [firstKey + 6]any
+}
+
+// change returns the arguments of a script that changes the entry of id at base to text,
+// which expires at that time. The last argument is attempts.
+func (s *Store) change(id core.ID, base core.Version, text []byte, expires time.Time) *change {
+	c := &change{now: s.config.Now().UnixMilli(), left: s.timeToLive(expires), text: text}
+	if base != 0 { // for the scripts, no version is ""
+		c.version = entry.AppendVersion(c.own[:0], base)
+	}
+	c.all = [...]any{2: 1, firstKey: s.Key(id), &c.version, &c.now, &c.left, &c.text, &c.attempts}
+	return c
+}
+
+// bytesOf is bytes that are sent as they are.
+type bytesOf []byte
+
+// MarshalBinary implements [encoding.BinaryMarshaler].
+func (b *bytesOf) MarshalBinary() ([]byte, error) { return *b, nil }
 
 // refusedByReplica recognises the answer of a former master with Redis before
 // version 7: "ERR Error running script (…): @user_script: 1: -READONLY …". Later

@@ -156,8 +156,8 @@ func TestMemoryPerSession(t *testing.T) {
 		used += server.MustDo("MEMORY", "USAGE", key).(int64)
 	}
 	t.Logf("%d bytes logged in, the user's index included", used)
-	if used > before+400 {
-		t.Errorf("a login costs %d bytes of Redis, want at most 400", used-before)
+	if used > before+250 {
+		t.Errorf("a login costs %d bytes of Redis, want at most 250", used-before)
 	}
 }
 

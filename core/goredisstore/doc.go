@@ -38,4 +38,9 @@
 // The store publishes deletions, so that [core.Manager.Done] in every other
 // process learns of them at once. If Redis does not allow publishing or
 // subscribing, other processes notice within the few seconds that Done documents.
+//
+// # Copies near the application
+//
+// Package nearcache answers requests that only read without a round trip; see
+// [Store.Invalidations].
 package goredisstore

@@ -7,6 +7,7 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"github.com/satchel-go/satchel/core/goredisstore"
+	"github.com/satchel-go/satchel/core/nearcache"
 	"github.com/satchel-go/satchel/internal/testing/redistest"
 )
 
@@ -39,6 +40,10 @@ func TestACL(t *testing.T) {
 	client := redis.NewClient(&redis.Options{Addr: server.Addr(), Username: "app", Password: "right"})
 	defer func() { _ = client.Close() }()
 	store := allowed(t, client)
+	_, err := nearcache.New(store, nearcache.Config{})
+	wantAdvice(t, err, "&__redis__:invalidate")
+	server.MustDo(strings.Fields(guideBlock(t, "acl for copies"))...)
+	allowedCopies(t, store)
 	if err := client.Set(t.Context(), "elsewhere", "x", 0).Err(); err == nil {
 		t.Error("the rules let the application write other keys")
 	}
@@ -51,6 +56,19 @@ func TestACL(t *testing.T) {
 	exercise(t, store) // without publishing
 }
 
+// allowedCopies checks what copies need according to the guide.
+func allowedCopies(t *testing.T, store *goredisstore.Store) {
+	t.Helper()
+	near, err := nearcache.New(store, nearcache.Config{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := near.Stats().Err; err != nil {
+		t.Error(err)
+	}
+	_ = near.Close()
+}
+
 // TestACLOnCluster adds what a cluster needs according to the guide.
 func TestACLOnCluster(t *testing.T) {
 	t.Parallel()
@@ -58,11 +76,12 @@ func TestACLOnCluster(t *testing.T) {
 	for _, node := range cluster.Masters {
 		node.MustDo(rules(t, "acl", "right")...)
 		node.MustDo(strings.Fields(guideBlock(t, "acl on a cluster"))...)
+		node.MustDo(strings.Fields(guideBlock(t, "acl for copies"))...)
 		node.MustDo("ACL", "SETUSER", "default", "off") // no user gets around the rules
 	}
 	client := redis.NewClusterClient(&redis.ClusterOptions{
 		Addrs: cluster.Addrs(), Username: "app", Password: "right", ContextTimeoutEnabled: true,
 	})
 	defer func() { _ = client.Close() }()
-	allowed(t, client)
+	allowedCopies(t, allowed(t, client))
 }

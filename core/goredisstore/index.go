@@ -65,7 +65,7 @@ const userMark = "u:"
 // which may be long or personal, but it is not secret.
 func (s *Store) UserKey(user string) string {
 	sum := sha256.Sum256([]byte(user))
-	return s.config.Prefix + userMark + base64.RawURLEncoding.EncodeToString(sum[:16])
+	return s.config.Prefix + userMark + base64.RawURLEncoding.EncodeToString(sum[:15])
 }
 
 // Reserve implements [core.UserIndex], in one round trip, or at least three if it

@@ -51,10 +51,8 @@ func (s *Store) TouchAndMend(ctx context.Context, user string, id core.ID, base 
 		unable  bool // the server does not know the script, or the index is none
 	)
 	err := s.Within(ctx, func(ctx context.Context) error {
-		name, which := touchScript.command()
-		touch := newCommand(ctx, name, which, []string{s.Key(id)}, s.touching(base, expires))
-		name, which = mendScript.command()
-		mend := newCommand(ctx, name, which, keys, args)
+		touch := newCommand(ctx, touchScript.command, s.touching(id, base, expires))
+		mend := newCommand(ctx, mendScript.command, arguments(keys, args))
 		_, _ = s.client.Pipelined(ctx, func(p redis.Pipeliner) error {
 			_ = p.Process(ctx, touch)
 			return p.Process(ctx, mend)

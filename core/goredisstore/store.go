@@ -2,7 +2,6 @@ package goredisstore
 
 import (
 	"context"
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"time"
@@ -41,10 +40,12 @@ type Config struct {
 }
 
 // Store is a [core.Store] in Redis, with [core.UserIndex], [core.Mender],
-// [core.AllDeleter] and [core.PulseWatcher]. It is safe for concurrent use.
+// [core.AllDeleter], [core.PulseWatcher] and [core.Invalidator]. It is safe for concurrent
+// use.
 type Store struct {
 	client   redis.UniversalClient
 	obedient bool          // its calls end with their context
+	bounds   bounds        // of the calls of one that is
 	waiting  chan struct{} // limits the calls of a client that is not obedient
 	config   Config
 	err      error // what Validate reports
@@ -112,7 +113,10 @@ func (s *Store) Client() redis.UniversalClient { return s.client }
 func (s *Store) Close() error { return s.close() }
 
 // Key returns the key under which Redis keeps the session id.
-func (s *Store) Key(id core.ID) string { return s.config.Prefix + id.String() }
+func (s *Store) Key(id core.ID) string {
+	text, _ := id.AppendText(append(make([]byte, 0, 64), s.config.Prefix...)) // never fails
+	return string(text)
+}
 
 // Load implements [core.Store], in one round trip. It reads from masters only:
 // see [Get].
@@ -156,8 +160,7 @@ func (s *Store) Loaded(value []byte, err error) (core.Entry, error) {
 func (s *Store) Save(ctx context.Context, id core.ID, e core.Entry, base core.Version) (core.Version, error) {
 	v := entry.NewVersion()
 	value := entry.Append(make([]byte, 0, entry.Size(&e)), &e, v)
-	result, err := s.Run(ctx, saveScript, s.Key(id), versionText(base), s.config.Now().UnixMilli(),
-		s.timeToLive(e.Expires), value, new(Attempts))
+	result, err := s.run(ctx, saveScript, s.change(id, base, value, e.Expires).all[:])
 	switch {
 	case wrongType(err):
 		return 0, fmt.Errorf("goredisstore: save: %w: %w", core.ErrConflict, err)
@@ -177,7 +180,7 @@ func (s *Store) Save(ctx context.Context, id core.ID, e core.Entry, base core.Ve
 
 // Touch implements [core.Store], in one round trip.
 func (s *Store) Touch(ctx context.Context, id core.ID, base core.Version, expires time.Time) error {
-	result, err := s.Run(ctx, touchScript, s.Key(id), s.touching(base, expires)...)
+	result, err := s.run(ctx, touchScript, s.touching(id, base, expires))
 	switch {
 	case wrongType(err):
 		return nil // not at base
@@ -190,8 +193,9 @@ func (s *Store) Touch(ctx context.Context, id core.ID, base core.Version, expire
 }
 
 // touching returns the arguments of touchScript.
-func (s *Store) touching(base core.Version, expires time.Time) []any {
-	return []any{versionText(base), s.config.Now().UnixMilli(), s.timeToLive(expires), entry.AppendExpiry(nil, expires)}
+func (s *Store) touching(id core.ID, base core.Version, expires time.Time) []any {
+	all := s.change(id, base, entry.AppendExpiry(nil, expires), expires).all[:]
+	return all[:len(all)-1] // to touch twice does no harm
 }
 
 // Delete implements [core.Store], in one round trip.
@@ -215,14 +219,6 @@ func (s *Store) Deleted(ctx context.Context, id core.ID, err error) error {
 // publish informs the watchers. If the user may not publish, they poll instead.
 func (s *Store) publish(ctx context.Context, message string) {
 	_ = s.Within(ctx, func(ctx context.Context) error { return s.client.Publish(ctx, s.channel(), message).Err() })
-}
-
-// versionText returns a version as the scripts compare it; zero gives "".
-func versionText(v core.Version) []byte {
-	if v == 0 {
-		return []byte{}
-	}
-	return binary.BigEndian.AppendUint64(nil, uint64(v))
 }
 
 var (

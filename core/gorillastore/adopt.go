@@ -12,25 +12,31 @@ import (
 // adopter reads the records of Satchel's sessions, and makes records for sessions
 // that gorilla created. Those become Satchel's at their first use.
 type adopter struct {
-	now            func() time.Time
-	idle, lifetime time.Duration
-	maxAge         time.Duration // of gorilla's sessions; zero if only the store knows it
-	started        time.Time     // of this process; stands in for an unknown age
+	now        func() time.Time
+	ordinary   core.Timeouts
+	remembered core.Timeouts
+	maxAge     time.Duration // of gorilla's sessions; zero if only the store knows it
+	started    time.Time     // of this process; stands in for an unknown age
 }
 
 func newAdopter() adopter {
-	return adopter{now: time.Now, idle: 30 * time.Minute, lifetime: 12 * time.Hour, started: time.Now()}
+	return adopter{
+		now: time.Now, started: time.Now(), ordinary: core.Timeouts{Idle: 30 * time.Minute, Lifetime: 12 * time.Hour},
+		remembered: core.Timeouts{Idle: 14 * 24 * time.Hour, Lifetime: 30 * 24 * time.Hour},
+	}
 }
 
 func (a *adopter) configure(c core.Config) {
-	a.now, a.idle, a.lifetime, a.started = c.Now, c.IdleTimeout, c.Lifetime, c.Now()
+	a.now, a.started = c.Now, c.Now()
+	a.ordinary, a.remembered = core.Timeouts{Idle: c.IdleTimeout, Lifetime: c.Lifetime}, c.Remembered
 }
 
 // origin is what the store knows about a session besides its values.
 type origin struct {
-	id    string // the store's own
-	token string
-	left  time.Duration // until the store drops it; zero if unknown
+	id         string // the store's own
+	token      string
+	left       time.Duration // until the store drops it; zero if unknown
+	persistent bool          // its cookie outlives the browser
 }
 
 // head returns the head of the session with these values: a record without their
@@ -54,12 +60,15 @@ func (a *adopter) head(scope core.Scope, values map[any]any, from origin) (r *co
 }
 
 // adopt returns a new head for a session that gorilla created. Its last use is
-// unknown and counts as now.
+// unknown and counts as now. One whose cookie outlives the browser is remembered.
 func (a *adopter) adopt(from origin) *core.Record {
-	now := a.now()
-	r := &core.Record{ID: adoptedID(from.id), CreatedAt: a.started, SavedAt: now}
-	if a.lifetime > 0 {
-		r.Deadline = now.Add(a.lifetime)
+	now, timeouts := a.now(), a.ordinary
+	if from.persistent {
+		timeouts = a.remembered
+	}
+	r := &core.Record{ID: adoptedID(from.id), CreatedAt: a.started, SavedAt: now, Remembered: from.persistent}
+	if timeouts.Lifetime > 0 {
+		r.Deadline = now.Add(timeouts.Lifetime)
 	}
 	if written, err := writtenAt(from.token); err == nil {
 		r.CreatedAt = written
@@ -70,7 +79,7 @@ func (a *adopter) adopt(from origin) *core.Record {
 	if r.CreatedAt.After(now) {
 		r.CreatedAt = now
 	}
-	idle := a.idle
+	idle := timeouts.Idle
 	if idle <= 0 {
 		idle = defaultMaxAge
 	}

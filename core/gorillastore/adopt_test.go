@@ -30,9 +30,38 @@ func (p pairing) arrived(t *testing.T, edit func(*core.Config)) *site {
 
 // Nobody knows when gorilla's session was used last: the idle timeout begins
 // with the first use, though that does not write.
-func TestT1ArrivalsEndThoughTheyAreOnlyRead(t *testing.T) {
+// briefly gives sessions that outlive the browser the timeouts of others.
+func briefly(c *core.Config) {
+	c.Remembered = core.Timeouts{Idle: 30 * time.Minute, Lifetime: 12 * time.Hour}
+}
+
+// Those who were logged in after a restart of the browser must still be.
+func TestT3ArrivalsOutliveTheBrowserAsBefore(t *testing.T) {
 	for _, p := range arriving {
 		s := p.arrived(t, nil)
+		s.do(func(x *core.Session) {
+			if !x.IsRemembered() {
+				t.Errorf("%s: not remembered", p.name)
+			}
+			x.Set("written", true)
+		})
+		s.now = s.now.Add(13 * day)
+		s.has("v")
+	}
+	store := cookieStore("a")
+	store.MaxAge(0) // until the browser closes
+	s := newSite(t, From(store, FromConfig{}), nil)
+	s.gorilla(store, func(g *sessions.Session) { g.Values["k"] = "v" })
+	s.do(func(x *core.Session) {
+		if _, ok := core.Get[string](x, "k"); !ok || x.IsRemembered() {
+			t.Errorf("with MaxAge 0: found %v, remembered %v", ok, x.IsRemembered())
+		}
+	})
+}
+
+func TestT1ArrivalsEndThoughTheyAreOnlyRead(t *testing.T) {
+	for _, p := range arriving {
+		s := p.arrived(t, briefly)
 		first := maps.Clone(s.cookies)
 		if p.name == "cookie" { // there, reading leaves gorilla's cookie alone
 			s.do(func(x *core.Session) { x.Set("written", true) })
@@ -52,7 +81,9 @@ func TestT1ArrivalsEndThoughTheyAreOnlyRead(t *testing.T) {
 
 func TestT1ArrivalsWithoutTimeouts(t *testing.T) {
 	for _, p := range arriving {
-		s := p.arrived(t, func(c *core.Config) { c.IdleTimeout, c.Lifetime = core.NoTimeout, core.NoTimeout })
+		s := p.arrived(t, func(c *core.Config) {
+			c.Remembered = core.Timeouts{Idle: core.NoTimeout, Lifetime: core.NoTimeout}
+		})
 		s.has("v")
 		s.now = s.now.Add(20 * day)
 		s.has("v")
@@ -60,7 +91,9 @@ func TestT1ArrivalsWithoutTimeouts(t *testing.T) {
 			s.now = s.now.Add(11 * day)
 			s.has("")
 		}
-		s = p.arrived(t, func(c *core.Config) { c.Lifetime = core.NoTimeout })
+		s = p.arrived(t, func(c *core.Config) {
+			c.Remembered = core.Timeouts{Idle: 30 * time.Minute, Lifetime: core.NoTimeout}
+		})
 		s.has("v")
 		if p.name == "cookie" {
 			s.do(func(x *core.Session) { x.Set("written", true) })

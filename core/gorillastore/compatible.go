@@ -158,7 +158,8 @@ func (b *compatible) loaded(scope core.Scope, token string, k keptSession) (core
 	if k.next != "" {
 		return core.LoadResult{}, errAbsent
 	}
-	head, adopted, err := b.head(scope, k.values, origin{id: token, left: k.left})
+	// redisstore deletes what is saved with a MaxAge of 0, the browser's end.
+	head, adopted, err := b.head(scope, k.values, origin{id: token, left: k.left, persistent: true})
 	if err != nil {
 		return core.LoadResult{}, err
 	}

@@ -100,7 +100,7 @@ func TestSEC13CompatibleAdoptsWithTheTimeThatIsLeft(t *testing.T) {
 		want time.Duration
 	}{{0, 30 * time.Minute}, {30 * 24 * time.Hour, 30 * time.Minute}, {10 * time.Minute, 10 * time.Minute}} {
 		store, prefix := newRedis(t)
-		s := newSite(t, RedisCompatible(newClient(t, server.Addr()), CompatibleConfig{KeyPrefix: prefix}), nil)
+		s := newSite(t, RedisCompatible(newClient(t, server.Addr()), CompatibleConfig{KeyPrefix: prefix}), briefly)
 		s.gorilla(store, func(g *sessions.Session) { g.Values["k"] = "v" })
 		key := prefix + s.cookies["session"]
 		if c.left == 0 {

@@ -101,6 +101,8 @@ func (b *compatible) fetch(ctx context.Context, name, token string) (keptSession
 	a := <-answers
 	session, err := a.session, a.err
 	switch {
+	case err != nil && isUnregistered(err):
+		return keptSession{}, errUnregistered(err, token)
 	case err != nil && (a.sum != "" || redis.HasErrorPrefix(err, "WRONGTYPE")): // Redis answered
 		return keptSession{sum: a.sum}, fmt.Errorf("gorillastore: load: %w: %w", core.ErrCorrupt, inplace.Hide(err, token))
 	case err != nil:

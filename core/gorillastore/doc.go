@@ -8,7 +8,8 @@
 // Choose a constructor by the place:
 //
 //   - [Cookie] seals sessions into cookies with the keys of a CookieStore.
-//   - [From] keeps them in any other gorilla store.
+//   - [From] keeps them in any other gorilla store, and with [FiberV2] and [FiberV3] where
+//     Fiber's session middleware keeps its own.
 //   - [RedisCompatible] shares the Redis keys of rbcervilla/redisstore, for any
 //     number of processes.
 //   - [RedisStore] uses redisstore for sessions of Satchel alone, with every
@@ -70,6 +71,9 @@
 //   - A session that gorilla created gets Satchel's timeouts at its first use. If
 //     the store does not say when it was created, RevokeAll and NotBefore use the
 //     start of this process instead.
+//   - A session whose cookie outlives the browser is remembered; of an application's own
+//     MaxAge for one session, the store keeps nothing. Types in interface values need
+//     gob.Register as before: without it the answer is 503, and the session stays.
 //   - Satchel does not see keys that are not strings, or values that Config.Codec
 //     cannot encode. They stay in the store until the session ends; Clear does not
 //     remove them. Flashes that are not strings are shown as fmt.Sprint formats them.

@@ -26,6 +26,10 @@ type FromConfig struct {
 	// with 503, and stays as it is. It must be safe for concurrent use.
 	UserValue func(user string) (any, error)
 
+	// InsecureAllowReadable is as in [CookieConfig], for a CookieStore with a hash key
+	// alone. A program that only moves sessions away from it adds no risk.
+	InsecureAllowReadable bool
+
 	// Token reports whether the store can have made a cookie's value; the store is
 	// asked for no other. The default accepts up to 4,096 letters, digits and
 	// characters of "-_=.+:", not starting with ".".
@@ -51,7 +55,7 @@ type FromConfig struct {
 // Redis, use [RedisCompatible].
 func From(store sessions.Store, c FromConfig) core.Backend {
 	if cookies := storeIn[*sessions.CookieStore](store); cookies != nil {
-		return Cookie(cookies, CookieConfig{UserKey: c.UserKey, UserValue: c.UserValue})
+		return Cookie(cookies, CookieConfig{UserKey: c.UserKey, UserValue: c.UserValue, InsecureAllowReadable: c.InsecureAllowReadable})
 	}
 	s := &fromStore{
 		Calls: inplace.NewCalls(), mapping: newMapping(c.Text, c.UserKey, c.UserValue),

@@ -83,7 +83,7 @@ func TestL3FromTellsAbsentFromUnavailable(t *testing.T) {
 		{"time is over", context.DeadlineExceeded, "unavailable "},
 		{"of the store's own", errOwn, "rejected unknown"},
 		{"unknown", errors.New("boom"), "unavailable "},
-		{"a type that is not registered", errors.New(`gob: name not registered for interface: "main.T"`), "rejected corrupt"},
+		{"a type that is not registered", errors.New(`gob: name not registered for interface: "main.T"`), "unavailable "},
 	} {
 		store := newMemory(t)
 		s := began(t, From(store, FromConfig{Absent: func(err error) bool { return errors.Is(err, errOwn) }}))

@@ -58,7 +58,7 @@ func (b *fromStore) Read(ctx context.Context, scope core.Scope, token string) (*
 		return e, err
 	}
 	values := e.session.Values
-	head, adopted, err := b.head(scope, values, origin{id: e.ID, token: token})
+	head, adopted, err := b.head(scope, values, origin{id: e.ID, token: token, persistent: b.isPersistent(e.session)})
 	if err != nil {
 		return e, err
 	}

@@ -51,6 +51,14 @@ var pairings = []pairing{
 		store := newMemory(t)
 		return From(store, FromConfig{}), store
 	}},
+	{"Fiber v2", func(t *testing.T) (core.Backend, sessions.Store) {
+		store := FiberV2(FiberConfig{Storage: newFiberMemory(t)})
+		return From(store, FromConfig{}), store
+	}},
+	{"Fiber v3", func(t *testing.T) (core.Backend, sessions.Store) {
+		store := FiberV3(FiberConfig{Storage: newFiberMemory(t)})
+		return From(store, FromConfig{}), store
+	}},
 	{"redisstore", func(t *testing.T) (core.Backend, sessions.Store) {
 		store, _ := newRedis(t)
 		return From(store, FromConfig{}), store
@@ -181,6 +189,9 @@ func TestFromGorillaReadsWhatSatchelWrote(t *testing.T) {
 
 func TestFromSatchelReadsWhatGorillaWrote(t *testing.T) {
 	onEach(t, func(t *testing.T, s *site, store sessions.Store) {
+		if _, ok := store.(*fiberStore[string]); ok {
+			return // its keys are strings
+		}
 		s.gorilla(store, func(g *sessions.Session) {
 			g.Values["n"] = 41
 			g.Values["account"] = account{"Ada", true}

@@ -127,6 +127,22 @@ func isAging(token string, session *sessions.Session) bool {
 	return time.Since(written) > time.Duration(session.Options.MaxAge)*time.Second/2
 }
 
+// isPersistent reports whether the store makes cookies that outlive the browser. What
+// a program has set for one session alone is not stored. A FilesystemStore deletes
+// sessions whose cookies do not.
+func (b *fromStore) isPersistent(session *sessions.Session) bool {
+	return b.maxAge > 0 || session.Options != nil && session.Options.MaxAge > 0
+}
+
+// isUnregistered reports whether gob lacks a type, in this program alone: a mistake of
+// the program, and no reason to end sessions.
+func isUnregistered(err error) bool { return strings.Contains(err.Error(), "gob: name not registered") }
+
+// errUnregistered is for values that isUnregistered.
+func errUnregistered(err error, secrets ...string) error {
+	return inplace.Fail("gorillastore", "load", fmt.Errorf("a value has a type that this program has not given to gob.Register: %w", err), secrets...)
+}
+
 // classify turns an error of the store's New into one of the core's.
 func (b *fromStore) classify(err error, e *entry) error {
 	var known securecookie.Error
@@ -135,6 +151,8 @@ func (b *fromStore) classify(err error, e *entry) error {
 	switch {
 	case b.config.Absent != nil && b.config.Absent(err), errors.Is(err, sql.ErrNoRows), fileIsMissing(err):
 		return errAbsent
+	case isUnregistered(err):
+		return errUnregistered(err, e.Token, e.ID)
 	case errors.As(err, &known) && known.IsDecode() && !known.IsUsage() && !known.IsInternal():
 		if e.session == nil || e.session.ID == "" {
 			return errAbsent // the cookie failed to decode, not the session

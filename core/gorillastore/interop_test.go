@@ -157,7 +157,12 @@ func TestT1GorillasSessionsEnd(t *testing.T) {
 		{"with the old pair", Cookie(cookieStore("b", "a"), CookieConfig{}), day, nil, true},
 		{"with other keys", Cookie(cookieStore("b"), CookieConfig{}), 0, nil, false},
 	} {
-		s := newSite(t, c.backend, c.edit)
+		s := newSite(t, c.backend, func(config *core.Config) {
+			briefly(config)
+			if c.edit != nil {
+				c.edit(config)
+			}
+		})
 		s.gorilla(store, func(g *sessions.Session) { g.Values["k"] = "v" })
 		s.now = time.Now().Add(c.after)
 		s.do(func(x *core.Session) {

@@ -51,7 +51,7 @@ func checkCodecs(codecs []*securecookie.SecureCookie, c CookieConfig) error {
 		if pair.block == nil {
 			if i == 0 && !c.InsecureAllowReadable {
 				return errors.New("gorillastore: the newest key pair has no block key, so clients could read their sessions: " +
-					"add one of 32 bytes, or set CookieConfig.InsecureAllowReadable if this is intended")
+					"add one of 32 bytes, or set InsecureAllowReadable if this is intended")
 			}
 			continue
 		}

@@ -53,7 +53,7 @@ func TestSEC7SEC13RedisAtRest(t *testing.T) {
 				t.Errorf("SEC13: step %d: PTTL of %s is %v", i, key, left)
 			}
 			content := key + server.Content(key)
-			known = known || strings.Contains(content, string(raw[:4]))
+			known = known || strings.Contains(content, string(raw[:2]))
 			for _, part := range []string{token[22:43], token[43:], string(raw[16:32]), string(raw[32:])} {
 				if strings.Contains(content, part) {
 					t.Errorf("SEC7: step %d: %s holds the token", i, key)

@@ -46,6 +46,7 @@ type sealer struct {
 	codecs func() []*securecookie.SecureCookie
 	err    error         // why there are no codecs
 	maxAge time.Duration // of cookies that gorilla wrote
+	kept   bool          // by browsers, until their maxAge
 	now    func() time.Time
 }
 
@@ -70,7 +71,7 @@ func newSealer(store *sessions.CookieStore, c CookieConfig) *sealer {
 	}
 	s.codecs = func() []*securecookie.SecureCookie { return codecs }
 	if store.Options != nil && store.Options.MaxAge > 0 {
-		s.maxAge = time.Duration(store.Options.MaxAge) * time.Second
+		s.maxAge, s.kept = time.Duration(store.Options.MaxAge)*time.Second, true
 	}
 	return s
 }
@@ -186,7 +187,11 @@ func (s *sealer) decode(name, token string) (values map[any]any, err error) {
 		// The base64 was checked, so a cause can come only from the decoder: the
 		// token is ours but contains a type that this program lacks.
 		var known securecookie.Error
-		if errors.As(failure, &known) && known.Cause() != nil {
+		switch {
+		case !errors.As(failure, &known) || known.Cause() == nil:
+		case isUnregistered(known.Cause()):
+			return nil, errUnregistered(known.Cause())
+		default:
 			err = fmt.Errorf("%w: gorilla's values: %w", core.ErrCorrupt, known.Cause())
 		}
 	}
@@ -210,7 +215,7 @@ func (s *sealer) countGorilla(r *core.Record, written time.Time) {
 func (s *sealer) adopted(token string, written time.Time) *core.Record {
 	end := written.Add(s.maxAge)
 	r := &core.Record{
-		ID: adoptedID(token), CreatedAt: written, SavedAt: written, Expires: end, Deadline: end,
+		ID: adoptedID(token), CreatedAt: written, SavedAt: written, Expires: end, Deadline: end, Remembered: s.kept,
 	}
 	r.KeepTimes()
 	return r

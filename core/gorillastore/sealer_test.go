@@ -196,7 +196,7 @@ func TestE3CorruptAndNewer(t *testing.T) {
 		want   error
 	}{
 		"a newer header": {append([]byte{inplace.HeaderFormat + 1}, inplace.AppendScope(nil, scope)[1:]...), core.ErrNewerVersion},
-		"a newer record": {append(inplace.AppendScope(nil, scope), 200, 0, 0), core.ErrCorrupt},
+		"a newer record": {append(inplace.AppendScope(nil, scope), 200, 0, 0), core.ErrNewerVersion},
 		"no record":      {inplace.AppendScope(nil, scope), core.ErrCorrupt},
 		"empty":          {[]byte{}, core.ErrCorrupt},
 		"another type":   {"no bytes", core.ErrCorrupt},

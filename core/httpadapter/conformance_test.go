@@ -25,6 +25,12 @@ func TestConformanceEncrypted(t *testing.T) {
 	})
 }
 
+// TestConformanceHybrid shows that copies keep every promise, after the window or where the
+// newest state is asked for.
+func TestConformanceHybrid(t *testing.T) {
+	adaptertest.Run(t, "nethttp", httpapp.New, adaptertest.Hybrid())
+}
+
 // TestConformanceBearerSealed shows that sessions in a header keep what those in an
 // encrypted cookie keep.
 func TestConformanceBearerSealed(t *testing.T) {

@@ -70,8 +70,9 @@ func newClaimsFormat(c Config) claimsFormat {
 	if c.Seal != nil {
 		f.sealer = sealed.Cookie(c.Seal)
 	}
-	// A touch is nobody else's business.
-	f.audience = [kinds]json.RawMessage{session: encodedAudience(c.Audience), touch: encodedAudience([]string{c.Issuer})}
+	// Touches and copies are nobody else's business.
+	ours := encodedAudience([]string{c.Issuer})
+	f.audience = [kinds]json.RawMessage{session: encodedAudience(c.Audience), touch: ours, duplicate: ours}
 	return f
 }
 
@@ -162,10 +163,10 @@ func (f *claimsFormat) privateOf(ctx context.Context, kind kind, scope core.Scop
 
 // seals reports whether tokens of a kind are encrypted inside. A touch has a hash and
 // times alone, so nothing to hide.
-func (f *claimsFormat) seals(kind kind) bool { return f.sealer != nil && kind == session }
+func (f *claimsFormat) seals(kind kind) bool { return f.sealer != nil && kind != touch }
 
 // hasValues reports whether tokens of a kind have readable values.
-func (f *claimsFormat) hasValues(kind kind) bool { return f.readable && kind == session }
+func (f *claimsFormat) hasValues(kind kind) bool { return f.readable && kind != touch }
 
 // join returns the claims in two pieces, between which further ones can be. They are
 // what encoding/json makes of head and tail, which would be most of the cost of a token.

@@ -8,6 +8,7 @@ type kind int
 const (
 	session kind = iota
 	touch
+	duplicate // of a session that a server keeps
 	kinds
 )
 
@@ -18,6 +19,8 @@ func kindOf(scope core.Scope) (kind, bool) {
 		return session, true
 	case "touch":
 		return touch, true
+	case "copy":
+		return duplicate, true
 	}
 	return 0, false
 }
@@ -38,7 +41,7 @@ func encodedHeaders(begin string) headers {
 	text := func(typ string) string {
 		return encoding.EncodeToString([]byte(begin + `,"typ":"` + typ + `"}`))
 	}
-	return headers{session: text("satchel-session+jwt"), touch: text("satchel-touch+jwt")}
+	return headers{session: text("satchel-session+jwt"), touch: text("satchel-touch+jwt"), duplicate: text("satchel-copy+jwt")}
 }
 
 // decode decodes a segment of a token that has one spelling, and reports whether

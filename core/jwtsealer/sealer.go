@@ -166,7 +166,7 @@ func (s *Sealer) Open(ctx context.Context, scope core.Scope, token string) (*cor
 		return nil, err
 	}
 	// The core allows touches more, and counts them as now.
-	if kind == session && r.SavedAt.After(state.now().Add(state.leeway)) {
+	if kind != touch && r.SavedAt.After(state.now().Add(state.leeway)) {
 		return nil, errNotOurs
 	}
 	return r, nil

@@ -48,7 +48,7 @@ func (s *Store) Reserve(ctx context.Context, user string, id core.ID, limit int,
 		us.remove(user, m) // a confirmed member stays confirmed: its session is in use
 	}
 	m.tick = s.ticks.Add(1)
-	m.lapses = s.now().Add(reservationTime)
+	m.lapses = s.now().Add(reservationTime).UnixMilli()
 	us.append(user, m)
 	return end, nil
 }
@@ -82,7 +82,7 @@ func (s *Store) Confirm(ctx context.Context, user string, id core.ID, _ time.Tim
 	if m == nil || !s.counts(m, user) {
 		return fail("confirm", core.ErrNotFound)
 	}
-	m.confirmed, m.lapses = true, time.Time{}
+	m.confirmed, m.lapses = true, 0
 	s.journal.Member(user, id, m.tick)
 	return nil
 }
@@ -103,7 +103,7 @@ func (s *Store) Mend(ctx context.Context, user string, id core.ID, until time.Ti
 		m = &member{id: id}
 		us.append(user, m)
 	}
-	m.confirmed, m.lapses = true, time.Time{}
+	m.confirmed, m.lapses = true, 0
 	s.journal.Member(user, id, m.tick)
 	set := us.marks[user]
 	if set.tick == 0 {
@@ -196,7 +196,7 @@ func (s *Store) List(ctx context.Context, user string) ([]core.ID, error) {
 // reservation is open, and once confirmed while its session lives and still
 // belongs to user. The caller holds the lock of the user's shard.
 func (s *Store) counts(m *member, user string) bool {
-	if s.now().Before(m.lapses) {
+	if s.now().UnixMilli() < m.lapses {
 		return true
 	}
 	return m.confirmed && s.isLive(m.id, user)

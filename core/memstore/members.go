@@ -11,9 +11,9 @@ import (
 // member is one session in its user's list. The user shard's lock guards it.
 type member struct {
 	id        core.ID
-	tick      uint64    // when it was last reserved, in the order of Store.ticks; zero if it was mended
-	lapses    time.Time // when the open reservation lapses; zero if there is none
-	confirmed bool      // it counts for as long as its session lives
+	tick      uint64 // when it was last reserved, in the order of Store.ticks; zero if it was mended
+	lapses    int64  // when the open reservation lapses, in Unix milliseconds; zero if there is none
+	confirmed bool   // it counts for as long as its session lives
 
 	prev, next *member // in order of entry
 }

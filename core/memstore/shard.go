@@ -10,7 +10,7 @@ import (
 // overhead is what a session counts for besides its data and its user's name:
 // its item, its places in the tables and queues, and its index member. A test
 // compares it with what the runtime allocates.
-const overhead = 512
+const overhead = 384
 
 // item is one session in memory. The lock of its shard guards it. The bytes
 // that data points to never change, so callers share them.

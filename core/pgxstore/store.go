@@ -47,6 +47,12 @@ type Config struct {
 	// transaction commits. All instances need the same setting.
 	NoNotify bool
 
+	// NotifyChanges adds to the tables that [Store.CreateTables] and [Schema] make a
+	// trigger that sends a notification of every change of a session, for
+	// [Store.Invalidations]. Then each save takes the lock that NoNotify tells of. Other
+	// instances need not know. It needs PostgreSQL 14.
+	NotifyChanges bool
+
 	// Now is the clock. The database's is never asked. Default [time.Now].
 	Now func() time.Time
 }
@@ -55,8 +61,8 @@ type Config struct {
 type engine = sqlsessions.Store
 
 // Store is a [core.Store] in PostgreSQL, with [core.UserIndex], [core.Mender],
-// [core.TouchMender], [core.AllDeleter], [core.Sweeper], [core.Counter] and
-// [core.PulseWatcher]. It is safe for concurrent use.
+// [core.TouchMender], [core.AllDeleter], [core.Sweeper], [core.Counter],
+// [core.PulseWatcher] and [core.Invalidator]. It is safe for concurrent use.
 type Store struct {
 	*engine
 	pool    *pgxpool.Pool
@@ -82,7 +88,7 @@ func New(pool *pgxpool.Pool, c Config) *Store {
 func (c *Config) shared() sqlsessions.Config {
 	return sqlsessions.Config{
 		Prefix: c.Prefix, Schema: c.Schema, Timeout: c.Timeout, SweepInterval: c.SweepInterval,
-		SkipChecks: c.SkipChecks, NoNotify: c.NoNotify, Now: c.Now,
+		SkipChecks: c.SkipChecks, NoNotify: c.NoNotify, NotifyChanges: c.NotifyChanges, Now: c.Now,
 	}
 }
 
@@ -108,5 +114,6 @@ var (
 	_ core.Sweeper                  = (*Store)(nil)
 	_ core.Counter                  = (*Store)(nil)
 	_ core.PulseWatcher             = (*Store)(nil)
+	_ core.Invalidator              = (*Store)(nil)
 	_ core.Configurable[core.Store] = (*Store)(nil)
 )

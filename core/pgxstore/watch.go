@@ -46,7 +46,7 @@ func (s *Store) WatchPulse(ctx context.Context, ended func(core.ID), alive func(
 }
 
 func (s *Store) watch(ctx context.Context, ended func(core.ID), alive func()) error {
-	conn, err := s.listen(ctx)
+	conn, err := s.listen(ctx, s.channel, nil)
 	if err != nil {
 		return err
 	}
@@ -90,8 +90,9 @@ type listener struct {
 	answered time.Time // the last ping
 }
 
-// listen connects and listens.
-func (s *Store) listen(ctx context.Context) (*listener, error) {
+// listen connects and listens. It calls heard, unless that is nil, with each notification
+// that is read; otherwise pgx keeps them.
+func (s *Store) listen(ctx context.Context, channel string, heard pgconn.NotificationHandler) (*listener, error) {
 	if s.pool == nil {
 		return nil, errors.New("there is no pool")
 	}
@@ -109,7 +110,7 @@ func (s *Store) listen(ctx context.Context) (*listener, error) {
 			return nil, err
 		}
 	}
-	config.OnNotification = nil                                                   // pgx then keeps them for us
+	config.OnNotification = heard
 	config.BuildContextWatcherHandler = func(c *pgconn.PgConn) ctxwatch.Handler { // after a wait, go on
 		return &pgconn.DeadlineContextWatcherHandler{Conn: c.Conn()}
 	}
@@ -123,7 +124,7 @@ func (s *Store) listen(ctx context.Context) (*listener, error) {
 		err = errors.New("a connection pooler stands before PostgreSQL, and LISTEN needs a connection without: set Config.ListenURL")
 	}
 	if err == nil {
-		_, err = conn.Exec(ctx, "LISTEN "+pgx.Identifier{s.channel}.Sanitize())
+		_, err = conn.Exec(ctx, "LISTEN "+pgx.Identifier{channel}.Sanitize())
 	}
 	if err != nil {
 		_ = conn.Close(ctx)

@@ -51,7 +51,7 @@ func (s *encryptedIndex) Save(ctx context.Context, id core.ID, e core.Entry, bas
 	if base == 0 || e.User == "" || !s.rotating() {
 		return s.encrypted.Save(ctx, id, e, base)
 	}
-	now, err := s.inner.Load(ctx, id)
+	now, err := s.inner.Load(core.Fresh(ctx), id)
 	if err != nil {
 		return 0, err
 	}
@@ -108,7 +108,7 @@ func (s *encryptedIndex) settle(ctx context.Context, user string, id core.ID, un
 	names := s.names(user)
 	settled := -1
 	for range 8 {
-		e, err := s.inner.Load(ctx, id)
+		e, err := s.inner.Load(core.Fresh(ctx), id)
 		if isGone(err) {
 			return nil
 		}
@@ -221,7 +221,7 @@ func (s *encryptedIndex) older(ctx context.Context, names []string, but []core.I
 // isOne reports whether id exists as a session under one of these names. An
 // unreadable entry is not a session and must not lock its user out.
 func (s *encryptedIndex) isOne(ctx context.Context, id core.ID, names ...string) (bool, error) {
-	e, err := s.inner.Load(ctx, id)
+	e, err := s.inner.Load(core.Fresh(ctx), id)
 	if isGone(err) || isUnreadable(err) {
 		return false, nil
 	}

@@ -28,7 +28,7 @@ func (s *encryptedMender) Mend(ctx context.Context, user string, id core.ID, unt
 	if !s.rotating() {
 		return s.mender.Mend(ctx, names[0], id, until)
 	}
-	e, err := s.inner.Load(ctx, id)
+	e, err := s.inner.Load(core.Fresh(ctx), id)
 	switch {
 	case isGone(err):
 		return nil

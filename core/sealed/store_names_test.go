@@ -28,7 +28,7 @@ func TestSEC7EncryptedPseudonymsNeedTheKey(t *testing.T) {
 	}
 	mac := hmac.New(sha256.New, names)
 	mac.Write([]byte("ann"))
-	want := base64.RawURLEncoding.EncodeToString(mac.Sum(nil))
+	want := base64.RawURLEncoding.EncodeToString(mac.Sum(nil)[:12])
 	store := newMemory(t)
 	if got := sealedEntry(t, store, ring(t, text, sealed.GenerateKey()), core.ID{1}).User; got != want {
 		t.Errorf("the store knows ann as %q, want %q", got, want)

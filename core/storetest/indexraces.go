@@ -116,7 +116,7 @@ func noOrphan(h *harness) {
 				h.revokeAll("alice")
 				return
 			}
-			if err := h.login(h.Context(), "alice", racing[i], 0, core.EndOldest); err != nil && !errors.Is(err, core.ErrNotFound) {
+			if err := h.login(h.Context(), "alice", racing[i], 0); err != nil && !errors.Is(err, core.ErrNotFound) {
 				h.Errorf("login: %v", err)
 			}
 		})

@@ -20,10 +20,11 @@ func (h *harness) index() core.UserIndex {
 	return index
 }
 
-// login takes every step of a login in the order that [core.UserIndex] gives.
-func (h *harness) login(ctx context.Context, user string, id core.ID, limit int, policy core.LimitPolicy) error {
+// login takes every step of a login in the order that [core.UserIndex] gives. Beyond the limit it
+// ends the oldest.
+func (h *harness) login(ctx context.Context, user string, id core.ID, limit int) error {
 	index := h.index()
-	end, err := index.Reserve(ctx, user, id, limit, policy)
+	end, err := index.Reserve(ctx, user, id, limit, core.EndOldest)
 	if err != nil {
 		return err
 	}
@@ -46,7 +47,7 @@ func (h *harness) loggedIn(user string, n int) []core.ID {
 	h.Helper()
 	ids := newIDs(n)
 	for _, id := range ids {
-		h.wantErr("login without a limit", h.login(h.Context(), user, id, 0, core.EndOldest), nil)
+		h.wantErr("login without a limit", h.login(h.Context(), user, id, 0), nil)
 	}
 	return ids
 }

@@ -141,7 +141,7 @@ var watcherCases = []testCase{
 			w := h.watch()
 			defer w.stop()
 			old := h.loggedIn("alice", 1)[0]
-			h.wantErr("login beyond the limit", h.login(h.Context(), "alice", newID(), 1, core.EndOldest), nil)
+			h.wantErr("login beyond the limit", h.login(h.Context(), "alice", newID(), 1), nil)
 			w.want(old)
 		},
 	},

@@ -73,7 +73,7 @@ func (a *echoApp) slow(c echo.Context) error {
 	s := echoadapter.Session(c)
 	a.wait()
 	s.Set(c.FormValue("key"), "x")
-	return c.NoContent(http.StatusNoContent)
+	return c.String(http.StatusOK, s.UserID())
 }
 
 func (a *echoApp) keys(c echo.Context) error {

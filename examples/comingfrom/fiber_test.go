@@ -74,7 +74,7 @@ func (a *fiberApp) slow(c *fiber.Ctx) error {
 	key := c.FormValue("key")
 	a.wait()
 	s.Set(key, "x")
-	return c.SendStatus(fiber.StatusNoContent)
+	return c.SendString(s.UserID())
 }
 
 func (a *fiberApp) keys(c *fiber.Ctx) error {

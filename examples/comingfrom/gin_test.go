@@ -71,7 +71,7 @@ func (a *ginApp) slow(c *gin.Context) {
 	s := ginadapter.Session(c)
 	a.wait()
 	s.Set(c.PostForm("key"), "x")
-	c.Status(http.StatusNoContent)
+	c.String(http.StatusOK, s.UserID())
 }
 
 func (a *ginApp) keys(c *gin.Context) {

@@ -4,6 +4,7 @@
 package comingfrom_test
 
 import (
+	"log/slog"
 	"os"
 	"testing"
 
@@ -13,6 +14,7 @@ import (
 )
 
 func TestMain(m *testing.M) {
+	slog.SetDefault(slog.New(slog.DiscardHandler)) // the warnings that plain HTTP needs a setting
 	gin.SetMode(gin.ReleaseMode)
 	os.Exit(redistest.Main(m))
 }

@@ -96,7 +96,7 @@ func TestFiberSessionAfterSave(t *testing.T) {
 func TestTimeouts(t *testing.T) {
 	st := sessiontest.New(t)
 	app := site{handler: (&netHTTPApp{sessions: st.Manager}).handler()}
-	ann, bob := browser{st.Visitor(), t, app}, browser{st.Visitor(), t, app}
+	ann, bob := browser{st.Visitor(), t, app, map[string]*http.Cookie{}}, browser{st.Visitor(), t, app, map[string]*http.Cookie{}}
 	ann.post("/login", "user", "ann")
 	bob.post("/login", "user", "bob", "remember", "on")
 	st.Advance(31 * time.Minute)

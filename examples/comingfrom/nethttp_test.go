@@ -81,7 +81,7 @@ func (a *netHTTPApp) slow(w http.ResponseWriter, r *http.Request) {
 	s := httpadapter.Session(r)
 	a.wait()
 	s.Set(r.FormValue("key"), "x")
-	w.WriteHeader(http.StatusNoContent)
+	_, _ = fmt.Fprintln(w, s.UserID())
 }
 
 func (a *netHTTPApp) keys(w http.ResponseWriter, r *http.Request) {

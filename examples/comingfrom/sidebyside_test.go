@@ -7,6 +7,7 @@ import (
 	"net/url"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/satchel-go/satchel/core"
 	"github.com/satchel-go/satchel/core/memstore"
@@ -75,11 +76,12 @@ type browser struct {
 	*sessiontest.Client
 	t *testing.T
 	site
+	set map[string]*http.Cookie // as they were set last, with their end in Expires
 }
 
 func newBrowser(t *testing.T, s site) browser {
 	t.Helper()
-	return browser{sessiontest.New(t).Visitor(), t, s}
+	return browser{sessiontest.New(t).Visitor(), t, s, map[string]*http.Cookie{}}
 }
 
 func (b browser) get(path string) string { return b.do(b.Request(http.MethodGet, path, nil)) }
@@ -96,11 +98,30 @@ func (b browser) post(path string, form ...string) string {
 func (b browser) do(r *http.Request) string {
 	b.t.Helper()
 	res := b.Do(b.handler, r)
+	for _, c := range res.Cookies() {
+		if c.MaxAge != 0 {
+			c.Expires = time.Now().Add(time.Duration(c.MaxAge) * time.Second)
+		}
+		b.set[c.Name] = c
+	}
 	body, err := io.ReadAll(res.Body)
 	if err != nil {
 		b.t.Fatal(err)
 	}
 	return strings.TrimSpace(res.Status[:3] + " " + strings.Join(strings.Fields(string(body)), " "))
+}
+
+// restarted returns the browser with the cookies that outlive it.
+func (b browser) restarted() browser {
+	fresh, header := newBrowser(b.t, b.site), http.Header{}
+	for name, c := range b.set {
+		if c.Expires.After(time.Now()) {
+			fresh.set[name] = c
+			header.Add("Set-Cookie", (&http.Cookie{Name: name, Value: c.Value, Path: "/"}).String())
+		}
+	}
+	fresh.Receive(&http.Response{Header: header})
+	return fresh
 }
 
 // A scenario is something that happens to every application. It returns what

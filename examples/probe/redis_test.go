@@ -3,6 +3,7 @@ package main
 import (
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/satchel-go/satchel/core/sealed"
 	"github.com/satchel-go/satchel/examples/internal/runtest"
@@ -46,12 +47,41 @@ func TestStoreThatCannotWork(t *testing.T) {
 		evicting.URL():                              "maxmemory-policy noeviction",
 		"redis://:hunter2@":                         "missing host",
 		"redis://localhost/x":                       "number of a database",
+		"near+" + evicting.URL() + "?window=1":      "want a duration",
+		"near+" + evicting.URL() + "?window=1ms":    "Config.Window is 1ms",
 	} {
 		says := runtest.Fail(t, bin, "-store", store, "-addr", "127.0.0.1:0")
 		if !strings.Contains(says, want) || strings.Contains(says, "hunter2") {
 			t.Errorf("-store %s says %q, want %q", store, says, want)
 		}
 	}
+}
+
+// TestK2CopiesInOtherProcesses: what one process changes, the copies of another follow
+// within the window.
+func TestK2CopiesInOtherProcesses(t *testing.T) {
+	bin := runtest.Build(t)
+	store := "near+" + redistest.Start(t, redistest.Password("p@ss/word")).URL() + "?window=200ms"
+	var clients []*client
+	for _, framework := range []string{"nethttp", "fiber3"} {
+		url := runtest.Start(t, bin, "-framework", framework, "-store", store, "-addr", "127.0.0.1:0", "-insecure").URL
+		clients = append(clients, newClient(t, url))
+	}
+	here, there := clients[0], clients[1]
+	there.http.Jar = here.http.Jar
+	id := here.id("POST /login?user=ann")
+	for _, v := range []string{"one", "two"} {
+		here.wants("POST /set?key=k&value="+v, 200, `{}`)
+		time.Sleep(200 * time.Millisecond)
+		there.wants("GET /get?key=k", 200, `{"found":true,"value":"`+v+`","new":false,"id":"`+id+`","user":"ann"}`)
+	}
+	here.wants("POST /incr?key=n", 200, `{"value":1}`)
+	here.wants("POST /revoke-user?user=ann", 200, `{}`)
+	there.wants("POST /incr?key=n", 200, `{"value":1}`) // at once, in a new session
+	here.id("POST /login?user=ann")
+	here.wants("POST /revoke-user?user=ann", 200, `{}`)
+	time.Sleep(200 * time.Millisecond)
+	there.wants("GET /get?key=k", 200, `{"found":false,"value":"","new":true,"id":"","user":""}`)
 }
 
 // While an application moves from one generation of its framework to the next,

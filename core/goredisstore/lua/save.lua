@@ -6,13 +6,13 @@
 -- ARGV[5] 1 if an earlier attempt got no answer and may have run
 -- Returns 1 stored, 0 changed since, -1 gone, -2 changed since, perhaps after our
 -- earlier attempt was stored.
-local head = redis.call('GETRANGE', KEYS[1], 0, 14)
-local version = string.sub(head, 2, 9)
+local head = redis.call('GETRANGE', KEYS[1], 0, 12)
+local version = string.sub(head, 2, 7)
 -- Never overwrite what a newer release has written, not even if it has expired.
-local known = #head == 15 and (string.byte(head) == 1 or string.byte(head) == 2)
-local over = known and struct.unpack('>I6', head, 10) <= tonumber(ARGV[2])
+local known = #head == 13 and (string.byte(head) == 1 or string.byte(head) == 2)
+local over = known and struct.unpack('>I6', head, 8) <= tonumber(ARGV[2])
 
-if #head > 0 and version == string.sub(ARGV[4], 2, 9) then
+if #head > 0 and version == string.sub(ARGV[4], 2, 7) then
   return 1 -- our own first attempt, whose answer was lost
 elseif ARGV[1] == '' then
   if #head > 0 and not over then

@@ -12,13 +12,16 @@ import (
 // MaxParts is the largest number of cookies that a token may be split over.
 const MaxParts = 20
 
-// TouchSuffix ends the name of the cookie that holds a touch.
-const TouchSuffix = "-touch"
-
-// touchPart is the number of that cookie in the set of parts, and TouchBit its bit.
+// What the second cookie's name may end in: it holds a touch, or a copy of the session.
 const (
-	touchPart = MaxParts
-	TouchBit  = 1 << touchPart
+	TouchSuffix = "-touch"
+	CopySuffix  = "-copy"
+)
+
+// secondPart is the number of that cookie in the set of parts, and SecondBit its bit.
+const (
+	secondPart = MaxParts
+	SecondBit  = 1 << secondPart
 )
 
 // maxBytes is the number of bytes that browsers allow for a cookie's name and
@@ -30,15 +33,16 @@ type Attributes struct {
 	Name, Domain, Path, SameSite string
 	Secure, Partitioned          bool
 	MaxParts                     int       // the largest number of cookies for a token
+	Second                       string    // what the second cookie's name ends in
 	Former                       []*Cookie // what this cookie was before
 }
 
 // Cookie is a cookie with a fixed name and attributes. A token that is too long
 // for one cookie is split over several, named NAME, NAME-1, NAME-2 and so on.
-// Another, named NAME-touch, holds a touch. A Cookie is immutable and safe for
-// concurrent use.
+// A second one, named NAME-touch or NAME-copy, means something only beside a token. A
+// Cookie is immutable and safe for concurrent use.
 type Cookie struct {
-	names    [MaxParts + 1]string // of the parts, and of the touch
+	names    [MaxParts + 1]string // of the parts, and of the second cookie
 	maxParts int
 	path     string // "; Path=/; Domain=…"
 	flags    string // "; HttpOnly; Secure; SameSite=Lax"
@@ -52,7 +56,7 @@ func New(a Attributes) *Cookie {
 	for i := 1; i < MaxParts; i++ {
 		c.names[i] = a.Name + "-" + strconv.Itoa(i)
 	}
-	c.names[touchPart] = a.Name + TouchSuffix
+	c.names[secondPart] = a.Name + a.Second
 	c.path = "; Path=" + a.Path
 	if a.Domain != "" {
 		c.path += "; Domain=" + strings.TrimPrefix(a.Domain, ".")
@@ -103,7 +107,7 @@ func (c *Cookie) Deletions(lines []string, parts uint32) []string {
 }
 
 // Sets reports whether a Set-Cookie line is for this cookie, one of its parts or its
-// touch, or for those of a former one.
+// second one, or for those of a former one.
 func (c *Cookie) Sets(line string) bool {
 	return c.lineParts(line) != 0 || slices.ContainsFunc(c.former, func(f *Cookie) bool { return f.lineParts(line) != 0 })
 }
@@ -145,7 +149,7 @@ func (c *Cookie) FormerDeletions(lines []string, parts uint32, header []string) 
 }
 
 // Lines returns the Set-Cookie lines that set token and delete the presented parts
-// that it does not need, and a presented touch. Without until, the cookie ends when
+// that it does not need, and a presented second one. Without until, the cookie ends when
 // the browser closes. Lines returns false for a token longer than Capacity.
 func (c *Cookie) Lines(token string, presented uint32, now, until time.Time) ([]string, bool) {
 	name := c.names[0]
@@ -167,14 +171,14 @@ func (c *Cookie) Lines(token string, presented uint32, now, until time.Time) ([]
 	return c.Deletions(lines, presented&^used), true
 }
 
-// HasTouch reports whether a touch is among the presented parts.
-func HasTouch(presented uint32) bool { return presented&TouchBit != 0 }
+// HasSecond reports whether the second cookie is among the presented parts.
+func HasSecond(presented uint32) bool { return presented&SecondBit != 0 }
 
-// TouchLine returns the Set-Cookie line that sets touch. It returns false for a touch
-// that is too long for a cookie.
-func (c *Cookie) TouchLine(touch string, now, until time.Time) (string, bool) {
-	name := c.names[touchPart]
-	return c.line(name, touch, now, until), len(name)+len(touch) <= maxBytes
+// SecondLine returns the Set-Cookie line that sets the second cookie. It returns false for
+// a value that is too long for a cookie.
+func (c *Cookie) SecondLine(value string, now, until time.Time) (string, bool) {
+	name := c.names[secondPart]
+	return c.line(name, value, now, until), len(name)+len(value) <= maxBytes
 }
 
 // split cuts a token that is too long for one cookie into as few values as

@@ -12,7 +12,7 @@ import (
 var session = newSession(5)
 
 func newSession(parts int) *Cookie {
-	return New(Attributes{Name: "__Host-session", Path: "/", SameSite: "Lax", Secure: true, MaxParts: parts})
+	return New(Attributes{Name: "__Host-session", Path: "/", SameSite: "Lax", Secure: true, MaxParts: parts, Second: TouchSuffix})
 }
 
 func TestL2SEC31DuplicateCookies(t *testing.T) {
@@ -41,41 +41,41 @@ func TestT2Touches(t *testing.T) {
 		header string
 		want   Presented
 	}{
-		{"__Host-session=a; " + touch + "=b", Presented{OK, "a", "b", 1 | 1<<touchPart}},
-		{touch + "=b; __Host-session=a", Presented{OK, "a", "b", 1 | 1<<touchPart}},
-		{"__Host-session=a; " + touch + "=b; " + touch + "=b", Presented{OK, "a", "b", 1 | 1<<touchPart}},
-		{"__Host-session=a; " + touch + "=b; " + touch + "=c", Presented{OK, "a", "", 1 | 1<<touchPart}},
-		{"__Host-session=a; " + touch + "=b; " + touch + "=", Presented{OK, "a", "", 1 | 1<<touchPart}},
-		{"__Host-session=a; " + touch + "=", Presented{OK, "a", "", 1 | 1<<touchPart}},
-		{"__Host-session=a; " + touch + `="b"`, Presented{OK, "a", "", 1 | 1<<touchPart}},
+		{"__Host-session=a; " + touch + "=b", Presented{OK, "a", "b", 1 | 1<<secondPart}},
+		{touch + "=b; __Host-session=a", Presented{OK, "a", "b", 1 | 1<<secondPart}},
+		{"__Host-session=a; " + touch + "=b; " + touch + "=b", Presented{OK, "a", "b", 1 | 1<<secondPart}},
+		{"__Host-session=a; " + touch + "=b; " + touch + "=c", Presented{OK, "a", "", 1 | 1<<secondPart}},
+		{"__Host-session=a; " + touch + "=b; " + touch + "=", Presented{OK, "a", "", 1 | 1<<secondPart}},
+		{"__Host-session=a; " + touch + "=", Presented{OK, "a", "", 1 | 1<<secondPart}},
+		{"__Host-session=a; " + touch + `="b"`, Presented{OK, "a", "", 1 | 1<<secondPart}},
 		{"__Host-session=a; __host-session-touch=b; __Host-session-Touch=b; __Host-session-touch-1=b", Presented{OK, "a", "", 1}},
-		{touch + "=b", Presented{Absent, "", "", 1 << touchPart}},
-		{"__Host-session=a; __Host-session=b; " + touch + "=b", Presented{Duplicate, "", "", 1 | 1<<touchPart}},
-		{"__Host-session=; " + touch + "=b", Presented{Malformed, "", "", 1 | 1<<touchPart}},
+		{touch + "=b", Presented{Absent, "", "", 1 << secondPart}},
+		{"__Host-session=a; __Host-session=b; " + touch + "=b", Presented{Duplicate, "", "", 1 | 1<<secondPart}},
+		{"__Host-session=; " + touch + "=b", Presented{Malformed, "", "", 1 | 1<<secondPart}},
 	} {
 		if got := session.Find([]string{c.header}); got != c.want {
 			t.Errorf("%s: %+v, want %+v", c.header, got, c.want)
 		}
 	}
 	now := time.Unix(1_900_000_000, 0)
-	if line, ok := session.TouchLine("b", now, time.Time{}); !ok || line != touch+"=b; Path=/; HttpOnly; Secure; SameSite=Lax" {
+	if line, ok := session.SecondLine("b", now, time.Time{}); !ok || line != touch+"=b; Path=/; HttpOnly; Secure; SameSite=Lax" {
 		t.Errorf("%q, %v", line, ok)
 	}
-	if line, ok := session.TouchLine("b", now, now.Add(time.Hour)); !ok || !strings.Contains(line, "; Max-Age=3600; ") {
+	if line, ok := session.SecondLine("b", now, now.Add(time.Hour)); !ok || !strings.Contains(line, "; Max-Age=3600; ") {
 		t.Errorf("%q, %v", line, ok)
 	}
 	room := maxBytes - len(touch)
 	for n, want := range map[int]bool{room: true, room + 1: false} {
-		if _, ok := session.TouchLine(strings.Repeat("a", n), now, time.Time{}); ok != want {
+		if _, ok := session.SecondLine(strings.Repeat("a", n), now, time.Time{}); ok != want {
 			t.Errorf("E2: a touch of %d bytes: %v", n, ok)
 		}
 	}
 	// What replaces the token deletes its touch, and so does a logout.
-	lines, _ := session.Lines("new", 1|1<<touchPart, now, time.Time{})
+	lines, _ := session.Lines("new", 1|1<<secondPart, now, time.Time{})
 	if len(lines) != 2 || !strings.HasPrefix(lines[1], touch+"=; Path=/; Max-Age=0;") {
 		t.Errorf("%q", lines)
 	}
-	if lines := session.Deletions(nil, 1|1<<touchPart); len(lines) != 2 {
+	if lines := session.Deletions(nil, 1|1<<secondPart); len(lines) != 2 {
 		t.Errorf("%q", lines)
 	}
 }

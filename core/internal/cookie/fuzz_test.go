@@ -59,15 +59,15 @@ func slowFind(lines []string) (found Presented) {
 		return found
 	}
 	for i, same := range values {
-		if len(slices.Compact(slices.Clone(same))) > 1 && i != touchPart {
+		if len(slices.Compact(slices.Clone(same))) > 1 && i != secondPart {
 			found.Verdict = Duplicate
 			return found
 		}
 	}
 	found.Token, found.Verdict = slowAssemble(values)
-	touches := slices.Compact(values[touchPart])
+	touches := slices.Compact(values[secondPart])
 	if found.Verdict == OK && len(touches) == 1 && strings.Trim(touches[0], printable) == "" {
-		found.Touch = touches[0]
+		found.Second = touches[0]
 	}
 	return found
 }

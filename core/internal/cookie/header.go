@@ -20,8 +20,8 @@ const (
 type Presented struct {
 	Verdict Verdict
 	Token   string // set if the Verdict is OK
-	Touch   string // set if the Verdict is OK and there is exactly one
-	Parts   uint32 // bit n is set if part n is present, and the last if a touch is
+	Second  string // the second cookie's value, set if the Verdict is OK and there is exactly one
+	Parts   uint32 // bit n is set if part n is present, and the last if the second cookie is
 }
 
 // maxHeader bounds the search. Servers should refuse headers long before they
@@ -33,7 +33,7 @@ const maxHeader = 256 << 10
 // nothing unless the token is split.
 func (c *Cookie) Find(lines []string) (found Presented) {
 	var values [MaxParts + 1]string
-	duplicate, twoTouches := false, false
+	duplicate, twoSeconds := false, false
 	total := 0
 	for _, line := range lines {
 		if total += len(line); total > maxHeader {
@@ -56,8 +56,8 @@ func (c *Cookie) Find(lines []string) (found Presented) {
 			}
 			value = trim(value)
 			if found.Parts&(1<<i) != 0 && values[i] != value {
-				duplicate = duplicate || i != touchPart
-				twoTouches = twoTouches || i == touchPart
+				duplicate = duplicate || i != secondPart
+				twoSeconds = twoSeconds || i == secondPart
 			}
 			found.Parts |= 1 << i
 			values[i] = value
@@ -70,21 +70,21 @@ func (c *Cookie) Find(lines []string) (found Presented) {
 		found.Verdict = Duplicate
 	default:
 		found.Token, found.Verdict = assemble(&values, found.Parts)
-		if touch := values[touchPart]; found.Verdict == OK && !twoTouches && isValue(touch) {
-			found.Touch = touch
+		if second := values[secondPart]; found.Verdict == OK && !twoSeconds && isValue(second) {
+			found.Second = second
 		}
 	}
 	return found
 }
 
-// part returns the number of the part called name; the touch is the last. Names
+// part returns the number of the part called name; the second cookie is the last. Names
 // match byte for byte: an encoded name, another case or a look-alike does not match
 // (RFC 6265bis 8.6).
 func (c *Cookie) part(name string) (int, bool) {
 	if name == c.names[0] {
 		return 0, true
 	}
-	if len(name) > len(c.names[0])+len(TouchSuffix) {
+	if len(name) > len(c.names[secondPart]) {
 		return 0, false
 	}
 	for i := 1; i < len(c.names); i++ {

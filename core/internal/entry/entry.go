@@ -10,9 +10,10 @@ import (
 	"github.com/satchel-go/satchel/core"
 )
 
-// A value holds a format byte, the version, the expiry in milliseconds, with
-// WithUser the length of the user and the user, and the entry's data. Redis's
-// scripts know both formats and the positions of version and expiry.
+// A value holds a format byte, the version in six bytes, the expiry in milliseconds in
+// six, with WithUser the length of the user and the user, and the entry's data. Numbers
+// are big-endian. Redis's scripts know both formats and the positions of version and
+// expiry.
 const (
 	plain = 1
 
@@ -20,26 +21,39 @@ const (
 	WithUser = 2
 
 	versionAt = 1
-	expiresAt = versionAt + 8
+	expiresAt = versionAt + versionLength
 
 	// HeadLength is the length of what precedes the user and the data.
 	HeadLength = expiresAt + expiryLength
 
-	expiryLength = 6
-	maxExpiry    = 1<<(8*expiryLength) - 1
+	versionLength = 6
+	expiryLength  = 6
+	maxExpiry     = 1<<(8*expiryLength) - 1
 )
 
-// NewVersion returns a version that no entry has had before. It is random, so it
-// does not repeat when an ID is used again. It is chosen before the command is
-// sent, so a save that is sent twice recognises itself.
+// NewVersion returns a version that an entry has not had before: 48 random bits, so that
+// they do not repeat when an ID is used again. Only versions of one session are ever
+// compared, between a load and the save that follows it. The version is chosen before
+// the command is sent, so a save that is sent twice recognises itself.
 func NewVersion() core.Version {
-	var b [8]byte
+	var b [versionLength]byte
 	for {
 		_, _ = rand.Read(b[:]) // never fails
-		if v := core.Version(binary.BigEndian.Uint64(b[:])); v != 0 {
-			return v
+		if v := uint48(b[:]); v != 0 {
+			return core.Version(v)
 		}
 	}
+}
+
+// AppendVersion appends v as a value holds it.
+func AppendVersion(dst []byte, v core.Version) []byte { return appendUint48(dst, uint64(v)) }
+
+func appendUint48(dst []byte, n uint64) []byte {
+	return append(dst, byte(n>>40), byte(n>>32), byte(n>>24), byte(n>>16), byte(n>>8), byte(n))
+}
+
+func uint48(b []byte) uint64 {
+	return uint64(binary.BigEndian.Uint16(b))<<32 | uint64(binary.BigEndian.Uint32(b[2:]))
 }
 
 // Append appends the value that keeps e at the version v.
@@ -49,7 +63,7 @@ func Append(dst []byte, e *core.Entry, v core.Version) []byte {
 	} else {
 		dst = append(dst, WithUser)
 	}
-	dst = binary.BigEndian.AppendUint64(dst, uint64(v))
+	dst = AppendVersion(dst, v)
 	dst = AppendExpiry(dst, e.Expires)
 	if e.User != "" {
 		dst = binary.AppendUvarint(dst, uint64(len(e.User)))
@@ -65,16 +79,11 @@ func Size(e *core.Entry) int {
 
 // AppendExpiry appends t as a value holds it.
 func AppendExpiry(dst []byte, t time.Time) []byte {
-	ms := uint64(min(max(t.UnixMilli(), 0), maxExpiry))
-	return append(dst, byte(ms>>40), byte(ms>>32), byte(ms>>24), byte(ms>>16), byte(ms>>8), byte(ms))
+	return appendUint48(dst, uint64(min(max(t.UnixMilli(), 0), maxExpiry)))
 }
 
 // SetExpiry writes t into a value that Parse could read.
 func SetExpiry(value []byte, t time.Time) { AppendExpiry(value[:expiresAt], t) }
-
-func expiry(b []byte) time.Time {
-	return time.UnixMilli(int64(b[0])<<40 | int64(b[1])<<32 | int64(b[2])<<24 | int64(b[3])<<16 | int64(b[4])<<8 | int64(b[5]))
-}
 
 // Parse reads what Append wrote. The entry shares value's bytes. The error matches
 // [core.ErrCorrupt] or [core.ErrNewerVersion].
@@ -87,8 +96,8 @@ func Parse(value []byte) (core.Entry, error) {
 	}
 	e := core.Entry{
 		Data:    value[HeadLength:],
-		Version: core.Version(binary.BigEndian.Uint64(value[versionAt:])),
-		Expires: expiry(value[expiresAt:]),
+		Version: core.Version(uint48(value[versionAt:])),
+		Expires: time.UnixMilli(int64(uint48(value[expiresAt:]))),
 	}
 	if value[0] == WithUser {
 		n, size := binary.Uvarint(e.Data)

@@ -90,6 +90,7 @@ type names struct {
 	sessions, members string // as statements name them
 	index             string // the index of sessions on sweep, without a schema
 	channel           string // of notifications that sessions have ended; "": none are sent
+	changed           string // the function of PostgreSQL's triggers
 	plain             [2]string
 }
 
@@ -126,6 +127,7 @@ func newNames(d Dialect, c *Config) names {
 		sessions: in + quote + prefix + "sessions" + quote,
 		members:  in + quote + prefix + "members" + quote,
 		index:    quote + prefix + "sessions_sweep" + quote,
+		changed:  in + quote + prefix + "changed" + quote,
 		plain:    [2]string{prefix + "sessions", prefix + "members"},
 	}
 }

@@ -36,6 +36,21 @@ COMMENT ON TABLE {s} IS 'satchel 1';
 COMMENT ON TABLE {m} IS 'satchel 1';
 `
 
+// postgresTriggers report every change, whoever makes it. A statement is in one line,
+// because lines end statements.
+const postgresTriggers = `CREATE OR REPLACE FUNCTION {f}() RETURNS trigger LANGUAGE plpgsql AS
+  $$ BEGIN IF TG_OP = 'TRUNCATE' THEN PERFORM pg_notify('{c}', '` + EveryID + `'); ELSIF TG_OP = 'DELETE' THEN PERFORM pg_notify('{c}', encode(OLD.id, 'hex')); ELSE PERFORM pg_notify('{c}', encode(NEW.id, 'hex')); END IF; RETURN NULL; END $$;
+CREATE OR REPLACE TRIGGER satchel_changed AFTER INSERT OR UPDATE OR DELETE ON {s} FOR EACH ROW EXECUTE FUNCTION {f}();
+CREATE OR REPLACE TRIGGER satchel_truncated AFTER TRUNCATE ON {s} FOR EACH STATEMENT EXECUTE FUNCTION {f}();
+`
+
+// Changes returns where the triggers of a table in PostgreSQL send notifications of
+// changes, and the name of the table for to_regclass.
+func (c *Config) Changes() (channel, table string) {
+	n := newNames(Postgres, c)
+	return c.prefix() + "changed", n.sessions
+}
+
 const mysqlSchema = `CREATE TABLE IF NOT EXISTS {s} (
   id      BINARY(16) NOT NULL COMMENT 'public',
   version BIGINT     NOT NULL COMMENT 'random',
@@ -83,6 +98,10 @@ func Schema(d Dialect, c Config) (string, error) {
 	}
 	n := newNames(d, &c)
 	text := map[Dialect]string{Postgres: postgresSchema, MySQL: mysqlSchema, SQLite: sqliteSchema}[d]
+	if c.NotifyChanges && d == Postgres {
+		channel, _ := c.Changes()
+		text += strings.NewReplacer("{f}", n.changed, "{c}", channel).Replace(postgresTriggers)
+	}
 	index := n.index
 	if d == SQLite && c.Schema != "" { // there, an index is named with the schema, and its table without
 		index = `"` + c.Schema + `".` + index

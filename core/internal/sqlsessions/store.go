@@ -19,6 +19,7 @@ type Config struct {
 	SweepInterval time.Duration
 	SkipChecks    bool
 	NoNotify      bool // in PostgreSQL
+	NotifyChanges bool // in PostgreSQL
 	Now           func() time.Time
 }
 

@@ -40,8 +40,22 @@ var openers = map[string]opener{
 	"redis-sentinel":  openRedis("redis-sentinel"),
 	"rediss-sentinel": openRedis("rediss-sentinel"),
 	"unix":            openRedis("unix"),
-	"gorilla-redis":   openGorillaRedis("gorilla-redis"),
-	"gorilla-rediss":  openGorillaRedis("gorilla-rediss"),
+
+	"near+redis":            openNearRedis("redis"),
+	"near+rediss":           openNearRedis("rediss"),
+	"near+redis-cluster":    openNearRedis("redis-cluster"),
+	"near+rediss-cluster":   openNearRedis("rediss-cluster"),
+	"near+redis-sentinel":   openNearRedis("redis-sentinel"),
+	"near+rediss-sentinel":  openNearRedis("rediss-sentinel"),
+	"hybrid+memory":         openHybrid(newMemory),
+	"hybrid+file":           openHybrid(newFile),
+	"hybrid+redis":          openHybridRedis("redis"),
+	"hybrid+rediss":         openHybridRedis("rediss"),
+	"hybrid+redis-cluster":  openHybridRedis("redis-cluster"),
+	"hybrid+redis-sentinel": openHybridRedis("redis-sentinel"),
+
+	"gorilla-redis":  openGorillaRedis("gorilla-redis"),
+	"gorilla-rediss": openGorillaRedis("gorilla-rediss"),
 }
 
 // Open returns the backend of a store URL, and a function that closes it:
@@ -62,6 +76,13 @@ var openers = map[string]opener{
 //	redis-cluster://a:port,b:port  in a Redis Cluster
 //	redis-sentinel://a,b/master    in Redis under Sentinel
 //	unix:///path/to/redis.sock     in Redis on a socket of this machine
+//	near+redis://host:port/db      in Redis, with copies in this process, which with
+//	                               ?window=1s are at most a second old; also near+redis-cluster
+//	                               and near+redis-sentinel
+//	hybrid+redis://host:port/db    in Redis, with copies on the client, which with
+//	                               ?window=30s are at most half a minute old; also
+//	                               hybrid+memory:, hybrid+file:DIR, hybrid+redis-cluster
+//	                               and hybrid+redis-sentinel
 //	gorilla-redis://host:port/db   in Redis, through rbcervilla/redisstore
 //
 // With rediss instead of redis, the connections are encrypted.
@@ -101,7 +122,7 @@ func KeysFromEnv() (keys string, random bool) {
 // NeedsKeys reports whether Open uses its keys for this URL.
 func NeedsKeys(url string) bool {
 	scheme, _, _ := strings.Cut(url, ":")
-	return strings.HasSuffix(scheme, "cookie") || scheme == "jwt" || scheme == "jwe"
+	return strings.HasSuffix(scheme, "cookie") || strings.HasPrefix(scheme, "hybrid+") || scheme == "jwt" || scheme == "jwe"
 }
 
 func openCookie(rest, keys string) (core.Backend, func() error, error) {

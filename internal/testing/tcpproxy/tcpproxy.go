@@ -8,6 +8,7 @@ import (
 	"net"
 	"sync"
 	"testing"
+	"time"
 )
 
 // Proxy passes connections on. It is safe for concurrent use.
@@ -17,6 +18,7 @@ type Proxy struct {
 	mu     sync.Mutex
 	faults []fault // which wait for a turn to begin
 	turns  int
+	late   time.Duration // of what servers send
 }
 
 // fault is what happens to a turn.
@@ -70,6 +72,13 @@ func (p *Proxy) CutAfter(n int) { p.add(n, cutAfter) }
 // Skip lets n turns pass before the next CutBefore or CutAfter.
 func (p *Proxy) Skip(n int) { p.add(n, none) }
 
+// DelayAnswers holds what servers send for d, in order.
+func (p *Proxy) DelayAnswers(d time.Duration) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.late = d
+}
+
 func (p *Proxy) add(n int, f fault) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -81,7 +90,7 @@ func (p *Proxy) add(n int, f fault) {
 // Heal ends all faults. It cuts connections that were left without an answer.
 func (p *Proxy) Heal() {
 	p.mu.Lock()
-	p.faults = nil
+	p.faults, p.late = nil, 0
 	p.mu.Unlock()
 	p.Front.Heal()
 }
@@ -134,7 +143,14 @@ func (p *Proxy) clientSent(l *link) bool {
 
 func (p *Proxy) serverSent(l *link) bool {
 	p.mu.Lock()
-	defer p.mu.Unlock()
 	l.waiting = false
-	return l.fault != cutAfter
+	late, ok := p.late, l.fault != cutAfter
+	p.mu.Unlock()
+	if late > 0 {
+		select {
+		case <-time.After(late):
+		case <-l.ctx.Done():
+		}
+	}
+	return ok
 }

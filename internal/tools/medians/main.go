@@ -20,7 +20,11 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"strconv"
+	"time"
+
+	"github.com/satchel-go/satchel/internal/tools/benchresults"
 )
 
 func main() {
@@ -52,7 +56,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	binary := filepath.Join(temp, "bench.test")
 
 	var output bytes.Buffer
-	var res *results
+	var res *benchresults.Results
 	start := func(name string, args ...string) error {
 		cmd := exec.CommandContext(ctx, name, args...)
 		cmd.Dir, cmd.Env = *dir, append(os.Environ(), "GOWORK=off") // the peers are not in the workspace
@@ -62,15 +66,17 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	if err := start("go", "test", "-c", "-o", binary, "."); err != nil {
 		return fmt.Errorf("go test -c: %w", err)
 	}
+	// For the charts: what the benchmarks themselves do not say.
+	fmt.Fprintf(stdout, "date: %s\ngo: %s\ncores: %d\n", time.Now().Format("2 January 2006"), runtime.Version(), runtime.NumCPU())
 	for i := range *rounds {
 		fmt.Fprintf(stdout, "--- round %d of %d\n", i+1, *rounds)
 		if err := start(binary, "-test.run", "^$", "-test.bench", *pattern, "-test.benchtime", *benchtime,
 			"-sessions", strconv.Itoa(*sessions)); err != nil {
 			return fmt.Errorf("round %d: %w", i+1, err)
 		}
-		if res, err = parse(bytes.NewReader(output.Bytes())); err != nil {
+		if res, err = benchresults.Parse(bytes.NewReader(output.Bytes())); err != nil {
 			return err
 		}
 	}
-	return res.print(stdout)
+	return show(stdout, res)
 }

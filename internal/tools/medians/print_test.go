@@ -3,6 +3,8 @@ package main
 import (
 	"strings"
 	"testing"
+
+	"github.com/satchel-go/satchel/internal/tools/benchresults"
 )
 
 // The order differs between rounds, and the second ran on a machine half as fast.
@@ -29,12 +31,12 @@ PASS
 `
 
 func TestMedians(t *testing.T) {
-	results, err := parse(strings.NewReader(output))
+	results, err := benchresults.Parse(strings.NewReader(output))
 	if err != nil {
 		t.Fatal(err)
 	}
 	var got strings.Builder
-	if err := results.print(&got); err != nil {
+	if err := show(&got, results); err != nil {
 		t.Fatal(err)
 	}
 	const want = `
@@ -55,26 +57,5 @@ read: redis/satchel takes 300.00 of nethttp alone
 `
 	if got.String() != want {
 		t.Errorf("printed\n%s\nwant\n%s", got.String(), want)
-	}
-}
-
-func TestMedianOfAnEvenNumber(t *testing.T) {
-	if got := median([]float64{4, 1, 3, 100}, func(v float64) float64 { return v }); got != 3.5 {
-		t.Errorf("median %v, want 3.5", got)
-	}
-}
-
-func TestUnusableResults(t *testing.T) {
-	for name, output := range map[string]string{
-		"none":         "PASS\n",
-		"other names":  "BenchmarkX-2 10 20 ns/op\n",
-		"no time":      "BenchmarkSession/read/redis/scs-2 10 20 B/op\n",
-		"not a number": "BenchmarkSession/read/redis/scs-2 10 x ns/op\n",
-		"a round is incomplete": "BenchmarkSession/read/redis/scs-2 10 20 ns/op\n" + "BenchmarkSession/read/redis/fiber-2 10 20 ns/op\n" +
-			"BenchmarkSession/read/redis/scs-2 10 20 ns/op\n",
-	} {
-		if _, err := parse(strings.NewReader(output)); err == nil {
-			t.Errorf("%s: no error", name)
-		}
 	}
 }

@@ -1,0 +1,340 @@
+package compare
+
+import (
+	"encoding/json"
+	"fmt"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+)
+
+const (
+	root       = "../.."
+	pageFile   = root + "/docs/comparison.md"
+	readmeFile = root + "/README.md"
+	logFile    = root + "/tmp/compare.jsonl"
+
+	begin = "<!-- comparison -->"
+	end   = "<!-- /comparison -->"
+)
+
+// inReadme are the rows and columns of the README's table.
+var (
+	rowsInReadme = []struct{ id, title string }{
+		{"lost-updates", "overlapping increments all count"},
+		{"logout-wins", "a logout holds against requests in flight"},
+		{"login-changes-token", "a login changes the token"},
+		{"hijack", "who reads Redis cannot take over a session"},
+		{"flash-error-page", "a flash survives an error page"},
+		{"forgotten-save", "there is no save to forget"},
+		{"outage-told", "Redis is down: an error, not an empty session"},
+		{"untouched", "a page that uses no session does not ask Redis"},
+	}
+	columnsInReadme = []struct{ head, column string }{
+		{"Satchel", "Satchel, Redis"},
+		{"gorilla/sessions", "gorilla/sessions, Redis"},
+		{"gin-contrib/sessions", "gin-contrib/sessions, Redis"},
+		{"scs", "alexedwards/scs, Redis"},
+		{"Fiber v3's own", "Fiber v3's session, Redis"},
+	}
+)
+
+// publish writes the page and the README's table, or compares them with what is there.
+func publish(t *testing.T, found results) {
+	t.Helper()
+	if err := os.MkdirAll(filepath.Dir(logFile), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(logFile, rawLog(t, found), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	readme := read(t, readmeFile)
+	head, rest, found1 := strings.Cut(readme, begin+"\n")
+	_, tail, found2 := strings.Cut(rest, end)
+	if !found1 || !found2 {
+		t.Fatalf("README.md has no %s … %s", begin, end)
+	}
+	for file, want := range map[string]string{
+		pageFile:   document(t, found),
+		readmeFile: head + begin + "\n" + readmeTable(t, found) + end + tail,
+	} {
+		if *write {
+			if err := os.WriteFile(file, []byte(want), 0o644); err != nil {
+				t.Fatal(err)
+			}
+			continue
+		}
+		if have, err := os.ReadFile(file); err != nil || string(have) != want {
+			t.Errorf("%s is not what this run found (%v); \"make compare\" writes it anew:\n%s",
+				strings.TrimPrefix(file, root+"/"), err, difference(string(have), want))
+		}
+	}
+}
+
+func read(t *testing.T, file string) string {
+	t.Helper()
+	text, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(text)
+}
+
+// difference lists the lines that only one of the texts has.
+func difference(have, want string) string {
+	var b strings.Builder
+	for _, side := range []struct{ sign, text, other string }{{"-", have, want}, {"+", want, have}} {
+		known := map[string]bool{}
+		for line := range strings.Lines(side.other) {
+			known[line] = true
+		}
+		for line := range strings.Lines(side.text) {
+			if !known[line] {
+				b.WriteString(side.sign + line)
+			}
+		}
+	}
+	return b.String()
+}
+
+// rawLog has a line of JSON for each run of a case.
+func rawLog(t *testing.T, found results) []byte {
+	t.Helper()
+	type line struct {
+		Case    string `json:"case"`
+		Library string `json:"library"`
+		Option  string `json:"option,omitempty"`
+		Result  mark   `json:"result"`
+		Note    string `json:"note,omitempty"`
+	}
+	var b strings.Builder
+	add := func(l line) {
+		text, err := json.Marshal(l)
+		if err != nil {
+			t.Fatal(err)
+		}
+		b.Write(append(text, '\n'))
+	}
+	for _, g := range groups {
+		for _, k := range g.cases {
+			for _, l := range append(libraries(), specimens()...) {
+				result := found[k.id][l.column()]
+				add(line{k.id, l.column(), "", result.mark, result.note})
+				for _, o := range result.with {
+					add(line{k.id, l.column(), o.option, o.mark, o.note})
+				}
+			}
+		}
+	}
+	return []byte(b.String())
+}
+
+// short is what a table shows of a cell.
+func (c cell) short() string {
+	for _, o := range c.with {
+		if o.mark == yes {
+			return "option"
+		}
+	}
+	return string(c.mark)
+}
+
+func readmeTable(t *testing.T, found results) string {
+	t.Helper()
+	var b strings.Builder
+	b.WriteString("| the same test on each, with Redis |")
+	for _, c := range columnsInReadme {
+		fmt.Fprintf(&b, " %s |", c.head)
+	}
+	b.WriteString("\n|-|" + strings.Repeat("-|", len(columnsInReadme)) + "\n")
+	links := ""
+	for _, row := range rowsInReadme {
+		fmt.Fprintf(&b, "| %s |", row.title)
+		for _, c := range columnsInReadme {
+			result, ok := found[row.id][c.column]
+			if !ok {
+				t.Fatalf("no result of %s on %s", row.id, c.column)
+			}
+			fmt.Fprintf(&b, " [%s][%s] |", result.short(), row.id)
+		}
+		b.WriteString("\n")
+		links += fmt.Sprintf("[%s]: docs/comparison.md#%s\n", row.id, row.id)
+	}
+	b.WriteString("\n" + links)
+	return b.String()
+}
+
+func document(t *testing.T, found results) string {
+	t.Helper()
+	var b strings.Builder
+	line := func(format string, args ...any) { fmt.Fprintf(&b, format+"\n", args...) }
+	line("# Comparison with other libraries")
+	line("")
+	line("Generated by `make compare`; do not edit. Every result was measured, on all libraries in one run, from outside: by")
+	line("requests over HTTP, with a real Redis where sessions are in one. No result is written by hand, and CI fails if a new run differs.")
+	line("")
+	line("- **yes**: the library does it by default, used as its documentation says.")
+	line("- **option**: not by default, but with a documented setting.")
+	line("- **no**: it does not. The [sections below](#case-by-case) say what was seen.")
+	line("- **–**: the library has no such thing, or it means nothing for this backend.")
+	line("")
+	line("The cases are ours, and so they ask what we care about. A \"no\" need not matter to your application. What is not asked:")
+	line("number of stores, maturity, size of the dependency tree, and [speed](../bench).")
+	line("")
+	var behind []string
+	for _, g := range groups {
+		for _, k := range g.cases {
+			if better := ahead(found[k.id]); len(better) > 0 {
+				behind = append(behind, fmt.Sprintf("- [%s](#%s): %s", k.title, k.id, strings.Join(better, "; ")))
+			}
+		}
+	}
+	line("## Where others do better than Satchel")
+	line("")
+	line("With the same kind of backend, by default:")
+	line("")
+	line("%s", strings.Join(behind, "\n"))
+	line("")
+	line("## All results")
+	for _, g := range groups {
+		line("")
+		line("| %s | %s |", g.title, strings.Join(heads(), " | "))
+		line("|-|%s", strings.Repeat("-|", len(libraries())))
+		for _, k := range g.cases {
+			var marks []string
+			for _, l := range libraries() {
+				marks = append(marks, found[k.id][l.column()].short())
+			}
+			line("| [%s](#%s) | %s |", k.title, k.id, strings.Join(marks, " | "))
+		}
+	}
+	line("")
+	line("## How it was measured")
+	line("")
+	line("Each library has an application with the [same routes](../bench/compare/app_test.go), written as its documentation says and configured with")
+	line("its defaults, but for the timeouts that cases are about. gorilla's README ignores the error of Get, and Echo's documentation returns it: so do theirs.")
+	line("A [driver](../bench/compare/driver_test.go) sends requests, holds slow ones at a gate, and looks into Redis. It leaves it to the server to")
+	line("end sessions: a cookie is sent even after its Max-Age. If a library fails a case for which it has a setting, the case runs again with it.")
+	line("Each case is shown to be able to say yes and no, if need be on [libraries made for that](../bench/compare/careless_test.go).")
+	line("")
+	line("Run it with `make compare`; the raw results are then in `tmp/compare.jsonl`. If a library is used in a way that is not its best, please tell us or")
+	line("change its application.")
+	line("")
+	line("| column | versions | framework | application |")
+	line("|-|-|-|-|")
+	versions := versions(t)
+	for _, l := range libraries() {
+		list := []string{"this repository"}
+		if l.modules != nil {
+			list = nil
+		}
+		for _, m := range l.modules {
+			if versions[m] == "" {
+				t.Fatalf("go.mod does not name %s", m)
+			}
+			list = append(list, m+" "+versions[m])
+		}
+		line("| %s | %s | %s | [%s](../bench/compare/%s) |", l.column(), strings.Join(list, ", "), l.framework, l.source, l.source)
+	}
+	line("")
+	line("## Case by case")
+	for _, g := range groups {
+		for _, k := range g.cases {
+			line("")
+			line("<a id=\"%s\"></a>", k.id)
+			line("")
+			line("### %s: %s", g.title, k.title)
+			line("")
+			line("%s [Code](../bench/compare/%s): `%s`.", k.how, g.source, k.id)
+			line("")
+			for _, text := range alike(found[k.id]) {
+				line("- %s", text)
+			}
+		}
+	}
+	return b.String()
+}
+
+func heads() (list []string) {
+	for _, l := range libraries() {
+		list = append(list, l.column())
+	}
+	return list
+}
+
+// ahead returns the libraries that meet a case by default that Satchel with the same kind
+// of backend fails, with the options with which it does not.
+func ahead(row map[string]cell) (list []string) {
+	for _, backend := range []string{"Redis", "cookie"} {
+		ours := row["Satchel, "+backend]
+		if ours.mark != no {
+			continue
+		}
+		var better []string
+		for _, l := range libraries() {
+			if l.backend == backend && l.name != "Satchel" && row[l.column()].mark == yes {
+				better = append(better, l.name)
+			}
+		}
+		if better == nil {
+			continue
+		}
+		text := fmt.Sprintf("with %s %s", map[string]string{"Redis": "Redis,", "cookie": "a cookie,"}[backend], strings.Join(better, ", "))
+		var with []string
+		for _, o := range ours.with {
+			if o.mark == yes {
+				with = append(with, o.option)
+			}
+		}
+		if with != nil {
+			text += ". Satchel does with " + strings.Join(with, ", or ")
+		}
+		list = append(list, text)
+	}
+	return list
+}
+
+// alike has a line for each result of a case, with the libraries that have it.
+func alike(row map[string]cell) []string {
+	var texts []string
+	names := map[string][]string{}
+	for _, m := range []mark{yes, no, notApplicable} {
+		for _, l := range libraries() {
+			result := row[l.column()]
+			if result.mark != m {
+				continue
+			}
+			text := string(m)
+			if result.note != "" {
+				text += ": " + result.note
+			}
+			for _, o := range result.with {
+				text += fmt.Sprintf("; with %s, %s", o.option, o.mark)
+				if o.note != "" {
+					text += ": " + o.note
+				}
+			}
+			if !slices.Contains(texts, text) {
+				texts = append(texts, text)
+			}
+			names[text] = append(names[text], l.column())
+		}
+	}
+	for i, text := range texts {
+		texts[i] = "**" + strings.Join(names[text], "**; **") + "**: " + text
+	}
+	return texts
+}
+
+// versions returns the versions of modules in go.mod.
+func versions(t *testing.T) map[string]string {
+	t.Helper()
+	found := map[string]string{}
+	for _, m := range regexp.MustCompile(`(?m)^\s*(?:require )?(\S+) (v\S+)`).FindAllStringSubmatch(read(t, "../go.mod"), -1) {
+		found[m[1]] = m[2]
+	}
+	return found
+}
