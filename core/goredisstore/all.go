@@ -2,6 +2,7 @@ package goredisstore
 
 import (
 	"context"
+	"encoding/base64"
 	"slices"
 	"strings"
 
@@ -85,7 +86,11 @@ func (s *Store) deleteBatch(ctx context.Context, c redis.Cmdable, cursor uint64,
 // owns reports whether key has the form of a session's or of an index'.
 func (s *Store) owns(key string) bool {
 	rest := strings.TrimPrefix(key, s.config.Prefix)
-	_, err := core.ParseID(strings.TrimPrefix(rest, userMark)) // a user's hash is as long as an ID
+	if hash, ok := strings.CutPrefix(rest, userMark); ok {
+		bytes, err := base64.RawURLEncoding.DecodeString(hash)
+		return err == nil && len(bytes) == userHash
+	}
+	_, err := core.ParseID(rest)
 	return err == nil
 }
 

@@ -61,11 +61,14 @@ const (
 // userMark is what the keys of indexes have after the prefix.
 const userMark = "u:"
 
+// userHash is how many bytes of a user's hash are in the key.
+const userHash = 15
+
 // UserKey returns the key of user's index. It does not show the user's name,
 // which may be long or personal, but it is not secret.
 func (s *Store) UserKey(user string) string {
 	sum := sha256.Sum256([]byte(user))
-	return s.config.Prefix + userMark + base64.RawURLEncoding.EncodeToString(sum[:15])
+	return s.config.Prefix + userMark + base64.RawURLEncoding.EncodeToString(sum[:userHash])
 }
 
 // Reserve implements [core.UserIndex], in one round trip, or at least three if it
