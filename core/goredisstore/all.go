@@ -86,9 +86,9 @@ func (s *Store) deleteBatch(ctx context.Context, c redis.Cmdable, cursor uint64,
 // owns reports whether key has the form of a session's or of an index'.
 func (s *Store) owns(key string) bool {
 	rest := strings.TrimPrefix(key, s.config.Prefix)
-	if hash, ok := strings.CutPrefix(rest, userMark); ok {
-		bytes, err := base64.RawURLEncoding.DecodeString(hash)
-		return err == nil && len(bytes) == userHash
+	if text, ok := strings.CutPrefix(rest, userMark); ok {
+		hash, err := base64.RawURLEncoding.DecodeString(text)
+		return err == nil && len(hash) == userHash
 	}
 	_, err := core.ParseID(rest)
 	return err == nil

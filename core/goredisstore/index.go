@@ -58,11 +58,12 @@ const (
 	releaseAtOnce = 1000
 )
 
-// userMark is what the keys of indexes have after the prefix.
-const userMark = "u:"
-
-// userHash is how many bytes of a user's hash are in the key.
-const userHash = 15
+// The keys of indexes have userMark after the prefix, and then userHash bytes of the hash of
+// the user.
+const (
+	userMark = "u:"
+	userHash = 15
+)
 
 // UserKey returns the key of user's index. It does not show the user's name,
 // which may be long or personal, but it is not secret.

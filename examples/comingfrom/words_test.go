@@ -3,6 +3,7 @@ package comingfrom_test
 import (
 	"context"
 	"encoding/gob"
+	"errors"
 	"fmt"
 	"net/http"
 	"os"
@@ -30,7 +31,7 @@ func says(t *testing.T, err error, words string) {
 	case !strings.Contains(string(page), words):
 		t.Errorf("gorilla.md does not have %q", words)
 	}
-	t.Log(err)
+	t.Logf("the error has the words: %s", words)
 }
 
 // gorillaProgram is an old application of one handler.
@@ -146,8 +147,8 @@ func TestTypesAndNamedFlashesArrive(t *testing.T) {
 	order := core.NewKey[Order]("order")
 	b.handler = program(m, func(w http.ResponseWriter, s *core.Session) {
 		o, _ := order.Get(s)
-		errors, _ := core.Pop[[]string](s, "errors")
-		_, _ = fmt.Fprintln(w, s.UserID(), o.Items, s.Flashes(), errors)
+		named, _ := core.Pop[[]string](s, "errors")
+		_, _ = fmt.Fprintln(w, s.UserID(), o.Items, s.Flashes(), named)
 	})
 	if got := b.get("/"); got != "200 ann [tea] [{ Saved.}] [No more tea.]" {
 		t.Errorf("the new application shows %q", got)
@@ -222,5 +223,19 @@ func TestTwoCookiesBecomeOneSession(t *testing.T) {
 				t.Errorf("with both old cookies it shows %q", got)
 			}
 		})
+	}
+}
+
+// What package gorillastore's tests see of programs that lack a type, in processes of their own.
+func TestThePageHasTheWordsForTypes(t *testing.T) {
+	for file, words := range map[string]string{
+		"fromstore.go": "a value has a type that this program has not given to gob.Register",
+		"sealer.go":    "a value has a type of which this program has another version",
+	} {
+		code, err := os.ReadFile("../../core/gorillastore/" + file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		says(t, errors.New(string(code)), words)
 	}
 }
