@@ -175,10 +175,3 @@ func (o *IO) answer(ctx context.Context, question string) string {
 		return ""
 	}
 }
-
-func plural(n int, what string) string {
-	if n == 1 {
-		return "1 " + what
-	}
-	return strconv.Itoa(n) + " " + what + "s"
-}

@@ -50,14 +50,14 @@ func (a *app) count() *cobra.Command {
 				n, err := t.Count(cmd.Context(), 0, seldom(func(n int) { a.progress("%d sessions so far", n) }))
 				if err != nil {
 					if n > 0 {
-						a.say("at least %s when it stopped", plural(n, "session"))
+						a.say("at least %s when it stopped", target.Plural(n, "session"))
 					}
 					return err
 				}
 				if a.json {
 					return a.object(map[string]int{"sessions": n})
 				}
-				return a.printf("%s\n", plural(n, "session"))
+				return a.printf("%s\n", target.Plural(n, "session"))
 			})
 		},
 	}
@@ -95,7 +95,7 @@ func (a *app) countDetail(ctx context.Context, t *target.Target) error {
 	if a.json {
 		return a.object(n)
 	}
-	return a.printf("%s: %d logged in, %d anonymous, %d that cannot be read\n", plural(n.Sessions, "session"), n.LoggedIn, n.Anonymous, n.Unreadable)
+	return a.printf("%s: %d logged in, %d anonymous, %d that cannot be read\n", target.Plural(n.Sessions, "session"), n.LoggedIn, n.Anonymous, n.Unreadable)
 }
 
 // each calls f with every session that has not ended.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -70,9 +71,9 @@ func (a *app) ended(n int, dryRun bool) error {
 	case a.json:
 		return a.object(map[string]any{"ended": n, "dry_run": dryRun})
 	case dryRun:
-		return a.printf("%s would end\n", plural(n, "session"))
+		return a.printf("%s would end\n", target.Plural(n, "session"))
 	}
-	return a.printf("%s ended\n", plural(n, "session"))
+	return a.printf("%s ended\n", target.Plural(n, "session"))
 }
 
 func (a *app) revokeIDs(ctx context.Context, t *target.Target, ids []core.ID, dryRun bool) error {
@@ -104,20 +105,23 @@ func (a *app) revokeIDs(ctx context.Context, t *target.Target, ids []core.ID, dr
 }
 
 func (a *app) revokeUser(ctx context.Context, t *target.Target, r revocation, user string) error {
-	infos, err := t.Sessions.List(ctx, user)
-	if err != nil {
+	n, question := 0, ""
+	if r.dryRun || !r.yes && a.Asks {
+		infos, err := t.Sessions.List(ctx, user)
+		if err != nil && (r.dryRun || ctx.Err() != nil) {
+			return err
+		}
+		what := target.Plural(len(infos), "session")
+		if n = len(infos); err != nil { // it looks less far than RevokeUser
+			what = "every session"
+		}
+		question = fmt.Sprintf("End %s of %s? [y/N] ", what, text(user))
+	}
+	if err := a.confirm(ctx, r, question, "y", "yes"); err != nil {
 		return err
 	}
-	if !r.dryRun && !r.yes {
-		if !a.Asks {
-			return target.Refused("no terminal to ask on: add --yes")
-		}
-		if reply := a.answer(ctx, fmt.Sprintf("End %s of %s? [y/N] ", plural(len(infos), "session"), text(user))); reply != "y" && reply != "yes" {
-			return target.Refused("not confirmed; nothing has ended")
-		}
-	}
-	n := len(infos)
 	if !r.dryRun {
+		var err error
 		if n, err = t.Sessions.RevokeUser(ctx, user); err != nil {
 			return errors.Join(a.ended(n, false), err)
 		}
@@ -133,21 +137,23 @@ func (a *app) revokeUser(ctx context.Context, t *target.Target, r revocation, us
 }
 
 func (a *app) revokeAll(ctx context.Context, t *target.Target, r revocation) error {
-	before := -1 // unknown
+	before := 0
 	if r.dryRun || !r.yes && a.Asks || t.Redis == nil {
-		n, err := t.Count(ctx, 0, seldom(func(n int) { a.progress("counting: %d", n) }))
-		switch {
-		case err == nil:
-			before = n
-		case !errors.Is(err, target.ErrRefused) || r.dryRun:
+		var err error
+		if before, err = t.Count(ctx, 0, seldom(func(n int) { a.progress("counting: %d", n) })); err != nil {
 			return err
 		}
 	}
+	word := t.Prefix
+	if word == "" {
+		word = "all"
+	}
+	question := fmt.Sprintf("This ends %s in %s.\nType %s to confirm: ", target.Plural(before, "session"), printable(t.Label), printable(word))
+	if err := a.confirm(ctx, r, question, word); err != nil {
+		return err
+	}
 	if r.dryRun {
 		return a.ended(before, true)
-	}
-	if err := a.confirmAll(ctx, t, before, r.yes); err != nil {
-		return err
 	}
 	stop := a.follow(ctx, t, before)
 	err := t.Sessions.RevokeAll(ctx)
@@ -156,33 +162,19 @@ func (a *app) revokeAll(ctx context.Context, t *target.Target, r revocation) err
 		if ctx.Err() != nil {
 			err = errInterrupted
 		}
-		return fmt.Errorf("%w: at least %s ended, others have not: run it again", err, plural(ended, "session"))
+		return fmt.Errorf("%w: at least %s ended, others have not: run it again", err, target.Plural(ended, "session"))
 	}
-	if before > ended {
-		ended = before
-	}
-	if ended == 0 && before < 0 && t.Redis == nil {
-		return a.printf("every session ended\n")
-	}
-	return a.ended(ended, false)
+	return a.ended(max(before, ended), false)
 }
 
-func (a *app) confirmAll(ctx context.Context, t *target.Target, n int, yes bool) error {
-	if yes {
+// confirm asks a question, unless nothing will end or --yes is given.
+func (a *app) confirm(ctx context.Context, r revocation, question string, accept ...string) error {
+	switch {
+	case r.yes || r.dryRun:
 		return nil
-	}
-	if !a.Asks {
+	case !a.Asks:
 		return target.Refused("no terminal to ask on: add --yes")
-	}
-	what := "every session"
-	if n >= 0 {
-		what = plural(n, "session")
-	}
-	confirm := t.Prefix
-	if confirm == "" {
-		confirm = "all"
-	}
-	if a.answer(ctx, fmt.Sprintf("This ends %s in %s.\nType %s to confirm: ", what, printable(t.Label), printable(confirm))) != confirm {
+	case !slices.Contains(accept, a.answer(ctx, question)):
 		return target.Refused("not confirmed; nothing has ended")
 	}
 	return nil

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strconv"
 	"sync"
 	"time"
 
@@ -144,4 +145,12 @@ func (t *Target) LastSeen(r *core.Record) time.Time {
 		return seen
 	}
 	return r.SavedAt
+}
+
+// Plural returns n and what there are n of.
+func Plural(n int, what string) string {
+	if n == 1 {
+		return "1 " + what
+	}
+	return strconv.Itoa(n) + " " + what + "s"
 }
