@@ -21,10 +21,11 @@ const invalidated = "__redis__:invalidate"
 // Invalidations implements [core.Invalidator] with CLIENT TRACKING in broadcast mode, on a
 // connection of its own to each master. Redis reports every change of a key that begins
 // with [Config.Prefix], expiry and evictions included. It sends a pair of PINGs on
-// that same connection in each interval.
+// that same connection in each interval, and asks on one of the client's connections whether
+// they lead to the same server. SWAPDB is not reported.
 //
 // The error matches [core.ErrUnsupported] if the server refuses, as with a user that may not
-// send CLIENT TRACKING or subscribe to the channel __redis__:invalidate, and for
+// send INFO and CLIENT TRACKING or subscribe to the channel __redis__:invalidate, and for
 // a [redis.Ring], whose servers do not know of each other.
 func (s *Store) Invalidations(ctx context.Context, interval time.Duration, changed func(core.ID), alive func(t time.Time)) error {
 	if s.err != nil {
@@ -35,7 +36,7 @@ func (s *Store) Invalidations(ctx context.Context, interval time.Duration, chang
 	if ctx.Err() != nil {
 		return nil
 	}
-	return fmt.Errorf("goredisstore: invalidations: %w", err)
+	return fmt.Errorf("goredisstore: invalidations: %w", permitted(err))
 }
 
 // hearing is one call of Invalidations.
@@ -110,15 +111,10 @@ func (h *hearing) servers(ctx context.Context) (list []*redis.Options, same func
 	return nil, nil, fmt.Errorf("a client of type %T shows no options to connect with: give New a *redis.Client or a *redis.ClusterClient: %w", h.store.client, core.ErrUnsupported)
 }
 
-// sentinelAddr is what go-redis calls the address of a client that asks Sentinels.
-const sentinelAddr = "FailoverClient"
-
-// sameServer is for Sentinel: after a failover, the store's own calls go to another server,
-// while the old one may still answer a PING, or believe that it is the master.
+// sameServer is for failovers, by Sentinel, or by a name or a proxy that leads elsewhere: the
+// store's own calls then go to another server, while the old one may still answer a PING on
+// the connection that it has, or believe that it is the master.
 func (h *hearing) sameServer(ctx context.Context, c *redis.Client) func(context.Context) error {
-	if c.Options().Addr != sentinelAddr {
-		return nil
-	}
 	var err error
 	h.runID, err = runID(ctx, c)
 	return func(ctx context.Context) error {
@@ -137,7 +133,7 @@ func runID(ctx context.Context, c redis.Cmdable) (string, error) {
 	info, err := c.Info(ctx, "server").Result()
 	id := parseInfo(info)["run_id"]
 	if err == nil && id == "" {
-		err = errors.New("the server does not say its run_id")
+		err = fmt.Errorf("the server, or a proxy in front of it, does not say its run_id in INFO: %w", core.ErrUnsupported)
 	}
 	return id, err
 }
@@ -283,14 +279,20 @@ func (h *hearing) tracking(o redis.Options) *redis.Options {
 	return &o
 }
 
-// refused recognises the errors of servers that do not report changes, or not to this user.
+// refused recognises the errors of servers that do not report changes.
 func refused(err error) error {
 	text := strings.ToLower(err.Error())
-	switch {
-	case strings.Contains(text, "noperm"):
-		return fmt.Errorf("the user may not see changes: give it the ACL rules +client|id +client|tracking +subscribe +ping &%s: %w: %w", invalidated, core.ErrUnsupported, err)
-	case isAnswer(err) && (strings.Contains(text, "unknown") || strings.Contains(text, "tracking") || strings.Contains(text, "not allowed")):
+	if isAnswer(err) && !strings.Contains(text, "noperm") && (strings.Contains(text, "unknown") || strings.Contains(text, "tracking") || strings.Contains(text, "not allowed")) {
 		return fmt.Errorf("the server, or a proxy in front of it, does not report changes (CLIENT TRACKING): %w: %w", core.ErrUnsupported, err)
+	}
+	return err
+}
+
+// permitted recognises the errors of servers that do not let this user see changes. They come
+// with any of the commands.
+func permitted(err error) error {
+	if strings.Contains(err.Error(), "NOPERM") {
+		return fmt.Errorf("the user may not see changes: give it the ACL rules +info +client|id +client|tracking +subscribe +ping &%s: %w: %w", invalidated, core.ErrUnsupported, err)
 	}
 	return err
 }

@@ -17,6 +17,7 @@ import (
 	"github.com/satchel-go/satchel/core/nearcache"
 	"github.com/satchel-go/satchel/core/storetest"
 	"github.com/satchel-go/satchel/internal/testing/redistest"
+	"github.com/satchel-go/satchel/internal/testing/tcpproxy"
 )
 
 // foreign changes sessions by Redis's own commands.
@@ -256,6 +257,8 @@ func TestNearcacheSaysWhatIsMissing(t *testing.T) {
 	}{
 		"tracking":  {acl("a", "-client|tracking", "&*"), "+client|tracking"},
 		"subscribe": {acl("b", "-subscribe", "&*"), "+subscribe"},
+		"PING":      {acl("e", "-ping", "&*"), "+ping"},
+		"INFO":      {acl("f", "-info", "&*"), "+info"},
 		"channel":   {acl("c", "resetchannels", "&satchel:*"), "&__redis__:invalidate"},
 		"ring":      {ring, "redis.Ring"},
 		"wrapped":   {goredisstore.Primary(newClient(t, server.Addr())), "shows no options"},
@@ -266,7 +269,7 @@ func TestNearcacheSaysWhatIsMissing(t *testing.T) {
 			t.Errorf("%s: %v, want %q", name, err, c.says)
 		}
 	}
-	s, err := nearcache.New(goredisstore.New(acl("d", "resetchannels", "-@all", "+@read", "+@write", "+@scripting", "+@connection", "+subscribe", "&__redis__:invalidate"), goredisstore.Config{}), nearcache.Config{})
+	s, err := nearcache.New(goredisstore.New(acl("d", "resetchannels", "-@all", "+@read", "+@write", "+@scripting", "+@connection", "+info", "+subscribe", "&__redis__:invalidate"), goredisstore.Config{}), nearcache.Config{})
 	if err != nil {
 		t.Fatalf("with the rules that the error names: %v", err)
 	}
@@ -295,6 +298,23 @@ func TestL4NewMastersAreHeard(t *testing.T) {
 		}
 		again := hear(t, goredisstore.New(sentinelClient(s), goredisstore.Config{}), 25*time.Millisecond)
 		until(t, "it listens to the new one", func() bool { return again.get(core.ID{}) > 0 })
+	})
+	t.Run("address", func(t *testing.T) { // of a proxy, or a name, that leads to another server
+		t.Parallel()
+		one, other := redistest.Start(t), redistest.Start(t)
+		proxy := tcpproxy.Start(t, one.Addr())
+		heard := hear(t, goredisstore.New(newClient(t, proxy.Addr()), goredisstore.Config{}), 25*time.Millisecond)
+		until(t, "it listens", func() bool { return heard.get(core.ID{}) > 0 })
+		proxy.Redirect(other.Addr()) // a connection that is there stays
+		one.MustDo("CLIENT", "KILL", "TYPE", "normal")
+		select {
+		case err := <-heard.ended:
+			if err == nil {
+				t.Error("L4: another server at the same address goes unnoticed")
+			}
+		case <-time.After(5 * time.Second):
+			t.Error("L4: another server at the same address goes unnoticed")
+		}
 	})
 	t.Run("cluster", func(t *testing.T) {
 		t.Parallel()

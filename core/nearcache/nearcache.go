@@ -101,6 +101,9 @@ func New(store core.Store, c Config) (*Store, error) {
 	if _, files := core.StoreAs[*filestore.Store](store); files || ok && local.Local() {
 		return nil, errors.New("nearcache: the store is in memory already: use it as it is")
 	}
+	if _, windowed := core.StoreAs[core.Windowed](store); windowed { // the windows would add up
+		return nil, errors.New("nearcache: the store answers from copies already: wrap the one below it, once")
+	}
 	s := &Store{cache: newCache(c), inner: store, now: time.Now}
 	if c.Now != nil {
 		s.now = c.Now

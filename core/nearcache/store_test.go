@@ -369,6 +369,7 @@ func TestNewRefuses(t *testing.T) {
 		"memory":          {memory, nearcache.Config{}, "is in memory already"},
 		"sealed memory":   {sealed.Store(memory, keys), nearcache.Config{AllowBlind: true}, "is in memory already"},
 		"files":           {files, nearcache.Config{}, "is in memory already"},
+		"copies":          {sealed.Store(near(t, newPerfect(t, nil), nearcache.Config{}), keys), nearcache.Config{}, "from copies already"},
 		"no reports":      {struct{ core.Store }{unable}, nearcache.Config{}, "cannot report changes"},
 		"refused reports": {unable, nearcache.Config{}, "the user may not"},
 		"a short window":  {newPerfect(t, nil), nearcache.Config{Window: time.Millisecond}, "Config.Window is 1ms"},

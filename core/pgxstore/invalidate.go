@@ -2,9 +2,11 @@ package pgxstore
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
+	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 
 	"github.com/satchel-go/satchel/core"
@@ -16,7 +18,9 @@ import (
 //
 // In each interval it sends two queries on that connection. PostgreSQL signals a listener
 // before it answers the transaction that has sent the notification, and a listener sends
-// what it was signalled before it answers a query.
+// what it was signalled before it answers a query. The second one also shows that the
+// triggers are still there. A third goes through the pool, and shows that it leads to the
+// same server and database: after a failover it may not.
 func (s *Store) Invalidations(ctx context.Context, interval time.Duration, changed func(core.ID), alive func(t time.Time)) error {
 	err := s.hear(ctx, interval, changed, alive)
 	if ctx.Err() != nil {
@@ -42,17 +46,30 @@ func (s *Store) hear(ctx context.Context, interval time.Duration, changed func(c
 		defer cancel()
 		_ = conn.Close(ctx) // what it held is gone with it
 	}()
-	if err := conn.hasTriggers(ctx, table); err != nil {
+	where, err := place(ctx, conn)
+	if err != nil {
 		return err
 	}
-	listens = true
-	changed(core.ID{}) // what was read before we listened
 	for {
 		before := time.Now()
-		for range 2 { // as in Redis: a signal may come just after the first was read
-			if err := conn.ping(ctx); err != nil {
-				return err
-			}
+		if err := conn.ping(ctx); err != nil { // as in Redis: a signal may come just after it was read
+			return err
+		}
+		if err := conn.hasTriggers(ctx, table); err != nil {
+			return err
+		}
+		switch now, err := place(ctx, s.pool); {
+		case err != nil:
+			return err
+		case now != where && listens:
+			return errors.New("the pool leads to another server or database than the one that reports changes")
+		case now != where:
+			return fmt.Errorf("the pool leads to another server or database than Config.ListenURL: %w", core.ErrUnsupported)
+		}
+		if !listens {
+			listens = true
+			changed(core.ID{}) // what was read before we listened
+			continue
 		}
 		alive(before)
 		wait, cancel := context.WithTimeout(ctx, interval)
@@ -65,6 +82,17 @@ func (s *Store) hear(ctx context.Context, interval time.Duration, changed func(c
 			return err
 		}
 	}
+}
+
+// place tells the server, and each of its starts, and the database from all others.
+func place(ctx context.Context, on interface {
+	QueryRow(ctx context.Context, query string, args ...any) pgx.Row
+}) (text string, err error) {
+	ctx, cancel := context.WithTimeout(ctx, pingTimeout)
+	defer cancel()
+	const query = "SELECT extract(epoch FROM pg_postmaster_start_time())::text || ' ' || oid::text FROM pg_database WHERE datname = current_database()"
+	err = on.QueryRow(ctx, query, pgx.QueryExecModeSimpleProtocol).Scan(&text) // also through a pooler
+	return text, err
 }
 
 func (l *listener) ping(ctx context.Context) error {

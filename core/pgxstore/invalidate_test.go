@@ -1,11 +1,16 @@
 package pgxstore_test
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/satchel-go/satchel/core"
 	"github.com/satchel-go/satchel/core/nearcache"
@@ -96,5 +101,64 @@ func TestL4NearcacheNeedsTheTrigger(t *testing.T) {
 		if began.After(deadline) {
 			t.Fatal("L4: a copy is older than the window")
 		}
+	}
+}
+
+// TestL4NearcacheFollowsTheDatabase: copies end with the triggers, and where the pool leads
+// elsewhere, as after a failover that the listening connection has survived.
+func TestL4NearcacheFollowsTheDatabase(t *testing.T) {
+	t.Parallel()
+	server := sqltest.SharedPostgres(t)
+	c := pgxstore.Config{Prefix: sqltest.UniquePrefix(t), NotifyChanges: true, ListenURL: server.URL()}
+	other := strings.Trim(c.Prefix, "_") + "_other"
+	if _, err := newPool(t, server.AdminSource()).Exec(t.Context(), "CREATE DATABASE "+other+" OWNER satchel"); err != nil {
+		t.Fatal(err)
+	}
+	moved := func(c *pgxpool.Config) {
+		c.BeforeConnect = func(_ context.Context, c *pgx.ConnConfig) error { c.Database = other; return nil }
+	}
+	var failedOver atomic.Bool
+	pool := newPool(t, server.Source(), func(c *pgxpool.Config) {
+		c.BeforeConnect = func(_ context.Context, c *pgx.ConnConfig) error {
+			if failedOver.Load() {
+				c.Database = other
+			}
+			return nil
+		}
+	})
+	for _, pool := range []*pgxpool.Pool{pool, newPool(t, server.Source(), moved)} {
+		if err := newStoreOn(t, pool, c).CreateTables(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	near := func() (*nearcache.Store, error) { return nearcache.New(newStoreOn(t, pool, c), nearcache.Config{}) }
+	ends := func(what string, change func()) {
+		t.Helper()
+		s, err := near()
+		if err != nil || s.Stats().Err != nil {
+			t.Fatal(err, s)
+		}
+		defer func() { _ = s.Close() }()
+		change()
+		for deadline := time.Now().Add(10 * time.Second); s.Stats().Err == nil; time.Sleep(10 * time.Millisecond) {
+			if time.Now().After(deadline) {
+				t.Fatalf("L4: copies are served %s", what)
+			}
+		}
+	}
+	ends("without the trigger", func() {
+		if _, err := pool.Exec(t.Context(), "ALTER TABLE "+c.Prefix+"sessions DISABLE TRIGGER satchel_changed"); err != nil {
+			t.Fatal(err)
+		}
+	})
+	if _, err := pool.Exec(t.Context(), "ALTER TABLE "+c.Prefix+"sessions ENABLE TRIGGER satchel_changed"); err != nil {
+		t.Fatal(err)
+	}
+	ends("after a failover", func() {
+		failedOver.Store(true)
+		pool.Reset()
+	})
+	if s, err := near(); s != nil || !errors.Is(err, core.ErrUnsupported) || !strings.Contains(err.Error(), "ListenURL") {
+		t.Errorf("with another database in ListenURL: %v", err)
 	}
 }
