@@ -15,20 +15,26 @@ import (
 const backendSetup = `package main
 
 import (
+	"database/sql"
 	"os"
+	"time"
 
-	"github.com/gorilla/sessions"
 	"github.com/satchel-go/satchel/core"
+	"github.com/satchel-go/satchel/core/filestore"
 	"github.com/satchel-go/satchel/core/goredisstore"
-	"github.com/satchel-go/satchel/core/gorillastore"
+	"github.com/satchel-go/satchel/core/jwtsealer"
+	"github.com/satchel-go/satchel/core/memcachedstore"
 	"github.com/satchel-go/satchel/core/memstore"
 	"github.com/satchel-go/satchel/core/sealed"
+	"github.com/satchel-go/satchel/core/sqlstore"
 )
 
 func main() {
+	var db *sql.DB
+	dir, url := "sessions", "https://app.example"
 	%s
-	cookieStore := sessions.NewCookieStore(nil, nil)
-	_, _ = keys, client
+	signing := jwtsealer.FromKeyring(keys)
+	_ = client
 	backends := []core.Backend{
 		%s,
 	}
@@ -64,13 +70,13 @@ func TestReadmeCompiles(t *testing.T) {
 	for _, lines := range fragments {
 		programs = append(programs, fmt.Sprintf(handlers, lines))
 	}
-	for _, row := range regexp.MustCompile("(?m)^\\| (?:cookie|Redis|memory).*? \\| `(.*?)` \\|").FindAllStringSubmatch(readme, -1) {
+	for _, row := range regexp.MustCompile("(?m)^\\| .*? \\| `(core\\..*?)`").FindAllStringSubmatch(readme, -1) {
 		backends = append(backends, row[1])
 	}
-	if len(backends) != 5 {
-		t.Errorf("%d backends in the README's table, want 5: %q", len(backends), backends)
+	if len(backends) != 8 {
+		t.Errorf("%d backends in the README's table, want 8: %q", len(backends), backends)
 	}
-	for _, line := range regexp.MustCompile("`((?:keys|client), err := .*?)`").FindAllStringSubmatch(readme, -1) {
+	for _, line := range regexp.MustCompile("`((?:keys|client|store), err := .*?)`").FindAllStringSubmatch(readme, -1) {
 		clients = append(clients, line[1])
 	}
 	compile(t, append(programs, fmt.Sprintf(backendSetup, strings.Join(clients, "\n\t"), strings.Join(backends, ",\n\t\t"))))
