@@ -101,7 +101,10 @@ func (h *hearing) servers(ctx context.Context) (list []*redis.Options, same func
 			}
 			return err
 		})
-		if err == nil && len(masters) != len(list) {
+		switch {
+		case err != nil && isAnswer(err) && strings.Contains(err.Error(), "cluster support disabled"):
+			err = fmt.Errorf("a redis.ClusterClient before servers that are no cluster does not say where sessions are: use redis.NewFailoverClient or redis.NewClient: %w: %w", core.ErrUnsupported, err)
+		case err == nil && len(masters) != len(list):
 			err = errors.New("the nodes of the cluster do not agree on its masters")
 		}
 		return list, h.sameMasters(c, masters), err
