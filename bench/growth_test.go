@@ -93,14 +93,14 @@ func grow(b *testing.B, name string, f func(b *testing.B, p peer, most int)) {
 		if name == "redis/floor" {
 			floor = newFloorRedis(b, client)
 		} else {
-			backend = core.ServerSide(goredisstore.New(client, goredisstore.Config{Timeout: 10 * time.Second}))
+			backend = core.ServerSide(goredisstore.New(client, goredisstore.Config{Timeout: patience}))
 		}
 	}
 	p := peer{}
 	if floor != nil {
 		p = floorOn(name, floor)
 	} else {
-		m, err := core.New(backend, core.Config{MaxBytes: 1 << 20})
+		m, err := core.New(backend, core.Config{MaxBytes: 1 << 20, CommitTimeout: patience})
 		if err != nil {
 			b.Fatal(err)
 		}

@@ -87,12 +87,14 @@ func redisPeers(tb testing.TB) []peer {
 	if err != nil {
 		tb.Fatal(err)
 	}
-	native := func() core.Backend { return core.ServerSide(goredisstore.New(ours(), goredisstore.Config{})) }
+	native := func() core.Backend {
+		return core.ServerSide(goredisstore.New(ours(), goredisstore.Config{Timeout: patience}))
+	}
 	fiber := fiberredis.New(fiberredis.Config{URL: server.URL()})
 	tb.Cleanup(func() { _ = fiber.Close() })
 	return []peer{
 		satchel(tb, "redis/satchel", native()),
-		satchel(tb, "redis/satchel-redisstore", core.ServerSide(gorillastore.RedisStore(ours(), goredisstore.Config{}))),
+		satchel(tb, "redis/satchel-redisstore", core.ServerSide(gorillastore.RedisStore(ours(), goredisstore.Config{Timeout: patience}))),
 		satchelEcho(tb, "redis/satchel-echo", native()),
 		satchelGin(tb, "redis/satchel-gin", native()),
 		satchelFiber(tb, "redis/satchel-fiber", native()),

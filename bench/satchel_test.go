@@ -49,7 +49,7 @@ func satchelSteps() map[string]func(*core.Session) {
 }
 
 func manager(tb testing.TB, backend core.Backend) *core.Manager {
-	m, err := core.New(backend, core.Config{})
+	m, err := core.New(backend, core.Config{CommitTimeout: patience})
 	if err != nil {
 		tb.Fatal(err)
 	}

@@ -39,8 +39,8 @@ const few = 16
 type tally struct {
 	at      map[string]int // where each key's change is, once there are more than a few
 	bytes   int            // of the values that are set, as they would be stored
-	failed  int            // how many changes have an error
-	largest int            // which change set the largest value
+	failed  int32          // how many changes have an error
+	largest int32          // which change set the largest value
 	shrunk  bool           // it may be another one
 }
 
@@ -107,10 +107,10 @@ func (s *Session) put(c *change, raw []byte, err error) {
 	size := entrySize(c.key, raw)
 	s.bytes += size - c.size
 	switch i := find(&s.intent, c.key); {
-	case i == s.largest:
+	case i == int(s.largest):
 		s.shrunk = s.shrunk || size < c.size
 	case size > s.changes[s.largest].size:
-		s.largest = i
+		s.largest = int32(i)
 	}
 	c.raw, c.size = raw, size
 }
@@ -125,7 +125,7 @@ func (s *Session) fits(c *change, raw []byte) error {
 	if s.shrunk {
 		for i := range s.changes {
 			if s.changes[i].size > s.changes[s.largest].size {
-				s.largest = i
+				s.largest = int32(i)
 			}
 		}
 		s.shrunk = false
@@ -148,20 +148,26 @@ func entrySize(key string, raw []byte) int {
 func uvarintSize(n int) int { return max(1, (bits.Len(uint(n))+6)/7) }
 
 // valueIndex finds the values of one record.
-type valueIndex struct {
-	of    []byte // the record's values
+type valueIndex struct{ *indexed } // nil until it is asked of a record with more than a few
+
+type indexed struct {
+	of    *byte // the first of the record's values
+	size  int   // of the values
 	asked int
 	at    map[string][]byte // once it has been asked for more than a few
 }
 
 // value is [Record.value].
 func (x *valueIndex) value(r *Record, key string) []byte {
-	if len(x.of) != len(r.values) || len(x.of) > 0 && &x.of[0] != &r.values[0] {
-		*x = valueIndex{of: r.values}
+	c := cursor{buf: r.values}
+	if c.count() <= few {
+		return r.value(key)
+	}
+	if x.indexed == nil || x.of != &r.values[0] || x.size != len(r.values) {
+		x.indexed = &indexed{of: &r.values[0], size: len(r.values)}
 	}
 	if x.at == nil {
-		c := cursor{buf: r.values}
-		if x.asked++; x.asked <= few || c.count() <= few {
+		if x.asked++; x.asked <= few {
 			return r.value(key)
 		}
 		x.at = make(map[string][]byte)

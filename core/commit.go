@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// StatusHijacked is the status that adapters pass to [Manager.Commit] when the
+// StatusHijacked is the status that adapters pass to [Slot.Commit] when the
 // handler takes over the connection. The session is stored, but no header can be
 // written.
 const StatusHijacked = 0
@@ -23,17 +23,29 @@ const StatusHijacked = 0
 //
 // A negative status, such as -503, tells of a response that has begun with the positive
 // one past the adapter: an error still rolls back, and no header can be written.
-func (m *Manager) Commit(ex Exchange, s *Session, status int) error {
+func (c *Slot) Commit(status int) error {
+	s := c.session.Load()
+	if s == nil {
+		if s = c.pass(status); s == nil {
+			return nil
+		}
+	}
+	return s.respond(status)
+}
+
+// respond is [Slot.Commit] for a request that has a session.
+func (s *Session) respond(status int) error {
 	s.mu.Lock()
 	defer s.unlock()
 	if s.sent || s.over {
 		return nil
 	}
-	if m.config.Strict {
+	ex := s.ex
+	if s.m.config.Strict {
 		s.checkSnapshots()
 	}
 	late := status <= 0 // StatusHijacked, or past the adapter
-	s.status = max(status, -status)
+	s.status = int32(max(status, -status))
 	s.rollBackOnError()
 	s.sent = late // then changes that need a cookie come too late
 	err := s.flush(ex.Context(), !late && s.shows(status))
@@ -46,7 +58,9 @@ func (m *Manager) Commit(ex Exchange, s *Session, status int) error {
 		s.fail(err)
 		ex.ResetResponse()
 		s.broken = true // whatever the client is told, nothing more is stored
-		s.events[len(s.events)-1].Answered = !late
+		if events := s.seldom().events; len(events) > 0 && events[len(events)-1].Kind == EventFailed {
+			events[len(events)-1].Answered = !late
+		}
 		if late {
 			s.missedHeader() // the error need not reach the client, nor a cookie with it
 		}
@@ -58,22 +72,28 @@ func (m *Manager) Commit(ex Exchange, s *Session, status int) error {
 // Finish ends the request. Adapters call it when the handler has returned and its
 // response is committed. It stores what a streamed template changed after the
 // header, as far as that needs no cookie (promise C6).
-func (m *Manager) Finish(s *Session) {
-	m.finish(s, 0)
-}
+func (c *Slot) Finish() { c.finish(0) }
 
 // Abort is Commit and Finish for a handler that panicked. It rolls back the
-// handler's changes, but not its logout. The adapter lets the panic continue.
-func (m *Manager) Abort(ex Exchange, s *Session) {
-	_ = m.Commit(ex, s, 500) // an event has reported the error; the panic is the answer
-	m.finish(s, 500)
+// handler's changes, but not its logout. The adapter lets the panic continue. After
+// Finish it does nothing.
+func (c *Slot) Abort() {
+	_ = c.Commit(500) // an event has reported the error; the panic is the answer
+	c.finish(500)
 }
 
 // finish ends the request and emits EventFinished. A status other than zero
 // replaces the request's.
-func (m *Manager) finish(s *Session, status int) {
-	if e, first := s.finish(status); first {
-		m.observe(s.ctx.Context, &s.request, e) // not queued, for that allocates
+func (c *Slot) finish(status int) {
+	var e Event
+	s, first := c.end(status)
+	if s != nil {
+		e, first = s.finish(status)
+	} else {
+		e = Event{Kind: EventFinished, Status: int(c.status)}
+	}
+	if first {
+		c.m.observe(c.parent(), c.request, e) // not queued, for that allocates
 	}
 }
 
@@ -81,15 +101,17 @@ func (s *Session) finish(status int) (e Event, first bool) {
 	s.mu.Lock()
 	defer s.unlock()
 	if status != 0 {
-		s.status = status
+		s.status = int32(status)
 	}
 	if s.over {
 		return e, false
 	}
 	s.flushLate()
-	s.describe(s.ctx.Context, s.events...)
-	s.over, s.ex = true, nil
-	e = Event{Kind: EventFinished, Status: s.status}
+	if s.rare != nil {
+		s.describe(s.parent(), s.rare.events...)
+	}
+	s.over = true
+	e = Event{Kind: EventFinished, Status: int(s.status)}
 	if s.broken {
 		e.Status = 0 // the answer was not the handler's
 	}
@@ -99,11 +121,8 @@ func (s *Session) finish(status int) (e Event, first bool) {
 	return e, true
 }
 
-// HoldBody returns how many bytes of the body an adapter should hold back before it
-// commits a response with this status. A template may still read flashes, and then
-// the client needs a cookie without them (promise C6). The adapter commits when the
-// handler returns, flushes, or writes more than that. Zero means to commit at the first byte.
-func (s *Session) HoldBody(status int) int {
+// holdBody is [Slot.HoldBody].
+func (s *Session) holdBody(status int) int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if !s.m.traits.ClientSide && s.m.copies == nil || s.sent || s.over || !s.shows(status) {
@@ -140,10 +159,10 @@ func (s *Session) Commit(ctx context.Context) error {
 	defer s.unlock()
 	if s.over {
 		s.tooLate(ReasonAfterwards, "commit")
-		return s.late
+		return s.late()
 	}
 	wrote := s.pending()
-	err := s.flush(withoutSession{ctx}, s.sent && s.shows(s.status))
+	err := s.flush(withoutSession{ctx}, s.sent && s.shows(int(s.status)))
 	if err == nil && wrote && s.phase == phaseSuperseded {
 		err = fmt.Errorf("core: commit session: %w", ErrEnded)
 	}
@@ -166,14 +185,14 @@ func (s *Session) Commit(ctx context.Context) error {
 func (m *Manager) WriteCookie(s *Session) (lines []string) {
 	s.mu.Lock()
 	defer s.unlock()
-	if s.ex == nil || s.sent {
+	if s.exchange() == nil || s.sent {
 		return nil
 	}
-	s.writtenCookies = s.writeHeader()
+	s.seldom().writtenCookies = s.writeHeader()
 	if m.config.Carrier != (Carrier{}) {
 		return nil
 	}
-	return slices.Clone(s.writtenCookies)
+	return slices.Clone(s.written())
 }
 
 // flushLate stores what was changed after the header, as far as possible.
@@ -182,7 +201,7 @@ func (s *Session) flushLate() {
 	if !s.pending() && !s.touchDue() {
 		return
 	}
-	if err := s.flush(s.ctx.Context, s.shows(s.status)); err != nil {
+	if err := s.flush(s.parent(), s.shows(int(s.status))); err != nil {
 		s.fail(err)
 	}
 }
@@ -206,7 +225,7 @@ func (s *Session) flush(ctx context.Context, shows bool) error {
 		return nil
 	}
 	if s.m.observed {
-		s.flushing = time.Now()
+		s.seldom().flushing = time.Now()
 	}
 	// The client may hang up; a commit that has begun is completed (promise C5).
 	ctx, cancel := s.m.deadline(context.WithoutCancel(ctx), s.m.config.CommitTimeout)
@@ -247,7 +266,7 @@ func (s *Session) end(ctx context.Context) error {
 		if s.sent && s.m.traits.ClientSide {
 			s.endings = s.endings[1:]
 			s.tooLate(ReasonLogoutLate, "logout")
-			late = s.late
+			late = s.late()
 			continue
 		}
 		if err := s.m.endOne(ctx, e); err != nil {

@@ -2,8 +2,7 @@ package core
 
 import "context"
 
-// sessionContext carries a session in a request's context. It lives inside
-// the Session, so that carrying it costs no allocation.
+// sessionContext carries a session in a context that is not its request's.
 type sessionContext struct {
 	context.Context
 	s *Session
@@ -14,33 +13,28 @@ type sessionKey struct{}
 // requestKey finds the *Request of the innermost session in a context.
 type requestKey struct{}
 
-// Value implements [context.Context]. The innermost session has the key
-// sessionKey, and each Manager's session has the Manager itself as its key.
+// Value implements [context.Context], as [Slot.Value] does.
 func (c *sessionContext) Value(key any) any {
 	switch k := key.(type) {
 	case sessionKey:
-		return c.s
+		return c.s.slot
 	case requestKey:
-		return &c.s.request
+		if c.s.m.observed {
+			return c.s.request
+		}
 	case *Manager:
 		if k == c.s.m {
-			return c.s
+			return c.s.slot
 		}
 	}
 	return c.Context.Value(key)
 }
 
 // Context returns the request's context with the session in it.
-func (s *Session) Context() context.Context { return &s.ctx }
+func (s *Session) Context() context.Context { return s.slot }
 
-// CarryIn calls set with each key and value by which [FromContext], the Manager's too,
-// finds s. It is for adapters to frameworks whose own context keeps such values, as
-// Fiber's does. With several sessions in one request, call it for the innermost last.
-func (s *Session) CarryIn(set func(key, value any)) {
-	set(sessionKey{}, s)
-	set(requestKey{}, &s.request)
-	set(s.m, s)
-}
+// CarryIn is [Slot.CarryIn] for a session that was made without its request.
+func (s *Session) CarryIn(set func(key, value any)) { s.slot.CarryIn(set) }
 
 // NewContext returns a context derived from ctx that carries s. It is for handler
 // tests, and for adapters that replace a request's context. It panics if s is nil.
@@ -53,21 +47,30 @@ func NewContext(ctx context.Context, s *Session) context.Context {
 
 // FromContext returns the session that ctx carries. If several Managers serve the
 // request, it returns the session of the innermost one.
-func FromContext(ctx context.Context) (*Session, bool) {
-	s, ok := ctx.Value(sessionKey{}).(*Session)
-	if ok {
-		s.given.Store(true)
-	}
-	return s, ok
-}
+func FromContext(ctx context.Context) (*Session, bool) { return given(ctx.Value(sessionKey{})) }
 
 // FromContext returns the session of m that ctx carries.
-func (m *Manager) FromContext(ctx context.Context) (*Session, bool) {
-	s, ok := ctx.Value(m).(*Session)
-	if ok {
+func (m *Manager) FromContext(ctx context.Context) (*Session, bool) { return given(ctx.Value(m)) }
+
+// given returns the session of what a context has under our keys, and notes that the
+// handler has asked for it.
+func given(value any) (*Session, bool) {
+	c, ok := value.(*Slot)
+	if !ok {
+		return nil, false
+	}
+	s := c.Session()
+	if !s.given.Load() { // writing would take the memory from other cores
 		s.given.Store(true)
 	}
-	return s, ok
+	return s, true
+}
+
+// SlotFromContext returns the place of m's session that ctx carries, without asking for the
+// session. It is for adapters, which must not load a request's session twice.
+func (m *Manager) SlotFromContext(ctx context.Context) (*Slot, bool) {
+	c, ok := ctx.Value(m).(*Slot)
+	return c, ok
 }
 
 // withoutSession hides the session from code that gets the context while the

@@ -78,7 +78,7 @@
 //     for a [Scope] and back; [ParseRecord] reads an encoded one.
 //   - Backends that are neither: [Backend] with its [Traits], [Tokens], [Handle] and
 //     [LoadResult], and the optional [Registry] and [Leaver].
-//   - Adapters: [Exchange] is one request and its response, as [Manager.Load] and
-//     [Manager.Commit] see them; [ErrorResponse] is the answer to an error,
+//   - Adapters: [Exchange] is one request and its response, as the core sees them, and
+//     [Slot] the request's place for its session; [ErrorResponse] is the answer to an error,
 //     [NewContext] carries the session. Package adaptertest checks an adapter.
 package core

@@ -7,12 +7,13 @@ import (
 
 // Exchange is the port that an adapter implements: one HTTP request and its
 // response, as the core sees them. One goroutine at a time uses an Exchange, and
-// only until [Manager.Finish] returns.
+// only until [Slot.Finish] returns; except for Context.
 //
 // The core may keep strings that an Exchange returns: an adapter whose framework
 // reuses its buffers copies them.
 type Exchange interface {
-	// Context returns the request's context.
+	// Context returns the context that the request had at [Slot.Load], always the same.
+	// Any goroutine may call it, and also after the request.
 	Context() context.Context
 
 	// Method returns the request's method, as sent.
@@ -63,6 +64,6 @@ type Exchange interface {
 var requests atomic.Uint64
 
 // requestOf describes a request for events.
-func requestOf(ex Exchange) Request {
-	return Request{Number: requests.Add(1), Method: ex.Method(), Path: ex.RequestPath()}
+func requestOf(ex Exchange) *Request {
+	return &Request{Number: requests.Add(1), Method: ex.Method(), Path: ex.RequestPath()}
 }

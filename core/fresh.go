@@ -38,42 +38,42 @@ func onlyReads(method string) bool {
 
 // source says where a session's state is from.
 type source struct {
-	aged  bool      // it may be a copy, as old as the backend's window
-	asked time.Time // before the backend was asked for it; zero if unknown, as for a copy
+	asked int64 // before the backend was asked for it, in Unix milliseconds; zero if unknown, as for a copy
+	aged  bool  // it may be a copy, as old as the backend's window
 }
 
 // load asks for what a request presents. Only the newest state can say that there is no such
 // session, or that its token was replaced: a copy may be from before the login that has
 // issued the token.
-func (m *Manager) load(s *Session, ex Exchange, presented Tokens) (l LoadResult, from source, err error) {
+func (m *Manager) load(ex Exchange, presented Tokens) (l LoadResult, from source, state copyState, err error) {
 	ctx := ex.Context()
 	ages := m.traits.Window > 0 && !m.config.FreshReads && onlyReads(ex.Method())
 	if m.copies != nil {
 		if ages {
 			if l, ok := m.copies.open(ctx, m.scope, presented); ok && m.current(&l.Record) == nil {
-				return l, source{aged: true}, nil
+				return l, source{aged: true}, copyGood, nil
 			}
 		}
 		if ages || !m.copies.lives(presented.Touch) {
-			s.copyState = copyOld
+			state = copyOld
 		}
-		ages, from.asked = false, m.config.Now()
+		ages, from.asked = false, m.config.Now().UnixMilli()
 	}
 	ctx, cancel := m.deadline(ctx, m.config.LoadTimeout)
 	defer cancel()
 	if ages {
 		if l, err = m.ask(ctx, presented); err == nil && !l.Superseded {
-			return l, source{aged: true}, nil
+			return l, source{aged: true}, copyGood, nil
 		}
 		if err != nil && !isGone(err) && !isUnreadable(err) {
-			return l, source{aged: true}, err
+			return l, source{aged: true}, copyGood, err
 		}
 	}
 	if m.traits.Window > 0 {
 		ctx = Fresh(ctx)
 	}
 	l, err = m.ask(ctx, presented)
-	return l, from, err
+	return l, from, state, err
 }
 
 func (m *Manager) ask(ctx context.Context, presented Tokens) (LoadResult, error) {
@@ -118,7 +118,7 @@ func (s *Session) Refresh(ctx context.Context) error {
 
 // refetch puts the newest state in the place of the request's. Changes that are not stored stay.
 func (s *Session) refetch(ctx context.Context) error {
-	asked := s.m.config.Now()
+	asked := s.m.config.Now().UnixMilli()
 	l, err := s.m.backend.Reload(ctx, s.m.scope, s.handle)
 	switch {
 	case err == nil && l.Superseded:

@@ -12,17 +12,17 @@ import (
 // whoever sees our lines can hand them to another client (promise C7). It returns the
 // lines.
 func (s *Session) writeHeader() []string {
-	ex := s.ex
+	ex := s.exchange()
 	if ex == nil {
 		return nil
 	}
 	lines := s.cookieLines()
-	alone := len(lines) == 0 && s.copyState == copyOld // the client loses nothing without
+	alone := len(lines) == 0 && s.copyNow() == copyOld // the client loses nothing without
 	lines = s.withCopy(lines, alone)
-	if !s.handedOut && len(lines) > 0 && s.m.carrier.write(ex, nil) > len(s.writtenCookies) {
+	if !s.handedOut && len(lines) > 0 && s.m.carrier.write(ex, nil) > len(s.written()) {
 		lines, s.setCookies = nil, nil // a touch must not undo what code inside has set
 	}
-	if n := s.m.carrier.write(ex, lines) - len(s.writtenCookies); n > 0 {
+	if n := s.m.carrier.write(ex, lines) - len(s.written()); n > 0 {
 		s.cookieClash(n)
 	}
 	if len(lines) > 0 {
@@ -71,7 +71,8 @@ func (s *Session) cookieClash(n int) {
 // request repeats a touch.
 func (s *Session) missedHeader() {
 	lines := s.cookieLines()
-	written := s.writtenCookies[:min(len(lines), len(s.writtenCookies))] // without a copy
+	written := s.written()
+	written = written[:min(len(lines), len(written))] // without a copy
 	switch {
 	case !s.handedOut, slices.Equal(lines, written):
 	case s.stored:
@@ -156,15 +157,15 @@ func (m *Manager) CheckHeadLimit(ctx context.Context, limit int, setting string)
 // neither of which is used (promise L2). With former cookies, the answer deletes these. Without, the client is
 // locked out for as long as it sends both: the second such request emits, once, what
 // to do.
-func (m *Manager) duplicate(s *Session) {
+func (m *Manager) duplicate(v *visit) {
 	if m.config.Carrier != (Carrier{}) {
-		m.rejected(s, Event{Reason: ReasonDuplicate, Detail: "two tokens in " + m.vary})
+		m.rejected(v, Event{Reason: ReasonDuplicate, Detail: "two tokens in " + m.vary})
 		return
 	}
-	m.rejected(s, Event{Reason: ReasonDuplicate, Detail: "two cookies with the name " + m.scope.Name})
-	s.twice = true
+	m.rejected(v, Event{Reason: ReasonDuplicate, Detail: "two cookies with the name " + m.scope.Name})
+	v.twice = true
 	if m.former == nil && m.duplicates.Add(1) == 2 {
-		m.observe(s.ctx.Context, &s.request, Event{Kind: EventDuplicates, Detail: "requests keep coming with two cookies named " + m.scope.Name +
+		m.observe(v.parent(), v.request, Event{Kind: EventDuplicates, Detail: "requests keep coming with two cookies named " + m.scope.Name +
 			" with different values: neither is used, so these clients cannot log in. If the cookie's Domain, Path or Partitioned was changed, " +
 			"list what it was in Config.Cookie.Former; if another application on this host uses the name, give one of them another Config.Cookie.Name"})
 	}

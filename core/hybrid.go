@@ -118,8 +118,8 @@ func (b *hybrid) open(ctx context.Context, scope Scope, presented Tokens) (l Loa
 
 // seal returns a copy of r, as the store had it when it was asked. It returns "" if there
 // can be none.
-func (b *hybrid) seal(ctx context.Context, scope Scope, r *Record, h Handle, asked time.Time) string {
-	at := strconv.FormatInt(asked.UnixMilli(), 10)
+func (b *hybrid) seal(ctx context.Context, scope Scope, r *Record, h Handle, asked int64) string {
+	at := strconv.FormatInt(asked, 10)
 	bound := *r
 	bound.ID = copyID(&h.(*serverHandle).current, at)
 	if r.size() > maxCopy { // so that the largest sessions do not pay for it
@@ -153,8 +153,20 @@ const (
 // copyIs notes that the client's copy is no better than state.
 func (s *Session) copyIs(state copyState) {
 	if s.m.copies != nil {
-		s.copyState, s.copyLine = max(s.copyState, state), ""
+		s.copyState = max(s.copyState, state)
+		if s.rare != nil {
+			s.rare.copyLine = ""
+		}
 	}
+}
+
+// copyNow returns how the client's copy stands to the session. Beside a token that gave none,
+// it is of no use.
+func (s *Session) copyNow() copyState {
+	if s.fruitless && s.m.copies != nil {
+		return max(s.copyState, copyOld)
+	}
+	return s.copyState
 }
 
 // hasCopy reports whether the request's state is from the client's copy. Its handle then
@@ -165,27 +177,28 @@ func (s *Session) hasCopy() bool { return s.aged && s.m.copies != nil }
 // alone, it comes only with a page that depends on the session and is not cached for all.
 func (s *Session) withCopy(lines []string, alone bool) []string {
 	switch {
-	case s.copyState == copyGood, s.phase == phaseReadOnly, s.handedOut && !s.stored:
+	case s.copyNow() == copyGood, s.phase == phaseReadOnly, s.handedOut && !s.stored:
 		return lines
 	case alone && (!s.used || s.broken || cachedForAll(s.ex)):
 		return lines
 	}
-	if s.copyLine == "" {
-		s.copyLine = s.newCopy()
+	r := s.seldom()
+	if r.copyLine == "" {
+		r.copyLine = s.newCopy()
 	}
-	if s.copyLine == "" {
+	if r.copyLine == "" {
 		return lines
 	}
-	return append(slices.Clip(lines), s.copyLine)
+	return append(slices.Clip(lines), r.copyLine)
 }
 
 // newCopy returns the line with a copy of what the store has answered to this request. If
 // there can be none, the line deletes the one that the client has; "" if it has none.
 func (s *Session) newCopy() string {
 	m := s.m
-	if s.stored && !s.asked.IsZero() {
-		if copied := m.copies.seal(s.ctx.Context, m.scope, &s.base, s.handle, s.asked); copied != "" {
-			line, _ := m.carrier.secondLine(copied, m.config.Now(), s.asked.Add(m.copies.maxAge))
+	if s.stored && s.asked != 0 {
+		if copied := m.copies.seal(s.parent(), m.scope, &s.base, s.handle, s.asked); copied != "" {
+			line, _ := m.carrier.secondLine(copied, m.config.Now(), time.UnixMilli(s.asked).Add(m.copies.maxAge))
 			return line
 		}
 		if !m.large.Swap(true) {

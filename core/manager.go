@@ -109,66 +109,36 @@ func (m *Manager) Format(f fmt.State, _ rune) {
 // Traits returns the backend's traits.
 func (m *Manager) Traits() Traits { return m.traits }
 
-// Load returns the session of a request: the one whose token it presents, or
-// a new, empty one. Adapters call it once per request, unless the request's context
-// already has a session of this Manager.
-//
-// Every error matches [ErrUnavailable]: it is unknown whether the session exists.
-// The adapter answers with [ErrorResponseFor] or the application's error handler, and
-// changes nothing else.
-func (m *Manager) Load(ex Exchange) (*Session, error) {
-	s := new(Session)
-	return s, m.LoadInto(s, ex)
-}
-
-// LoadInto is Load for adapters that keep the Session inside a struct of their
-// own, which saves an allocation. It loads into s, which must be the zero Session.
-func (m *Manager) LoadInto(s *Session, ex Exchange) error {
-	ctx := ex.Context()
-	m.mustNotShare(ctx)
-	s.m, s.ex, s.audience = m, ex, audienceOf(ex)
-	s.ctx = sessionContext{ctx, s}
-	if m.observed {
-		s.request = requestOf(ex)
-	}
-	found := m.carrier.read(ex)
-	s.presented = found.Parts
-	switch found.Verdict {
-	case cookie.Absent:
-		m.absent(s)
-		return nil
-	case cookie.Malformed:
-		m.rejected(s, Event{Reason: ReasonMalformed})
-		return nil
-	case cookie.Duplicate:
-		m.duplicate(s)
-		return nil
-	}
+// loadToken loads the session of what the request has presented.
+func (m *Manager) loadToken(c *Slot, presented Tokens) error {
+	ctx := c.parent()
 	var begun time.Time
 	if m.observed {
 		begun = time.Now()
 	}
-	l, from, err := m.load(s, ex, Tokens{Session: found.Token, Touch: found.Second})
+	l, from, state, err := m.load(c.ex, presented)
 	var took time.Duration
 	if m.observed {
 		took = time.Since(begun)
 	}
 	if l.Handle != nil && (l.Superseded || m.lapsed(&l.Record, err)) {
-		s.former = &ending{l.Handle, l.Record.ID, l.Record.User, EventLogout, ""}
+		c.Session().former = &ending{l.Handle, l.Record.ID, l.Record.User, EventLogout, ""}
 	}
 	if err != nil {
-		e := m.claimed(found.Token, &l.Record)
+		e := m.claimed(presented.Session, &l.Record)
 		e.Took = took
-		return m.loadFailed(s, err, e)
+		return m.loadFailed(c, err, e)
 	}
+	s := c.Session()
 	if l.Superseded {
 		s.lose()
-		e := m.claimed(found.Token, &Record{ID: l.Record.ID})
+		e := m.claimed(presented.Session, &Record{ID: l.Record.ID})
 		e.Reason, e.Took = ReasonSuperseded, took
-		m.rejected(s, e)
+		m.rejected(s.visit, e)
 		return nil
 	}
-	s.loaded = loaded{stored: true, base: l.Record, handle: l.Handle, refresh: l.Refresh, token: found.Token, source: from}
+	s.copyState = state
+	s.loaded = loaded{stored: true, base: l.Record, handle: l.Handle, refresh: l.Refresh, token: presented.Session, source: from}
 	s.shortened = m.config.shortenIdle(&s.base, m.config.Now())
 	e := Event{Kind: EventLoaded, ID: s.base.ID, User: s.base.User, Expires: s.base.Expires, Bytes: s.base.size(), Took: took}
 	if s.hasCopy() {
@@ -182,7 +152,7 @@ func (m *Manager) LoadInto(s *Session, ex Exchange) error {
 // or header: each would overwrite what the other gives the client, and one session be lost.
 func (m *Manager) mustNotShare(ctx context.Context) {
 	for {
-		s, ok := ctx.Value(sessionKey{}).(*Session)
+		s, ok := ctx.Value(sessionKey{}).(*Slot)
 		if !ok || s.m == m {
 			return
 		}
@@ -197,7 +167,7 @@ func (m *Manager) mustNotShare(ctx context.Context) {
 			}
 			panic(fmt.Sprintf("core: two Managers serve this request with the same %s: use one Manager for both, or give one of them another Config.%s", what, setting))
 		}
-		ctx = s.ctx.Context
+		ctx = s.parent()
 	}
 }
 
@@ -250,13 +220,13 @@ func (m *Manager) lapsed(r *Record, err error) bool {
 
 // loadFailed tells "no session" from "unknown" (promises L1, L3). e holds what
 // the token claims.
-func (m *Manager) loadFailed(s *Session, err error, e Event) error {
-	ctx := s.ctx.Context
+func (m *Manager) loadFailed(c *Slot, err error, e Event) error {
+	ctx := c.parent()
 	switch {
 	case errors.Is(err, ErrUnavailable):
 	case errors.Is(err, errExpired):
 		e.Reason = ReasonExpired
-		if m.traits.ClientSide && !cookie.HasSecond(s.presented) {
+		if m.traits.ClientSide && !cookie.HasSecond(c.presented) {
 			e.Detail = "no touch came with it, in the " + m.touchIn
 		}
 	case errors.Is(err, errNotBefore):
@@ -269,7 +239,7 @@ func (m *Manager) loadFailed(s *Session, err error, e Event) error {
 		e.Reason, e.Err = ReasonNewer, err
 	}
 	if e.Reason != "" {
-		m.rejected(s, e)
+		m.rejected(&c.visit, e)
 		return nil
 	}
 	err = unavailable("load", err)
@@ -278,8 +248,9 @@ func (m *Manager) loadFailed(s *Session, err error, e Event) error {
 		kind = EventAborted // that says nothing about the backend
 	}
 	e = Event{Kind: kind, Err: err, Took: e.Took, Answered: kind == EventUnavailable && !m.config.ServeWhenUnavailable}
-	s.tell(ctx, e)
+	c.tell(ctx, e)
 	if m.config.ServeWhenUnavailable {
+		s := c.Session()
 		s.hold(loaded{})
 		s.phase = phaseReadOnly
 		return nil
@@ -306,14 +277,14 @@ func (m *Manager) check(s *Session) error {
 		return nil
 	}
 	if errors.Is(err, ErrUnavailable) || errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
-		return m.loadFailed(s, unavailable("check", err), Event{}) // which does not mean that the session is bad
+		return m.loadFailed(s.slot, unavailable("check", err), Event{}) // which does not mean that the session is bad
 	}
 	e := Event{Reason: ReasonCheck, Err: err, Claimed: s.base.ID}
 	if s.stored { // unless Check has logged it out
 		s.endings = append(s.endings, s.ending(EventRevoked, ReasonCheck))
 	}
 	s.hold(loaded{})
-	m.rejected(s, e)
+	m.rejected(s.visit, e)
 	return nil
 }
 
@@ -321,12 +292,11 @@ func (m *Manager) check(s *Session) error {
 // tests of handlers without the middleware. Its Commit stores it, but no client
 // ever learns its token.
 func (m *Manager) NewSession(ctx context.Context) *Session {
-	s := &Session{m: m}
-	s.ctx = sessionContext{ctx, s}
-	return s
+	c := &Slot{visit: visit{m: m, ex: outside{ctx: ctx}}}
+	return c.begin()
 }
 
-// ErrorResponse is how an error of Load or Commit is told to a client when the
+// ErrorResponse is how an error of [Slot.Load] or [Slot.Commit] is told to a client when the
 // application does not do so itself: the same in all adapters.
 type ErrorResponse struct {
 	Status      int
@@ -334,8 +304,8 @@ type ErrorResponse struct {
 	Body        string
 }
 
-// ErrorResponseFor returns the answer to an error of [Manager.Load] or
-// [Manager.Commit]: 503 if the backend is unavailable or changes kept
+// ErrorResponseFor returns the answer to an error of [Slot.Load] or
+// [Slot.Commit]: 503 if the backend is unavailable or changes kept
 // conflicting, 409 for [ErrSessionLimit] and [ErrEnded], else 500.
 func ErrorResponseFor(err error) ErrorResponse {
 	r := ErrorResponse{Status: 500, ContentType: "text/plain; charset=utf-8", Body: "Internal Server Error\n"}

@@ -29,8 +29,8 @@ func (s *Session) tooLate(reason Reason, what string) { s.misuse(ErrTooLate, rea
 // handler by Err, and in strict mode by a panic.
 func (s *Session) misuse(sentinel error, reason Reason, what string) {
 	err := fmt.Errorf("core: %s: %w: %s", what, sentinel, remedy(reason))
-	if s.late == nil {
-		s.late = err
+	if r := s.seldom(); r.late == nil {
+		r.late = err
 	}
 	s.emit(Event{Kind: EventTooLate, Reason: reason, Detail: what, Err: err})
 	if s.m.config.Strict {

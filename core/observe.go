@@ -66,21 +66,21 @@ func (m *Manager) observe(ctx context.Context, r *Request, e Event) {
 }
 
 // tell emits e while the session is being loaded.
-func (s *Session) tell(ctx context.Context, e Event) {
-	s.describe(ctx, e)
-	s.m.observe(ctx, &s.request, e)
+func (v *visit) tell(ctx context.Context, e Event) {
+	v.describe(ctx, e)
+	v.m.observe(ctx, v.request, e)
 }
 
-// describe makes s.request fit for these events. If only the default Observer needs
+// describe makes v.request fit for these events. If only the default Observer needs
 // it, that is done just for what is logged, because describing a request may allocate.
-// Nothing else may use s meanwhile.
-func (s *Session) describe(ctx context.Context, events ...Event) {
-	if s.m.observed || s.ex == nil || s.request.Method != "" {
+// Nothing else may use v meanwhile.
+func (v *visit) describe(ctx context.Context, events ...Event) {
+	if v.m.observed || v.request != nil || v.exchange() == nil {
 		return
 	}
 	for i := range events {
 		if slog.Default().Enabled(ctx, events[i].Level()) {
-			s.request = Request{Method: s.ex.Method(), Path: s.ex.RequestPath()}
+			v.request = &Request{Method: v.ex.Method(), Path: v.ex.RequestPath()}
 			return
 		}
 	}
@@ -97,19 +97,18 @@ func (m *Manager) requestIn(ctx context.Context) *Request {
 }
 
 // absent emits the event of a request without a session cookie.
-func (m *Manager) absent(s *Session) {
+func (m *Manager) absent(v *visit) {
 	e := Event{Kind: EventAbsent, Reason: ReasonNoCookie}
-	if m.observed && m.config.Carrier == (Carrier{}) && m.keptBack(s.ex) {
+	if m.observed && m.config.Carrier == (Carrier{}) && m.keptBack(v.ex) {
 		e.Reason = ReasonPlainHTTP
 	}
-	s.tell(s.ctx.Context, e)
+	v.tell(v.parent(), e)
 }
 
 // rejected emits the event of a request whose token gave no session.
-func (m *Manager) rejected(s *Session, e Event) {
-	e.Kind, s.fruitless = EventRejected, true
-	s.copyIs(copyOld)
-	s.tell(s.ctx.Context, e)
+func (m *Manager) rejected(v *visit, e Event) {
+	e.Kind, v.fruitless = EventRejected, true
+	v.tell(v.parent(), e)
 }
 
 // claimed returns an event with what a refused token claims. r is the record that

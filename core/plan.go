@@ -119,8 +119,8 @@ func (s *Session) planIdentity(next *Record, now time.Time, newID ID) {
 	if s.reauthenticate && next.User != "" {
 		next.AuthenticatedAt = begun
 	}
-	if s.begins() && s.m.config.Describe != nil && s.ex != nil {
-		next.Label = strings.Clone(shorten(s.m.config.Describe(s.ex), maxLabel))
+	if ex := s.exchange(); s.begins() && s.m.config.Describe != nil && ex != nil {
+		next.Label = strings.Clone(shorten(s.m.config.Describe(ex), maxLabel))
 	}
 	if s.remember != unset {
 		next.Remembered = s.remember == yes

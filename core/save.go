@@ -104,7 +104,7 @@ func (t *saving) plan() (p plan, err error) {
 		return p, s.refuseLate()
 	}
 	s.tooLate(ReasonNoCookie, "renew, remember or longer timeouts")
-	t.late = s.late
+	t.late = s.late()
 	s.renew, s.remember = false, unset
 	if p.cookie {
 		s.timeouts = nil
@@ -120,7 +120,7 @@ func (s *Session) refuseLate() error {
 	}
 	s.rollBack() // a login that comes too late leaves the session that it would have replaced
 	s.tooLate(reason, what)
-	return s.late
+	return s.late()
 }
 
 // try stores p once. A login enters the user's index before it is stored, and its
@@ -333,7 +333,7 @@ func (s *Session) adopt(p *plan, handle Handle, setCookies []string, shows bool)
 	if s.audience == audienceLater {
 		own = append(own, p.numbers...)
 	}
-	s.loaded = loaded{stored: true, base: p.next, handle: handle, token: token, own: own, source: source{asked: p.next.SavedAt}}
+	s.loaded = loaded{stored: true, base: p.next, handle: handle, token: token, own: own, source: source{asked: p.next.SavedAt.UnixMilli()}}
 	s.superseded, s.former = false, nil
 	s.copyIs(copyWrong)
 	s.shortened = false

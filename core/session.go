@@ -2,6 +2,7 @@ package core
 
 import (
 	"fmt"
+	"log/slog"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -15,45 +16,64 @@ import (
 // once, and changing what Get returned has no effect. After its request a
 // Session can still be read; writes are reported as [ErrTooLate].
 type Session struct {
-	mu      sync.Mutex
-	m       *Manager
-	ex      Exchange // nil outside a request, and after it
-	ctx     sessionContext
-	request Request // for events; zero outside a request, or if no observer needs it
+	mu sync.Mutex
+	*visit
+	slot *Slot // with this visit
 
-	audience audience // of the response
-	phase    phase
 	loaded
 	index valueIndex // of the base's values
 	intent
-	endings []ending // sessions to delete at the next commit, whatever its outcome
+	endings    []ending // sessions to delete at the next commit, whatever its outcome
+	former     *ending  // what a Logout then ends: the session whose token was replaced
+	setCookies []string // the carrier's lines to write when the response begins, without those for former cookies
+	rare       *rare
 
-	// How the request and its response stand.
-	presented      uint32      // which of our cookies, or headers, the request carried
-	fruitless      bool        // it presented a token, but not that of a session
-	twice          bool        // it carried two cookies of our name
-	setCookies     []string    // the carrier's lines to write when the response begins, without those for former cookies
-	writtenCookies []string    // the lines that WriteCookie has written
-	handedOut      bool        // setCookies hand out or delete the session's token, not only its touch
-	given          atomic.Bool // the handler has asked for the session, and may use it after the header
-	used           bool
-	noTouch        bool
-	touchFailed    bool
-	shortened      bool // the stored expiry is later than today's idle timeout allows
-	sent           bool // the header has been sent, or can no longer be written
-	over           bool // the request is over
-	status         int
-	ended          bool
-	superseded     bool       // its session was ended or renewed elsewhere: only a login stores anything
-	former         *ending    // what a Logout then ends: the session whose token was replaced
-	broken         bool       // a commit has failed: nothing more is stored
-	background     bool       // loaded without its token, by Manager.View or Update
+	given       atomic.Bool // the handler has asked for the session, and may use it after the header
+	phase       phase
+	copyState   copyState // how the client's copy stands to the session; see copyNow
+	handedOut   bool      // setCookies hand out or delete the session's token, not only its touch
+	used        bool
+	noTouch     bool
+	touchFailed bool
+	shortened   bool // the stored expiry is later than today's idle timeout allows
+	ended       bool
+	superseded  bool // its session was ended or renewed elsewhere: only a login stores anything
+	broken      bool // a commit has failed: nothing more is stored
+	background  bool // loaded without its token, by Manager.View or Update
+}
+
+// rare is what few requests need of a Session.
+type rare struct {
+	writtenCookies []string   // the lines that WriteCookie has written
 	late           error      // the first change that came too late
 	snapshots      []snapshot // strict mode: what Get returned
-	copyState      copyState  // how the client's copy stands to the session
-	copyLine       string     // the carrier's line that sets that right, "" if it has not been made
+	copyLine       string     // the carrier's line that sets the client's copy right, "" if it has not been made
 	events         []Event    // to emit once mu is free
 	flushing       time.Time  // when the commit that is under way began; zero if no observer needs it
+}
+
+// seldom returns s.rare for writing.
+func (s *Session) seldom() *rare {
+	if s.rare == nil {
+		s.rare = new(rare)
+	}
+	return s.rare
+}
+
+// late returns the error of the first change that came too late.
+func (s *Session) late() error {
+	if s.rare == nil {
+		return nil
+	}
+	return s.rare.late
+}
+
+// written returns the lines that WriteCookie has written.
+func (s *Session) written() []string {
+	if s.rare == nil {
+		return nil
+	}
+	return s.rare.writtenCookies
 }
 
 // loaded is the request's session as it was loaded or last stored. The zero
@@ -61,11 +81,11 @@ type Session struct {
 type loaded struct {
 	base    Record
 	handle  Handle
+	token   string   // that the client has, "" for one without a client
+	own     []uint64 // numbers of the flashes that this request has stored, if its page is fetched in advance
 	stored  bool     // base and handle belong to a stored session
 	refresh bool     // the token should be replaced
 	source           // of base
-	token   string   // that the client has, "" for one without a client
-	own     []uint64 // numbers of the flashes that this request has stored, if its page is fetched in advance
 }
 
 // intent is what a request wants to change and has not stored yet. The zero
@@ -76,12 +96,12 @@ type intent struct {
 	added    []flash
 	consumed []uint64 // numbers of stored flashes that were read
 	login    string   // user to bind, "" for none
-	cleared  bool
-	renew    bool
-	remember tristate
 	timeouts *Timeouts
 	refused  error   // the error of the first call that cannot be carried out
 	replaced *loaded // the other user's session that a Login replaces
+	cleared  bool
+	renew    bool
+	remember tristate
 
 	reauthenticate bool // besides renew
 }
@@ -239,7 +259,7 @@ func (s *Session) Err() error {
 	if err := s.failure(); err != nil {
 		return err
 	}
-	return s.late
+	return s.late()
 }
 
 func (s *Session) failure() error {
@@ -283,21 +303,29 @@ func (s *Session) emit(e Event) {
 	if s.stored && e.ID == s.base.ID {
 		e.Expires, e.Bytes = s.base.Expires, s.base.size()
 	}
-	if !s.flushing.IsZero() {
-		e.Took = time.Since(s.flushing)
+	if !s.m.observed && !slog.Default().Enabled(s.parent(), e.Level()) {
+		return // the default Observer would log nothing
 	}
-	s.events = append(s.events, e)
+	r := s.seldom()
+	if !r.flushing.IsZero() {
+		e.Took = time.Since(r.flushing)
+	}
+	r.events = append(r.events, e)
 }
 
 // unlock releases mu and then emits the queued events.
 func (s *Session) unlock() {
-	events := s.events
-	s.events, s.flushing = nil, time.Time{}
-	ctx := s.ctx.Context
+	if s.rare == nil {
+		s.mu.Unlock()
+		return
+	}
+	events := s.rare.events
+	s.rare.events, s.rare.flushing = nil, time.Time{}
+	ctx := s.parent()
 	s.describe(ctx, events...)
 	request := s.request
 	s.mu.Unlock()
 	for i := range events {
-		s.m.observe(ctx, &request, events[i])
+		s.m.observe(ctx, request, events[i])
 	}
 }

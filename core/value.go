@@ -170,6 +170,16 @@ func apply[T any](codec Codec, key string, f func(T) T, raw []byte, r *reading[T
 	return v, raw, lost, err
 }
 
+// Pop returns the value of key and deletes it, for what is used once: the answer to a
+// captcha, a login's state with an identity provider. If it cannot be read, it stays.
+// Requests that overlap may each get it.
+func Pop[T any](s *Session, key string) (v T, ok bool) {
+	if v, ok = Get[T](s, key); ok {
+		s.Delete(key)
+	}
+	return v, ok
+}
+
 // Key is the typed name of a session value. Make one for each value, at package
 // level. It needs no registration and is safe for concurrent use.
 type Key[T any] struct {
@@ -206,9 +216,7 @@ func (k Key[T]) Set(s *Session, v T) { set(s, k.name, v) }
 // Delete is [Session.Delete] for this key.
 func (k Key[T]) Delete(s *Session) { s.Delete(k.name) }
 
-// Pop returns the value and deletes it, for what is used once: the answer to a captcha,
-// a login's state with an identity provider. If it cannot be read, it stays. Requests that
-// overlap may each get it.
+// Pop is [Pop] for this key.
 func (k Key[T]) Pop(s *Session) (T, bool) {
 	v, ok := k.Get(s)
 	if ok {
@@ -237,15 +245,18 @@ func (s *Session) watch(key string, raw []byte, v any) {
 		if again, err := encodeValue(s.m.config.Codec, key, v); err == nil {
 			raw = again
 		}
-		s.snapshots = append(s.snapshots, snapshot{key, raw, v})
+		s.seldom().snapshots = append(s.seldom().snapshots, snapshot{key, raw, v})
 	}
 }
 
 // checkSnapshots reports, in strict mode, a value from Get that the handler changed
 // in place and did not Set.
 func (s *Session) checkSnapshots() {
-	shots := s.snapshots
-	s.snapshots = nil
+	if s.rare == nil {
+		return
+	}
+	shots := s.rare.snapshots
+	s.rare.snapshots = nil
 	for _, shot := range shots {
 		now, err := encodeValue(s.m.config.Codec, shot.key, shot.v)
 		if err == nil && !bytes.Equal(now, shot.raw) && !bytes.Equal(now, s.read(shot.key)) {

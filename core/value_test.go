@@ -411,7 +411,7 @@ func TestPopGivesAValueOnce(t *testing.T) {
 		c.do(func(s *core.Session) { answer.Set(s, "7x") })
 		c.status(500, func(s *core.Session) { answer.Pop(s) })
 		c.do(func(s *core.Session) {
-			if v, ok := number.Pop(s); ok {
+			if v, ok := core.Pop[int](s, number.Name()); ok {
 				t.Errorf("a text was popped as the number %d", v)
 			}
 		})

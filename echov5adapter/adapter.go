@@ -71,7 +71,7 @@ func Middleware(m *core.Manager, opts ...Option) echo.MiddlewareFunc {
 	}
 	return func(next echo.HandlerFunc) echo.HandlerFunc {
 		return func(c *echo.Context) error {
-			if _, ok := m.FromContext(c.Request().Context()); ok || o.skip(c) {
+			if _, ok := m.SlotFromContext(c.Request().Context()); ok || o.skip(c) {
 				return next(c)
 			}
 			x := &exchange{c: c, onError: o.onError}
@@ -81,7 +81,7 @@ func Middleware(m *core.Manager, opts ...Option) echo.MiddlewareFunc {
 			}
 			defer x.close()
 			c.SetResponse(x)
-			c.SetRequest(c.Request().WithContext(x.Session().Context()))
+			c.SetRequest(c.Request().WithContext(x.SessionContext()))
 			if err := next(c); err != nil {
 				x.handle(err) // in here, so that the commit sees its status
 			}

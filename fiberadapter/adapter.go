@@ -32,7 +32,6 @@
 package fiberadapter
 
 import (
-	"context"
 	"errors"
 	"strings"
 	"sync"
@@ -88,17 +87,21 @@ func Middleware(m *core.Manager, opts ...Option) fiber.Handler {
 	}
 	var first sync.Once
 	return func(c *fiber.Ctx) error {
-		if _, ok := m.FromContext(c.UserContext()); ok || o.skip(c) {
+		if _, ok := m.SlotFromContext(c.UserContext()); ok || o.skip(c) {
 			return c.Next()
 		}
 		first.Do(func() { checkHeadLimit(c, m) })
-		x := &exchange{m: m, onError: o.onError}
-		if err := x.load(c); err != nil {
+		x := &exchange{onError: o.onError}
+		if err := x.load(m, c); err != nil {
 			x.answer(err)
+			x.release()
 			return nil
 		}
 		defer x.close()
-		carry(x.session.Context(), c, &x.session)
+		// Into both contexts of a request: the user's, and fasthttp's own, which is what
+		// net/http handlers behind Fiber's adaptor middleware get.
+		c.SetUserContext(&x.slot)
+		x.slot.CarryIn(c.Context().SetUserValue)
 		if err := c.Next(); err != nil {
 			c.Locals(errorKey{}, err)
 			handle(c, err) // in here, so that the commit sees its status
@@ -205,12 +208,6 @@ func SessionOf(c *fiber.Ctx, m *core.Manager) *core.Session {
 // middleware. See [core.Manager.NewSession].
 func WithSession(c *fiber.Ctx, s *core.Session) {
 	inRequest(c)
-	carry(core.NewContext(c.UserContext(), s), c, s)
-}
-
-// carry puts s into both contexts of a request: the user's, and fasthttp's own. The
-// latter is what net/http handlers behind Fiber's adaptor middleware get.
-func carry(ctx context.Context, c *fiber.Ctx, s *core.Session) {
-	c.SetUserContext(ctx)
+	c.SetUserContext(core.NewContext(c.UserContext(), s))
 	s.CarryIn(c.Context().SetUserValue)
 }

@@ -45,7 +45,6 @@
 package fiberv3adapter
 
 import (
-	"context"
 	"errors"
 	"strings"
 	"sync"
@@ -101,17 +100,21 @@ func Middleware(m *core.Manager, opts ...Option) fiber.Handler {
 	}
 	var first sync.Once
 	return func(c fiber.Ctx) error {
-		if _, ok := m.FromContext(c.Context()); ok || o.skip(c) {
+		if _, ok := m.SlotFromContext(c.Context()); ok || o.skip(c) {
 			return c.Next()
 		}
 		first.Do(func() { checkHeadLimit(c, m) })
-		x := &exchange{m: m, onError: o.onError}
-		if err := x.load(c); err != nil {
+		x := &exchange{onError: o.onError}
+		if err := x.load(m, c); err != nil {
 			x.answer(err)
+			x.release()
 			return nil
 		}
 		defer x.close()
-		carry(x.session.Context(), c, &x.session)
+		// Into both contexts of a request: the user's, and fasthttp's own, which is what
+		// c itself and net/http handlers in Fiber's routes look into.
+		c.SetContext(&x.slot)
+		x.slot.CarryIn(c.RequestCtx().SetUserValue)
 		err := c.Next()
 		if err != nil && !x.timedOut() {
 			c.Locals(errorKey{}, err)
@@ -220,12 +223,6 @@ func SessionOf(c fiber.Ctx, m *core.Manager) *core.Session {
 // middleware. See [core.Manager.NewSession].
 func WithSession(c fiber.Ctx, s *core.Session) {
 	inRequest(c)
-	carry(core.NewContext(c.Context(), s), c, s)
-}
-
-// carry puts s into both contexts of a request: the user's, and fasthttp's own. The
-// latter is what c itself and net/http handlers in Fiber's routes look into.
-func carry(ctx context.Context, c fiber.Ctx, s *core.Session) {
-	c.SetContext(ctx)
+	c.SetContext(core.NewContext(c.Context(), s))
 	s.CarryIn(c.RequestCtx().SetUserValue)
 }

@@ -17,39 +17,47 @@ import (
 // Fiber returns views of buffers that it reuses, so whatever leaves this file is
 // a copy.
 type exchange struct {
-	session core.Session
-	m       *core.Manager
+	slot    core.Slot
 	onError func(fiber.Ctx, error) error
 	c       fiber.Ctx
 	ctx     context.Context
 
 	response *fasthttp.Response
-	outer    fasthttp.ResponseHeader // the response's header before the handler
+	outer    *fasthttp.Response // with the response's header before the handler
 }
 
 var _ core.Exchange = (*exchange)(nil)
 
 // load loads the session.
-func (x *exchange) load(c fiber.Ctx) error {
+func (x *exchange) load(m *core.Manager, c fiber.Ctx) error {
 	x.c, x.response, x.ctx = c, c.Response(), c.Context()
-	x.response.Header.CopyTo(&x.outer) // allocates only if something is set
-	return x.m.LoadInto(&x.session, x)
+	x.outer = fasthttp.AcquireResponse() // of a pool
+	x.response.Header.CopyTo(&x.outer.Header)
+	return x.slot.Load(m, x)
+}
+
+// release lets go of what Fiber and fasthttp reuse.
+func (x *exchange) release() {
+	if x.outer != nil {
+		fasthttp.ReleaseResponse(x.outer)
+	}
+	x.c, x.response, x.outer = nil, nil, nil
 }
 
 // finish commits and ends the request.
 func (x *exchange) finish() {
-	if err := x.m.Commit(x, &x.session, x.status()); err != nil {
+	if err := x.slot.Commit(x.status()); err != nil {
 		x.answer(err)
 	}
-	x.m.Finish(&x.session)
-	x.c, x.response = nil, nil
+	x.slot.Finish()
+	x.release()
 }
 
 // status returns the status that the client will see. A handler that hijacks the
 // connection may have suppressed the response; only a 101 is sure to be sent.
 func (x *exchange) status() int {
 	if x.timedOut() {
-		x.session.KeepFlashes() // the handler has read them for another page
+		x.slot.Session().KeepFlashes() // the handler has read them for another page
 		return x.response.StatusCode()
 	}
 	status := x.response.StatusCode()
@@ -93,8 +101,8 @@ func (x *exchange) close() {
 	if x.c != nil {
 		x.timedOut()
 	}
-	x.m.Abort(x, &x.session)
-	x.c, x.response = nil, nil
+	x.slot.Abort()
+	x.release()
 }
 
 // Context implements [core.Exchange].
@@ -173,5 +181,5 @@ func (x *exchange) ReplaceSetCookies(lines []string, ours func(line string) bool
 func (x *exchange) ResetResponse() {
 	res := x.response
 	res.ResetBody()
-	x.outer.CopyTo(&res.Header)
+	x.outer.Header.CopyTo(&res.Header)
 }

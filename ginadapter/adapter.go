@@ -67,14 +67,14 @@ func Middleware(m *core.Manager, opts ...Option) gin.HandlerFunc {
 		opt(&o)
 	}
 	return func(c *gin.Context) {
-		if _, ok := m.FromContext(c.Request.Context()); ok {
-			again(c, m)
+		if slot, ok := m.SlotFromContext(c.Request.Context()); ok {
+			again(c, slot)
 			return
 		}
 		if o.skip(c) {
 			return
 		}
-		w := &writer{m: m, c: c, real: c.Writer, onError: o.onError}
+		w := &writer{c: c, onError: o.onError}
 		if err := w.Load(m, c.Writer, c.Request, w); err != nil {
 			w.Refuse(err)
 			c.Abort()
@@ -82,7 +82,7 @@ func Middleware(m *core.Manager, opts ...Option) gin.HandlerFunc {
 		}
 		defer w.close()
 		c.Writer = w
-		c.Request = c.Request.WithContext(w.context())
+		c.Request = c.Request.WithContext(w.SessionContext())
 		c.Next()
 		w.Finish(w.final())
 	}

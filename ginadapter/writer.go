@@ -2,7 +2,6 @@ package ginadapter
 
 import (
 	"bufio"
-	"context"
 	"io"
 	"net"
 	"net/http"
@@ -18,10 +17,7 @@ import (
 // which therefore commit. After the chain, Gin writes to the real writer.
 type writer struct {
 	httpadapter.Exchange
-	ctx     writerContext
-	m       *core.Manager
 	c       *gin.Context
-	real    gin.ResponseWriter
 	onError func(*gin.Context, error)
 	asked   bool // for a Pusher
 }
@@ -31,39 +27,19 @@ var (
 	_ httpadapter.ErrorAnswerer = (*writer)(nil)
 )
 
-// writerContext is a request's context through which its writer can be found.
-type writerContext struct {
-	context.Context
-	w *writer
-}
-
-type writerKey struct{ m *core.Manager }
-
-// Value implements [context.Context].
-func (c *writerContext) Value(key any) any {
-	if k, ok := key.(writerKey); ok && k.m == c.w.m {
-		return c.w
-	}
-	return c.Context.Value(key)
-}
-
-// context is the session's context, with w in it.
-func (w *writer) context() context.Context {
-	w.ctx = writerContext{w.Session().Context(), w}
-	return &w.ctx
-}
+// real returns Gin's writer.
+func (w *writer) real() gin.ResponseWriter { return w.Unwrap().(gin.ResponseWriter) }
 
 // again runs the handlers of a request that already has its session. Gin's
 // HandleContext has restored its own writer, which middleware outside may have wrapped
 // once more, and sends the response when these handlers return.
-func again(c *gin.Context, m *core.Manager) {
-	w, ok := c.Request.Context().Value(writerKey{m}).(*writer)
+func again(c *gin.Context, slot *core.Slot) {
+	w, ok := slot.Exchange().(*writer)
 	if !ok || w.c != c || w.around(c.Writer) {
 		c.Next()
 		return
 	}
-	w.real = c.Writer
-	w.SetWriter(w.real)
+	w.SetWriter(c.Writer)
 	c.Writer = w
 	c.Next()
 	w.Finish(w.final())
@@ -81,10 +57,10 @@ func (w *writer) around(outer gin.ResponseWriter) bool {
 // real writer, then restores ours, which refuses anything the handler still writes.
 func (w *writer) AnswerError(err error) {
 	outer := w.c.Writer
-	w.c.Writer = w.real
-	w.real.WriteHeader(http.StatusOK) // not what the handler has recorded
+	w.c.Writer = w.real()
+	w.real().WriteHeader(http.StatusOK) // not what the handler has recorded
 	w.onError(w.c, err)
-	w.real.WriteHeaderNow() // from here on nothing can change it
+	w.real().WriteHeaderNow() // from here on nothing can change it
 	w.c.Writer = outer
 }
 
@@ -92,54 +68,54 @@ func (w *writer) AnswerError(err error) {
 // middleware inside has left its own in place.
 func (w *writer) close() {
 	if w.c.Writer == gin.ResponseWriter(w) {
-		w.c.Writer = w.real
+		w.c.Writer = w.real()
 	}
 	w.Close()
 }
 
 // begin starts the Exchange's response with the status that Gin has recorded.
 // Afterwards it records the status again, which changes nothing.
-func (w *writer) begin() { w.Exchange.WriteHeader(w.real.Status()) }
+func (w *writer) begin() { w.Exchange.WriteHeader(w.real().Status()) }
 
 // final is the status of a response that the handlers have not begun. If they have
 // recorded none, a pending error's is recorded; middleware outside may still render it.
 // One that they have recorded is their answer: a redirect after a form writes no body.
 func (w *writer) final() int {
 	pending := w.c.Errors.Last()
-	if pending == nil || w.Started() || w.real.Status() != http.StatusOK {
-		return w.real.Status()
+	if pending == nil || w.Started() || w.real().Status() != http.StatusOK {
+		return w.real().Status()
 	}
 	status := core.ErrorResponseFor(pending).Status
-	w.real.WriteHeader(status)
+	w.real().WriteHeader(status)
 	return status
 }
 
 // WriteHeader implements [http.ResponseWriter]: it records the status.
 func (w *writer) WriteHeader(status int) {
 	if _, held := w.Held(); !held {
-		w.real.WriteHeader(status)
+		w.real().WriteHeader(status)
 	}
 }
 
 // WriteHeaderNow implements [gin.ResponseWriter].
 func (w *writer) WriteHeaderNow() {
-	if status := w.real.Status(); status < 200 && status != http.StatusSwitchingProtocols && !w.Started() {
+	if status := w.real().Status(); status < 200 && status != http.StatusSwitchingProtocols && !w.Started() {
 		w.inform(status)
 		return
 	}
 	w.begin()
 	if _, held := w.Held(); !held && !w.Refused() {
-		w.real.WriteHeaderNow()
+		w.real().WriteHeaderNow()
 	}
 }
 
 // inform sends an informational header (1xx) past Gin, which would take it for
 // the response.
 func (w *writer) inform(status int) {
-	if inner, ok := w.real.(interface{ Unwrap() http.ResponseWriter }); ok {
+	if inner, ok := w.real().(interface{ Unwrap() http.ResponseWriter }); ok {
 		inner.Unwrap().WriteHeader(status)
 	}
-	w.real.WriteHeader(http.StatusOK)
+	w.real().WriteHeader(http.StatusOK)
 }
 
 // Write implements [http.ResponseWriter].
@@ -176,16 +152,16 @@ func (w *writer) Hijack() (net.Conn, *bufio.ReadWriter, error) { return w.Exchan
 // Pusher implements [gin.ResponseWriter].
 func (w *writer) Pusher() http.Pusher {
 	w.asked = true
-	return w.real.Pusher()
+	return w.real().Pusher()
 }
 
 // Status implements [gin.ResponseWriter].
-func (w *writer) Status() int { return w.real.Status() }
+func (w *writer) Status() int { return w.real().Status() }
 
 // Written implements [gin.ResponseWriter]. A body that is held back counts.
 func (w *writer) Written() bool {
 	_, held := w.Held()
-	return held || w.real.Written()
+	return held || w.real().Written()
 }
 
 // Size implements [gin.ResponseWriter]. A body that is held back counts.
@@ -193,5 +169,5 @@ func (w *writer) Size() int {
 	if n, held := w.Held(); held {
 		return n
 	}
-	return w.real.Size()
+	return w.real().Size()
 }

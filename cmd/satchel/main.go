@@ -13,7 +13,7 @@
 //	show      as list, and authenticated, saved, deadline, flashes (a number for each kind),
 //	          values (each with key, type, bytes, and with --values value)
 //	revoke    ended, dry_run
-//	watch     event (watching, ended, many ended, count), id, sessions
+//	watch     event (watching, ended, many ended), id
 //	doctor    level (ok, warning, problem), check, text
 //	keys      key; with check variable, keys, error
 //

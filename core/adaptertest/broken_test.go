@@ -86,23 +86,26 @@ func (f fault) newApp() adaptertest.NewApp {
 func through(wrap func(*httpadapter.Exchange) http.ResponseWriter) serve {
 	return func(m *core.Manager, next http.Handler, w http.ResponseWriter, r *http.Request) {
 		var x httpadapter.Exchange
-		if err := x.Load(m, w, r, refuser{w}); err != nil {
+		if err := x.Load(m, w, r, refuser{&x, w}); err != nil {
 			x.Refuse(err)
 			return
 		}
 		defer x.Close()
-		next.ServeHTTP(wrap(&x), r.WithContext(x.Session().Context()))
+		next.ServeHTTP(wrap(&x), r.WithContext(x.SessionContext()))
 		x.Finish(http.StatusOK)
 	}
 }
 
 // refuser answers errors as the right adapter does.
-type refuser struct{ w http.ResponseWriter }
+type refuser struct {
+	*httpadapter.Exchange
+	w http.ResponseWriter
+}
 
 func (a refuser) AnswerError(err error) { httpadapter.WriteErrorResponse(a.w, err) }
 
 // silent does not answer errors at all.
-type silent struct{}
+type silent struct{ *httpadapter.Exchange }
 
 func (silent) AnswerError(error) {}
 

@@ -14,11 +14,11 @@ var faults = []fault{
 		name: "commits after the body",
 		serve: func(m *core.Manager, next http.Handler, w http.ResponseWriter, r *http.Request) {
 			var x httpadapter.Exchange
-			if err := x.Load(m, w, r, refuser{w}); err != nil {
+			if err := x.Load(m, w, r, refuser{&x, w}); err != nil {
 				x.Refuse(err)
 				return
 			}
-			next.ServeHTTP(w, r.WithContext(x.Session().Context()))
+			next.ServeHTTP(w, r.WithContext(x.SessionContext()))
 			x.Finish(http.StatusOK)
 		},
 		caughtBy: []string{
@@ -122,9 +122,9 @@ var faults = []fault{
 		name: "serves without the session when the load fails",
 		serve: func(m *core.Manager, next http.Handler, w http.ResponseWriter, r *http.Request) {
 			var x httpadapter.Exchange
-			_ = x.Load(m, w, r, refuser{w})
+			_ = x.Load(m, w, r, refuser{&x, w})
 			defer x.Close()
-			next.ServeHTTP(&x, r.WithContext(x.Session().Context()))
+			next.ServeHTTP(&x, r.WithContext(x.SessionContext()))
 			x.Finish(http.StatusOK)
 		},
 		caughtBy: []string{"L3_AD23_AD33_down_at_load", "E3_SEC9_mixed_up_answers_are_an_outage"},
@@ -133,12 +133,12 @@ var faults = []fault{
 		name: "says nothing when the commit fails",
 		serve: func(m *core.Manager, next http.Handler, w http.ResponseWriter, r *http.Request) {
 			var x httpadapter.Exchange
-			if err := x.Load(m, w, r, silent{}); err != nil {
+			if err := x.Load(m, w, r, silent{&x}); err != nil {
 				httpadapter.WriteErrorResponse(w, err)
 				return
 			}
 			defer x.Close()
-			next.ServeHTTP(&x, r.WithContext(x.Session().Context()))
+			next.ServeHTTP(&x, r.WithContext(x.SessionContext()))
 			x.Finish(http.StatusOK)
 		},
 		caughtBy: []string{"C3_AD30_SEC58_save_fails_on_text", "I2_SEC18_limit_refuses"},
@@ -147,12 +147,12 @@ var faults = []fault{
 		name: "commits what a panicking handler wrote",
 		serve: func(m *core.Manager, next http.Handler, w http.ResponseWriter, r *http.Request) {
 			var x httpadapter.Exchange
-			if err := x.Load(m, w, r, refuser{w}); err != nil {
+			if err := x.Load(m, w, r, refuser{&x, w}); err != nil {
 				x.Refuse(err)
 				return
 			}
 			defer x.Finish(http.StatusOK)
-			next.ServeHTTP(&x, r.WithContext(x.Session().Context()))
+			next.ServeHTTP(&x, r.WithContext(x.SessionContext()))
 		},
 		caughtBy: []string{"C4_SEC59_panic_rolls_back", "C4_panic_before_any_session", "F1_SEC63_errors_and_redirects_lose_no_flash"},
 	},

@@ -37,12 +37,12 @@ var securityFaults = []fault{
 		name: "shows in errors what came with the request",
 		serve: func(m *core.Manager, next http.Handler, w http.ResponseWriter, r *http.Request) {
 			var x httpadapter.Exchange
-			if err := x.Load(m, w, r, talkative{w, r}); err != nil {
+			if err := x.Load(m, w, r, talkative{&x, w, r}); err != nil {
 				x.Refuse(err)
 				return
 			}
 			defer x.Close()
-			next.ServeHTTP(&x, r.WithContext(x.Session().Context()))
+			next.ServeHTTP(&x, r.WithContext(x.SessionContext()))
 			x.Finish(http.StatusOK)
 		},
 		caughtBy: []string{"SEC67_no_token_in_logs_JSON_and_answers"},
@@ -124,6 +124,7 @@ var securityFaults = []fault{
 
 // talkative answers errors with everything that it knows.
 type talkative struct {
+	*httpadapter.Exchange
 	w http.ResponseWriter
 	r *http.Request
 }

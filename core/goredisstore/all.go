@@ -2,10 +2,13 @@ package goredisstore
 
 import (
 	"context"
-	"errors"
+	"encoding/base64"
+	"slices"
 	"strings"
 
 	"github.com/redis/go-redis/v9"
+
+	"github.com/satchel-go/satchel/core"
 )
 
 // batch is how many keys one step of DeleteAll examines: few enough not to keep
@@ -17,12 +20,14 @@ const everySession = "*"
 
 // DeleteAll implements [core.AllDeleter]. It walks through the keys in small
 // steps, on every master of a cluster. [Config.Timeout] bounds each step, but
-// only ctx bounds the whole.
+// only ctx bounds the whole. Keys under the prefix that no Store writes stay: they
+// are another application's, with a longer prefix.
 func (s *Store) DeleteAll(ctx context.Context) error {
-	if err := s.onMasters(ctx, s.deleteFrom); err != nil {
+	err := s.onMasters(ctx, s.deleteFrom)
+	s.publish(context.WithoutCancel(ctx), everySession) // after an error too: some have ended
+	if err != nil {
 		return failed("delete all", err)
 	}
-	s.publish(ctx, everySession)
 	return nil
 }
 
@@ -58,25 +63,35 @@ func (s *Store) deleteBatch(ctx context.Context, c redis.Cmdable, cursor uint64,
 	err := s.Within(ctx, func(ctx context.Context) error {
 		keys, after, err := c.Scan(ctx, cursor, pattern, batch).Result()
 		next = after
+		keys = slices.DeleteFunc(keys, func(key string) bool { return !s.owns(key) })
 		if err != nil || len(keys) == 0 {
 			return err
 		}
 		// One command per key: in a cluster they lie in different slots.
-		cmds, err := c.Pipelined(ctx, func(p redis.Pipeliner) error {
+		// The error is the first one: five hundred may be the same.
+		_, err = c.Pipelined(ctx, func(p redis.Pipeliner) error {
 			for _, key := range keys {
 				p.Unlink(ctx, key)
 			}
 			return nil
 		})
-		for _, cmd := range cmds {
-			err = errors.Join(err, cmd.Err())
-		}
 		return err
 	})
 	if err != nil {
 		return 0, err
 	}
 	return next, nil
+}
+
+// owns reports whether key has the form of a session's or of an index'.
+func (s *Store) owns(key string) bool {
+	rest := strings.TrimPrefix(key, s.config.Prefix)
+	if text, ok := strings.CutPrefix(rest, userMark); ok {
+		hash, err := base64.RawURLEncoding.DecodeString(text)
+		return err == nil && len(hash) == userHash
+	}
+	_, err := core.ParseID(rest)
+	return err == nil
 }
 
 // globEscaper makes SCAN take a prefix literally.

@@ -14,7 +14,7 @@ import (
 )
 
 // DeleteAll ends every session, however many steps that takes. It touches nothing
-// with another prefix, whatever characters that contains.
+// with another prefix, whatever characters that contains, or with a longer one.
 func TestI2DeleteAllEndsAllAndNoMore(t *testing.T) {
 	t.Parallel()
 	srv := redistest.Start(t)
@@ -22,6 +22,8 @@ func TestI2DeleteAllEndsAllAndNoMore(t *testing.T) {
 	others := []string{"other:1", "shop:1", "sho*p1", `shop*\1`}
 	for _, prefix := range []string{"shop[1]*?:", `shop\*`, goredisstore.DefaultPrefix} {
 		store := goredisstore.New(client, goredisstore.Config{Prefix: prefix, Timeout: 10 * time.Second})
+		longer := goredisstore.New(client, goredisstore.Config{Prefix: prefix + "admin:"})
+		others = append(others, longer.Key(newID()), longer.UserKey("ann"), prefix+"lock", prefix+"u:")
 		_, err := client.Pipelined(t.Context(), func(p redis.Pipeliner) error {
 			for i := range 1200 {
 				p.Set(t.Context(), store.Key(newID()), "x", time.Hour)

@@ -31,7 +31,7 @@ func (b *bounds) within(ctx context.Context, timeout time.Duration) context.Cont
 	if end == nil || !now.Before(end.closes) {
 		end = &sharedEnd{closes: now.Add(timeout / slots)}
 		end.Context, end.cancel = context.WithDeadline(context.Background(), now.Add(timeout)) //nolint:gosec // the timer ends it
-		b.shared.Store(end) // if another call was faster, both serve
+		b.shared.Store(end)                                                                    // if another call was faster, both serve
 	}
 	return &boundContext{Context: ctx, end: end, at: now.Add(timeout)}
 }

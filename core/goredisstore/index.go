@@ -58,11 +58,18 @@ const (
 	releaseAtOnce = 1000
 )
 
+// The keys of indexes have userMark after the prefix, and then userHash bytes of the hash of
+// the user.
+const (
+	userMark = "u:"
+	userHash = 15
+)
+
 // UserKey returns the key of user's index. It does not show the user's name,
 // which may be long or personal, but it is not secret.
 func (s *Store) UserKey(user string) string {
 	sum := sha256.Sum256([]byte(user))
-	return s.config.Prefix + "u:" + base64.RawURLEncoding.EncodeToString(sum[:15])
+	return s.config.Prefix + userMark + base64.RawURLEncoding.EncodeToString(sum[:userHash])
 }
 
 // Reserve implements [core.UserIndex], in one round trip, or at least three if it

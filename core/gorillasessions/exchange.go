@@ -17,7 +17,9 @@ import (
 // exchange is the [core.Exchange] of a request without Satchel's middleware. The
 // client gets only what Save writes into the header.
 type exchange struct {
+	slot    core.Slot
 	r       *http.Request
+	ctx     context.Context
 	w       http.ResponseWriter // nil until Save
 	options *sessions.Options   // nil if they do not change the cookie
 	cookies string              // replaces the request's cookies unless empty
@@ -26,6 +28,23 @@ type exchange struct {
 }
 
 var _ core.Exchange = (*exchange)(nil)
+
+// newExchange returns the exchange of r. Fiber reuses the context of requests that come
+// through its adaptor. Nothing may wait for that context to end, as timeouts derived
+// from it would.
+func newExchange(r *http.Request) *exchange {
+	ctx := r.Context()
+	if ctx.Value(http.ServerContextKey) == nil { // not from a server of net/http
+		ctx = context.WithoutCancel(ctx)
+	}
+	return &exchange{r: r, ctx: ctx}
+}
+
+// load loads m's session.
+func (x *exchange) load(m *core.Manager) (*core.Session, error) {
+	err := x.slot.Load(m, x)
+	return x.slot.Session(), err
+}
 
 // cookiesOf returns the Cookie header with which a browser would send the response's
 // cookies back.
@@ -45,16 +64,8 @@ func isName(name string) bool {
 	return (&http.Cookie{Name: name}).Valid() == nil //nolint:gosec // it is never sent
 }
 
-// Context implements [core.Exchange]. Fiber reuses the context of requests that come
-// through its adaptor. Nothing may wait for that context to end, as timeouts derived
-// from it would.
-func (x *exchange) Context() context.Context {
-	ctx := x.r.Context()
-	if ctx.Value(http.ServerContextKey) == nil { // not from a server of net/http
-		return context.WithoutCancel(ctx)
-	}
-	return ctx
-}
+// Context implements [core.Exchange].
+func (x *exchange) Context() context.Context { return x.ctx }
 
 // Method implements [core.Exchange].
 func (x *exchange) Method() string { return x.r.Method }

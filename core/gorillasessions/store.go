@@ -151,8 +151,8 @@ func (o *onRequest) load(r *http.Request, name string) error {
 		return fmt.Errorf("gorillasessions: session %q: the name is not a token: use letters, digits, - and _", name)
 	}
 	if o.session == nil {
-		ex := &exchange{r: r}
-		session, err := o.m.Load(ex)
+		ex := newExchange(r)
+		session, err := ex.load(o.m)
 		if err != nil {
 			return fmt.Errorf("gorillasessions: session %q: %w", name, err)
 		}
@@ -252,8 +252,9 @@ func (o *onRequest) follow() {
 	if cookies == "" || cookies == o.ex.written {
 		return
 	}
-	ex := &exchange{r: o.ex.r, w: o.ex.w, options: o.ex.options, cookies: cookies, written: cookies}
-	session, err := o.m.Load(ex)
+	ex := newExchange(o.ex.r)
+	ex.w, ex.options, ex.cookies, ex.written = o.ex.w, o.ex.options, cookies, cookies
+	session, err := ex.load(o.m)
 	if err == nil && !session.IsNew() {
 		o.session, o.ex = session, ex
 		o.from = originOf(session)

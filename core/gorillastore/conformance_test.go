@@ -59,3 +59,13 @@ func TestConformance(t *testing.T) {
 		Limits: adaptertest.ClientSideLimits(),
 	})
 }
+
+func TestConformanceFromFiber(t *testing.T) {
+	adaptertest.Run(t, "nethttp", httpapp.New, adaptertest.Backend{
+		Name: "gorilla-fiber",
+		New: func(t *testing.T) core.Backend {
+			return From(FiberV3(FiberConfig{Storage: newFiberMemory(t)}), FromConfig{})
+		},
+		Limits: gorillalimits.From(),
+	})
+}

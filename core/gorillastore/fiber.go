@@ -136,7 +136,7 @@ func (s *fiberStore[K]) Save(_ *http.Request, w http.ResponseWriter, session *se
 		return err
 	}
 	if session.ID == "" {
-		session.ID = rand.Text()
+		session.ID = rand.Text() + rand.Text()
 	}
 	if err := s.config.Storage.Set(session.ID, data.Bytes(), time.Duration(session.Options.MaxAge)*time.Second); err != nil {
 		return err

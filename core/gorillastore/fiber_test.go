@@ -1,6 +1,7 @@
 package gorillastore
 
 import (
+	"bytes"
 	"errors"
 	"slices"
 	"sync"
@@ -87,4 +88,27 @@ func TestT3FiberSessionsEndWithTheBrowserIfTheyDid(t *testing.T) {
 			}
 		})
 	}
+}
+
+// gob writes the names of types that are in interfaces. gorilla/sessions registers []any, and
+// programs on Fiber do not.
+func TestF1FiberProgramsNeedNoGobRegister(t *testing.T) {
+	storage := newFiberMemory(t)
+	s := newSite(t, From(FiberV2(FiberConfig{Storage: storage}), FromConfig{}), nil)
+	s.do(func(x *core.Session) {
+		x.Flash("", "text")
+		x.Flash("error", "text")
+		x.Set("list", []any{"a", 1})
+		x.Set("n", 1)
+	})
+	for _, data := range storage.all {
+		if bytes.Contains(data, []byte("interface")) {
+			t.Errorf("programs on Fiber cannot read %q", data)
+		}
+	}
+	s.do(func(x *core.Session) {
+		if got := x.Flashes(); len(got) != 2 {
+			t.Errorf("flashes: %v", got)
+		}
+	})
 }

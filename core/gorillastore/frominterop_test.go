@@ -51,14 +51,6 @@ var pairings = []pairing{
 		store := newMemory(t)
 		return From(store, FromConfig{}), store
 	}},
-	{"Fiber v2", func(t *testing.T) (core.Backend, sessions.Store) {
-		store := FiberV2(FiberConfig{Storage: newFiberMemory(t)})
-		return From(store, FromConfig{}), store
-	}},
-	{"Fiber v3", func(t *testing.T) (core.Backend, sessions.Store) {
-		store := FiberV3(FiberConfig{Storage: newFiberMemory(t)})
-		return From(store, FromConfig{}), store
-	}},
 	{"redisstore", func(t *testing.T) (core.Backend, sessions.Store) {
 		store, _ := newRedis(t)
 		return From(store, FromConfig{}), store
@@ -71,6 +63,14 @@ var pairings = []pairing{
 		store, prefix := newRedis(t)
 		client := newClient(t, redistest.Shared(t).Addr())
 		return &alternating{[]core.Backend{From(store, FromConfig{}), RedisCompatible(client, CompatibleConfig{KeyPrefix: prefix})}, 0}, store
+	}},
+	{"Fiber v2", func(t *testing.T) (core.Backend, sessions.Store) {
+		store := FiberV2(FiberConfig{Storage: newFiberMemory(t)})
+		return From(store, FromConfig{}), store
+	}},
+	{"Fiber v3", func(t *testing.T) (core.Backend, sessions.Store) {
+		store := FiberV3(FiberConfig{Storage: newFiberMemory(t)})
+		return From(store, FromConfig{}), store
 	}},
 }
 

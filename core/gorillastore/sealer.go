@@ -191,6 +191,8 @@ func (s *sealer) decode(name, token string) (values map[any]any, err error) {
 		case !errors.As(failure, &known) || known.Cause() == nil:
 		case isUnregistered(known.Cause()):
 			return nil, errUnregistered(known.Cause())
+		case strings.Contains(known.Cause().Error(), "gob: type mismatch"): // not corrupt: it was authenticated
+			return nil, inplace.Fail("gorillastore", "load", fmt.Errorf("a value has a type of which this program has another version: %w", known.Cause()))
 		default:
 			err = fmt.Errorf("%w: gorilla's values: %w", core.ErrCorrupt, known.Cause())
 		}

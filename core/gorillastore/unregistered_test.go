@@ -101,3 +101,42 @@ func TestL3E3UnregisteredTypesInRedisEndNoSession(t *testing.T) {
 		t.Errorf("status %d, cookies %v, unchanged %v: %v", w.Code, s.last, bytes.Equal(after, data), err)
 	}
 }
+
+// cartOfThisProgram is another version of a type: nothing of the old one is left.
+type cartOfThisProgram struct{ Lines map[string]int }
+
+// Both versions of the type have one name for gob. The cookie is authentic, so it is not corrupt.
+func TestL3E3TypesOfAnotherVersionEndNoSession(t *testing.T) {
+	const cookie = "GORILLASTORE_TEST_COOKIE"
+	if file := os.Getenv(cookie); file != "" {
+		gob.RegisterName("cart", cartOfTheOldProgram{})
+		s := newSite(t, From(cookieStore("a"), FromConfig{}), nil)
+		s.gorilla(cookieStore("a"), func(g *sessions.Session) { g.Values["cart"] = cartOfTheOldProgram{[]string{"tea"}} })
+		if err := os.WriteFile(file, []byte(s.cookies["session"]), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		return
+	}
+	file := t.TempDir() + "/cookie"
+	program := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^TestL3E3TypesOfAnotherVersionEndNoSession$")
+	program.Env = append(os.Environ(), cookie+"="+file)
+	if out, err := program.CombinedOutput(); err != nil {
+		t.Fatalf("the old program: %v\n%s", err, out)
+	}
+	token, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	gob.RegisterName("cart", cartOfThisProgram{})
+	s := newSite(t, From(cookieStore("b", "a"), FromConfig{}), nil)
+	s.cookies["session"] = string(token)
+	w := s.do(func(x *core.Session) { x.Set("k", "overwritten") })
+	if w.Code != http.StatusServiceUnavailable || len(s.last) != 0 {
+		t.Errorf("status %d, cookies %v", w.Code, s.last)
+	}
+	if len(s.events) == 0 || !strings.Contains(s.events[0].Err.Error(), "a value has a type of which this program has another version: ") {
+		t.Errorf("events %v", s.events)
+	} else {
+		t.Log(s.events[0].Err)
+	}
+}

@@ -284,3 +284,21 @@ func TestC7HeaderIsTheRealOneWithoutACookie(t *testing.T) {
 		t.Error("the handler got a copy")
 	}
 }
+
+// That others have set a cookie of our name is told, whether or not the handler asks for
+// the session.
+func TestC7OthersCookieIsToldWithoutASession(t *testing.T) {
+	told := 0
+	m := manager(t, core.ServerSide(memstore.New(memstore.Config{})), core.Config{Observer: func(_ context.Context, e core.Event) {
+		if e.Kind == core.EventCookieClash {
+			told++
+		}
+	}})
+	w := httptest.NewRecorder()
+	httpadapter.Middleware(m)(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Add("Set-Cookie", "__Host-session=other; Path=/; Secure")
+	})).ServeHTTP(w, httptest.NewRequestWithContext(t.Context(), http.MethodGet, "https://x/", nil))
+	if told != 1 || len(w.Header().Values("Set-Cookie")) != 1 {
+		t.Errorf("C7: told %d times, cookies %q", told, w.Header().Values("Set-Cookie"))
+	}
+}

@@ -16,6 +16,7 @@ import (
 	"github.com/satchel-go/satchel/core/httpadapter"
 	"github.com/satchel-go/satchel/core/memstore"
 	"github.com/satchel-go/satchel/core/sealed"
+	"github.com/satchel-go/satchel/internal/testing/alloctest"
 )
 
 // sink is a ResponseWriter that allocates nothing.
@@ -104,21 +105,24 @@ func serve(tb testing.TB, m *core.Manager, withCookie bool, handler http.Handler
 	}, cookie
 }
 
+// cost is what a request allocates.
+type cost struct{ allocs, bytes int }
+
 func TestAllocations(t *testing.T) {
 	n := int64(0)
-	measured := map[string]float64{}
+	measured := map[string]cost{}
 	for backend, m := range managers(t) {
 		for _, c := range []struct {
 			name    string
 			cookie  bool
-			most    map[string]float64
+			most    map[string]cost
 			handler http.HandlerFunc
 		}{
-			{"untouched", false, map[string]float64{"memory": 2, "cookie": 2, "bearer": 2, "hybrid": 2}, func(http.ResponseWriter, *http.Request) {}},
-			{"read", true, map[string]float64{"memory": 10, "cookie": 14, "bearer": 10, "hybrid": 14}, func(_ http.ResponseWriter, r *http.Request) {
+			{"untouched", false, map[string]cost{"memory": {2, 450}, "cookie": {2, 450}, "bearer": {2, 450}, "hybrid": {2, 450}}, func(http.ResponseWriter, *http.Request) {}},
+			{"read", true, map[string]cost{"memory": {9, 1700}, "cookie": {12, 3600}, "bearer": {9, 1700}, "hybrid": {13, 3700}}, func(_ http.ResponseWriter, r *http.Request) {
 				read(httpadapter.Session(r))
 			}},
-			{"write", true, map[string]float64{"memory": 24, "cookie": 28, "bearer": 24, "hybrid": 36}, func(_ http.ResponseWriter, r *http.Request) {
+			{"write", true, map[string]cost{"memory": {16, 3100}, "cookie": {26, 7300}, "bearer": {16, 3100}, "hybrid": {35, 9600}}, func(_ http.ResponseWriter, r *http.Request) {
 				s := httpadapter.Session(r)
 				read(s)
 				n++
@@ -126,11 +130,12 @@ func TestAllocations(t *testing.T) {
 			}},
 		} {
 			f, cookie := serve(t, m, c.cookie, c.handler)
-			got := testing.AllocsPerRun(200, f)
+			allocs, bytes := alloctest.PerRun(f)
+			got := cost{allocs, bytes}
 			measured[backend+" "+c.name] = got
-			t.Logf("%s, %s: %v allocations, cookie %d bytes", backend, c.name, got, len(cookie))
-			if got > c.most[backend] {
-				t.Errorf("%s, %s: %v allocations, budget %v", backend, c.name, got, c.most[backend])
+			t.Logf("%s, %s: %d allocations of %d bytes, cookie %d bytes", backend, c.name, allocs, bytes, len(cookie))
+			if most := c.most[backend]; allocs > most.allocs || bytes > most.bytes {
+				t.Errorf("%s, %s: %d allocations of %d bytes, budget %d of %d", backend, c.name, allocs, bytes, most.allocs, most.bytes)
 			}
 			budget := 480
 			if backend == "hybrid" {
@@ -142,8 +147,8 @@ func TestAllocations(t *testing.T) {
 		}
 	}
 	for _, name := range []string{"untouched", "read", "write"} {
-		if header, cookie := measured["bearer "+name], measured["memory "+name]; header > cookie {
-			t.Errorf("%s: %v allocations with the token in a header, %v in a cookie", name, header, cookie)
+		if header, cookie := measured["bearer "+name], measured["memory "+name]; header.allocs > cookie.allocs {
+			t.Errorf("%s: %v with the token in a header, %v in a cookie", name, header, cookie)
 		}
 	}
 }

@@ -1,6 +1,7 @@
 package httpadapter
 
 import (
+	"context"
 	"errors"
 	"io"
 	"maps"
@@ -17,23 +18,33 @@ import (
 // inside the middleware. It commits the session before the first byte of the
 // response. Everything else that the real ResponseWriter can do stays available.
 //
-// Call Load before anything else. An Exchange is a single allocation for all
-// that a request needs, including the session.
+// Adapters embed it in an exchange of their own, an [ErrorAnswerer]. Call Load before
+// anything else. An Exchange is small: most requests need nothing more.
 type Exchange struct {
-	session core.Session
-	m       *core.Manager
-	answer  ErrorAnswerer
-	w       http.ResponseWriter
-	r       *http.Request
-	outer   http.Header // the response's header before the handler; nil if it was empty
-
+	slot   core.Slot
+	w      http.ResponseWriter
+	r      *http.Request
+	rare   *rare
+	status int32 // with which the response has begun
 	state  state
-	status int    // with which the response has begun
-	hold   int    // how many bytes of body may be held back
-	held   []byte // body waiting for the commit
-	err    error  // why writes are refused
-	over   bool   // Finish or Close was called
-	after  after
+	over   bool // Finish or Close was called
+}
+
+// rare is what few requests need.
+type rare struct {
+	outer http.Header // the response's header before the handler; nil if it was empty
+	hold  int         // how many bytes of body may be held back
+	held  []byte      // body waiting for the commit
+	err   error       // why writes are refused
+	after
+}
+
+// more returns x.rare for writing.
+func (x *Exchange) more() *rare {
+	if x.rare == nil {
+		x.rare = new(rare)
+	}
+	return x.rare
 }
 
 type state uint8
@@ -45,47 +56,62 @@ const (
 	refused              // the commit failed and the error was answered
 )
 
-// ErrorAnswerer lets the framework answer an error of the session, through
-// the real writer.
-type ErrorAnswerer interface{ AnswerError(err error) }
+// ErrorAnswerer is an adapter's own exchange, with an Exchange in it. AnswerError lets
+// the framework answer an error of the session, through the real writer.
+type ErrorAnswerer interface {
+	core.Exchange
+	AnswerError(err error)
+}
 
 // Sender is an [ErrorAnswerer] whose framework lets handlers answer past the
 // Exchange. Sent returns the status of a response that has begun so: no cookie can be set.
 type Sender interface{ Sent() (status int, ok bool) }
 
-// Load loads m's session for r. Afterwards, pass x on in place of w, with a
-// request whose context is x.Session().Context(). Load keeps answer for when a
+// Load loads m's session for r. Afterwards, pass x on in place of w, with a request whose
+// context is x.SessionContext(). outer is the exchange that x is in, which answers when a
 // later commit fails; the caller answers an error of Load itself, with x.Refuse.
-func (x *Exchange) Load(m *core.Manager, w http.ResponseWriter, r *http.Request, answer ErrorAnswerer) error {
-	x.m, x.w, x.r, x.answer = m, w, r, answer
+func (x *Exchange) Load(m *core.Manager, w http.ResponseWriter, r *http.Request, outer ErrorAnswerer) error {
+	x.w, x.r = w, r
 	if h := w.Header(); len(h) > 0 {
-		x.outer = h.Clone()
+		x.more().outer = h.Clone()
 	}
-	return m.LoadInto(&x.session, x)
+	return x.slot.Load(m, outer)
 }
 
-// Session returns the session that Load loaded.
-func (x *Exchange) Session() *core.Session { return &x.session }
+// SessionContext returns the request's context with the session in it.
+func (x *Exchange) SessionContext() context.Context { return &x.slot }
+
+// Session returns the request's session. It does not count as the handler's use.
+func (x *Exchange) Session() *core.Session { return x.slot.Session() }
+
+// outer returns the exchange that x is in.
+func (x *Exchange) outer() ErrorAnswerer { return x.slot.Exchange().(ErrorAnswerer) }
 
 // Request returns the request that was passed to Load.
 func (x *Exchange) Request() *http.Request { return x.r }
 
 // Refuse answers err and lets nothing else through.
 func (x *Exchange) Refuse(err error) {
-	x.state, x.err = refused, err
-	x.held = nil
-	x.answer.AnswerError(err)
+	x.state = refused
+	x.more().err = err
+	x.rare.held = nil
+	x.outer().AnswerError(err)
 }
 
 // Started reports whether, as the handler sees it, the response has begun.
 func (x *Exchange) Started() bool { return x.state != open }
 
 // Status returns the status with which, as the handler sees it, the response has begun.
-func (x *Exchange) Status() int { return x.status }
+func (x *Exchange) Status() int { return int(x.status) }
 
 // Held returns how many bytes of body wait for the commit. ok is true while the
 // response has begun for the handler but not for the client.
-func (x *Exchange) Held() (n int, ok bool) { return len(x.held), x.state == holding }
+func (x *Exchange) Held() (n int, ok bool) {
+	if x.state != holding {
+		return 0, false
+	}
+	return len(x.rare.held), true
+}
 
 // Refused reports whether an error of the session was answered in place of the
 // handler's response.
@@ -97,24 +123,24 @@ func (x *Exchange) commit(status int) bool {
 	switch x.state {
 	case started:
 		if x.over {
-			x.after.carryOver(x.w)
+			x.carryOver()
 		}
 		return true
 	case refused:
 		return false
 	}
-	if err := x.m.Commit(x, &x.session, x.outcome(status)); err != nil {
+	if err := x.slot.Commit(x.outcome(status)); err != nil {
 		x.Refuse(err)
 		return false
 	}
-	x.state, x.status = started, status
+	x.state, x.status = started, int32(status)
 	return true
 }
 
 // outcome returns the status for a commit of a response with this status. A response
 // that has begun past us takes no cookie, but an error of it still rolls back.
 func (x *Exchange) outcome(status int) int {
-	if s, ok := x.answer.(Sender); ok {
+	if s, ok := x.slot.Exchange().(Sender); ok {
 		if sent, ok := s.Sent(); ok && sent < 500 {
 			return core.StatusHijacked
 		} else if ok {
@@ -129,12 +155,12 @@ func (x *Exchange) release() error {
 	if x.state != holding {
 		return nil
 	}
-	if !x.commit(x.status) {
+	if !x.commit(x.Status()) {
 		return x.refusal()
 	}
-	x.w.WriteHeader(x.status)
-	held := x.held
-	x.held = nil
+	x.w.WriteHeader(x.Status())
+	held := x.rare.held
+	x.rare.held = nil
 	if len(held) == 0 {
 		return nil
 	}
@@ -143,7 +169,7 @@ func (x *Exchange) release() error {
 }
 
 func (x *Exchange) refusal() error {
-	return errors.Join(errors.New("httpadapter: the response was replaced by an error: the session could not be committed"), x.err)
+	return errors.Join(errors.New("httpadapter: the response was replaced by an error: the session could not be committed"), x.rare.err)
 }
 
 // Finish commits, unless the handler already did by writing, and ends the
@@ -155,20 +181,29 @@ func (x *Exchange) Finish(status int) {
 	} else {
 		x.commit(status)
 	}
-	x.after.carryOver(x.w)
+	x.carryOver()
 	x.over = true
-	x.m.Finish(&x.session)
+	x.slot.Finish()
 }
 
 // Close is for defer: after a handler panicked, it rolls the session's changes
 // back, and lets through what answers the panic. After Finish it does nothing.
 func (x *Exchange) Close() {
-	x.held = nil
-	x.m.Abort(x, &x.session)
+	if x.rare != nil {
+		x.rare.held = nil
+	}
+	x.slot.Abort()
 	if x.state != refused {
 		x.state = started
 	}
 	x.over = true
+}
+
+// carryOver makes the changes that handlers have made in what they saw of the header.
+func (x *Exchange) carryOver() {
+	if x.rare != nil {
+		x.rare.carryOver(x.w)
+	}
 }
 
 // Header implements [http.ResponseWriter]. Once the response has begun, the result lacks
@@ -177,8 +212,8 @@ func (x *Exchange) Header() http.Header {
 	if x.state == refused {
 		return http.Header{} // the handler may not change the error response
 	}
-	if x.state == started && x.after.hides() {
-		return x.after.header(x.w.Header())
+	if x.state == started && x.rare != nil && x.rare.hides() {
+		return x.rare.header(x.w.Header())
 	}
 	return x.w.Header()
 }
@@ -192,8 +227,7 @@ func (x *Exchange) WriteHeader(status int) {
 	}
 	switch x.state {
 	case open:
-		if x.hold = x.session.HoldBody(status); x.hold > 0 {
-			x.state, x.status = holding, status
+		if x.holds(status) {
 			return
 		}
 	case holding: // a second WriteHeader has no effect
@@ -204,12 +238,21 @@ func (x *Exchange) WriteHeader(status int) {
 	}
 }
 
+// holds reports whether the body of a response with this status waits for the commit.
+func (x *Exchange) holds(status int) bool {
+	hold := x.slot.HoldBody(status)
+	if hold == 0 {
+		return false
+	}
+	x.more().hold = hold
+	x.state, x.status = holding, int32(status)
+	return true
+}
+
 // ready commits for the first byte. wait reports whether to hold the body back.
 func (x *Exchange) ready() (wait bool, err error) {
 	if x.state == open {
-		if x.hold = x.session.HoldBody(http.StatusOK); x.hold > 0 {
-			x.state, x.status = holding, http.StatusOK
-		}
+		x.holds(http.StatusOK)
 	}
 	if x.state == holding {
 		return true, nil
@@ -227,8 +270,8 @@ func (x *Exchange) Write(b []byte) (int, error) {
 		return 0, err
 	}
 	if wait {
-		if len(x.held)+len(b) <= x.hold {
-			x.held = append(x.held, b...)
+		if len(x.rare.held)+len(b) <= x.rare.hold {
+			x.rare.held = append(x.rare.held, b...)
 			return len(b), nil
 		}
 		if err := x.release(); err != nil {
@@ -300,8 +343,8 @@ func (x *Exchange) ResponseHeader(name string) string {
 // SetResponseHeader implements [core.Exchange].
 func (x *Exchange) SetResponseHeader(name, value string) {
 	x.w.Header().Set(name, value)
-	if x.session.Carrier().Answers(name) {
-		x.after.hidden = append(x.after.hidden, name)
+	if x.slot.Carrier().Answers(name) {
+		x.more().hidden = append(x.more().hidden, name)
 	}
 }
 
@@ -317,7 +360,7 @@ func (x *Exchange) ReplaceSetCookies(lines []string, ours func(line string) bool
 	if len(lines) == 0 {
 		return matched
 	}
-	x.after.ours = ours
+	x.more().ours = ours
 	if matched > 0 {
 		all = slices.DeleteFunc(slices.Clone(all), ours)
 	}
@@ -330,8 +373,10 @@ func (x *Exchange) ReplaceSetCookies(lines []string, ours func(line string) bool
 func (x *Exchange) ResetResponse() {
 	h := x.w.Header()
 	clear(h)
-	maps.Copy(h, x.outer)
-	x.held = nil
+	if x.rare != nil {
+		maps.Copy(h, x.rare.outer)
+		x.rare.held = nil
+	}
 }
 
 // WriteErrorResponse answers err with the response of [core.ErrorResponseFor].

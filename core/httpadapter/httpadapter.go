@@ -64,7 +64,7 @@ func Middleware(m *core.Manager, opts ...Option) func(http.Handler) http.Handler
 	}
 	return func(next http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			if _, ok := m.FromContext(r.Context()); ok || o.skip(r) {
+			if _, ok := m.SlotFromContext(r.Context()); ok || o.skip(r) {
 				next.ServeHTTP(w, r)
 				return
 			}
@@ -74,7 +74,7 @@ func Middleware(m *core.Manager, opts ...Option) func(http.Handler) http.Handler
 				return
 			}
 			defer x.Close()
-			next.ServeHTTP(x, r.WithContext(x.Session().Context()))
+			next.ServeHTTP(x, r.WithContext(x.SessionContext()))
 			x.Finish(http.StatusOK)
 		})
 	}
@@ -90,7 +90,7 @@ type exchange struct {
 
 // AnswerError implements [ErrorAnswerer].
 func (x *exchange) AnswerError(err error) {
-	x.onError(x.Unwrap(), x.Request().WithContext(x.Session().Context()), err)
+	x.onError(x.Unwrap(), x.Request().WithContext(x.SessionContext()), err)
 }
 
 // Session returns the request's session, or the innermost one of several.

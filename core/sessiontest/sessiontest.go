@@ -162,7 +162,7 @@ func caller() string {
 	for more := true; more; {
 		var f runtime.Frame
 		f, more = frames.Next()
-		if strings.HasPrefix(f.Function, module+"core.(*Manager).") {
+		if strings.HasPrefix(f.Function, module+"core.(*Slot).") || strings.HasPrefix(f.Function, module+"core.(*Manager).") {
 			return ""
 		}
 		own := strings.HasPrefix(f.Function, module+"core") && !strings.HasSuffix(f.File, "_test.go")

@@ -1,6 +1,7 @@
 package comingfrom_test
 
 import (
+	"fmt"
 	"net/http"
 	"strings"
 	"sync"
@@ -19,6 +20,7 @@ import (
 
 	"github.com/satchel-go/satchel/core"
 	"github.com/satchel-go/satchel/core/goredisstore"
+	"github.com/satchel-go/satchel/core/gorillastore"
 	"github.com/satchel-go/satchel/core/memstore"
 	"github.com/satchel-go/satchel/internal/testing/redistest"
 )
@@ -176,7 +178,7 @@ func loggedIn(t *testing.T, before http.Handler) browser {
 
 // Whoever is logged in with the old application goes on with the new one, whatever its
 // requests do to each other and which answers arrive.
-func TestL2L4UsersAreCarriedOver(t *testing.T) {
+func TestK1K2UsersAreCarriedOver(t *testing.T) {
 	for _, v := range append(moves, onRedis...) {
 		t.Run(v.name, func(t *testing.T) {
 			before, now := v.make(t, inRedis(t))
@@ -214,7 +216,6 @@ func TestL2L4UsersAreCarriedOver(t *testing.T) {
 			requests := make([]*http.Request, 6)
 			for i := range requests {
 				requests[i] = b.Request(http.MethodGet, "/", nil)
-				b.Apply(requests[i])
 			}
 			var all sync.WaitGroup
 			for _, r := range requests {
@@ -229,7 +230,6 @@ func TestL2L4UsersAreCarriedOver(t *testing.T) {
 			// Their answers are lost, and so are more.
 			for range 2 {
 				lost := b.Request(http.MethodGet, "/", nil)
-				b.Apply(lost)
 				if got := newBrowser(t, now).do(lost); got != "200 ann dark []" {
 					t.Errorf("after lost answers it shows %q", got)
 				}
@@ -303,7 +303,6 @@ func TestCookiesOfGorillaSurviveItsLogout(t *testing.T) {
 	before, now := moves[0].make(t, inMemory(t))
 	b := loggedIn(t, before)
 	copied := b.Request(http.MethodGet, "/", nil)
-	b.Apply(copied)
 	b.post("/logout")
 	if got := newBrowser(t, now).do(copied); got != "200 ann dark []" {
 		t.Errorf("with the cookie from before gorilla's logout it shows %q", got)
@@ -319,7 +318,6 @@ func TestMovedSessionsAreEmptyForTheOldApplication(t *testing.T) {
 		before, now := v.make(t, inMemory(t))
 		b := loggedIn(t, before)
 		copied := b.Request(http.MethodGet, "/", nil)
-		b.Apply(copied)
 		b.site = now
 		if got := b.get("/"); got != "200 ann dark []" {
 			t.Errorf("%s: the new application shows %q", v.name, got)
@@ -366,4 +364,85 @@ func TestUnreadableCookiesAreNoSession(t *testing.T) {
 			t.Errorf("%s: back in the old one, it shows %q", name, got)
 		}
 	}
+}
+
+// A session from a cookie ends when the cookie of gorilla's would have, though it is used.
+func TestT1SessionsFromCookiesEndAsBefore(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		before, now := moves[0].make(t, inMemory(t))
+		b := loggedIn(t, before)
+		b.site = now
+		for day := range 9 { // the MaxAge is a week
+			if got := strings.HasPrefix(b.get("/"), "200 ann"); got != (day < 7) {
+				t.Errorf("on day %d: logged in %v", day, got)
+			}
+			time.Sleep(24 * time.Hour)
+		}
+	})
+}
+
+// In "ready", programs on Fiber and on Satchel take turns on one session.
+func TestF1FiberReadsWhatSatchelWrote(t *testing.T) {
+	for _, v := range moves[len(moves)-2:] {
+		t.Run(v.name, func(t *testing.T) {
+			var before http.Handler
+			var store sessions.Store
+			if v.name == "Fiber v2" {
+				storage := new(fiberMemory)
+				before = (&fiberSessionApp{store: fiberStore(storage)}).handler()
+				store = gorillastore.FiberV2(gorillastore.FiberConfig{Storage: storage})
+			} else {
+				storage := new(fiberMemory3)
+				before = (&fiberSession3App{store: session3.NewStore(session3.Config{Storage: storage})}).handler()
+				store = gorillastore.FiberV3(gorillastore.FiberConfig{Storage: storage})
+			}
+			config := core.Config{Cookie: core.Cookie{Name: "session_id"}}
+			ready := core.Migrating(inMemory(t), gorillastore.From(store, gorillastore.FromConfig{UserKey: "user"}))
+			m, err := core.New(ready, config)
+			if err != nil {
+				t.Fatal(err)
+			}
+			b := loggedIn(t, before)
+			b.handler = program(m, func(w http.ResponseWriter, s *core.Session) {
+				theme.Set(s, "light")
+				s.Flash("", "Saved.")
+				s.Flash("error", "Not sent.")
+				s.Set("n", 3)
+				_, _ = fmt.Fprintln(w, s.UserID(), s.PeekFlashes())
+			})
+			if got := b.get("/"); got != "200 ann [{ Saved.} {error Not sent.}]" {
+				t.Errorf("Satchel shows %q", got)
+			}
+			b.handler = before
+			if got := b.get("/"); got != "200 ann light" {
+				t.Errorf("Fiber shows %q", got)
+			}
+			b.post("/login", "user", "bob")
+			b.handler = program(m, func(w http.ResponseWriter, s *core.Session) {
+				_, _ = fmt.Fprintln(w, s.UserID(), s.Flashes())
+			})
+			if got := b.get("/"); got != "200 bob [{ Saved.} {error Not sent.}]" {
+				t.Errorf("then Satchel shows %q", got)
+			}
+		})
+	}
+}
+
+func TestT1FiberAbsoluteTimeoutCounts(t *testing.T) {
+	make := func(t *testing.T) (http.Handler, site) {
+		old := session3.NewStore(session3.Config{Storage: new(fiberMemory3), AbsoluteTimeout: time.Hour})
+		m, err := fromFiber3(old, inMemory(t))
+		return (&fiberSession3App{store: old}).handler(), now(t, m, err, nowFiber3)
+	}
+	make(t) // starts what Fiber starts once, outside the bubble
+	synctest.Test(t, func(t *testing.T) {
+		for after, want := range map[time.Duration]string{59 * time.Minute: "200 ann dark []", 61 * time.Minute: "200 []"} {
+			before, now := make(t)
+			kept := loggedIn(t, before).Request(http.MethodGet, "/", nil)
+			time.Sleep(after) // the storage of this test forgets nothing
+			if got := newBrowser(t, now).do(kept); got != want {
+				t.Errorf("after %v: %q, want %q", after, got, want)
+			}
+		}
+	})
 }

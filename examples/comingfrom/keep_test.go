@@ -59,7 +59,7 @@ func keepPrefs(old sessions.Store, next http.Handler) http.Handler {
 				s.Flash("notice", fmt.Sprint(f))
 			}
 			if err := s.Commit(r.Context()); err != nil {
-				http.Error(w, http.StatusText(http.StatusServiceUnavailable), http.StatusServiceUnavailable)
+				w.WriteHeader(http.StatusServiceUnavailable)
 				return
 			}
 			http.SetCookie(w, &http.Cookie{Name: "prefs", Path: "/", MaxAge: -1}) // not in the store: requests overlap

@@ -36,6 +36,9 @@ func (u Users) User(native any) (string, error) {
 		return "", fmt.Errorf("the value of UserKey, %q, is a %T: give it to Satchel as a string or an integer", u.Key, native)
 	}
 	back, err := u.value(user)
+	if u.Value == nil && !reflect.DeepEqual(back, native) {
+		return "", fmt.Errorf("the value of UserKey, %q, has the type %T, and no UserValue makes one of a user, as strconv.Atoi makes an int", u.Key, native)
+	}
 	if err != nil || !reflect.DeepEqual(back, native) {
 		return "", fmt.Errorf("the value of UserKey, %q, is a %T, which UserValue does not give back", u.Key, native)
 	}

@@ -23,25 +23,24 @@ func Middleware(m *core.Manager, onError ErrorHandler) func(fasthttp.RequestHand
 	return func(next fasthttp.RequestHandler) fasthttp.RequestHandler {
 		return func(ctx *fasthttp.RequestCtx) {
 			outer := Context(ctx)
-			if _, ok := m.FromContext(outer); ok {
+			if _, ok := m.SlotFromContext(outer); ok {
 				next(ctx) // mounted twice
 				return
 			}
 			x := &exchange{rc: ctx, ctx: outer}
 			ctx.Response.Header.CopyTo(&x.outer)
-			s, err := m.Load(x)
-			if err != nil {
+			if err := x.slot.Load(m, x); err != nil {
 				onError(ctx, err)
 				return
 			}
-			ctx.SetUserValue(contextKey{}, s.Context())
-			defer m.Abort(x, s) // does nothing unless next panics
+			ctx.SetUserValue(contextKey{}, &x.slot) // the context with the session
+			defer x.slot.Abort()                    // does nothing unless next panics
 			next(ctx)
 			// In time: fasthttp sends nothing before the handler returns.
-			if err := m.Commit(x, s, x.status()); err != nil {
+			if err := x.slot.Commit(x.status()); err != nil {
 				onError(ctx, err)
 			}
-			m.Finish(s)
+			x.slot.Finish()
 		}
 	}
 }

@@ -16,6 +16,7 @@ import (
 // exchange is one request and its response, as the core sees them. fasthttp
 // reuses its buffers, so every string in here is a copy.
 type exchange struct {
+	slot  core.Slot
 	rc    *fasthttp.RequestCtx
 	ctx   context.Context
 	outer fasthttp.ResponseHeader // what the response had before the handler

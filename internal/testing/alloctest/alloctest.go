@@ -27,3 +27,23 @@ func Bound(t testing.TB, limit int, f func()) {
 	}
 	t.Errorf("allocated %d bytes, want at most %d", least, limit)
 }
+
+// PerRun returns how often and how many bytes f allocates, on average. Like
+// [testing.AllocsPerRun] it runs f on one processor, and rounds down.
+func PerRun(f func()) (allocs, bytes int) {
+	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1))
+	const runs = 500
+	f() // warm up
+	allocs, bytes = int(^uint(0)>>1), int(^uint(0)>>1)
+	for range tries {
+		var before, after runtime.MemStats
+		runtime.ReadMemStats(&before)
+		for range runs {
+			f()
+		}
+		runtime.ReadMemStats(&after)
+		allocs = min(allocs, int(after.Mallocs-before.Mallocs)/runs)
+		bytes = min(bytes, int(after.TotalAlloc-before.TotalAlloc)/runs)
+	}
+	return allocs, bytes
+}

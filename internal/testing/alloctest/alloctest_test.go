@@ -30,3 +30,9 @@ func TestBound(t *testing.T) {
 		t.Errorf("above the limit: failed %v after %d runs", r.failed, runs)
 	}
 }
+
+func TestPerRun(t *testing.T) {
+	if allocs, bytes := PerRun(func() { sink = make([]byte, 1000) }); allocs != 1 || bytes != 1024 {
+		t.Errorf("%d allocations of %d bytes, want one of 1024", allocs, bytes)
+	}
+}

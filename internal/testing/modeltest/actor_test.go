@@ -87,7 +87,7 @@ func (a *actor) load(presented bool) bool {
 	v.presented = presented
 	a.view, a.act, a.events = v, act{loading: true}, nil
 	var err error
-	a.s, err = w.manager.Load(a.x)
+	a.s, err = a.x.load(w.manager)
 	trouble, unanswered := a.act.trouble, slices.ContainsFunc(a.act.mishaps, func(what string) bool { return !strings.HasSuffix(what, string(slow)) })
 	a.act = act{}
 	w.counts.when(trouble && (err != nil || a.told(core.EventUnavailable)), "sessions that could not be loaded")
@@ -150,7 +150,7 @@ func (a *actor) answer() {
 	}
 	a.begin(status == core.StatusHijacked, a.shows)
 	if a.status == panics {
-		a.w.manager.Abort(a.x, a.s)
+		a.x.slot.Abort()
 		err := a.failure()
 		m.committed(a, err)
 		a.over = true
@@ -158,7 +158,7 @@ func (a *actor) answer() {
 			return
 		}
 	} else {
-		err := a.w.manager.Commit(a.x, a.s, status)
+		err := a.x.slot.Commit(status)
 		minted := v.cookie.token > 0 && !v.deleted
 		if err == nil && status == core.StatusHijacked && slices.ContainsFunc(a.events, isLateChange) {
 			err = core.ErrTooLate
@@ -217,7 +217,7 @@ func (a *actor) finish() {
 		m.shown(a)
 	}
 	a.begin(true, a.shows)
-	a.w.manager.Finish(a.s)
+	a.x.slot.Finish()
 	m.committed(a, a.failure())
 }
 

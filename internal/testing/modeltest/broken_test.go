@@ -148,7 +148,7 @@ var breakages = []struct {
 			return b.full.Save(ctx, id, e, base)
 		}
 	}},
-	{"a save forgets the user", []string{"I2", "I1"}, func(b *broken) {
+	{"a save forgets the user", []string{"I2", "I1", "K1"}, func(b *broken) {
 		b.save = func(ctx context.Context, id core.ID, e core.Entry, base core.Version) (core.Version, error) {
 			e.User = ""
 			return b.full.Save(ctx, id, e, base)

@@ -136,7 +136,7 @@ func (b *browser) begin() {
 		x: &exchange{ctx: context.Background(), method: "GET", cookies: header, response: map[string]string{}},
 		m: b.servers[b.random.IntN(2)],
 	}
-	s, err := p.m.Load(p.x)
+	s, err := p.x.load(p.m)
 	if err != nil {
 		violate("L3", "load: %v", err)
 	}
@@ -230,11 +230,11 @@ func (b *browser) end(p *page) {
 	// What would be stored in a token that has expired is refused.
 	ended := p.wrote && !p.has.deadline.IsZero() &&
 		(!b.clock.Before(p.has.deadline) || p.skips && !b.clock.Before(p.s.IdleExpiresAt()))
-	err := p.m.Commit(p.x, p.s, 200)
+	err := p.x.slot.Commit(200)
 	if refused := ended && !p.shown; errors.Is(err, core.ErrEnded) != refused || err != nil && !refused {
 		violate("C3", "commit: %v, ended %t", err, ended)
 	}
-	p.m.Finish(p.s)
+	p.x.slot.Finish()
 	if ended {
 		return
 	}

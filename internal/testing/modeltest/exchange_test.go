@@ -4,18 +4,27 @@ import (
 	"context"
 	"slices"
 	"strings"
+
+	"github.com/satchel-go/satchel/core"
 )
 
 const cookieName = "__Host-session"
 
 // exchange is a request and its response, in memory.
 type exchange struct {
+	slot      core.Slot
 	ctx       context.Context
 	method    string
 	cookies   string
 	response  map[string]string
 	setCookie []string
 	reset     bool // everything that the handler had prepared was dropped
+}
+
+// load loads the session as an adapter does.
+func (x *exchange) load(m *core.Manager) (*core.Session, error) {
+	err := x.slot.Load(m, x)
+	return x.slot.Session(), err
 }
 
 func (x *exchange) Context() context.Context { return x.ctx }

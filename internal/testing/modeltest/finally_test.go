@@ -36,7 +36,7 @@ func (m *model) rights() {
 		want := newView(m.w)
 		m.present(want, token)
 		x := &exchange{ctx: context.Background(), cookies: cookieName + "=" + token, response: map[string]string{}}
-		s, err := m.w.direct.Load(x)
+		s, err := x.load(m.w.direct)
 		if err != nil {
 			violate("L3", "%v", err)
 		}

@@ -48,8 +48,11 @@ func Main(ctx context.Context, args []string, streams IO) int {
 	root.SetErr(streams.Err)
 	err := root.ExecuteContext(ctx)
 	a.clear()
-	if err == nil {
+	switch {
+	case err == nil:
 		return exitDone
+	case ctx.Err() != nil && errors.Is(err, ctx.Err()):
+		err = errInterrupted
 	}
 	if !errors.Is(err, errSilent) {
 		a.say("satchel: %s", oneLine(err))
@@ -78,8 +81,10 @@ func idsLast(args []string) []string {
 	return rest
 }
 
-// errSilent is a failure that the output has told already.
-var errSilent = errors.New("told")
+var (
+	errSilent      = errors.New("told") // the output has told it already
+	errInterrupted = errors.New("interrupted")
+)
 
 // forbidden reports whether Redis says that its user may not do that, in a script too.
 func forbidden(err error) bool {
@@ -121,8 +126,11 @@ func (a *app) root() *cobra.Command {
 		Example:       "  satchel doctor\n  satchel list ann\n  satchel revoke --user ann",
 		SilenceErrors: true, SilenceUsage: true,
 		PersistentPreRunE: func(*cobra.Command, []string) error {
-			if target.HasPassword(a.url) {
+			switch {
+			case target.HasPassword(a.url):
 				return target.Usage("a password on the command line shows in process lists: set SATCHEL_STORE instead")
+			case a.timeout <= 0:
+				return target.Usage("--timeout must be above zero")
 			}
 			a.started = true
 			return nil
@@ -134,10 +142,13 @@ func (a *app) root() *cobra.Command {
 	flags.StringVar(&a.url, "store", "", "URL of the store, without a password (default $SATCHEL_STORE, else $REDIS_URL)")
 	flags.StringVar(&a.prefix, "prefix", "", "what keys or tables begin with (default $SATCHEL_PREFIX, else the store's)")
 	flags.DurationVar(&a.timeout, "timeout", 10*time.Second, "of each call to the store")
-	root.AddCommand(a.doctor(), a.count(), a.list(), a.show(), a.revoke(), a.watch(), a.keys(), &cobra.Command{
-		Use: "version", Short: "Print the version", Args: cobra.NoArgs,
-		RunE: func(*cobra.Command, []string) error { return a.printf("satchel %s\n", version()) },
-	})
+	root.AddCommand(a.doctor(), a.count(), a.list(), a.show(), a.revoke(), a.watch(), a.keys())
+	root.InitDefaultCompletionCmd()
+	for _, c := range root.Commands() {
+		if c.HasSubCommands() { // which cobra would answer with help and 0, whatever is typed
+			c.Args, c.RunE = cobra.NoArgs, func(c *cobra.Command, _ []string) error { return c.Help() }
+		}
+	}
 	return root
 }
 

@@ -51,7 +51,7 @@ func (a *app) checkKeys(names []string) error {
 		}
 		checked++
 		r := ring{Variable: name, Keys: strings.Count(keys, ",") + 1}
-		line := text(name) + ": " + plural(r.Keys, "key") + ", the first one seals"
+		line := text(name) + ": " + target.Plural(r.Keys, "key") + ", the first one seals"
 		if _, err := sealed.ParseKeyring(keys); err != nil {
 			bad, r.Keys, r.Error = true, 0, err.Error()
 			line = text(name) + ": " + printable(r.Error)

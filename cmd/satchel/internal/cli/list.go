@@ -32,8 +32,11 @@ func (a *app) list() *cobra.Command {
 		Use: "list USER | --all", Short: "List a user's sessions",
 		Example: "  satchel list ann\n  satchel list --all --limit 50000 --json",
 		Args: func(_ *cobra.Command, args []string) error {
-			if len(args) > 1 || all == (len(args) == 1) {
+			switch {
+			case len(args) > 1 || all == (len(args) == 1) || !all && args[0] == "":
 				return target.Usage("want one user, or --all")
+			case limit != 0 && (!all || limit < 0):
+				return target.Usage("--limit is a number above zero, with --all")
 			}
 			return nil
 		},

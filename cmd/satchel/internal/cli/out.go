@@ -3,6 +3,7 @@ package cli
 import (
 	"bufio"
 	"bytes"
+	"context"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -23,6 +24,7 @@ type IO struct {
 	Asks     bool // there is somebody to ask: In and Err are a terminal
 	Colours  bool // on Out
 	Progress bool // on Err
+	Same     bool // Out and Err are one terminal
 	Now      func() time.Time
 
 	shown *bool // progress is on the line
@@ -41,11 +43,15 @@ func terminal(in, out, err bool) IO {
 		Asks:     in && err,
 		Colours:  out && os.Getenv("NO_COLOR") == "" && !dumb,
 		Progress: err && !dumb,
+		Same:     out && err,
 		shown:    new(bool),
 	}
 }
 
 func (o *IO) printf(format string, args ...any) error {
+	if o.Same {
+		o.clear()
+	}
 	_, err := fmt.Fprintf(o.Out, format, args...)
 	return err
 }
@@ -152,17 +158,20 @@ func (o *IO) colour(code int, s string) string {
 	return fmt.Sprintf("\x1b[%dm%s\x1b[0m", code, s)
 }
 
-// answer asks a question and returns the line that is typed.
-func (o *IO) answer(question string) string {
+// answer asks a question and returns the line that is typed, or "" on Ctrl-C.
+func (o *IO) answer(ctx context.Context, question string) string {
 	o.clear()
 	_, _ = fmt.Fprint(o.Err, question)
-	line, _ := bufio.NewReader(o.In).ReadString('\n')
-	return strings.TrimSpace(line)
-}
-
-func plural(n int, what string) string {
-	if n == 1 {
-		return "1 " + what
+	typed := make(chan string, 1)
+	go func() {
+		line, _ := bufio.NewReader(o.In).ReadString('\n')
+		typed <- strings.TrimSpace(line)
+	}()
+	select {
+	case line := <-typed:
+		return line
+	case <-ctx.Done():
+		_, _ = fmt.Fprintln(o.Err)
+		return ""
 	}
-	return strconv.Itoa(n) + " " + what + "s"
 }

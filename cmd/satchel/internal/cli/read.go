@@ -18,19 +18,18 @@ func (a *app) doctor() *cobra.Command {
 		Long: "doctor looks and writes nothing. It exits with 1 if it has found a problem.", Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			bad := 0
+			var unwritten error
 			err := doctor.Examine(cmd.Context(), a.target(), func(f doctor.Finding) {
 				f.Text = printable(f.Text)
 				mark := map[doctor.Level]string{doctor.Good: a.colour(32, "✓"), doctor.Warn: a.colour(33, "!"), doctor.Bad: a.colour(31, "✗")}[f.Level]
 				if f.Level == doctor.Bad {
 					bad++
 				}
-				if a.json {
-					_ = a.object(f)
-				} else {
-					_ = a.printf("%s %s: %s\n", mark, f.Check, f.Text)
+				if err := a.either(f, "%s %s: %s\n", mark, f.Check, f.Text); err != nil {
+					unwritten = err
 				}
 			})
-			if err == nil && bad > 0 {
+			if err = errors.Join(err, unwritten); err == nil && bad > 0 {
 				err = errSilent
 			}
 			return err
@@ -51,14 +50,14 @@ func (a *app) count() *cobra.Command {
 				n, err := t.Count(cmd.Context(), 0, seldom(func(n int) { a.progress("%d sessions so far", n) }))
 				if err != nil {
 					if n > 0 {
-						a.say("at least %s when it stopped", plural(n, "session"))
+						a.say("at least %s when it stopped", target.Plural(n, "session"))
 					}
 					return err
 				}
 				if a.json {
 					return a.object(map[string]int{"sessions": n})
 				}
-				return a.printf("%s\n", plural(n, "session"))
+				return a.printf("%s\n", target.Plural(n, "session"))
 			})
 		},
 	}
@@ -96,7 +95,7 @@ func (a *app) countDetail(ctx context.Context, t *target.Target) error {
 	if a.json {
 		return a.object(n)
 	}
-	return a.printf("%s: %d logged in, %d anonymous, %d that cannot be read\n", plural(n.Sessions, "session"), n.LoggedIn, n.Anonymous, n.Unreadable)
+	return a.printf("%s: %d logged in, %d anonymous, %d that cannot be read\n", target.Plural(n.Sessions, "session"), n.LoggedIn, n.Anonymous, n.Unreadable)
 }
 
 // each calls f with every session that has not ended.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -17,7 +18,7 @@ import (
 var errNobody = fmt.Errorf("%w: %w", errSilent, core.ErrNotFound)
 
 type revocation struct {
-	user             string
+	users            []string
 	all, yes, dryRun bool
 }
 
@@ -26,14 +27,17 @@ func (a *app) revoke() *cobra.Command {
 	c := &cobra.Command{
 		Use: "revoke ID… | --user USER | --all", Short: "End sessions, and tell the streams that they have open",
 		Example: "  satchel revoke --user ann\n  satchel revoke --all",
-		Args: func(cmd *cobra.Command, args []string) error {
+		Args: func(_ *cobra.Command, args []string) error {
 			ways := 0
-			for _, chosen := range []bool{len(args) > 0, cmd.Flags().Changed("user"), r.all} {
+			for _, chosen := range []bool{len(args) > 0, len(r.users) > 0, r.all} {
 				if chosen {
 					ways++
 				}
 			}
-			if ways != 1 || cmd.Flags().Changed("user") && r.user == "" {
+			switch {
+			case len(r.users) > 1: // which one would win?
+				return target.Usage("want one --user at a time")
+			case ways != 1 || len(r.users) == 1 && r.users[0] == "":
 				return target.Usage("want IDs of sessions, or --user USER, or --all")
 			}
 			return nil
@@ -47,14 +51,14 @@ func (a *app) revoke() *cobra.Command {
 				switch {
 				case r.all:
 					return a.revokeAll(cmd.Context(), t, r)
-				case r.user != "":
-					return a.revokeUser(cmd.Context(), t, r)
+				case len(r.users) > 0:
+					return a.revokeUser(cmd.Context(), t, r, r.users[0])
 				}
 				return a.revokeIDs(cmd.Context(), t, ids, r.dryRun)
 			})
 		},
 	}
-	c.Flags().StringVar(&r.user, "user", "", "end all sessions of this user")
+	c.Flags().StringArrayVar(&r.users, "user", nil, "end all sessions of this user")
 	c.Flags().BoolVar(&r.all, "all", false, "end every session in the store, of every namespace")
 	c.Flags().BoolVar(&r.yes, "yes", false, "do not ask; needed without a terminal")
 	c.Flags().BoolVar(&r.dryRun, "dry-run", false, "say what would end, and end nothing")
@@ -67,14 +71,14 @@ func (a *app) ended(n int, dryRun bool) error {
 	case a.json:
 		return a.object(map[string]any{"ended": n, "dry_run": dryRun})
 	case dryRun:
-		return a.printf("%s would end\n", plural(n, "session"))
+		return a.printf("%s would end\n", target.Plural(n, "session"))
 	}
-	return a.printf("%s ended\n", plural(n, "session"))
+	return a.printf("%s ended\n", target.Plural(n, "session"))
 }
 
 func (a *app) revokeIDs(ctx context.Context, t *target.Target, ids []core.ID, dryRun bool) error {
 	ended := 0
-	var failures []error
+	var absent, failed error
 	for _, id := range ids {
 		var err error
 		if dryRun {
@@ -89,30 +93,36 @@ func (a *app) revokeIDs(ctx context.Context, t *target.Target, ids []core.ID, dr
 			ended++
 		case errors.Is(err, core.ErrNotFound):
 			a.say("%s: no such session", id)
-			failures = append(failures, errNobody)
+			absent = errNobody
 		default:
-			failures = append(failures, err)
+			failed = errors.Join(failed, err)
 		}
 	}
-	return errors.Join(a.ended(ended, dryRun), errors.Join(failures...))
+	if failed = errors.Join(a.ended(ended, dryRun), failed); failed != nil {
+		return failed // and not only what was absent
+	}
+	return absent
 }
 
-func (a *app) revokeUser(ctx context.Context, t *target.Target, r revocation) error {
-	infos, err := t.Sessions.List(ctx, r.user)
-	if err != nil {
+func (a *app) revokeUser(ctx context.Context, t *target.Target, r revocation, user string) error {
+	n, question := 0, ""
+	if r.dryRun || !r.yes && a.Asks {
+		infos, err := t.Sessions.List(ctx, user)
+		if err != nil && (r.dryRun || ctx.Err() != nil) {
+			return err
+		}
+		what := target.Plural(len(infos), "session")
+		if n = len(infos); err != nil { // it looks less far than RevokeUser
+			what = "every session"
+		}
+		question = fmt.Sprintf("End %s of %s? [y/N] ", what, text(user))
+	}
+	if err := a.confirm(ctx, r, question, "y", "yes"); err != nil {
 		return err
 	}
-	if !r.dryRun && !r.yes {
-		if !a.Asks {
-			return target.Refused("no terminal to ask on: add --yes")
-		}
-		if reply := a.answer(fmt.Sprintf("End %s of %s? [y/N] ", plural(len(infos), "session"), text(r.user))); reply != "y" && reply != "yes" {
-			return target.Refused("not confirmed; nothing has ended")
-		}
-	}
-	n := len(infos)
 	if !r.dryRun {
-		if n, err = t.Sessions.RevokeUser(ctx, r.user); err != nil {
+		var err error
+		if n, err = t.Sessions.RevokeUser(ctx, user); err != nil {
 			return errors.Join(a.ended(n, false), err)
 		}
 	}
@@ -120,63 +130,51 @@ func (a *app) revokeUser(ctx context.Context, t *target.Target, r revocation) er
 		if err := t.NeedsKeys(ctx); err != nil {
 			return err
 		}
-		a.say("no sessions of %s: is the name right, and SESSION_NAMESPACE?", text(r.user))
+		a.say("no sessions of %s: is the name right, and SESSION_NAMESPACE?", text(user))
 		return errors.Join(a.ended(0, r.dryRun), errNobody)
 	}
 	return a.ended(n, r.dryRun)
 }
 
 func (a *app) revokeAll(ctx context.Context, t *target.Target, r revocation) error {
-	before := -1 // unknown
+	before := 0
 	if r.dryRun || !r.yes && a.Asks || t.Redis == nil {
-		n, err := t.Count(ctx, 0, seldom(func(n int) { a.progress("counting: %d", n) }))
-		switch {
-		case err == nil:
-			before = n
-		case !errors.Is(err, target.ErrRefused) || r.dryRun:
+		var err error
+		if before, err = t.Count(ctx, 0, seldom(func(n int) { a.progress("counting: %d", n) })); err != nil {
 			return err
 		}
 	}
+	word := t.Prefix
+	if word == "" {
+		word = "all"
+	}
+	question := fmt.Sprintf("This ends %s in %s.\nType %s to confirm: ", target.Plural(before, "session"), printable(t.Label), printable(word))
+	if err := a.confirm(ctx, r, question, word); err != nil {
+		return err
+	}
 	if r.dryRun {
 		return a.ended(before, true)
-	}
-	if err := a.confirmAll(t, before, r.yes); err != nil {
-		return err
 	}
 	stop := a.follow(ctx, t, before)
 	err := t.Sessions.RevokeAll(ctx)
 	ended := stop()
 	if err != nil {
 		if ctx.Err() != nil {
-			err = errors.New("interrupted")
+			err = errInterrupted
 		}
-		return fmt.Errorf("%w: at least %s ended, others have not: run it again", err, plural(ended, "session"))
+		return fmt.Errorf("%w: at least %s ended, others have not: run it again", err, target.Plural(ended, "session"))
 	}
-	if before > ended {
-		ended = before
-	}
-	if ended == 0 && before < 0 && t.Redis == nil {
-		return a.printf("every session ended\n")
-	}
-	return a.ended(ended, false)
+	return a.ended(max(before, ended), false)
 }
 
-func (a *app) confirmAll(t *target.Target, n int, yes bool) error {
-	if yes {
+// confirm asks a question, unless nothing will end or --yes is given.
+func (a *app) confirm(ctx context.Context, r revocation, question string, accept ...string) error {
+	switch {
+	case r.yes || r.dryRun:
 		return nil
-	}
-	if !a.Asks {
+	case !a.Asks:
 		return target.Refused("no terminal to ask on: add --yes")
-	}
-	what := "every session"
-	if n >= 0 {
-		what = plural(n, "session")
-	}
-	confirm := t.Prefix
-	if confirm == "" {
-		confirm = "all"
-	}
-	if a.answer(fmt.Sprintf("This ends %s in %s.\nType %s to confirm: ", what, printable(t.Label), printable(confirm))) != confirm {
+	case !slices.Contains(accept, a.answer(ctx, question)):
 		return target.Refused("not confirmed; nothing has ended")
 	}
 	return nil

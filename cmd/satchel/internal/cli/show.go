@@ -72,9 +72,9 @@ func (a *app) showOne(ctx context.Context, t *target.Target, id core.ID, values 
 	}
 	lines = append(lines, [2]string{"began", moment(r.CreatedAt)}, [2]string{"logged in", moment(r.AuthenticatedAt)},
 		[2]string{"last seen", moment(*s.LastSeen)}, [2]string{"last saved", moment(r.SavedAt)}, [2]string{"ends", ends(r)},
-		[2]string{"remembered", fmt.Sprint(r.Remembered)}, [2]string{"size", plural(item.Bytes, "byte")})
+		[2]string{"remembered", fmt.Sprint(r.Remembered)}, [2]string{"size", target.Plural(item.Bytes, "byte")})
 	for _, v := range s.Values {
-		line := fmt.Sprintf("%s, %s, %s", text(v.Key), v.Type, plural(v.Bytes, "byte"))
+		line := fmt.Sprintf("%s, %s, %s", text(v.Key), v.Type, target.Plural(v.Bytes, "byte"))
 		if values {
 			data, _ := json.Marshal(v.Value)
 			line += ": " + printable(string(data))
@@ -82,7 +82,7 @@ func (a *app) showOne(ctx context.Context, t *target.Target, id core.ID, values 
 		lines = append(lines, [2]string{"value", line})
 	}
 	for f := range r.StoredFlashes() {
-		lines = append(lines, [2]string{"unread flash", fmt.Sprintf("%s, %s", text(f.Kind), plural(len(f.Payload), "byte"))})
+		lines = append(lines, [2]string{"unread flash", fmt.Sprintf("%s, %s", text(f.Kind), target.Plural(len(f.Payload), "byte"))})
 	}
 	for _, line := range lines {
 		if err := a.printf("%-13s %s\n", line[0], line[1]); err != nil {

@@ -2,7 +2,6 @@ package cli
 
 import (
 	"context"
-	"time"
 
 	"github.com/spf13/cobra"
 
@@ -13,25 +12,21 @@ import (
 
 // happening is what watch prints.
 type happening struct {
-	Event    string   `json:"event"` // watching, ended, many ended, or count
-	ID       *core.ID `json:"id,omitempty"`
-	Sessions *int     `json:"sessions,omitempty"`
+	Event string   `json:"event"` // watching, ended, or many ended
+	ID    *core.ID `json:"id,omitempty"`
 }
 
 func (a *app) watch() *cobra.Command {
-	var every time.Duration
-	c := &cobra.Command{
+	return &cobra.Command{
 		Use: "watch", Short: "Print sessions as they are ended, until Ctrl-C", Args: cobra.NoArgs,
 		Long: "watch prints the ID of each session that is logged out, revoked or replaced, in Redis and PostgreSQL.\nIt hears of no session that expires.",
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return a.with(func(t *target.Target) error { return a.watchStore(cmd.Context(), t, every) })
+			return a.with(func(t *target.Target) error { return a.watchStore(cmd.Context(), t) })
 		},
 	}
-	c.Flags().DurationVar(&every, "count", 0, "count the sessions this often, such as 5s: in Redis that walks through them")
-	return c
 }
 
-func (a *app) watchStore(ctx context.Context, t *target.Target, every time.Duration) error {
+func (a *app) watchStore(ctx context.Context, t *target.Target) error {
 	watcher, ok := core.StoreAs[core.Watcher](t.Store)
 	if !ok {
 		return target.Refused("a store of this kind does not tell of ends; Redis and PostgreSQL do")
@@ -48,12 +43,6 @@ func (a *app) watchStore(ctx context.Context, t *target.Target, every time.Durat
 			}
 		})
 	}()
-	var tick <-chan time.Time
-	if every > 0 {
-		ticker := time.NewTicker(every)
-		defer ticker.Stop()
-		tick = ticker.C
-	}
 	for first := true; ; {
 		var err error
 		select {
@@ -74,13 +63,6 @@ func (a *app) watchStore(ctx context.Context, t *target.Target, every time.Durat
 				err = a.either(happening{Event: "many ended"}, "every session may have ended\n")
 			}
 			first = false
-		case <-tick:
-			n, countErr := t.Count(ctx, 0, func(int) {})
-			if countErr != nil {
-				a.say("cannot count: %s", oneLine(countErr))
-				continue
-			}
-			err = a.either(happening{Event: "count", Sessions: &n}, "%s\n", plural(n, "session"))
 		}
 		if err != nil {
 			return err

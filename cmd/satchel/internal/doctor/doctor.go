@@ -167,7 +167,7 @@ func (x *examination) sample(ctx context.Context) {
 		x.bad("sessions", "%d of %d are not Satchel's: another program or library writes under the prefix %s", other, read, x.t.Prefix)
 	}
 	if err == nil && encrypted+newer+other == 0 {
-		x.good("sessions", "%s can be read", plural(read, "sampled session"))
+		x.good("sessions", "%s can be read", target.Plural(read, "sampled session"))
 	}
 }
 
@@ -178,11 +178,4 @@ func (x *examination) clock(server time.Time) {
 	} else {
 		x.good("clock", "the server's clock and this machine's agree")
 	}
-}
-
-func plural(n int, what string) string {
-	if n == 1 {
-		return "1 " + what
-	}
-	return fmt.Sprintf("%d %ss", n, what)
 }

@@ -50,7 +50,7 @@ func (x *examination) info(ctx context.Context, c *redis.Client) {
 	if info["redis_mode"] == "cluster" {
 		at = "node " + info["tcp_port"] + ": "
 	}
-	x.good("server", "%sRedis %s, %s, %s", at, info["redis_version"], info["redis_mode"], role(info["role"]))
+	x.good("server", "%sRedis %s, %s, a %s", at, info["redis_version"], info["redis_mode"], strings.Replace(info["role"], "slave", "replica", 1))
 	x.memory(at, info)
 	if info["rdb_last_bgsave_status"] == "err" || info["aof_last_write_status"] == "err" {
 		x.bad("persistence", "%sthe server could not write to its disk, and then refuses every write: make room, or switch snapshots off: CONFIG SET save \"\"", at)
@@ -58,14 +58,6 @@ func (x *examination) info(ctx context.Context, c *redis.Client) {
 	if info["loading"] == "1" {
 		x.bad("persistence", "%sthe server is still loading its data", at)
 	}
-}
-
-// role says it as docs do.
-func role(name string) string {
-	if name == "slave" {
-		return "a replica"
-	}
-	return "a " + name
 }
 
 func (x *examination) memory(at string, info map[string]string) {
@@ -148,7 +140,11 @@ func (x *examination) permissions(ctx context.Context, c *redis.Client) {
 		case r.needed:
 			missing = append(missing, "+"+r.name)
 		default:
-			x.warn("acl", "the user may not %s: %s: ACL SETUSER … +%s &%s", strings.ToUpper(r.name), r.without, r.name, channel)
+			rule := "+" + r.name
+			if strings.Contains("publish subscribe", r.name) {
+				rule += " &" + channel
+			}
+			x.warn("acl", "the user may not %s: %s: ACL SETUSER … %s", strings.ToUpper(r.name), r.without, rule)
 		}
 	}
 	switch {
@@ -198,9 +194,9 @@ func (x *examination) keys(ctx context.Context) {
 		x.bad("expiry", "%d of %d keys have no time to live, and stay for ever: something else writes sessions, or PERSIST was run", forever, seen)
 	}
 	if foreign > 0 {
-		x.bad("prefix", "%d of %d keys under %s are not ours, such as %.60q: ending every session deletes them: use a prefix that no other begins with", foreign, seen, r.Prefix, example)
+		x.bad("prefix", "%d of %d keys under %s are not ours, such as %.60q: is this the right prefix? Each application wants one that no other begins with", foreign, seen, r.Prefix, example)
 	}
 	if forever+foreign == 0 {
-		x.good("prefix", "%s: all are ours and expire", plural(seen, "sampled key"))
+		x.good("prefix", "%s: all are ours and expire", target.Plural(seen, "sampled key"))
 	}
 }

@@ -49,9 +49,9 @@ func openRedis(t *Target, c *Config, rest string) (driver, error) {
 	r := &Redis{Client: client, Prefix: t.Prefix, timeout: c.Timeout}
 	switch client := client.(type) {
 	case *redis.ClusterClient: // its commands go through clients of the nodes
-		client.OnNewNode(func(node *redis.Client) { node.AddHook(counting{&r.unlinked, len(t.Prefix) + idLength}) })
+		client.OnNewNode(func(node *redis.Client) { node.AddHook(counting{r}) })
 	default:
-		client.AddHook(counting{&r.unlinked, len(t.Prefix) + idLength})
+		client.AddHook(counting{r})
 	}
 	r.config = goredisstore.Config{Prefix: t.Prefix, Timeout: c.Timeout, Now: c.Now, AllowEviction: true}
 	r.Store = goredisstore.New(client, r.config)
@@ -143,11 +143,8 @@ func (r *Redis) walk(ctx context.Context, yield func([]core.ID) error) error {
 // Unlinked returns how many sessions this process has deleted in bulk.
 func (r *Redis) Unlinked() int { return int(r.unlinked.Load()) }
 
-// counting counts the sessions that UNLINK has removed: those keys have one length.
-type counting struct {
-	n      *atomic.Int64
-	length int
-}
+// counting counts the sessions that UNLINK has removed.
+type counting struct{ r *Redis }
 
 func (counting) DialHook(next redis.DialHook) redis.DialHook { return next }
 
@@ -157,8 +154,12 @@ func (h counting) ProcessPipelineHook(next redis.ProcessPipelineHook) redis.Proc
 	return func(ctx context.Context, commands []redis.Cmder) error {
 		err := next(ctx, commands)
 		for _, c := range commands {
-			if n, ok := c.(*redis.IntCmd); ok && c.Name() == "unlink" && len(n.Args()[1].(string)) == h.length {
-				h.n.Add(n.Val())
+			n, ok := c.(*redis.IntCmd)
+			if !ok || c.Name() != "unlink" {
+				continue
+			}
+			if _, session := h.r.IDOf(n.Args()[1].(string)); session {
+				h.r.unlinked.Add(n.Val())
 			}
 		}
 		return err

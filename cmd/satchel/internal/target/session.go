@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strconv"
 	"sync"
 	"time"
 
@@ -95,8 +96,11 @@ func (t *Target) Load(ctx context.Context, id core.ID) Item {
 	item := Item{ID: id, Bytes: len(e.Data)}
 	if item.Record, item.Err = core.ParseEntry(id, e); item.Err != nil {
 		item.Record, item.Data = nil, e.Data
-		if item.Sealed() {
+		switch {
+		case item.Sealed():
 			item.Err = fmt.Errorf("%w: it is encrypted: set STORE_KEYS as the application has it", core.ErrCorrupt)
+		case errors.Is(item.Err, core.ErrUnavailable): // for an application; here the other sessions still count
+			item.Err = fmt.Errorf("%w: it is the copy of another session", core.ErrCorrupt)
 		}
 	}
 	return item
@@ -141,4 +145,12 @@ func (t *Target) LastSeen(r *core.Record) time.Time {
 		return seen
 	}
 	return r.SavedAt
+}
+
+// Plural returns n and what there are n of.
+func Plural(n int, what string) string {
+	if n == 1 {
+		return "1 " + what
+	}
+	return strconv.Itoa(n) + " " + what + "s"
 }

@@ -10,6 +10,7 @@ import (
 	"os"
 	"slices"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/satchel-go/satchel/core"
@@ -150,19 +151,28 @@ type unchecked struct{ core.Store }
 func (u unchecked) Unwrap() core.Store { return u.Store }
 func (unchecked) Validate() error      { return nil }
 
-// Check asks the store whether it can be used.
+// Check asks the store whether it can be used. A store tries several times, and longer
+// than somebody wants to wait for a server that hangs.
 func (t *Target) Check() error {
-	err := t.bare.Validate()
-	if Away(err) {
-		return fmt.Errorf("%w: %w", core.ErrUnavailable, err)
+	checked := make(chan error, 1)
+	go func() { checked <- t.bare.Validate() }()
+	select {
+	case err := <-checked:
+		if Away(err) {
+			return fmt.Errorf("%w: %w", core.ErrUnavailable, err)
+		}
+		return err
+	case <-time.After(t.timeout):
+		return fmt.Errorf("%w: %s does not answer within %v", core.ErrUnavailable, t.Label, t.timeout)
 	}
-	return err
 }
 
 // Away reports whether err says that nothing answers.
 func Away(err error) bool {
 	var network net.Error
-	return errors.Is(err, context.DeadlineExceeded) || errors.As(err, &network) ||
+	isNetwork := errors.As(err, &network)
+	_, local := network.(syscall.Errno) // of a file: those of connections are in a net.OpError
+	return errors.Is(err, context.DeadlineExceeded) || isNetwork && !local ||
 		err != nil && strings.Contains(err.Error(), "cannot be reached")
 }
 

@@ -5,6 +5,7 @@ import (
 	"maps"
 	"net/url"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 
@@ -63,6 +64,9 @@ func openFile(t *Target, c *Config, dir string) (driver, error) {
 	}
 	if entries, err := os.ReadDir(dir); err == nil && len(entries) == 0 {
 		return nil, Usage("file: %q is empty: the application has not used it", dir)
+	}
+	if uid := owner(filepath.Join(dir, "lock")); uid >= 0 && uid != os.Geteuid() {
+		return nil, Refused("file: the files belong to the user %d: run this as that user, or the application may not open them afterwards", uid)
 	}
 	store, err := filestore.Open(dir, filestore.Config{SweepInterval: -1, Now: c.Now, MaxBytes: 1 << 40})
 	if err != nil {
