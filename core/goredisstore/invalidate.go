@@ -32,7 +32,14 @@ func (s *Store) Invalidations(ctx context.Context, interval time.Duration, chang
 		return s.err
 	}
 	h := &hearing{store: s, interval: interval, changed: changed, alive: alive}
-	err := h.listen(ctx)
+	ended := make(chan error, 1)
+	go func() { ended <- h.listen(ctx) }()
+	var err error
+	select {
+	case err = <-ended:
+	case <-ctx.Done(): // which go-redis need not obey
+		h.end()
+	}
 	if ctx.Err() != nil {
 		return nil
 	}
@@ -73,12 +80,17 @@ func (h *hearing) listen(ctx context.Context) error {
 		all.Go(func() { ended <- h.check(ctx, same) })
 	}
 	err = <-ended
-	h.mu.Lock()
-	h.over = true
-	h.mu.Unlock()
+	h.end()
 	cancel()
 	all.Wait()
 	return err
+}
+
+// end makes h tell nothing any more.
+func (h *hearing) end() {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.over = true
 }
 
 // servers returns how to connect to each server that sessions are on, and what reports an
@@ -101,7 +113,10 @@ func (h *hearing) servers(ctx context.Context) (list []*redis.Options, same func
 			}
 			return err
 		})
-		if err == nil && len(masters) != len(list) {
+		switch {
+		case err != nil && isAnswer(err) && strings.Contains(err.Error(), "cluster support disabled"):
+			err = fmt.Errorf("a redis.ClusterClient before servers that are no cluster does not say where sessions are: use redis.NewFailoverClient or redis.NewClient: %w: %w", core.ErrUnsupported, err)
+		case err == nil && len(masters) != len(list):
 			err = errors.New("the nodes of the cluster do not agree on its masters")
 		}
 		return list, h.sameMasters(c, masters), err

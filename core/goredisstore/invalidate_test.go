@@ -250,6 +250,10 @@ func TestNearcacheSaysWhatIsMissing(t *testing.T) {
 	}
 	ring := redis.NewRing(&redis.RingOptions{Addrs: map[string]string{"a": server.Addr()}})
 	t.Cleanup(func() { _ = ring.Close() })
+	noCluster := redis.NewClusterClient(&redis.ClusterOptions{ClusterSlots: func(context.Context) ([]redis.ClusterSlot, error) { // as redis.NewFailoverClusterClient makes it
+		return []redis.ClusterSlot{{Start: 0, End: 16383, Nodes: []redis.ClusterNode{{Addr: server.Addr()}}}}, nil
+	}})
+	t.Cleanup(func() { _ = noCluster.Close() })
 	without := redistest.Start(t, redistest.Args("--rename-command", "CLIENT", "")) // as proxies are
 	for name, c := range map[string]struct {
 		client redis.UniversalClient
@@ -261,6 +265,7 @@ func TestNearcacheSaysWhatIsMissing(t *testing.T) {
 		"INFO":      {acl("f", "-info", "&*"), "+info"},
 		"channel":   {acl("c", "resetchannels", "&satchel:*"), "&__redis__:invalidate"},
 		"ring":      {ring, "redis.Ring"},
+		"cluster":   {noCluster, "redis.NewFailoverClient"},
 		"wrapped":   {goredisstore.Primary(newClient(t, server.Addr())), "shows no options"},
 		"proxy":     {newClient(t, without.Addr()), "a proxy in front of it"},
 	} {

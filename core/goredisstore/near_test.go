@@ -210,6 +210,28 @@ func TestL4HowLateCopiesAre(t *testing.T) {
 	}
 }
 
+// TestClosingCopiesDoesNotWaitForRedis, which may hang.
+func TestClosingCopiesDoesNotWaitForRedis(t *testing.T) {
+	t.Parallel()
+	server := redistest.Start(t)
+	client := redis.NewClient(&redis.Options{Addr: server.Addr()})
+	t.Cleanup(func() { _ = client.Close() })
+	near, err := nearcache.New(goredisstore.New(client, goredisstore.Config{}), nearcache.Config{Window: 100 * time.Millisecond})
+	if err != nil {
+		t.Fatal(err)
+	}
+	server.Stop()
+	t.Cleanup(server.Continue)
+	time.Sleep(200 * time.Millisecond)
+	closed := make(chan struct{})
+	go func() { defer close(closed); _ = near.Close() }()
+	select {
+	case <-closed:
+	case <-time.After(time.Second): // go-redis waits for three, and tries again
+		t.Error("Close waits for a server that hangs")
+	}
+}
+
 // BenchmarkHitRatio is 10,000 sessions that are used as Zipf says; one request in a hundred
 // writes. It reports how many of the others are answered from copies.
 func BenchmarkHitRatio(b *testing.B) {

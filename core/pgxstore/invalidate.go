@@ -85,14 +85,15 @@ func (s *Store) hear(ctx context.Context, interval time.Duration, changed func(c
 }
 
 // place tells the server, and each of its starts, and the database from all others.
-func place(ctx context.Context, on interface {
-	QueryRow(ctx context.Context, query string, args ...any) pgx.Row
-}) (text string, err error) {
+func place(ctx context.Context, on querier) (string, error) {
 	ctx, cancel := context.WithTimeout(ctx, pingTimeout)
 	defer cancel()
 	const query = "SELECT extract(epoch FROM pg_postmaster_start_time())::text || ' ' || oid::text FROM pg_database WHERE datname = current_database()"
-	err = on.QueryRow(ctx, query, pgx.QueryExecModeSimpleProtocol).Scan(&text) // also through a pooler
-	return text, err
+	rows, err := on.Query(ctx, query, pgx.QueryExecModeSimpleProtocol) // also through a pooler
+	if err != nil {
+		return "", err
+	}
+	return pgx.CollectExactlyOneRow(rows, pgx.RowTo[string])
 }
 
 func (l *listener) ping(ctx context.Context) error {
