@@ -38,6 +38,9 @@ func (s *Store) hear(ctx context.Context, interval time.Duration, changed func(c
 			changed(id)
 		}
 	})
+	if errors.Is(err, errPooler) {
+		return fmt.Errorf("%w: %w", err, core.ErrUnsupported)
+	}
 	if err != nil {
 		return err
 	}

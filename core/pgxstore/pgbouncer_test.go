@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -13,6 +14,7 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/satchel-go/satchel/core"
+	"github.com/satchel-go/satchel/core/nearcache"
 	"github.com/satchel-go/satchel/core/pgxstore"
 	"github.com/satchel-go/satchel/internal/testing/sqltest"
 )
@@ -42,6 +44,26 @@ func TestPgBouncer(t *testing.T) {
 			}
 			all.Wait()
 		})
+	}
+}
+
+// TestNearcacheBehindPgBouncer: copies need a connection without it, and say so.
+func TestNearcacheBehindPgBouncer(t *testing.T) {
+	t.Parallel()
+	postgres := sqltest.SharedPostgres(t)
+	pool := newPool(t, sqltest.StartPgBouncer(t, postgres).Source())
+	c := pgxstore.Config{NotifyChanges: true}
+	if s, err := nearcache.New(newStore(t, pool, c), nearcache.Config{}); s != nil || !errors.Is(err, core.ErrUnsupported) || !strings.Contains(err.Error(), "ListenURL") {
+		t.Errorf("without Config.ListenURL: %v", err)
+	}
+	c.ListenURL = postgres.URL()
+	s, err := nearcache.New(newStore(t, pool, c), nearcache.Config{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = s.Close() }()
+	if err := s.Stats().Err; err != nil {
+		t.Error(err)
 	}
 }
 

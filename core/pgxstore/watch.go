@@ -90,6 +90,8 @@ type listener struct {
 	answered time.Time // the last ping
 }
 
+var errPooler = errors.New("a connection pooler stands before PostgreSQL, and LISTEN needs a connection without: set Config.ListenURL")
+
 // listen connects and listens. It calls heard, unless that is nil, with each notification
 // that is read; otherwise pgx keeps them.
 func (s *Store) listen(ctx context.Context, channel string, heard pgconn.NotificationHandler) (*listener, error) {
@@ -121,7 +123,7 @@ func (s *Store) listen(ctx context.Context, channel string, heard pgconn.Notific
 	}
 	var pid int64
 	if err = conn.QueryRow(ctx, "SELECT pg_backend_pid()").Scan(&pid); err == nil && pid != int64(conn.PgConn().PID()) {
-		err = errors.New("a connection pooler stands before PostgreSQL, and LISTEN needs a connection without: set Config.ListenURL")
+		err = errPooler
 	}
 	if err == nil {
 		_, err = conn.Exec(ctx, "LISTEN "+pgx.Identifier{channel}.Sanitize())
