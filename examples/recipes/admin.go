@@ -45,7 +45,6 @@ func isAdmin(user string) bool { return admins.has(user) }
 
 //recipe:end
 
-//recipe:nethttp
 func adminNetHTTP(sessions *core.Manager) http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /admin/users/{user}", func(w http.ResponseWriter, r *http.Request) {
@@ -69,8 +68,6 @@ func adminNetHTTP(sessions *core.Manager) http.Handler {
 	})
 	return httpadapter.Middleware(sessions)(admins)
 }
-
-//recipe:end
 
 //recipe:echo
 func adminEcho(sessions *core.Manager) *echo.Echo {
@@ -100,7 +97,6 @@ func adminEcho(sessions *core.Manager) *echo.Echo {
 
 //recipe:end
 
-//recipe:gin
 func adminGin(sessions *core.Manager) *gin.Engine {
 	r := gin.New()
 	r.Use(gin.Recovery(), ginadapter.Middleware(sessions))
@@ -124,9 +120,6 @@ func adminGin(sessions *core.Manager) *gin.Engine {
 	return r
 }
 
-//recipe:end
-
-//recipe:fiber
 func adminFiber(sessions *core.Manager) *fiber.App {
 	app := fiber.New(fiber.Config{ReadBufferSize: 16 << 10})
 	app.Use(fiberv3adapter.Middleware(sessions))
@@ -149,5 +142,3 @@ func adminFiber(sessions *core.Manager) *fiber.App {
 	})
 	return app
 }
-
-//recipe:end

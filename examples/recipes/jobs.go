@@ -46,7 +46,6 @@ func work(ctx context.Context, sessions *core.Manager, jobs <-chan export) {
 
 //recipe:end
 
-//recipe:nethttp
 func jobsNetHTTP(sessions *core.Manager, jobs chan<- export) http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("POST /export", func(w http.ResponseWriter, r *http.Request) {
@@ -64,8 +63,6 @@ func jobsNetHTTP(sessions *core.Manager, jobs chan<- export) http.Handler {
 	})
 	return httpadapter.Middleware(sessions)(mux)
 }
-
-//recipe:end
 
 //recipe:echo
 func jobsEcho(sessions *core.Manager, jobs chan<- export) *echo.Echo {
@@ -88,7 +85,6 @@ func jobsEcho(sessions *core.Manager, jobs chan<- export) *echo.Echo {
 
 //recipe:end
 
-//recipe:gin
 func jobsGin(sessions *core.Manager, jobs chan<- export) *gin.Engine {
 	r := gin.New()
 	r.Use(gin.Recovery(), ginadapter.Middleware(sessions))
@@ -108,9 +104,6 @@ func jobsGin(sessions *core.Manager, jobs chan<- export) *gin.Engine {
 	return r
 }
 
-//recipe:end
-
-//recipe:fiber
 func jobsFiber(sessions *core.Manager, jobs chan<- export) *fiber.App {
 	app := fiber.New(fiber.Config{ReadBufferSize: 16 << 10})
 	app.Use(fiberv3adapter.Middleware(sessions))
@@ -128,5 +121,3 @@ func jobsFiber(sessions *core.Manager, jobs chan<- export) *fiber.App {
 	})
 	return app
 }
-
-//recipe:end

@@ -54,7 +54,6 @@ func mailed(code string) string {
 	return ""
 }
 
-//recipe:nethttp
 func passwordNetHTTP(sessions *core.Manager) http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("POST /password", func(w http.ResponseWriter, r *http.Request) {
@@ -79,8 +78,6 @@ func passwordNetHTTP(sessions *core.Manager) http.Handler {
 	})
 	return httpadapter.Middleware(sessions)(mux)
 }
-
-//recipe:end
 
 //recipe:echo
 func passwordEcho(sessions *core.Manager) *echo.Echo {
@@ -108,7 +105,6 @@ func passwordEcho(sessions *core.Manager) *echo.Echo {
 
 //recipe:end
 
-//recipe:gin
 func passwordGin(sessions *core.Manager) *gin.Engine {
 	r := gin.New()
 	r.Use(gin.Recovery(), ginadapter.Middleware(sessions))
@@ -135,9 +131,6 @@ func passwordGin(sessions *core.Manager) *gin.Engine {
 	return r
 }
 
-//recipe:end
-
-//recipe:fiber
 func passwordFiber(sessions *core.Manager) *fiber.App {
 	app := fiber.New(fiber.Config{ReadBufferSize: 16 << 10})
 	app.Use(fiberv3adapter.Middleware(sessions))
@@ -160,5 +153,3 @@ func passwordFiber(sessions *core.Manager) *fiber.App {
 	})
 	return app
 }
-
-//recipe:end
