@@ -4,8 +4,6 @@ import (
 	"net/http"
 	"testing"
 
-	"github.com/gin-gonic/gin"
-	"github.com/gofiber/fiber/v3"
 	"github.com/labstack/echo/v5"
 
 	"github.com/satchel-go/satchel/core"
@@ -13,12 +11,17 @@ import (
 )
 
 func jobsFrameworks(jobs chan<- export) []framework {
-	return frameworks(
-		func(m *core.Manager) http.Handler { return jobsNetHTTP(m, jobs) },
-		func(m *core.Manager) *echo.Echo { return jobsEcho(m, jobs) },
-		func(m *core.Manager) *gin.Engine { return jobsGin(m, jobs) },
-		func(m *core.Manager) *fiber.App { return jobsFiber(m, jobs) },
-	)
+	return shown(func(m *core.Manager) *echo.Echo { return jobsEcho(m, jobs) }, routes{
+		"POST /export": func(c call) (int, string) {
+			if c.s.UserID() == "" {
+				return http.StatusSeeOther, "/login"
+			}
+			jobs <- export{c.s.UserID(), c.s.ID()}
+			c.s.Flash("info", "We are working on it.")
+			return http.StatusSeeOther, "/account"
+		},
+		"GET /account": func(c call) (int, string) { return http.StatusOK, asJSON(page(c.s)) },
+	})
 }
 
 func TestJobs(t *testing.T) {

@@ -44,7 +44,6 @@ func refusal(err error) (int, problem) {
 
 //recipe:end
 
-//recipe:nethttp
 func jsonNetHTTP(sessions *core.Manager) http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("POST /api/login", func(w http.ResponseWriter, r *http.Request) {
@@ -85,8 +84,6 @@ func jsonNetHTTP(sessions *core.Manager) http.Handler {
 	}))(mux)
 }
 
-//recipe:end
-
 //recipe:echo
 func jsonEcho(sessions *core.Manager) *echo.Echo {
 	e := echo.New()
@@ -125,7 +122,6 @@ func jsonEcho(sessions *core.Manager) *echo.Echo {
 
 //recipe:end
 
-//recipe:gin
 func jsonGin(sessions *core.Manager) *gin.Engine {
 	r := gin.New()
 	r.Use(gin.Recovery(), ginadapter.Middleware(sessions, ginadapter.OnError(func(c *gin.Context, err error) {
@@ -165,9 +161,6 @@ func jsonGin(sessions *core.Manager) *gin.Engine {
 	return r
 }
 
-//recipe:end
-
-//recipe:fiber
 func jsonFiber(sessions *core.Manager) *fiber.App {
 	app := fiber.New(fiber.Config{ReadBufferSize: 16 << 10})
 	app.Use(fiberv3adapter.Middleware(sessions, fiberv3adapter.OnError(func(c fiber.Ctx, err error) error {
@@ -204,5 +197,3 @@ func jsonFiber(sessions *core.Manager) *fiber.App {
 	})
 	return app
 }
-
-//recipe:end

@@ -65,7 +65,6 @@ func writeJSON(w http.ResponseWriter, status int, v any) {
 	_ = json.NewEncoder(w).Encode(v) // the client may be gone
 }
 
-//recipe:nethttp
 func loginNetHTTP(sessions *core.Manager) http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /login", func(w http.ResponseWriter, r *http.Request) {
@@ -98,8 +97,6 @@ func membersNetHTTP(next http.HandlerFunc) http.HandlerFunc {
 		next(w, r)
 	}
 }
-
-//recipe:end
 
 //recipe:echo
 func loginEcho(sessions *core.Manager) *echo.Echo {
@@ -139,7 +136,6 @@ func membersEcho(next echo.HandlerFunc) echo.HandlerFunc {
 
 //recipe:end
 
-//recipe:gin
 func loginGin(sessions *core.Manager) *gin.Engine {
 	r := gin.New()
 	r.Use(gin.Recovery(), ginadapter.Middleware(sessions))
@@ -172,9 +168,6 @@ func membersGin(c *gin.Context) {
 	}
 }
 
-//recipe:end
-
-//recipe:fiber
 func loginFiber(sessions *core.Manager) *fiber.App {
 	app := fiber.New(fiber.Config{ReadBufferSize: 16 << 10})
 	app.Use(fiberv3adapter.Middleware(sessions))
@@ -205,5 +198,3 @@ func membersFiber(c fiber.Ctx) error {
 	}
 	return c.Next()
 }
-
-//recipe:end

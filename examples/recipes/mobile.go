@@ -53,7 +53,6 @@ var (
 
 //recipe:end
 
-//recipe:nethttp
 func mobileNetHTTP(web, mobile *core.Manager, spa string) http.Handler {
 	pages := http.NewServeMux() // the same handlers for both
 	pages.HandleFunc("POST /login", func(_ http.ResponseWriter, r *http.Request) {
@@ -93,8 +92,6 @@ func allowOrigin(spa string, next http.Handler) http.Handler {
 	})
 }
 
-//recipe:end
-
 //recipe:echo
 func mobileEcho(web, mobile *core.Manager, spa string) *echo.Echo {
 	e := echo.New()
@@ -125,7 +122,6 @@ func mobileEcho(web, mobile *core.Manager, spa string) *echo.Echo {
 
 //recipe:end
 
-//recipe:gin
 func mobileGin(web, mobile *core.Manager, spa string) *gin.Engine {
 	r := gin.New()
 	r.Use(gin.Recovery(), func(c *gin.Context) { // or gin-contrib/cors
@@ -158,9 +154,6 @@ func mobileGin(web, mobile *core.Manager, spa string) *gin.Engine {
 	return r
 }
 
-//recipe:end
-
-//recipe:fiber
 func mobileFiber(web, mobile *core.Manager, spa string) *fiber.App {
 	app := fiber.New(fiber.Config{ReadBufferSize: 16 << 10})
 	pages := func(g fiber.Router) { // the same handlers for both
@@ -185,5 +178,3 @@ func mobileFiber(web, mobile *core.Manager, spa string) *fiber.App {
 	pages(app.Group("", fiberv3adapter.Middleware(web))) // after the other, whose paths it matches too
 	return app
 }
-
-//recipe:end

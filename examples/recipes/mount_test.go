@@ -2,6 +2,7 @@ package recipes
 
 import (
 	"context"
+	"encoding/json"
 	"net/http"
 	"strings"
 
@@ -120,4 +121,24 @@ func mounted(r routes, first ...fiber.Handler) []framework {
 			return app
 		},
 	)
+}
+
+// shown returns r in every framework, but in Echo the application that the page shows.
+func shown(e func(*core.Manager) *echo.Echo, r routes) []framework {
+	all := mounted(r)
+	for i := range all {
+		if all[i].name == "echo" {
+			all[i].app = func(m *core.Manager) any { return e(m) }
+		}
+	}
+	return all
+}
+
+// asJSON returns v as a page shows it.
+func asJSON(v any) string {
+	text, err := json.Marshal(v)
+	if err != nil {
+		return err.Error()
+	}
+	return string(text)
 }

@@ -5,15 +5,10 @@ import (
 	"net/http"
 	"strings"
 
-	"github.com/gin-gonic/gin"
-	"github.com/gofiber/fiber/v3"
 	"github.com/labstack/echo/v5"
 
 	"github.com/satchel-go/satchel/core"
-	"github.com/satchel-go/satchel/core/httpadapter"
 	"github.com/satchel-go/satchel/echov5adapter"
-	"github.com/satchel-go/satchel/fiberv3adapter"
-	"github.com/satchel-go/satchel/ginadapter"
 )
 
 //recipe:shared
@@ -54,34 +49,6 @@ func mailed(code string) string {
 	return ""
 }
 
-//recipe:nethttp
-func passwordNetHTTP(sessions *core.Manager) http.Handler {
-	mux := http.NewServeMux()
-	mux.HandleFunc("POST /password", func(w http.ResponseWriter, r *http.Request) {
-		err := changePassword(r.Context(), httpadapter.Session(r), r.PostFormValue("old"), r.PostFormValue("new"))
-		if err != nil {
-			httpadapter.WriteErrorResponse(w, err)
-			return
-		}
-		http.Redirect(w, r, "/account", http.StatusSeeOther)
-	})
-	mux.HandleFunc("POST /reset", func(w http.ResponseWriter, r *http.Request) {
-		user := mailed(r.PostFormValue("code"))
-		if user == "" {
-			http.Error(w, "this link is no longer valid", http.StatusForbidden)
-			return
-		}
-		if err := resetPassword(r.Context(), sessions, httpadapter.Session(r), user, r.PostFormValue("new")); err != nil {
-			httpadapter.WriteErrorResponse(w, err)
-			return
-		}
-		http.Redirect(w, r, "/account", http.StatusSeeOther)
-	})
-	return httpadapter.Middleware(sessions)(mux)
-}
-
-//recipe:end
-
 //recipe:echo
 func passwordEcho(sessions *core.Manager) *echo.Echo {
 	e := echo.New()
@@ -104,61 +71,6 @@ func passwordEcho(sessions *core.Manager) *echo.Echo {
 		return c.Redirect(http.StatusSeeOther, "/account")
 	})
 	return e
-}
-
-//recipe:end
-
-//recipe:gin
-func passwordGin(sessions *core.Manager) *gin.Engine {
-	r := gin.New()
-	r.Use(gin.Recovery(), ginadapter.Middleware(sessions))
-	r.POST("/password", func(c *gin.Context) {
-		err := changePassword(c.Request.Context(), ginadapter.Session(c), c.PostForm("old"), c.PostForm("new"))
-		if err != nil {
-			_ = c.AbortWithError(core.ErrorResponseFor(err).Status, err) // returns its argument
-			return
-		}
-		c.Redirect(http.StatusSeeOther, "/account")
-	})
-	r.POST("/reset", func(c *gin.Context) {
-		user := mailed(c.PostForm("code"))
-		if user == "" {
-			c.String(http.StatusForbidden, "this link is no longer valid")
-			return
-		}
-		if err := resetPassword(c.Request.Context(), sessions, ginadapter.Session(c), user, c.PostForm("new")); err != nil {
-			_ = c.AbortWithError(core.ErrorResponseFor(err).Status, err) // returns its argument
-			return
-		}
-		c.Redirect(http.StatusSeeOther, "/account")
-	})
-	return r
-}
-
-//recipe:end
-
-//recipe:fiber
-func passwordFiber(sessions *core.Manager) *fiber.App {
-	app := fiber.New(fiber.Config{ReadBufferSize: 16 << 10})
-	app.Use(fiberv3adapter.Middleware(sessions))
-	app.Post("/password", func(c fiber.Ctx) error {
-		err := changePassword(c.Context(), fiberv3adapter.Session(c), c.FormValue("old"), c.FormValue("new"))
-		if err != nil {
-			return fiber.NewError(core.ErrorResponseFor(err).Status)
-		}
-		return c.Redirect().To("/account")
-	})
-	app.Post("/reset", func(c fiber.Ctx) error {
-		user := mailed(c.FormValue("code"))
-		if user == "" {
-			return fiber.NewError(fiber.StatusForbidden, "this link is no longer valid")
-		}
-		if err := resetPassword(c.Context(), sessions, fiberv3adapter.Session(c), user, c.FormValue("new")); err != nil {
-			return fiber.NewError(core.ErrorResponseFor(err).Status)
-		}
-		return c.Redirect().To("/account")
-	})
-	return app
 }
 
 //recipe:end

@@ -198,7 +198,6 @@ func goodbye(s, flow *core.Session, state string) {
 
 //recipe:end
 
-//recipe:nethttp
 func providerNetHTTP(sessions, flow *core.Manager, p *provider) http.Handler {
 	login := http.NewServeMux()
 	login.HandleFunc("GET /login/{$}", func(w http.ResponseWriter, r *http.Request) {
@@ -232,8 +231,6 @@ func providerNetHTTP(sessions, flow *core.Manager, p *provider) http.Handler {
 	})
 	return httpadapter.Middleware(sessions)(mux)
 }
-
-//recipe:end
 
 //recipe:echo
 func providerEcho(sessions, flow *core.Manager, p *provider) *echo.Echo {
@@ -270,7 +267,6 @@ func providerEcho(sessions, flow *core.Manager, p *provider) *echo.Echo {
 
 //recipe:end
 
-//recipe:gin
 func providerGin(sessions, flow *core.Manager, p *provider) *gin.Engine {
 	r := gin.New()
 	r.Use(gin.Recovery(), ginadapter.Middleware(sessions))
@@ -305,9 +301,6 @@ func providerGin(sessions, flow *core.Manager, p *provider) *gin.Engine {
 	return r
 }
 
-//recipe:end
-
-//recipe:fiber
 func providerFiber(sessions, flow *core.Manager, p *provider) *fiber.App {
 	app := fiber.New(fiber.Config{ReadBufferSize: 16 << 10})
 	app.Use(fiberv3adapter.Middleware(sessions))
@@ -339,5 +332,3 @@ func providerFiber(sessions, flow *core.Manager, p *provider) *fiber.App {
 	})
 	return app
 }
-
-//recipe:end

@@ -40,7 +40,6 @@ func seen(s *core.Session, address string) map[string]any {
 	return map[string]any{"user": s.UserID(), "address": address, "labels": labels, "ok": err == nil}
 }
 
-//recipe:nethttp
 func proxiedNetHTTP(sessions *core.Manager) http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("POST /login", func(w http.ResponseWriter, r *http.Request) {
@@ -52,6 +51,8 @@ func proxiedNetHTTP(sessions *core.Manager) http.Handler {
 	})
 	return httpadapter.Middleware(sessions)(mux)
 }
+
+//recipe:nethttp
 
 // clientAddress trusts the header only from the proxy on this machine.
 func clientAddress(r *http.Request) string {
@@ -82,13 +83,14 @@ func proxiedEcho(sessions *core.Manager) *echo.Echo {
 
 //recipe:end
 
-//recipe:gin
 func proxiedGin(sessions *core.Manager) *gin.Engine {
 	r := gin.New()
+	//recipe:gin
 	r.RemoteIPHeaders = []string{"X-Real-IP"}
 	if err := r.SetTrustedProxies([]string{"127.0.0.1", "::1"}); err != nil { // by default, all
 		panic(err) // a mistake in the line above
 	}
+	//recipe:end
 	r.Use(gin.Recovery(), ginadapter.Middleware(sessions))
 	r.POST("/login", func(c *gin.Context) {
 		ginadapter.Session(c).Login(c.PostForm("name")) // after you have checked the password
@@ -100,16 +102,15 @@ func proxiedGin(sessions *core.Manager) *gin.Engine {
 	return r
 }
 
-//recipe:end
-
-//recipe:fiber
 func proxiedFiber(sessions *core.Manager) *fiber.App {
+	//recipe:fiber
 	app := fiber.New(fiber.Config{
 		ReadBufferSize: 16 << 10,
 		TrustProxy:     true, TrustProxyConfig: fiber.TrustProxyConfig{Proxies: []string{"127.0.0.1", "::1"}}, // by default, none
 		EnableIPValidation: true,
 		ProxyHeader:        "X-Real-IP", // not X-Forwarded-For: its first entry may be the client's invention
 	})
+	//recipe:end
 	app.Use(fiberv3adapter.Middleware(sessions))
 	app.Post("/login", func(c fiber.Ctx) error {
 		fiberv3adapter.Session(c).Login(c.FormValue("name")) // after you have checked the password
@@ -120,5 +121,3 @@ func proxiedFiber(sessions *core.Manager) *fiber.App {
 	})
 	return app
 }
-
-//recipe:end

@@ -42,7 +42,6 @@ func planOf(user string) string {
 	return "basic"
 }
 
-//recipe:nethttp
 func servicesNetHTTP(m *core.Manager, signing *jwtsealer.Keys) http.Handler {
 	pages := http.NewServeMux()
 	pages.HandleFunc("POST /login", func(_ http.ResponseWriter, r *http.Request) {
@@ -53,8 +52,6 @@ func servicesNetHTTP(m *core.Manager, signing *jwtsealer.Keys) http.Handler {
 	mux.Handle("GET /.well-known/jwks.json", signing)
 	return mux
 }
-
-//recipe:end
 
 //recipe:echo
 func servicesEcho(m *core.Manager, signing *jwtsealer.Keys) *echo.Echo {
@@ -69,7 +66,6 @@ func servicesEcho(m *core.Manager, signing *jwtsealer.Keys) *echo.Echo {
 
 //recipe:end
 
-//recipe:gin
 func servicesGin(m *core.Manager, signing *jwtsealer.Keys) *gin.Engine {
 	r := gin.New()
 	r.GET("/.well-known/jwks.json", gin.WrapH(signing))
@@ -80,9 +76,6 @@ func servicesGin(m *core.Manager, signing *jwtsealer.Keys) *gin.Engine {
 	return r
 }
 
-//recipe:end
-
-//recipe:fiber
 func servicesFiber(m *core.Manager, signing *jwtsealer.Keys) *fiber.App {
 	app := fiber.New(fiber.Config{ReadBufferSize: 16 << 10})
 	app.Get("/.well-known/jwks.json", adaptor.HTTPHandler(signing))
@@ -93,5 +86,3 @@ func servicesFiber(m *core.Manager, signing *jwtsealer.Keys) *fiber.App {
 	})
 	return app
 }
-
-//recipe:end

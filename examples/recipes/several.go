@@ -32,7 +32,6 @@ func newManagers(store core.Store) (shop, office *core.Manager, err error) {
 
 //recipe:end
 
-//recipe:nethttp
 func severalNetHTTP(shop, office *core.Manager) http.Handler {
 	back := http.NewServeMux()
 	back.HandleFunc("GET /office/{$}", func(w http.ResponseWriter, r *http.Request) {
@@ -54,8 +53,6 @@ func severalNetHTTP(shop, office *core.Manager) http.Handler {
 	})
 	return httpadapter.Middleware(shop)(mux)
 }
-
-//recipe:end
 
 //recipe:echo
 func severalEcho(shop, office *core.Manager) *echo.Echo {
@@ -85,7 +82,6 @@ func severalEcho(shop, office *core.Manager) *echo.Echo {
 
 //recipe:end
 
-//recipe:gin
 func severalGin(shop, office *core.Manager) *gin.Engine {
 	r := gin.New()
 	r.Use(gin.Recovery(), ginadapter.Middleware(shop))
@@ -108,9 +104,6 @@ func severalGin(shop, office *core.Manager) *gin.Engine {
 	return r
 }
 
-//recipe:end
-
-//recipe:fiber
 func severalFiber(shop, office *core.Manager) *fiber.App {
 	app := fiber.New(fiber.Config{ReadBufferSize: 16 << 10})
 	app.Use(fiberv3adapter.Middleware(shop))
@@ -135,5 +128,3 @@ func severalFiber(shop, office *core.Manager) *fiber.App {
 	})
 	return app
 }
-
-//recipe:end

@@ -86,7 +86,6 @@ func stream(ctx context.Context, done <-chan struct{}, waiting []core.Flash, eve
 
 //recipe:end
 
-//recipe:nethttp
 func eventsNetHTTP(sessions *core.Manager, news *feed) http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /events", func(w http.ResponseWriter, r *http.Request) {
@@ -106,8 +105,6 @@ func eventsNetHTTP(sessions *core.Manager, news *feed) http.Handler {
 	})
 	return httpadapter.Middleware(sessions)(mux)
 }
-
-//recipe:end
 
 //recipe:echo
 func eventsEcho(sessions *core.Manager, news *feed) *echo.Echo {
@@ -134,7 +131,6 @@ func eventsEcho(sessions *core.Manager, news *feed) *echo.Echo {
 
 //recipe:end
 
-//recipe:gin
 func eventsGin(sessions *core.Manager, news *feed) *gin.Engine {
 	r := gin.New()
 	r.Use(gin.Recovery(), ginadapter.Middleware(sessions))
@@ -155,8 +151,6 @@ func eventsGin(sessions *core.Manager, news *feed) *gin.Engine {
 	})
 	return r
 }
-
-//recipe:end
 
 //recipe:fiber
 func eventsFiber(server context.Context, sessions *core.Manager, news *feed) *fiber.App {

@@ -92,7 +92,6 @@ func socketCoder(sessions *core.Manager) http.HandlerFunc {
 
 //recipe:end
 
-//recipe:gorilla
 func socketGorilla(sessions *core.Manager) http.HandlerFunc {
 	var upgrader gorilla.Upgrader // refuses other origins; a CheckOrigin of your own must do that itself
 	return func(w http.ResponseWriter, r *http.Request) {
@@ -108,6 +107,7 @@ func socketGorilla(sessions *core.Manager) http.HandlerFunc {
 			httpadapter.WriteErrorResponse(w, err)
 			return
 		}
+		//recipe:gorilla
 		// Upgrade writes the 101 itself: without this header, a new session's cookie is lost.
 		conn, err := upgrader.Upgrade(w, r, http.Header{"Set-Cookie": sessions.WriteCookie(httpadapter.Session(r))})
 		if err != nil {
@@ -119,6 +119,7 @@ func socketGorilla(sessions *core.Manager) http.HandlerFunc {
 			_ = conn.WriteControl(gorilla.CloseMessage, text, time.Now().Add(time.Second))
 			_ = conn.Close() // ends ReadMessage
 		}()
+		//recipe:end
 		for {
 			_, text, err := conn.ReadMessage()
 			if err != nil {
@@ -131,8 +132,6 @@ func socketGorilla(sessions *core.Manager) http.HandlerFunc {
 		}
 	}
 }
-
-//recipe:end
 
 //recipe:fiber
 func socketFiber(server context.Context, sessions *core.Manager) *fiber.App {
@@ -182,14 +181,11 @@ func socketFiber(server context.Context, sessions *core.Manager) *fiber.App {
 
 //recipe:end
 
-//recipe:nethttp
 func socketNetHTTP(sessions *core.Manager, socket http.HandlerFunc) http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /ws", socket)
 	return httpadapter.Middleware(sessions)(mux)
 }
-
-//recipe:end
 
 //recipe:echo
 func socketEcho(sessions *core.Manager, socket http.HandlerFunc) *echo.Echo {
@@ -201,12 +197,9 @@ func socketEcho(sessions *core.Manager, socket http.HandlerFunc) *echo.Echo {
 
 //recipe:end
 
-//recipe:gin
 func socketGin(sessions *core.Manager, socket http.HandlerFunc) *gin.Engine {
 	r := gin.New()
 	r.Use(gin.Recovery(), ginadapter.Middleware(sessions))
 	r.GET("/ws", gin.WrapF(socket)) // httpadapter.Session finds the session of ginadapter
 	return r
 }
-
-//recipe:end
