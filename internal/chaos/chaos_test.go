@@ -8,6 +8,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/satchel-go/satchel/internal/testing/sqltest"
 )
 
 var (
@@ -38,10 +40,19 @@ func newWorld(t *testing.T, store, program string) *World {
 	t.Helper()
 	switch store {
 	case "memory":
-		w := &World{Store: store}
-		w.launch(t, program, []string{"nethttp"}, "memory:?sweep=1s")
-		w.faults = w.instances()[2:] // its sessions end with its process
-		return w
+		return newLocal(t, store, program, "memory:?sweep=1s", "", "nethttp")
+	case "file":
+		dir := t.TempDir()
+		return newLocal(t, store, program, "file:"+dir, dir, "gin")
+	case "sqlite":
+		dir := t.TempDir()
+		return newLocal(t, store, program, "sqlite:"+filepath.Join(dir, "sessions.db"), dir, "echo", "fiber")
+	case "postgres":
+		return newSQL(t, store, program, sqltest.StartPostgres(t))
+	case "mariadb":
+		return newSQL(t, store, program, sqltest.StartMariaDB(t))
+	case "memcached":
+		return newMemcached(t, program)
 	case "redis-aof":
 		return newRedis(t, program, true)
 	case "redis":

@@ -1,7 +1,6 @@
 package chaos
 
 import (
-	"encoding/base64"
 	"fmt"
 	"strings"
 	"testing"
@@ -127,29 +126,4 @@ func (w *World) network(proxies []*redistest.Proxy) []Fault {
 		{Name: "swallowed", run: all(func(p *redistest.Proxy) { p.Blackhole() })},
 		{Name: "refused", run: all(func(p *redistest.Proxy) { p.Refuse() })},
 	}
-}
-
-// atRest looks in the store for the tokens that were handed out, and for what would stay.
-func (w *World) atRest() (found []Violation, err error) {
-	if w.bytes == nil {
-		return nil, nil
-	}
-	text, err := w.bytes()
-	if err != nil {
-		return nil, err
-	}
-	if len(text) == 0 {
-		return nil, fmt.Errorf("%s: nothing is in the store: where are the sessions?", w.Store)
-	}
-	for token, s := range w.load.tokens {
-		raw, err := base64.RawURLEncoding.DecodeString(token)
-		if err != nil || len(raw) < 32 {
-			return nil, fmt.Errorf("the token of %s is not of a form that the referee knows", s.Tag)
-		}
-		// Half of the secret is as bad as all of it.
-		if strings.Contains(text, token[32:]) || strings.Contains(text, string(raw[len(raw)-32:len(raw)-16])) {
-			found = append(found, Violation{"token at rest", "of session " + s.Tag, false})
-		}
-	}
-	return append(found, w.kept()...), nil
 }

@@ -120,6 +120,7 @@ func (w *World) instances() []Fault {
 // Report is what came of a run.
 type Report struct {
 	Store                       string
+	Scanned                     bool // whether the store's bytes were read
 	Ops, Unknowns, Sessions     int
 	Effective, Void             map[string]int // faults, by name
 	Violations, Lost            []Violation    // Lost: what the store's own durability explains
@@ -129,7 +130,7 @@ type Report struct {
 // Run lets browsers act and faults happen for d, and judges what came of it. An error
 // means that there is no verdict.
 func (w *World) Run(ctx context.Context, browsers int, d time.Duration) (r Report, err error) {
-	r = Report{Store: w.Store, Effective: map[string]int{}, Void: map[string]int{}}
+	r = Report{Store: w.Store, Scanned: w.bytes != nil, Effective: map[string]int{}, Void: map[string]int{}}
 	var urls []string
 	for _, p := range w.probes {
 		urls = append(urls, p.url)
@@ -242,6 +243,9 @@ func (r Report) String() string {
 	_, _ = fmt.Fprintf(&b, "%s: %d operations, %d unknown, %d sessions, %d ended, %d increments, %d flashes shown; %d violations; %d losses that the store's durability explains\n",
 		r.Store, r.Ops, r.Unknowns, r.Sessions, r.Ended, r.Counted, r.Shown, len(r.Violations), len(r.Lost))
 	_, _ = fmt.Fprintf(&b, "  faults: %v; without effect, not counted: %v\n", r.Effective, r.Void)
+	if !r.Scanned {
+		b.WriteString("  the store's bytes were not looked at\n")
+	}
 	for rule, n := range byRule(r.Lost) {
 		_, _ = fmt.Fprintf(&b, "  lost by the store (docs/operations.md, Persistence): %s: %d\n", rule, n)
 	}
