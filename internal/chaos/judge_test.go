@@ -5,6 +5,7 @@ import (
 	"flag"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -58,7 +59,8 @@ func overlay(t *testing.T, name string) string {
 		}
 		for _, line := range strings.Split(at, "\n") { // what the patch no longer uses
 			name := strings.Trim(line, "\t\"")
-			if line == "\t\""+name+"\"" && !strings.Contains(at, name[strings.LastIndex(name, "/")+1:]+".") {
+			version := regexp.MustCompile(`/v[0-9]+$`).MatchString(name) // its package has another name
+			if !version && line == "\t\""+name+"\"" && !strings.Contains(at, name[strings.LastIndex(name, "/")+1:]+".") {
 				at = strings.Replace(at, line, "\t_ "+line[1:], 1)
 			}
 		}

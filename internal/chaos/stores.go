@@ -96,7 +96,7 @@ func newSQL(tb testing.TB, store, program string, srv *sqltest.Server) *World {
 // newMemcached has no fault of the server: whatever ends it ends its sessions.
 func newMemcached(tb testing.TB, program string) *World {
 	tb.Helper()
-	srv := memcachedtest.Start(tb)
+	srv := memcachedtest.Start(tb, "-M")
 	return newServed(tb, "memcached", program, "memcached://"+srv.Addr(), srv.Addr())
 }
 
