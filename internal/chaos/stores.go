@@ -97,7 +97,9 @@ func newSQL(tb testing.TB, store, program string, srv *sqltest.Server) *World {
 func newMemcached(tb testing.TB, program string) *World {
 	tb.Helper()
 	srv := memcachedtest.Start(tb, "-M")
-	return newServed(tb, "memcached", program, "memcached://"+srv.Addr(), srv.Addr())
+	w := newServed(tb, "memcached, without lists", program, "memcached://"+srv.Addr(), srv.Addr())
+	w.noUsers = true
+	return w
 }
 
 // atRest looks in the store for the tokens that were handed out, and for what would stay.

@@ -54,6 +54,8 @@ type World struct {
 	// kept checks that all that is left will go by itself.
 	kept func() []Violation
 	load *Load
+	// noUsers: see [Load].
+	noUsers bool
 }
 
 // launch starts a probe for each framework, with the store's URL as it sees it.
@@ -136,6 +138,7 @@ func (w *World) Run(ctx context.Context, browsers int, d time.Duration) (r Repor
 		urls = append(urls, p.url)
 	}
 	l := newLoad(urls)
+	l.noUsers = w.noUsers
 	w.load = l
 	loading, stop := context.WithTimeout(ctx, d)
 	defer stop()
