@@ -181,6 +181,7 @@ test-fips: check-go redis memcached databases ## core, stores and adapters under
 lint: check-go $(GOLANGCI) ## golangci-lint in each module
 	@$(EACH_MODULE) "$(CURDIR)/$(GOLANGCI)" run --config "$(CURDIR)/.golangci.yml" ./... </dev/null; done
 	cd bench && GOWORK=off $(GO) vet ./...
+	cd internal/chaos && GOWORK=off $(GO) vet ./...
 	GOWORK=off $(GO) run $(ACTIONLINT) -color=false
 
 .PHONY: fmt
@@ -290,6 +291,18 @@ mutate: check-go ## break each promise, and see its test fail; MUTATIONS=regexp 
 .PHONY: soak
 soak: check-go ## the probe under load for DURATION (10m) in each framework; nothing may grow
 	@$(GO) run ./internal/tools/soak -duration $(DURATION)
+
+# The stores that make chaos runs; each is under load for DURATION.
+CHAOS_STORES ?= memory,redis-aof,redis
+CHAOS = cd internal/chaos && GOWORK=off $(GO) test -count=1 -v -timeout 0
+
+.PHONY: chaos
+chaos: check-go redis databases memcached ## probes, browsers and a referee under faults for DURATION (10m) on each of CHAOS_STORES
+	@$(CHAOS) -parallel 4 -run '^(TestReferee|TestChaos)$$' . -args -duration $(DURATION) -stores $(CHAOS_STORES)
+
+.PHONY: chaos-judge
+chaos-judge: check-go redis ## break promises, and see the referee of make chaos find it
+	@$(CHAOS) -parallel 4 -run '^TestJudge$$' . -args -judge all
 
 .PHONY: cover
 cover: check-go redis memcached databases browser nginx ## test coverage, in tmp/cover.html

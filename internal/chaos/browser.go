@@ -1,0 +1,431 @@
+package chaos
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"net"
+	"net/http"
+	"net/http/cookiejar"
+	"net/url"
+	"strconv"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// cookieName is the probe's cookie over plain HTTP.
+const cookieName = "session"
+
+// tabs is how many requests of a browser overlap.
+const tabs = 3
+
+// Load is what the browsers have in common.
+type Load struct {
+	start  time.Time
+	urls   []string // of the probes
+	client *http.Client
+	// noUsers: the store has no index of users, and so neither lists nor revocations.
+	noUsers bool
+
+	mu       sync.Mutex
+	sessions []*Session
+	living   map[string]*browser // by the session's ID
+	tokens   map[string]*Session // all that were handed out
+
+	Ops, Unknowns, Refused, Slow atomic.Int64
+}
+
+func newLoad(urls []string) *Load {
+	return &Load{
+		start: time.Now(), urls: urls, living: map[string]*browser{}, tokens: map[string]*Session{},
+		// A client that keeps connections sends a GET again by itself: the referee would not know.
+		client: &http.Client{
+			Transport:     &http.Transport{DisableKeepAlives: true},
+			Timeout:       8 * time.Second,
+			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+		},
+	}
+}
+
+func (l *Load) now() int64 { return int64(time.Since(l.start)) }
+
+// browser has a cookie jar and one session after the other.
+type browser struct {
+	load    *Load
+	n       int
+	user    string
+	alone   bool // nobody else is this user
+	jar     http.CookieJar
+	session *Session
+	seq     atomic.Int64
+	renewal sync.RWMutex // a renewal overlaps nothing: requests with the previous token read nothing (L4)
+}
+
+func (l *Load) newBrowser(n int) *browser {
+	jar, _ := cookiejar.New(nil) // never fails
+	b := &browser{load: l, n: n, user: fmt.Sprintf("user%d", n/2), jar: jar}
+	if n%3 == 2 {
+		b.user, b.alone = fmt.Sprintf("alone%d", n), true
+	}
+	return b
+}
+
+// answer is the union of what the probe's routes answer.
+type answer struct {
+	Found bool            `json:"found"`
+	Value json.RawMessage `json:"value"`
+	ID    string          `json:"id"`
+	User  string          `json:"user"`
+}
+
+// do sends one operation to any of the probes and records it. token replaces the jar's if not empty.
+func (b *browser) do(kind, key string, form url.Values, token string) Op {
+	base := b.load.urls[rand.IntN(len(b.load.urls))]
+	method, target := http.MethodPost, base+"/"+kind
+	if kind == "get" || kind == "flashes" || kind == "sessions" {
+		method = http.MethodGet
+	}
+	if len(form) > 0 {
+		target += "?" + form.Encode()
+	}
+	op := Op{Kind: kind, Key: key, Arg: form.Get("value") + form.Get("text"), Late: token != ""}
+	request, err := http.NewRequestWithContext(context.Background(), method, target, nil)
+	if err != nil {
+		panic(err) // the referee's own mistake
+	}
+	at, _ := url.Parse(base)
+	if token != "" {
+		request.AddCookie(&http.Cookie{Name: cookieName, Value: token})
+	} else {
+		for _, c := range b.jar.Cookies(at) {
+			request.AddCookie(c)
+		}
+	}
+	op.Begin = b.load.now()
+	response, err := b.load.client.Do(request)
+	var body []byte
+	if err == nil {
+		body, err = io.ReadAll(response.Body)
+		_ = response.Body.Close()
+	}
+	op.End = b.load.now()
+	b.outcome(&op, response, err)
+	if response != nil && err == nil {
+		b.cookies(&op, at, response, token != "")
+		b.read(&op, body)
+	}
+	b.session.add(op)
+	return op
+}
+
+func (b *browser) outcome(op *Op, response *http.Response, err error) {
+	b.load.Ops.Add(1)
+	var dial *net.OpError
+	switch {
+	case errors.As(err, &dial) && dial.Op == "dial":
+		op.Outcome = refused
+		b.load.Refused.Add(1)
+	case err != nil:
+		op.Outcome = unknown
+	default:
+		op.Status = response.StatusCode
+		if op.Status >= 300 {
+			op.Outcome = unknown
+		}
+	}
+	if op.Outcome == unknown {
+		b.load.Unknowns.Add(1)
+	}
+	if op.End-op.Begin > int64(150*time.Millisecond) {
+		b.load.Slow.Add(1)
+	}
+}
+
+// cookies keeps what the response sets.
+func (b *browser) cookies(op *Op, at *url.URL, response *http.Response, borrowed bool) {
+	for _, c := range response.Cookies() {
+		if c.Name != cookieName {
+			continue
+		}
+		op.Cookie = "set"
+		if c.MaxAge < 0 {
+			op.Cookie = "deleted"
+		} else if len(c.Value) > 0 {
+			b.load.mu.Lock()
+			b.load.tokens[c.Value] = b.session
+			b.load.mu.Unlock()
+		}
+	}
+	if !borrowed {
+		b.jar.SetCookies(at, response.Cookies())
+	}
+}
+
+func (b *browser) read(op *Op, body []byte) {
+	if op.Outcome != acknowledged {
+		return
+	}
+	if op.Kind == "flashes" {
+		var list []struct{ Text string }
+		_ = json.Unmarshal(body, &list) // an empty list is judged
+		for _, f := range list {
+			op.Flashes = append(op.Flashes, f.Text)
+		}
+		return
+	}
+	var a answer
+	_ = json.Unmarshal(body, &a) // likewise
+	op.Found, op.ID, op.User = a.Found, a.ID, a.User
+	var text string
+	if json.Unmarshal(a.Value, &text) != nil {
+		text = string(a.Value)
+	}
+	if op.Key == counter {
+		op.Count, _ = strconv.Atoi(text)
+	} else {
+		op.Value = text
+	}
+}
+
+// token is the one in the jar, "" for none.
+func (b *browser) token() string {
+	at, _ := url.Parse(b.load.urls[0])
+	for _, c := range b.jar.Cookies(at) {
+		if c.Name == cookieName {
+			return c.Value
+		}
+	}
+	return ""
+}
+
+// live has sessions until ctx is over, and is left with a living one.
+func (b *browser) live(ctx context.Context) {
+	for n := 0; ; n++ {
+		if !b.login(ctx, n) {
+			return
+		}
+		b.browse(ctx, time.Now().Add(time.Duration(1000+rand.IntN(3000))*time.Millisecond))
+		if ctx.Err() != nil && !b.session.Abandoned {
+			return // it stays logged in, for the list
+		}
+		if !b.session.Abandoned {
+			b.drain()
+			b.end()
+		}
+		b.jar, _ = cookiejar.New(nil)
+	}
+}
+
+// login starts a session, and reports whether it has.
+func (b *browser) login(ctx context.Context, n int) bool {
+	b.session = newSession(fmt.Sprintf("b%d.%d", b.n, n), b.user)
+	for {
+		op := b.do("login", "", url.Values{"user": {b.user}}, "")
+		if op.Outcome == acknowledged {
+			b.session.ID, b.session.Begin = op.ID, op.Begin
+			b.load.mu.Lock()
+			b.load.sessions = append(b.load.sessions, b.session)
+			b.load.living[op.ID] = b
+			b.load.mu.Unlock()
+			return true
+		}
+		select {
+		case <-ctx.Done():
+			return false
+		case <-time.After(100 * time.Millisecond):
+		}
+	}
+}
+
+// browse has tabs that act at the same time.
+func (b *browser) browse(ctx context.Context, until time.Time) {
+	var wg sync.WaitGroup
+	for range tabs {
+		wg.Go(func() {
+			for ctx.Err() == nil && time.Now().Before(until) && b.step() {
+				time.Sleep(time.Duration(20+rand.IntN(60)) * time.Millisecond)
+			}
+		})
+	}
+	wg.Wait()
+}
+
+// step does something, and reports whether the tab goes on.
+func (b *browser) step() bool {
+	if rand.IntN(120) == 0 {
+		b.renewal.Lock()
+		defer b.renewal.Unlock()
+		if b.session.Abandoned {
+			return false
+		}
+		kind, form := "renew", url.Values(nil)
+		if rand.IntN(2) == 0 {
+			kind, form = "login", url.Values{"user": {b.user}}
+		}
+		old := b.token()
+		op := b.do(kind, "", form, "")
+		if op.Outcome == unknown {
+			b.leave(op)
+			return false
+		}
+		if op.Outcome == acknowledged {
+			b.do("get", "k0", url.Values{"key": {"k0"}}, old)
+		}
+		return true
+	}
+	b.renewal.RLock()
+	defer b.renewal.RUnlock()
+	if b.session.Abandoned {
+		return false
+	}
+	b.act("")
+	return true
+}
+
+// leave gives a session up whose token was perhaps replaced by one that never came.
+func (b *browser) leave(op Op) {
+	b.session.Abandoned = true
+	b.session.EndBegin = op.Begin
+	b.load.mu.Lock()
+	defer b.load.mu.Unlock()
+	delete(b.load.living, b.session.ID)
+}
+
+// act does one of what pages do, with the jar's token or another.
+func (b *browser) act(token string) {
+	next := func() string { return fmt.Sprintf("%s %d", b.session.Tag, b.seq.Add(1)) }
+	key := "k" + strconv.Itoa(rand.IntN(2))
+	switch n := rand.IntN(100); {
+	case n < 25:
+		b.do("set", key, url.Values{"key": {key}, "value": {next()}, "delay": {strconv.Itoa(rand.IntN(15))}}, token)
+	case n < 60:
+		b.do("get", key, url.Values{"key": {key}}, token)
+	case n < 72:
+		b.do("incr", counter, url.Values{"key": {counter}}, token)
+	case n < 82:
+		b.do("get", counter, url.Values{"key": {counter}}, token)
+	case n < 92:
+		b.do("flash", "", url.Values{"kind": {"info"}, "text": {next()}}, token)
+	default:
+		b.do("flashes", "", nil, token)
+	}
+}
+
+// drain reads the flashes until it was told that there are none.
+func (b *browser) drain() {
+	for deadline := time.Now().Add(10 * time.Second); time.Now().Before(deadline); time.Sleep(50 * time.Millisecond) {
+		if op := b.do("flashes", "", nil, ""); op.Outcome == acknowledged && len(op.Flashes) == 0 {
+			b.session.Drained = true
+			return
+		}
+	}
+}
+
+// end ends the session while tabs act, and tries its token afterwards.
+func (b *browser) end() {
+	token, s := b.token(), b.session
+	var wg sync.WaitGroup
+	s.EndBegin = b.load.now()
+	for range tabs - 1 {
+		wg.Go(func() { b.act(token) })
+	}
+	kind, form := "logout", url.Values(nil)
+	switch n := rand.IntN(4); {
+	case b.load.noUsers:
+	case n == 0:
+		kind, form = "revoke", url.Values{"id": {s.ID}}
+	case n == 1 && b.alone:
+		kind, form = "revoke-user", url.Values{"user": {b.user}}
+	}
+	for deadline := time.Now().Add(15 * time.Second); time.Now().Before(deadline); time.Sleep(100 * time.Millisecond) {
+		op := b.do(kind, "", form, token)
+		// A lost answer may have ended it: then nothing is left to revoke.
+		if op.Outcome == acknowledged || kind == "revoke" && op.Status == http.StatusNotFound {
+			s.EndAcked = op.End
+			break
+		}
+	}
+	b.load.mu.Lock()
+	delete(b.load.living, s.ID)
+	b.load.mu.Unlock()
+	for range 3 {
+		b.do("get", "k0", url.Values{"key": {"k0"}}, token)
+	}
+	b.do("set", "k0", url.Values{"key": {"k0"}, "value": {s.Tag + " late"}}, token)
+	b.do("get", "k0", url.Values{"key": {"k0"}}, token)
+	wg.Wait()
+}
+
+// rest waits until sessions that nobody has any more have expired, with the living in use.
+func (l *Load) rest(d time.Duration) {
+	for until := time.Now().Add(d); time.Now().Before(until); time.Sleep(2 * time.Second) {
+		for _, b := range l.living {
+			b.do("get", "k0", url.Values{"key": {"k0"}}, "")
+		}
+	}
+}
+
+// again tries the tokens of ended sessions once more, at the end of the run.
+func (l *Load) again() {
+	l.mu.Lock()
+	tokens := map[string]*Session{}
+	for token, s := range l.tokens {
+		if s.EndAcked != never {
+			tokens[token] = s
+		}
+	}
+	l.mu.Unlock()
+	for token, s := range tokens {
+		b := &browser{load: l, session: s}
+		b.do("get", "k0", url.Values{"key": {"k0"}}, token)
+	}
+}
+
+// lists compares each user's list with the living sessions.
+func (l *Load) lists() (found []Violation, err error) {
+	for _, b := range l.living {
+		if b.session.Loss || l.noUsers {
+			continue
+		}
+		want := map[string]bool{}
+		for id, other := range l.living {
+			want[id] = want[id] || other.user == b.user
+		}
+		request, err := http.NewRequestWithContext(context.Background(), http.MethodGet, l.urls[0]+"/sessions", nil)
+		if err != nil {
+			return nil, err
+		}
+		request.AddCookie(&http.Cookie{Name: cookieName, Value: b.token()})
+		response, err := l.client.Do(request)
+		if err != nil {
+			return nil, err
+		}
+		body, err := io.ReadAll(response.Body)
+		_ = response.Body.Close()
+		var list []struct{ ID string }
+		if err == nil {
+			err = json.Unmarshal(body, &list)
+		}
+		if err != nil {
+			return nil, fmt.Errorf("the list of %s: %w: %s", b.user, err, body)
+		}
+		got := map[string]bool{}
+		for _, info := range list {
+			got[info.ID] = true
+			if !want[info.ID] {
+				found = append(found, Violation{"list", fmt.Sprintf("%s has %s too: %s", b.user, info.ID, strings.TrimSpace(string(body))), b.session.Loss})
+			}
+		}
+		for id, mine := range want {
+			if mine && !got[id] {
+				found = append(found, Violation{"list", fmt.Sprintf("%s lacks %s: %s", b.user, id, strings.TrimSpace(string(body))), b.session.Loss})
+			}
+		}
+	}
+	return found, nil
+}

@@ -1,0 +1,141 @@
+package chaos
+
+import (
+	"flag"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/satchel-go/satchel/internal/testing/sqltest"
+)
+
+var (
+	duration = flag.Duration("duration", 0, "of the load on each store; 0 leaves the runs out")
+	stores   = flag.String("stores", "memory,redis-aof,redis", "which")
+	browsers = flag.Int("browsers", 6, "on each store")
+)
+
+// build builds the probe of the tree around, with an overlay if not empty.
+func build(t *testing.T, overlay string) string {
+	t.Helper()
+	program := filepath.Join(t.TempDir(), "probe")
+	args := []string{"build", "-o", program}
+	if overlay != "" {
+		args = append(args, "-overlay", overlay)
+	}
+	cmd := exec.CommandContext(t.Context(), "go", append(args, "./examples/probe")...)
+	cmd.Dir = filepath.Join("..", "..")
+	cmd.Env = append(cmd.Environ(), "GOWORK=")
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Fatalf("build the probe: %v\n%s", err, out)
+	}
+	return program
+}
+
+// newWorld starts a store and its probes.
+func newWorld(t *testing.T, store, program string) *World {
+	t.Helper()
+	switch store {
+	case "memory":
+		return newLocal(t, store, program, "memory:?sweep=1s", "", "nethttp")
+	case "file":
+		dir := t.TempDir()
+		return newLocal(t, store, program, "file:"+dir, dir, "gin")
+	case "sqlite":
+		dir := t.TempDir()
+		return newLocal(t, store, program, "sqlite:"+filepath.Join(dir, "sessions.db"), dir, "echo", "fiber")
+	case "postgres":
+		return newSQL(t, store, program, sqltest.StartPostgres(t))
+	case "mariadb":
+		return newSQL(t, store, program, sqltest.StartMariaDB(t))
+	case "memcached":
+		return newMemcached(t, program)
+	case "redis-aof":
+		return newRedis(t, program, true)
+	case "redis":
+		return newRedis(t, program, false)
+	}
+	t.Fatalf("-stores: unknown %q", store)
+	return nil
+}
+
+// TestChaos runs each store under faults for -duration.
+func TestChaos(t *testing.T) {
+	if *duration == 0 {
+		t.Skip("make chaos runs it")
+	}
+	program := build(t, "")
+	for _, store := range strings.Split(*stores, ",") {
+		t.Run(store, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t, store, program)
+			r, err := w.Run(t.Context(), *browsers, *duration)
+			t.Log("\n" + r.String())
+			if err != nil {
+				t.Errorf("no verdict: %v", err)
+			}
+			for _, v := range r.Violations[:min(len(r.Violations), 10)] {
+				t.Error(v)
+			}
+			for _, f := range w.faults {
+				if r.Effective[f.Name] == 0 && *duration >= time.Minute {
+					t.Errorf("no verdict: the fault %q never took effect", f.Name)
+				}
+			}
+		})
+	}
+}
+
+// TestReferee shows that the referee finds what is wrong in histories, and nothing in a right one.
+func TestReferee(t *testing.T) {
+	at := func(kind, key, arg string, begin int64, more func(*Op)) Op {
+		o := Op{Kind: kind, Key: key, Arg: arg, Begin: begin, End: begin + 5, Status: 200}
+		if kind == "get" {
+			o.User, o.ID = "ann", "id"
+		}
+		if more != nil {
+			more(&o)
+		}
+		return o
+	}
+	value := func(v string) func(*Op) { return func(o *Op) { o.Found, o.Value = true, v } }
+	count := func(n int) func(*Op) { return func(o *Op) { o.Found, o.Count = true, n } }
+	show := func(texts ...string) func(*Op) { return func(o *Op) { o.Flashes = texts } }
+	lost := func(o *Op) { o.Outcome = unknown }
+	for _, tc := range []struct {
+		name string
+		ops  []Op
+		want string // the rule, "" for none
+	}{
+		{"right", []Op{at("set", "k0", "s 1", 0, nil), at("get", "k0", "", 10, value("s 1")), at("incr", "n", "", 20, count(1)),
+			at("flash", "", "s f", 30, nil), at("flashes", "", "", 40, show("s f")), at("get", "k0", "", 120, func(o *Op) { o.User = "" })}, ""},
+		{"lost write may be there", []Op{at("set", "k0", "s 1", 0, lost), at("get", "k0", "", 10, value("s 1"))}, ""},
+		{"lost write may be missing", []Op{at("set", "k0", "s 1", 0, lost), at("get", "k0", "", 10, nil)}, ""},
+		{"lost update", []Op{at("incr", "n", "", 0, count(1)), at("incr", "n", "", 10, count(1))}, "values"},
+		{"applied twice", []Op{at("incr", "n", "", 0, lost), at("incr", "n", "", 10, count(3))}, "values"},
+		{"stale read", []Op{at("set", "k0", "s 1", 0, nil), at("get", "k0", "", 10, nil)}, "values"},
+		{"another's", []Op{at("get", "k0", "", 0, value("other 1"))}, "another's data"},
+		{"another user", []Op{at("get", "k0", "", 0, func(o *Op) { o.User = "bob" })}, "another's data"},
+		{"anonymous", []Op{at("get", "k0", "", 0, func(o *Op) { o.User = "" })}, "logged out"},
+		{"cookie deleted", []Op{at("get", "k0", "", 0, func(o *Op) { o.Cookie = "deleted" })}, "logged out"},
+		{"after the end", []Op{at("get", "k0", "", 120, nil)}, "logout wins"},
+		{"flash lost", []Op{at("flash", "", "s f", 0, nil), at("flashes", "", "", 10, nil)}, "flash lost"},
+		{"flash twice", []Op{at("flash", "", "s f", 0, nil), at("flashes", "", "", 10, show("s f")), at("flashes", "", "", 20, show("s f"))}, "flash twice"},
+		{"old token", []Op{at("get", "k0", "", 0, func(o *Op) { o.Late = true })}, "old token"},
+		{"token stays", []Op{at("renew", "", "", 0, nil)}, "old token"},
+	} {
+		s := newSession("s", "ann")
+		s.ID, s.Drained, s.EndBegin, s.EndAcked, s.ops = "id", true, 100, 110, tc.ops
+		found, err := s.Judge()
+		if err != nil {
+			t.Errorf("%s: %v", tc.name, err)
+		}
+		broken := slices.ContainsFunc(found, func(v Violation) bool { return v.Rule == tc.want })
+		if broken != (tc.want != "") || tc.want == "" && len(found) > 0 {
+			t.Errorf("%s: found %v, want %q", tc.name, found, tc.want)
+		}
+	}
+}

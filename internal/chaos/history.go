@@ -1,0 +1,166 @@
+package chaos
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+)
+
+// outcome is what the client knows of an operation.
+type outcome int
+
+const (
+	acknowledged outcome = iota
+	unknown              // the answer was lost, or says that the store did not answer: it may have taken effect
+	refused              // it cannot have taken effect: nobody took the connection
+)
+
+func (o outcome) String() string { return [...]string{"ok", "unknown", "refused"}[o] }
+
+// never is later than every operation.
+const never = int64(1) << 62
+
+// Op is an operation of a tab.
+type Op struct {
+	Kind       string // the probe's route
+	Key, Arg   string
+	Begin, End int64 // nanoseconds from the start of the run
+	Outcome    outcome
+	Status     int // of the answer, 0 for none
+
+	// What an acknowledged operation has answered.
+	Found    bool
+	Value    string
+	Count    int
+	User, ID string
+	Flashes  []string
+	Cookie   string // what became of the session's cookie: "", "deleted" or "set"
+	Late     bool   // sent with a token from before the session's end
+}
+
+func (o Op) String() string {
+	d := func(n int64) time.Duration { return time.Duration(n).Round(time.Microsecond) }
+	return fmt.Sprintf("%v–%v %s %s %s: %v %d found=%v value=%q count=%d user=%q flashes=%v cookie=%s late=%v",
+		d(o.Begin), d(o.End), o.Kind, o.Key, o.Arg, o.Outcome, o.Status, o.Found, o.Value, o.Count, o.User, o.Flashes, o.Cookie, o.Late)
+}
+
+// Session is the history of one session, from its login to its end.
+type Session struct {
+	Tag, User, ID string
+	Begin         int64 // of its login
+	Loss          bool  // the store may have forgotten acknowledged writes meanwhile, as its documentation says
+
+	mu  sync.Mutex
+	ops []Op
+	// EndBegin and EndAcked are when the first try to end it began, and when one was acknowledged.
+	EndBegin, EndAcked int64
+	Abandoned          bool // the client does not have its token: the answer to a renewal was lost
+	Drained            bool // its flashes were read after the last was added
+}
+
+func newSession(tag, user string) *Session {
+	return &Session{Tag: tag, User: user, EndBegin: never, EndAcked: never}
+}
+
+func (s *Session) add(o Op) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.ops = append(s.ops, o)
+}
+
+// Violation is a broken promise.
+type Violation struct {
+	Rule, Text string
+	Lossy      bool // what the store's own durability explains
+}
+
+func (v Violation) String() string { return v.Rule + ": " + v.Text }
+
+// Judge returns the promises that the session's history breaks. An error means that it
+// cannot tell, and is never a pass.
+func (s *Session) Judge() (found []Violation, err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	slices.SortFunc(s.ops, func(a, b Op) int { return int(a.Begin - b.Begin) })
+	say := func(rule, format string, args ...any) {
+		found = append(found, Violation{rule, fmt.Sprintf("session %s of %s: ", s.Tag, s.User) + fmt.Sprintf(format, args...), s.Loss})
+	}
+	for _, o := range s.ops {
+		if o.Outcome == acknowledged {
+			s.one(o, say)
+		}
+	}
+	s.flashes(say)
+	bad, err := s.values()
+	for _, text := range bad {
+		say("values", "no order explains\n%s", text)
+	}
+	return found, err
+}
+
+// one judges what can be said of an answer alone.
+func (s *Session) one(o Op, say func(rule, format string, args ...any)) {
+	alive := o.End < s.EndBegin
+	for _, text := range append(slices.Clone(o.Flashes), o.Value) {
+		if text != "" && !strings.HasPrefix(text, s.Tag+" ") {
+			say("another's data", "%v", o)
+		}
+	}
+	if o.Kind == "get" && o.User != "" && o.User != s.User {
+		say("another's data", "%v", o)
+	}
+	if o.Begin > s.EndAcked && o.Kind == "get" && (o.User != "" || o.Found) {
+		say("logout wins", "acknowledged at %v, then %v", time.Duration(s.EndAcked), o)
+	}
+	if o.Late && alive && (o.User != "" || o.Found) {
+		say("old token", "good after a renewal or a login: %v", o)
+	}
+	if o.Late || !alive {
+		return
+	}
+	if renews := o.Kind == "renew" || o.Kind == "login"; renews && o.Cookie != "set" {
+		say("old token", "not replaced: %v", o)
+	}
+	if o.Kind == "get" && (o.User == "" || o.ID != s.ID) {
+		say("logged out", "%v", o)
+	}
+	if o.Cookie != "" && o.Kind != "renew" && o.Kind != "login" {
+		say("logged out", "the cookie was %s: %v", o.Cookie, o)
+	}
+}
+
+// flashes: what was acknowledged is shown, and once to readers one after the other.
+func (s *Session) flashes(say func(rule, format string, args ...any)) {
+	shown := map[string][]Op{}
+	added := map[string]bool{}
+	for _, o := range s.ops {
+		added[o.Arg] = added[o.Arg] || o.Kind == "flash"
+		for _, text := range o.Flashes {
+			for _, before := range shown[text] {
+				if before.End < o.Begin {
+					say("flash twice", "%q in %v and in %v", text, before, o)
+				}
+			}
+			shown[text] = append(shown[text], o)
+		}
+	}
+	for text := range shown {
+		if !added[text] {
+			say("flashes", "%q was never added", text)
+		}
+	}
+	if !s.Drained || s.Abandoned {
+		return
+	}
+	for _, add := range s.ops {
+		if add.Kind != "flash" || add.Late || add.Outcome != acknowledged || len(shown[add.Arg]) > 0 {
+			continue
+		}
+		mayHave := func(o Op) bool { return o.Kind == "flashes" && o.Outcome == unknown && o.End > add.Begin }
+		if !slices.ContainsFunc(s.ops, mayHave) {
+			say("flash lost", "%v", add)
+		}
+	}
+}
