@@ -15,7 +15,7 @@ import (
 // time at once, with a POST in place of each GET.
 
 // atOnce ends the name of a case's second run.
-const atOnce = "_at_once"
+const atOnce = "_for_writers"
 
 // windowed returns cases, and after each one about what others must learn of at once, its
 // second run.

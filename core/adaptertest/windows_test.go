@@ -84,7 +84,7 @@ func TestConformanceWindow(t *testing.T) {
 		edit     func(*copies)
 		caughtBy string
 	}{
-		"copies where the newest state was asked for": {func(c *copies) { c.evenIfFresh = true }, "K2_SEC15_logout_kills_on_the_server_at_once"},
+		"copies where the newest state was asked for": {func(c *copies) { c.evenIfFresh = true }, "K2_SEC15_logout_kills_on_the_server_for_writers"},
 		"copies that are older than the window":       {func(c *copies) { c.forever = true }, "K2_SEC15_logout_kills_on_the_server"},
 	} {
 		if failed, _ := adaptertest.Record(t, broken.caughtBy, httpapp.New, withWindow(broken.edit)); !failed {

@@ -13,9 +13,9 @@ import (
 	"github.com/satchel-go/satchel/internal/testing/redistest"
 )
 
-// TestI2MeasuredRedis runs the stores' suite on Redis, measured by both, and inside and
+// TestStoreMeasuredOnRedis runs the stores' suite on Redis, measured by both, and inside and
 // outside of its encryption.
-func TestI2MeasuredRedis(t *testing.T) {
+func TestStoreMeasuredOnRedis(t *testing.T) {
 	client := redis.NewClient(&redis.Options{Addr: redistest.Shared(t).Addr()})
 	t.Cleanup(func() { _ = client.Close() })
 	x, outside := newExports(t, ""), newExports(t, "outside")

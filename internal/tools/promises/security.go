@@ -44,7 +44,7 @@ func testOf(e event) test {
 				name = before + many + "…"
 			}
 		}
-		return test{kind: adapterSuite, name: strings.TrimSuffix(name, "_at_once")} // of a backend with a window
+		return test{kind: adapterSuite, name: strings.TrimSuffix(name, "_for_writers")} // of a backend with a window
 	case len(parts) > 2 && strings.Contains(parts[0], "Store"):
 		return test{kind: storeSuite, name: name}
 	}
