@@ -31,6 +31,7 @@ func RunInvalidator(t *testing.T, newPair func(t *testing.T) (a, b core.Store), 
 			id := newID()
 			h.save(id, h.entry("data"), 0)
 			w := h.invalidations()
+			w.mayEnd = true
 			defer w.stop()
 			from := len(w.all())
 			foreign[name](t, h.store, id)

@@ -222,6 +222,7 @@ var patience = 10 * time.Second
 
 // listener is a running Watch.
 type listener struct {
+	mayEnd bool // before it is stopped, with an error: it has become deaf, and has said so
 	h      *harness
 	cancel context.CancelFunc
 	done   chan struct{} // closed when Watch has returned
@@ -320,7 +321,7 @@ func (w *listener) stop() {
 		w.h.Errorf("Watch has not returned %v after its context was done", patience)
 		return
 	}
-	if w.err != nil && !errors.Is(w.err, context.Canceled) {
+	if w.err != nil && !w.mayEnd && !errors.Is(w.err, context.Canceled) {
 		w.h.Errorf("Watch, when its context was done, returned %v", w.err)
 	}
 }
