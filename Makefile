@@ -160,7 +160,7 @@ test-modules: check-go redis memcached databases ## short tests of each module o
 		GOWORK=off $(GO) vet ./... </dev/null; \
 		case $$dir in */examples) ;; *) GOWORK=off $(GO) test -short ./... </dev/null;; esac; \
 	done
-	cd bench && GOWORK=off $(GO) test ./... </dev/null
+	cd bench && GOWORK=off $(GO) test . </dev/null
 
 .PHONY: test-newest
 test-newest: check-go ## each adapter with the newest version of its framework
