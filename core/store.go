@@ -245,9 +245,10 @@ type Watcher interface {
 type PulseWatcher interface {
 	Watcher
 
-	// WatchPulse is Watch. Besides, it calls alive whenever what it listens to has
-	// just answered, for example to a PING on the same connection: every few seconds,
-	// at least once in five. It never calls alive for anything older than five seconds.
+	// WatchPulse is Watch. Besides, it calls alive whenever it has just been shown that
+	// what the store tells still arrives: every few seconds, at least once in five. A
+	// connection that answers is not enough, since the store may by then be on another
+	// server. It never calls alive for anything older than five seconds.
 	WatchPulse(ctx context.Context, ended func(ID), alive func()) error
 }
 

@@ -2,9 +2,9 @@ package goredisstore
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
-	"sync/atomic"
 	"time"
 
 	"github.com/redis/go-redis/v9"
@@ -16,11 +16,10 @@ import (
 func (s *Store) channel() string { return s.config.Prefix + "ended" }
 
 const (
-	// pingEvery is how often Watch asks whether its connection still answers.
-	pingEvery = 2 * time.Second
+	// beatEvery is how often Watch publishes something to itself.
+	beatEvery = 2 * time.Second
 
-	// pingTimeout is how long an answer may be overdue before Watch gives the
-	// connection up.
+	// pingTimeout is how long an answer may be overdue before a connection is given up.
 	pingTimeout = 5 * time.Second
 
 	// watchPause is the wait between two tries to connect again.
@@ -33,30 +32,32 @@ func (s *Store) Watch(ctx context.Context, ended func(core.ID)) error {
 }
 
 // WatchPulse implements [core.PulseWatcher] with a subscription, on a separate
-// connection that go-redis re-establishes. It sends a PING every two seconds. It
-// returns an error if none is answered for five.
+// connection that go-redis re-establishes. Every two seconds it publishes something to
+// itself, through the client as a deletion does. It returns an error if nothing of that
+// arrives for five: the connection may be dead, the user may not publish, or the client
+// may by now be led to another server.
 func (s *Store) WatchPulse(ctx context.Context, ended func(core.ID), alive func()) error {
-	sub := s.client.Subscribe(ctx, s.channel())
-	var pong atomic.Pointer[time.Time]
-	answered := func() { now := time.Now(); pong.Store(&now) }
-	answered()
-	over, cancel := context.WithCancel(ctx)
-	pinging := make(chan struct{})
-	go func() {
-		defer close(pinging)
-		defer func() { _ = sub.Close() }()
-		ping(over, sub, &pong)
-	}()
-	defer func() { cancel(); <-pinging }()
+	word := rand.Text()
+	own := s.channel() + ":" + word // which nobody else hears
+	if _, ok := s.client.(*redis.Ring); ok {
+		own = s.channel() // which surely is on the same server
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	sub := s.client.Subscribe(ctx, s.channel(), own)
+	defer func() { _ = sub.Close() }()
+	defer context.AfterFunc(ctx, func() { _ = sub.Close() })() // go-redis need not obey ctx
+	go s.beat(ctx, own, word)
+	heard := time.Now()
 	for listens := false; ; {
-		m, err := sub.Receive(ctx) // its deadline is ping's
+		m, err := sub.ReceiveTimeout(ctx, max(time.Until(heard.Add(pingTimeout)), time.Millisecond))
 		switch {
 		case ctx.Err() != nil:
 			return nil
 		case err != nil && !listens:
 			return fmt.Errorf("goredisstore: subscribe: %w", err)
-		case errors.Is(err, redis.ErrClosed):
-			return errors.New("goredisstore: the subscription has ended: its connection does not answer")
+		case time.Since(heard) > pingTimeout:
+			return errors.Join(errors.New("goredisstore: the subscription has ended: what the client publishes does not arrive"), err)
 		case err != nil:
 			select {
 			case <-ctx.Done():
@@ -65,14 +66,19 @@ func (s *Store) WatchPulse(ctx context.Context, ended func(core.ID), alive func(
 			continue
 		}
 		switch m := m.(type) {
-		case *redis.Pong:
-			answered()
-			alive()
 		case *redis.Subscription:
+			if m.Channel != s.channel() {
+				continue
+			}
 			listens = true
-			answered()
+			heard = time.Now()
 			ended(core.ID{}) // sessions may have ended before we listened, or while we did not
 		case *redis.Message:
+			if m.Payload == word {
+				heard = time.Now()
+				alive()
+				continue
+			}
 			id, err := core.ParseID(m.Payload)
 			if err != nil && m.Payload != everySession {
 				continue
@@ -82,17 +88,16 @@ func (s *Store) WatchPulse(ctx context.Context, ended func(core.ID), alive func(
 	}
 }
 
-// ping sends a PING on sub every few seconds. It returns when ctx is done, or when
-// the last answer is too old.
-func ping(ctx context.Context, sub *redis.PubSub, pong *atomic.Pointer[time.Time]) {
-	ticker := time.NewTicker(pingEvery)
+// beat publishes word every few seconds. Whether it arrives is what counts.
+func (s *Store) beat(ctx context.Context, channel, word string) {
+	ticker := time.NewTicker(beatEvery)
 	defer ticker.Stop()
-	for time.Since(*pong.Load()) < pingTimeout {
+	for {
 		select {
 		case <-ctx.Done():
 			return
 		case <-ticker.C:
-			_ = sub.Ping(ctx) // an answer is what counts
+			_ = s.client.Publish(ctx, channel, word).Err()
 		}
 	}
 }

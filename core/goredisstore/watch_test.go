@@ -9,6 +9,7 @@ import (
 	"github.com/satchel-go/satchel/core"
 	"github.com/satchel-go/satchel/core/goredisstore"
 	"github.com/satchel-go/satchel/internal/testing/redistest"
+	"github.com/satchel-go/satchel/internal/testing/tcpproxy"
 )
 
 // While the connection was broken, Watch may have missed an end, so all callers
@@ -72,5 +73,32 @@ func TestI2WatchNoticesASilentBreak(t *testing.T) {
 	}
 	if n := pulses.Load() - heard; n > 1 {
 		t.Errorf("%d signs of life in %v without a connection", n, time.Since(began))
+	}
+}
+
+// Behind one address may be another server from one moment to the next, while the one that
+// Watch listens to still answers: nothing is published there any more.
+func TestI2WatchFollowsTheServer(t *testing.T) {
+	t.Parallel()
+	one, other := redistest.Start(t), redistest.Start(t)
+	proxy := tcpproxy.Start(t, one.Addr())
+	store := goredisstore.New(newClient(t, proxy.Addr()), goredisstore.Config{})
+	var pulses atomic.Int64
+	done := make(chan error, 1)
+	go func() { done <- store.WatchPulse(t.Context(), func(core.ID) {}, func() { pulses.Add(1) }) }()
+	until(t, "the Watch hears", func() bool { return pulses.Load() > 0 })
+	proxy.Redirect(other.Addr()) // a connection that is there stays
+	one.MustDo("CLIENT", "KILL", "TYPE", "normal")
+	heard := pulses.Load()
+	select {
+	case err := <-done:
+		if err == nil {
+			t.Error("Watch has returned without an error")
+		}
+	case <-time.After(20 * time.Second):
+		t.Error("I2: Watch goes on where nothing is published any more")
+	}
+	if n := pulses.Load() - heard; n > 1 {
+		t.Errorf("I2: %d signs of life from another server", n)
 	}
 }

@@ -65,9 +65,9 @@ func (s *Store) hear(ctx context.Context, interval time.Duration, changed func(c
 		case err != nil:
 			return err
 		case now != where && listens:
-			return errors.New("the pool leads to another server or database than the one that reports changes")
+			return errMoved
 		case now != where:
-			return fmt.Errorf("the pool leads to another server or database than Config.ListenURL: %w", core.ErrUnsupported)
+			return fmt.Errorf("%w: set Config.ListenURL: %w", errMoved, core.ErrUnsupported)
 		}
 		if !listens {
 			listens = true

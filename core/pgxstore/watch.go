@@ -29,8 +29,9 @@ func (s *Store) Watch(ctx context.Context, ended func(core.ID)) error {
 }
 
 // WatchPulse implements [core.PulseWatcher] with LISTEN, on a connection of its own that
-// is none of the pool's. Every two seconds it asks for an answer there. It returns an
-// error if there is none within three, and when the connection breaks.
+// is none of the pool's. Every two seconds it asks for an answer there, and whether the
+// pool leads to the same server, which it may not after a failover. It returns an error if it
+// does not, if there is no answer within three seconds, and when the connection breaks.
 //
 // A pooler in transaction mode would take the LISTEN and deliver nothing. Whatever stands
 // between and is not PostgreSQL itself is therefore refused: set [Config.ListenURL].
@@ -55,19 +56,28 @@ func (s *Store) watch(ctx context.Context, ended func(core.ID), alive func()) er
 		defer cancel()
 		_ = conn.Close(ctx) // what it held is gone with it
 	}()
+	where, err := place(ctx, conn)
+	if err != nil {
+		return err
+	}
 	ended(core.ID{}) // sessions may have ended before we listened
-	alive()
-	for {
-		n, err := conn.notification(ctx)
-		switch {
-		case err != nil:
-			return err
-		case n == "":
-			alive()
+	for n := ""; ; {
+		switch n {
+		case "":
+			now, err := place(ctx, s.pool)
+			if err == nil && now != where {
+				return errMoved
+			}
+			if err == nil { // the pool may only be busy
+				alive()
+			}
 		default:
 			if id, ok := parse(n); ok {
 				ended(id)
 			}
+		}
+		if n, err = conn.notification(ctx); err != nil {
+			return err
 		}
 	}
 }
@@ -89,6 +99,8 @@ type listener struct {
 	*pgx.Conn
 	answered time.Time // the last ping
 }
+
+var errMoved = errors.New("the pool leads to another server or database than the connection that listens")
 
 var errPooler = errors.New("a connection pooler stands before PostgreSQL, and LISTEN needs a connection without: set Config.ListenURL")
 

@@ -8,6 +8,9 @@ import (
 	"testing"
 	"time"
 
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
+
 	"github.com/satchel-go/satchel/core"
 	"github.com/satchel-go/satchel/core/pgxstore"
 	"github.com/satchel-go/satchel/internal/testing/sqltest"
@@ -89,6 +92,40 @@ func TestI2WatchNoticesASilentBreak(t *testing.T) {
 	}
 	if n := pulses.Load() - heard; n > 1 {
 		t.Errorf("%d signs of life without a connection", n)
+	}
+}
+
+// After a failover the pool may lead elsewhere, while the connection that listens still answers.
+func TestI2WatchFollowsThePool(t *testing.T) {
+	t.Parallel()
+	server, prefix := sqltest.SharedPostgres(t), sqltest.UniquePrefix(t)
+	other := strings.Trim(prefix, "_") + "_other"
+	if _, err := newPool(t, server.AdminSource()).Exec(t.Context(), "CREATE DATABASE "+other+" OWNER satchel"); err != nil {
+		t.Fatal(err)
+	}
+	var moved atomic.Bool
+	pool := newPool(t, server.Source(), func(c *pgxpool.Config) {
+		c.BeforeConnect = func(_ context.Context, c *pgx.ConnConfig) error {
+			if moved.Load() {
+				c.Database = other
+			}
+			return nil
+		}
+	})
+	s := newStoreOn(t, pool, pgxstore.Config{Prefix: prefix, ListenURL: server.URL()})
+	done := make(chan error, 1)
+	pulse := make(chan struct{}, 100)
+	go func() { done <- s.WatchPulse(t.Context(), func(core.ID) {}, func() { pulse <- struct{}{} }) }()
+	<-pulse
+	moved.Store(true)
+	pool.Reset()
+	select {
+	case err := <-done:
+		if err == nil {
+			t.Error("Watch has returned without an error")
+		}
+	case <-time.After(20 * time.Second):
+		t.Error("I2: Watch goes on where nothing is sent any more")
 	}
 }
 
