@@ -11,9 +11,6 @@ import (
 const migrationGuide = `package main
 
 import (
-	"log"
-	"time"
-
 	"github.com/redis/go-redis/v9"
 
 	"github.com/satchel-go/satchel/core"
@@ -22,7 +19,7 @@ import (
 )
 
 func main() {
-	_, _, _ = openSessions, watchMigration, toEncrypted
+	_, _ = openSessions, toEncrypted
 }
 
 `

@@ -30,9 +30,10 @@
 // [core.FromContext] with c.Context(), or with c itself. Handlers of net/http in
 // Fiber's routes find it by calling it with their request's context.
 //
-// Put the timeout middleware inside. After a timeout Fiber sends a response that was
-// made before the commit: no cookie can be set, and a change that needs one is reported
-// as too late. Ctx.End, too, sends the response before the commit. Write the cookie first:
+// Put the timeout middleware inside. It answers while the handler runs on: what the
+// handler has changed by then is stored, unless the answer is a 5xx; later changes are
+// reported as too late. Ctx.End sends the response before the commit. Write the cookie
+// first:
 //
 //	if err := s.Commit(c.Context()); err != nil {
 //		return err

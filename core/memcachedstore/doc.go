@@ -13,9 +13,9 @@
 // # What it cannot promise
 //
 // Memcached forgets everything when it restarts: all of that server's users are logged
-// out. It has no index that could not be forgotten by itself, so there is none: sessions
-// cannot be listed or ended by user, [core.Config.SessionLimit] is refused, and
-// [core.Manager.RevokeAll] is not supported. For these, use another store.
+// out. It could forget an index of users and keep the sessions, so there is none: sessions
+// cannot be listed or ended by user, and [core.Config.SessionLimit] is refused. For these,
+// use another store.
 //
 // # What it costs
 //
