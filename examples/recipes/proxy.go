@@ -17,11 +17,9 @@ import (
 
 //recipe:shared
 
-// newProxied makes a Manager behind a proxy that terminates TLS. That needs no
-// setting: the cookie is Secure whatever the last hop is.
+// newProxied makes a Manager behind a proxy that terminates TLS.
 func newProxied(backend core.Backend, observer core.Observer) (*core.Manager, error) {
 	return core.New(backend, core.Config{
-		// Do not set InsecureAllowHTTP: it would take Secure from the browser's cookie.
 		Observer: observer,
 		// ex.RemoteIP is the proxy's address; the client's is in the proxy's header.
 		Describe: func(ex core.Exchange) string { return ex.RequestHeader("X-Real-IP") },

@@ -19,8 +19,8 @@ import (
 
 //recipe:shared
 
-// newForServices makes a Manager whose sessions other services verify with the public
-// halves of signing. Only those who have keys can read what the session holds.
+// newForServices makes a Manager whose sessions others verify with the public halves of
+// signing. Only who has keys can read what the session holds.
 func newForServices(signing *jwtsealer.Keys, keys *sealed.Keyring) (*core.Manager, error) {
 	sealer := jwtsealer.Signed(signing, jwtsealer.Config{
 		Issuer:   "https://app.example",

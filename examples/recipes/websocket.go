@@ -25,8 +25,7 @@ import (
 
 var nick = core.NewKey[string]("nick")
 
-// enter prepares the session for a socket: it is stored and has an ID. The
-// cookie of a new one leaves with the 101.
+// enter prepares the session for a socket: it is stored and has an ID.
 func enter(ctx context.Context, s *core.Session) (core.ID, error) {
 	if _, ok := nick.Get(s); !ok {
 		nick.Set(s, "guest-"+rand.Text()[:6])
@@ -35,8 +34,7 @@ func enter(ctx context.Context, s *core.Session) (core.ID, error) {
 	return s.ID(), err
 }
 
-// say answers a message with the session as it is now. The request's own is as
-// old as the connection.
+// say answers a message with the session as it is now.
 func say(ctx context.Context, sessions *core.Manager, id core.ID, text string) (answer string, err error) {
 	err = sessions.Update(ctx, id, func(s *core.Session) error {
 		if name, ok := strings.CutPrefix(text, "/nick "); ok {
