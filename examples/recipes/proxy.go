@@ -63,11 +63,12 @@ func clientAddress(r *http.Request) string {
 
 //recipe:end
 
-//recipe:echo
 func proxiedEcho(sessions *core.Manager) *echo.Echo {
 	e := echo.New()
+	//recipe:echo
 	e.IPExtractor = echo.ExtractIPFromRealIPHeader( // without one, c.RealIP() is the proxy
 		echo.TrustLoopback(true), echo.TrustLinkLocal(false), echo.TrustPrivateNet(false))
+	//recipe:end
 	e.Use(echov5adapter.Middleware(sessions))
 	e.POST("/login", func(c *echo.Context) error {
 		echov5adapter.Session(c).Login(c.FormValue("name")) // after you have checked the password
@@ -78,8 +79,6 @@ func proxiedEcho(sessions *core.Manager) *echo.Echo {
 	})
 	return e
 }
-
-//recipe:end
 
 func proxiedGin(sessions *core.Manager) *gin.Engine {
 	r := gin.New()

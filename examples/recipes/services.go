@@ -53,7 +53,6 @@ func servicesNetHTTP(m *core.Manager, signing *jwtsealer.Keys) http.Handler {
 	return mux
 }
 
-//recipe:echo
 func servicesEcho(m *core.Manager, signing *jwtsealer.Keys) *echo.Echo {
 	e := echo.New()
 	e.POST("/login", func(c *echo.Context) error {
@@ -63,8 +62,6 @@ func servicesEcho(m *core.Manager, signing *jwtsealer.Keys) *echo.Echo {
 	e.GET("/.well-known/jwks.json", echo.WrapHandler(signing))
 	return e
 }
-
-//recipe:end
 
 func servicesGin(m *core.Manager, signing *jwtsealer.Keys) *gin.Engine {
 	r := gin.New()
