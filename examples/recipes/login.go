@@ -27,7 +27,7 @@ func signIn(s *core.Session, name, password string, remember bool) string {
 		s.Flash("error", "Wrong name or password.")
 		return "/login"
 	}
-	s.Login(name) // a new token: whoever planted or saw the old one is out
+	s.Login(name) // whoever planted or saw the old token is out
 	s.Remember(remember)
 	s.Flash("success", "Welcome, "+name+".")
 	if page, ok := returnTo.Pop(s); ok {

@@ -20,16 +20,16 @@ import (
 
 //recipe:shared
 
-// newWebAndMobile makes one Manager for browsers and one for apps. On one store they
-// have the same users: a list shows both kinds of session, and RevokeUser ends both.
+// newWebAndMobile makes one Manager for browsers and one for apps. On one store a
+// list shows both kinds of session, and RevokeUser ends both.
 func newWebAndMobile(store core.Store) (web, mobile *core.Manager, err error) {
 	web, err1 := core.New(core.ServerSide(store), core.Config{})
 	mobile, err2 := core.New(core.ServerSide(store), core.Config{Carrier: core.Bearer})
 	return web, mobile, errors.Join(err1, err2)
 }
 
-// admit logs in. People expect apps to stay logged in, so the session of an app has
-// timeouts of its own. In one Manager's Config they would not be known to the other.
+// admit logs in. The session of an app has timeouts of its own: in one Manager's
+// Config the other would not know them.
 func admit(s *core.Session, name string) {
 	s.Login(name)
 	if s.Carrier() == core.Bearer {
@@ -45,7 +45,7 @@ func me(s *core.Session) (status int, challenge string, body map[string]any) {
 	return http.StatusOK, "", map[string]any{"user": s.UserID()}
 }
 
-// The header Authorization must be named: a star does not cover it.
+// A star does not cover the header Authorization.
 var (
 	appMethods = []string{"GET", "POST"}
 	appHeaders = []string{"Authorization", "Content-Type"}

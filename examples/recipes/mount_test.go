@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"net/http"
+	"slices"
 	"strings"
 
 	"github.com/gin-gonic/gin"
@@ -44,8 +45,29 @@ type call struct {
 // where to go or what to show.
 type routes map[string]func(c call) (status int, text string)
 
+// around is middleware outside or inside the sessions, outermost first.
+type around struct {
+	nethttp []func(http.Handler) http.Handler
+	echo    []echo.MiddlewareFunc
+	gin     []gin.HandlerFunc
+	fiber   []fiber.Handler
+}
+
+// wrap returns h inside a's middleware for net/http.
+func (a around) wrap(h http.Handler) http.Handler {
+	for _, middleware := range slices.Backward(a.nethttp) {
+		h = middleware(h)
+	}
+	return h
+}
+
 // mounted returns r in every framework, in Fiber behind first.
 func mounted(r routes, first ...fiber.Handler) []framework {
+	return ordered(r, around{fiber: first}, around{})
+}
+
+// ordered returns r in every framework, with other middleware.
+func ordered(r routes, outside, inside around) []framework {
 	each := func(add func(method, path string, do func(call) (int, string))) {
 		for route, do := range r {
 			method, path, _ := strings.Cut(route, " ")
@@ -67,11 +89,11 @@ func mounted(r routes, first ...fiber.Handler) []framework {
 					_, _ = w.Write([]byte(text)) // the client may be gone
 				})
 			})
-			return httpadapter.Middleware(m)(mux)
+			return outside.wrap(httpadapter.Middleware(m)(inside.wrap(mux)))
 		},
 		func(m *core.Manager) *echo.Echo {
 			e := echo.New()
-			e.Use(echov5adapter.Middleware(m))
+			e.Use(slices.Concat(outside.echo, []echo.MiddlewareFunc{echov5adapter.Middleware(m)}, inside.echo)...)
 			each(func(method, path string, do func(call) (int, string)) {
 				e.Add(method, path, func(c *echo.Context) error {
 					status, text := do(call{c.Request().Context(), m, echov5adapter.Session(c), c.FormValue, c.Request().Header.Get, c.Response().Header().Set})
@@ -85,7 +107,7 @@ func mounted(r routes, first ...fiber.Handler) []framework {
 		},
 		func(m *core.Manager) *gin.Engine {
 			g := gin.New()
-			g.Use(ginadapter.Middleware(m))
+			g.Use(slices.Concat(outside.gin, []gin.HandlerFunc{ginadapter.Middleware(m)}, inside.gin)...)
 			each(func(method, path string, do func(call) (int, string)) {
 				g.Handle(method, path, func(c *gin.Context) {
 					status, text := do(call{c.Request.Context(), m, ginadapter.Session(c), c.PostForm, c.GetHeader, c.Header})
@@ -100,10 +122,9 @@ func mounted(r routes, first ...fiber.Handler) []framework {
 		},
 		func(m *core.Manager) *fiber.App {
 			app := fiber.New(fiber.Config{ReadBufferSize: 16 << 10})
-			for _, middleware := range first {
+			for _, middleware := range slices.Concat(outside.fiber, []fiber.Handler{fiberv3adapter.Middleware(m)}, inside.fiber) {
 				app.Use(middleware)
 			}
-			app.Use(fiberv3adapter.Middleware(m))
 			each(func(method, path string, do func(call) (int, string)) {
 				app.Add([]string{method}, path, func(c fiber.Ctx) error {
 					form := func(name string) string { return c.FormValue(name) }

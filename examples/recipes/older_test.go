@@ -23,6 +23,8 @@ func TestOlderFrameworks(t *testing.T) {
 		"fiber.TrustProxyConfig{Proxies: []string{\"127.0.0.1\", \"::1\"}}", "[]string{\"127.0.0.1\", \"::1\"}",
 		`cors.New(cors.Config{AllowOrigins: []string{spa}, AllowMethods: appMethods, AllowHeaders: appHeaders})`,
 		`cors.New(cors.Config{AllowOrigins: spa, AllowMethods: "GET,POST", AllowHeaders: "Authorization,Content-Type"})`,
+		`fiber.Config{AppName: "prefork"}`, "fiber.Config{Prefork: true}", ", fiber.ListenConfig{EnablePrefork: true, DisableStartupMessage: true}", "",
+		`cors.Config{AllowOrigins: []string{spa}, AllowCredentials: true}`, `cors.Config{AllowOrigins: spa, AllowCredentials: true}`,
 		", fiber.ListenConfig{DisableStartupMessage: true}", "", "[]string{method}", "method")
 	for name, changes := range map[string]func(string) string{
 		"echo v4": strings.NewReplacer("labstack/echo/v5", "labstack/echo/v4", "*echo.Context", "echo.Context",

@@ -39,8 +39,6 @@ var flowConfig = core.Config{
 
 //recipe:end
 
-//recipe:setup
-
 type provider struct {
 	issuer   string
 	oauth    oauth2.Config // of golang.org/x/oauth2
@@ -76,8 +74,6 @@ func newProvider(ctx context.Context, issuer, client, base string, key jose.Sign
 	p.verifier = found.Verifier(&oidc.Config{ClientID: client})
 	return p, nil
 }
-
-//recipe:end
 
 //recipe:shared
 
@@ -152,6 +148,8 @@ func (p *provider) check(ctx context.Context, flow *core.Session, form func(stri
 	return id.Issuer + " " + id.Subject, nil // identify your user by both, and keep nothing else of the token
 }
 
+//recipe:end
+
 // authenticate proves to the provider who we are, instead of a client secret.
 func (p *provider) authenticate() ([]oauth2.AuthCodeOption, error) {
 	now := time.Now()
@@ -164,6 +162,8 @@ func (p *provider) authenticate() ([]oauth2.AuthCodeOption, error) {
 		oauth2.SetAuthURLParam("client_assertion", assertion),
 	}, err
 }
+
+//recipe:finish
 
 // finish logs in. Here the browser sends the visitor's own session, cart and all.
 func finish(s, flow *core.Session) bool {

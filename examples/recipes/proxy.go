@@ -17,11 +17,9 @@ import (
 
 //recipe:shared
 
-// newProxied makes a Manager behind a proxy that terminates TLS. That needs no
-// setting: the cookie is Secure whatever the last hop is.
+// newProxied makes a Manager behind a proxy that terminates TLS.
 func newProxied(backend core.Backend, observer core.Observer) (*core.Manager, error) {
 	return core.New(backend, core.Config{
-		// Do not set InsecureAllowHTTP: it would take Secure from the browser's cookie.
 		Observer: observer,
 		// ex.RemoteIP is the proxy's address; the client's is in the proxy's header.
 		Describe: func(ex core.Exchange) string { return ex.RequestHeader("X-Real-IP") },
@@ -65,11 +63,12 @@ func clientAddress(r *http.Request) string {
 
 //recipe:end
 
-//recipe:echo
 func proxiedEcho(sessions *core.Manager) *echo.Echo {
 	e := echo.New()
+	//recipe:echo
 	e.IPExtractor = echo.ExtractIPFromRealIPHeader( // without one, c.RealIP() is the proxy
 		echo.TrustLoopback(true), echo.TrustLinkLocal(false), echo.TrustPrivateNet(false))
+	//recipe:end
 	e.Use(echov5adapter.Middleware(sessions))
 	e.POST("/login", func(c *echo.Context) error {
 		echov5adapter.Session(c).Login(c.FormValue("name")) // after you have checked the password
@@ -80,8 +79,6 @@ func proxiedEcho(sessions *core.Manager) *echo.Echo {
 	})
 	return e
 }
-
-//recipe:end
 
 func proxiedGin(sessions *core.Manager) *gin.Engine {
 	r := gin.New()

@@ -19,8 +19,8 @@ import (
 
 //recipe:shared
 
-// newForServices makes a Manager whose sessions other services verify with the public
-// halves of signing. Only those who have keys can read what the session holds.
+// newForServices makes a Manager whose sessions others verify with the public halves of
+// signing. Only who has keys can read what the session holds.
 func newForServices(signing *jwtsealer.Keys, keys *sealed.Keyring) (*core.Manager, error) {
 	sealer := jwtsealer.Signed(signing, jwtsealer.Config{
 		Issuer:   "https://app.example",
@@ -53,7 +53,6 @@ func servicesNetHTTP(m *core.Manager, signing *jwtsealer.Keys) http.Handler {
 	return mux
 }
 
-//recipe:echo
 func servicesEcho(m *core.Manager, signing *jwtsealer.Keys) *echo.Echo {
 	e := echo.New()
 	e.POST("/login", func(c *echo.Context) error {
@@ -63,8 +62,6 @@ func servicesEcho(m *core.Manager, signing *jwtsealer.Keys) *echo.Echo {
 	e.GET("/.well-known/jwks.json", echo.WrapHandler(signing))
 	return e
 }
-
-//recipe:end
 
 func servicesGin(m *core.Manager, signing *jwtsealer.Keys) *gin.Engine {
 	r := gin.New()

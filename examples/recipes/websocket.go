@@ -25,18 +25,19 @@ import (
 
 var nick = core.NewKey[string]("nick")
 
-// enter prepares the session for a socket: it is stored and has an ID. The
-// cookie of a new one leaves with the 101.
-func enter(ctx context.Context, s *core.Session) (core.ID, error) {
+// enter prepares the session for a socket: it is stored, has an ID and is watched.
+func enter(ctx context.Context, sessions *core.Manager, s *core.Session) (id core.ID, done <-chan struct{}, err error) {
 	if _, ok := nick.Get(s); !ok {
 		nick.Set(s, "guest-"+rand.Text()[:6])
 	}
-	err := s.Commit(ctx)
-	return s.ID(), err
+	if err = s.Commit(ctx); err != nil {
+		return id, nil, err
+	}
+	done, err = sessions.Done(ctx, s.ID())
+	return s.ID(), done, err
 }
 
-// say answers a message with the session as it is now. The request's own is as
-// old as the connection.
+// say answers a message with the session as it is now.
 func say(ctx context.Context, sessions *core.Manager, id core.ID, text string) (answer string, err error) {
 	err = sessions.Update(ctx, id, func(s *core.Session) error {
 		if name, ok := strings.CutPrefix(text, "/nick "); ok {
@@ -56,12 +57,7 @@ func socketCoder(sessions *core.Manager) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		ctx, cancel := context.WithCancel(r.Context())
 		defer cancel()
-		id, err := enter(ctx, httpadapter.Session(r))
-		if err != nil {
-			httpadapter.WriteErrorResponse(w, err)
-			return
-		}
-		done, err := sessions.Done(ctx, id)
+		id, done, err := enter(ctx, sessions, httpadapter.Session(r))
 		if err != nil {
 			httpadapter.WriteErrorResponse(w, err)
 			return
@@ -97,12 +93,7 @@ func socketGorilla(sessions *core.Manager) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		ctx, cancel := context.WithCancel(r.Context())
 		defer cancel()
-		id, err := enter(ctx, httpadapter.Session(r))
-		if err != nil {
-			httpadapter.WriteErrorResponse(w, err)
-			return
-		}
-		done, err := sessions.Done(ctx, id)
+		id, done, err := enter(ctx, sessions, httpadapter.Session(r))
 		if err != nil {
 			httpadapter.WriteErrorResponse(w, err)
 			return
@@ -140,12 +131,7 @@ func socketFiber(server context.Context, sessions *core.Manager) *fiber.App {
 	var upgrader fast.FastHTTPUpgrader // refuses other origins; a CheckOrigin of your own must do that itself
 	app.Get("/ws", func(c fiber.Ctx) error {
 		ctx, cancel := context.WithCancel(server) // the request's is over when the loop begins
-		id, err := enter(ctx, fiberv3adapter.Session(c))
-		if err != nil {
-			cancel()
-			return c.SendStatus(core.ErrorResponseFor(err).Status)
-		}
-		done, err := sessions.Done(ctx, id)
+		id, done, err := enter(ctx, sessions, fiberv3adapter.Session(c))
 		if err != nil {
 			cancel()
 			return c.SendStatus(core.ErrorResponseFor(err).Status)
@@ -187,15 +173,12 @@ func socketNetHTTP(sessions *core.Manager, socket http.HandlerFunc) http.Handler
 	return httpadapter.Middleware(sessions)(mux)
 }
 
-//recipe:echo
 func socketEcho(sessions *core.Manager, socket http.HandlerFunc) *echo.Echo {
 	e := echo.New()
 	e.Use(echov5adapter.Middleware(sessions))
 	e.GET("/ws", echo.WrapHandler(socket)) // httpadapter.Session finds the session of echov5adapter
 	return e
 }
-
-//recipe:end
 
 func socketGin(sessions *core.Manager, socket http.HandlerFunc) *gin.Engine {
 	r := gin.New()

@@ -11,8 +11,6 @@ import (
 	"github.com/satchel-go/satchel/core"
 )
 
-//recipe:exchange
-
 // exchange is one request and its response, as the core sees them. fasthttp
 // reuses its buffers, so every string in here is a copy.
 type exchange struct {
@@ -65,6 +63,8 @@ func (x *exchange) RequestHeaderLines(header string) (lines []string) {
 	}
 	return lines
 }
+
+//recipe:exchange
 
 // ReplaceSetCookies leaves the application's own cookies alone.
 func (x *exchange) ReplaceSetCookies(lines []string, ours func(string) bool) (matched int) {
