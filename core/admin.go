@@ -161,7 +161,8 @@ func (m *Manager) search(ctx context.Context, user string, ids []ID, lost *Incom
 // List returns user's live sessions, oldest first. It omits sessions that this
 // program cannot read, and those that the index has lost unnoticed; see [Session.List].
 // RevokeUser ends the former too. The error matches
-// [ErrUnavailable], [ErrUnsupported], or [ErrNotFound] if user is empty.
+// [ErrUnavailable], [ErrUnsupported], or [ErrNotFound] if user is empty. With ErrUnsupported,
+// during a migration of which one side has no lists, it returns those of the other.
 func (m *Manager) List(ctx context.Context, user string) ([]Info, error) {
 	return m.list(ctx, user, ID{})
 }
@@ -188,13 +189,14 @@ func (m *Manager) list(ctx context.Context, user string, own ID) ([]Info, error)
 			})
 		}
 	}
-	return infos, nil
+	return infos, m.unlisted()
 }
 
 // List returns the live sessions of this session's user, oldest first, with
 // Current set on this one. For an anonymous session it returns none. If the index
 // of the user's sessions lacks this one, or another was put back into it, List searches
 // the store for all of them; a search that does not finish within ten seconds is an error.
+// With [ErrUnsupported], the list may be incomplete; see [Manager.List].
 func (s *Session) List(ctx context.Context) ([]Info, error) {
 	if err := s.asserted(ctx); err != nil {
 		return nil, err

@@ -358,7 +358,7 @@ func (s *Session) adopt(p *plan, handle Handle, setCookies []string, shows bool)
 		s.emit(Event{Kind: EventSaved})
 	}
 	if p.evicted > 0 {
-		s.emit(Event{Kind: EventFlashDropped, Detail: fmt.Sprintf("%d unread", p.evicted)})
+		s.emit(Event{Kind: EventFlashDropped, Detail: fmt.Sprintf("%d unread, beyond Config.MaxFlashes", p.evicted)})
 	}
 }
 

@@ -57,6 +57,9 @@ func NewClient(url string) (redis.UniversalClient, error) {
 // parseURL reads a URL for NewClient. kind is "", "-cluster" or "-sentinel".
 func parseURL(raw string) (options *redis.UniversalOptions, kind string, err error) {
 	raw = strings.TrimSpace(raw)
+	if raw == "" {
+		return nil, "", errors.New("the URL is empty: set the variable that holds it, such as REDIS_URL, to redis://localhost:6379")
+	}
 	if strings.Trim(raw, `"'`) != raw {
 		return nil, "", errors.New("the URL has quotation marks around it: remove them; in a password, write them as %22 and %27")
 	}

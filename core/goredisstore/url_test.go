@@ -65,7 +65,7 @@ func TestURLOfASocket(t *testing.T) {
 
 func TestURLThatMakesNoSense(t *testing.T) {
 	for url, want := range map[string]string{
-		"":                          "want a URL that begins with",
+		"":                          "the URL is empty",
 		"localhost:6379":            "want a URL that begins with",
 		"redis:localhost":           "want a URL that begins with",
 		"http://u:hunter2@host":     "want a URL that begins with",
