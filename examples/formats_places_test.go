@@ -59,8 +59,11 @@ type place struct {
 	dump    func(*frozen) // takes down what is stored
 }
 
-// places are the formats that a release freezes. Each gets what a release has stored, or nil.
-var places = map[string]func(t *testing.T, f *frozen, now func() time.Time) place{
+// opener opens a place with what a release has stored, or nil.
+type opener func(t *testing.T, f *frozen, now func() time.Time) place
+
+// places are the formats that a release freezes.
+var places = map[string]opener{
 	"cookie": func(t *testing.T, _ *frozen, _ func() time.Time) place {
 		return place{backend: core.ClientSide(sealed.Cookie(formatKeys(t)))}
 	},
@@ -275,7 +278,7 @@ func formatsInSQL(t *testing.T, f *frozen, driver, source string, dialect sqlsto
 // inserts returns the statements that make a table's rows.
 func inserts(t *testing.T, db *sql.DB, table string, dialect sqlstore.Dialect) (all []string) {
 	t.Helper()
-	rows, err := db.QueryContext(t.Context(), "SELECT * FROM "+table+" ORDER BY 1, 2") //nolint:gosec // the tables are named above
+	rows, err := db.QueryContext(t.Context(), "SELECT * FROM "+table+" ORDER BY 1, 2")
 	if err != nil {
 		t.Fatal(err)
 	}
