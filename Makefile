@@ -304,6 +304,10 @@ chaos: check-go redis databases memcached ## probes, browsers and a referee unde
 chaos-judge: check-go redis ## break promises, and see the referee of make chaos find it
 	@$(CHAOS) -parallel 4 -run '^TestJudge$$' . -args -judge all
 
+.PHONY: side-by-side
+side-by-side: check-go redis memcached databases ## the last release and this version on one store of each kind
+	@scripts/side-by-side
+
 .PHONY: cover
 cover: check-go redis memcached databases browser nginx ## test coverage, in tmp/cover.html
 	@mkdir -p tmp
@@ -326,7 +330,7 @@ vuln: check-go ## look for known vulnerabilities in what each module uses
 	done
 
 .PHONY: release-check
-release-check: check-go ## try the release script on a copy
+release-check: check-go redis memcached databases ## try the release script on a copy
 	@scripts/release-test
 
 .PHONY: release
