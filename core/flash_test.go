@@ -472,3 +472,33 @@ func TestF6ConflictKeepsFlashesThatFit(t *testing.T) {
 		}
 	})
 }
+
+// TestF6ExpiredFlashOfALongRequestPushesNoneOut: a request takes longer than flashes live, and meanwhile
+// another has added one.
+func TestF6ExpiredFlashOfALongRequestPushesNoneOut(t *testing.T) {
+	for _, read := range []bool{false, true} {
+		w := server(t, func(c *core.Config) { c.MaxFlashes, c.FlashLifetime = 1, time.Minute })
+		c := newClient(t, w.m)
+		c.do(func(s *core.Session) { s.Set("k", "v") })
+		r := c.begin()
+		r.s.Flash("info", "old")
+		if read {
+			r.s.Flashes() // and it must not take the other's place as read
+		}
+		w.clock.advance(2 * time.Minute)
+		c.fork().do(func(s *core.Session) { s.Flash("info", "new") })
+		r.s.Set("k", "w")
+		if err := r.s.Commit(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if got := r.s.PeekFlashes(); len(got) != 1 || got[0].Text != "new" {
+			t.Errorf("F6: the old one read: %t; flashes %q", read, got)
+		}
+		if err := r.end(200); err != nil {
+			t.Fatal(err)
+		}
+		if got := c.begin().s.Flashes(); len(got) != 1 || got[0].Text != "new" {
+			t.Errorf("F6: the old one read: %t; then flashes %q", read, got)
+		}
+	}
+}

@@ -105,11 +105,15 @@ func (t *saving) plan() (p plan, err error) {
 	}
 	s.tooLate(ReasonNoCookie, "renew, remember or longer timeouts")
 	t.late = s.late()
-	s.renew, s.remember = false, unset
-	if p.cookie {
-		s.timeouts = nil
+	if p.newToken {
+		s.renew, s.remember = false, unset
+		p, err = s.plan(t.shows, t.maxFlashes, &t.id)
 	}
-	return s.plan(t.shows, t.maxFlashes, &t.id)
+	if err == nil && p.cookie {
+		s.timeouts = nil
+		p, err = s.plan(t.shows, t.maxFlashes, &t.id)
+	}
+	return p, err
 }
 
 // refuseLate reports changes that come after the header and need a cookie.

@@ -26,13 +26,15 @@ func (a *actor) begin(sent, shows bool) {
 
 // strip leaves out what needs a cookie, after the header, from changes to cur; the rest is not too late.
 func (a *actor) strip(cur *record) {
-	v, lengthens := a.view, a.view.lengthens(cur, a.w.clock)
-	if !a.act.sent || v.standing() != live || v.id.IsZero() || v.login != "" || !v.newToken(cur) && !lengthens {
+	v := a.view
+	if !a.act.sent || v.standing() != live || v.id.IsZero() || v.login != "" {
 		return
 	}
-	v.renew, v.remember, a.act.stripped = false, nil, true
-	if lengthens {
-		v.timeouts = nil
+	if v.newToken(cur) {
+		v.renew, v.remember, a.act.stripped = false, nil, true
+	}
+	if v.lengthens(cur, a.w.clock) {
+		v.timeouts, a.act.stripped = nil, true
 	}
 }
 
@@ -164,7 +166,7 @@ func (m *model) failed(a *actor, err error) {
 		r := m.sessions[t.saved]
 		r.orphan = r.orphan || t.token
 	}
-	m.placeless(a)
+	m.placeless(a, unavailable)
 	for _, f := range v.added {
 		delete(v.read, f.text) // flashes that were never stored were never read; others are shown again
 	}
@@ -179,10 +181,10 @@ func (m *model) failed(a *actor, err error) {
 
 // placeless checks that a login that failed has given back its place in the user's
 // index, so that it keeps out no other (promises I1, I2). It need not if the store
-// has left it without an answer twice: the place then lapses.
-func (m *model) placeless(a *actor) {
+// has left it without an answer again, when it tried that: the place then lapses.
+func (m *model) placeless(a *actor, unavailable bool) {
 	t := &a.act
-	if t.putBack || len(t.mishaps) > 1 || t.gone && m.w.schedule.setup.limit == 0 {
+	if t.putBack || len(t.mishaps) > 1 || len(t.mishaps) > 0 && !unavailable || t.gone && m.w.schedule.setup.limit == 0 {
 		return
 	}
 	for p, since := range t.places {
@@ -242,7 +244,7 @@ func (m *model) adopted(a *actor) {
 // unchanged checks a commit that stored nothing and reports no error.
 func (m *model) unchanged(a *actor) {
 	v, t := a.view, &a.act
-	if v.changed(&v.base, t.began, t.shows) {
+	if v.changed(&v.base, t.began, t.shows) && v.changed(&v.base, m.w.clock, t.shows) { // a new flash may have expired meanwhile
 		violate("K1", "changes to %s were neither stored nor dropped", m.name(v.id))
 	}
 	if !v.id.IsZero() && v.used && !v.noTouch && v.base.touchDue(t.began) && t.began.Before(v.base.kept()) && !t.touched && !t.reloaded && !v.touchFailed {

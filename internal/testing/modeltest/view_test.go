@@ -127,7 +127,7 @@ func (v *view) nextFlashes(cur *record, now time.Time, shows bool) []flash {
 		return cur.flashes
 	}
 	var left []flash // expired ones are removed when the others are written
-	for _, f := range append(unread(cur.flashes, now), v.added...) {
+	for _, f := range unread(slices.Concat(cur.flashes, v.added), now) {
 		if !shows || !v.read[f.text] {
 			left = append(left, f)
 		}
