@@ -303,6 +303,21 @@ func TestI3RememberChangesTimeoutsAlone(t *testing.T) {
 	}
 }
 
+// TestL4NothingToForgetInAHeader: a client that has presented no token is not told to forget one.
+func TestL4NothingToForgetInAHeader(t *testing.T) {
+	a := newApp(t, bearerManager(t, inMemory()))
+	x, s := a.begin()
+	s.Set("k", "v")
+	if err := s.Commit(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	s.Logout()
+	a.end(x, s, 200)
+	if token, ok := x.response["Session-Token"]; ok {
+		t.Errorf("Session-Token: %q", token)
+	}
+}
+
 // TestT2ReadingUndoesNothingInAHeader: a client-side session that is only read stays
 // alive, and what a late answer to a read says takes nothing back that was written.
 func TestT2ReadingUndoesNothingInAHeader(t *testing.T) {

@@ -448,3 +448,57 @@ func TestF1FlashReadBeforeAFailedCommitIsShownOnce(t *testing.T) {
 		})
 	})
 }
+
+// TestF6ConflictKeepsFlashesThatFit: a commit drops flashes for its size, meets a conflict, and then
+// there is room: the other request has deleted what filled the session.
+func TestF6ConflictKeepsFlashesThatFit(t *testing.T) {
+	w, store := hookedServer(t, func(c *core.Config) { c.MaxBytes = 1000 })
+	c := newClient(t, w.m)
+	c.do(func(s *core.Session) { s.Set("k", strings.Repeat("x", 500)); s.Flash("info", "hello") })
+	r := c.begin()
+	r.s.Set("other", strings.Repeat("y", 480)) // with k, there is no room for the flash
+	store.once("save", func() {
+		c.fork().do(func(s *core.Session) { s.Delete("k") })
+	})
+	if err := r.end(303); err != nil {
+		t.Fatal(err)
+	}
+	if n := w.events.count(core.EventFlashDropped); n != 0 {
+		t.Errorf("F6: an event tells of a flash that was dropped")
+	}
+	c.do(func(s *core.Session) {
+		if got := s.Flashes(); len(got) != 1 {
+			t.Errorf("F6: flashes %q, want the one that fits", got)
+		}
+	})
+}
+
+// TestF6ExpiredFlashOfALongRequestPushesNoneOut: a request takes longer than flashes live, and meanwhile
+// another has added one.
+func TestF6ExpiredFlashOfALongRequestPushesNoneOut(t *testing.T) {
+	for _, read := range []bool{false, true} {
+		w := server(t, func(c *core.Config) { c.MaxFlashes, c.FlashLifetime = 1, time.Minute })
+		c := newClient(t, w.m)
+		c.do(func(s *core.Session) { s.Set("k", "v") })
+		r := c.begin()
+		r.s.Flash("info", "old")
+		if read {
+			r.s.Flashes() // and it must not take the other's place as read
+		}
+		w.clock.advance(2 * time.Minute)
+		c.fork().do(func(s *core.Session) { s.Flash("info", "new") })
+		r.s.Set("k", "w")
+		if err := r.s.Commit(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if got := r.s.PeekFlashes(); len(got) != 1 || got[0].Text != "new" {
+			t.Errorf("F6: the old one read: %t; flashes %q", read, got)
+		}
+		if err := r.end(200); err != nil {
+			t.Fatal(err)
+		}
+		if got := c.begin().s.Flashes(); len(got) != 1 || got[0].Text != "new" {
+			t.Errorf("F6: the old one read: %t; then flashes %q", read, got)
+		}
+	}
+}

@@ -106,6 +106,7 @@ func (s *Session) Refresh(ctx context.Context) error {
 	defer cancel()
 	switch err := s.refetch(ctx); {
 	case err == nil:
+		_, _, _ = s.planValues() // has pending updates start from the newest values; an error fails the commit
 		return nil
 	case !isGone(err):
 		return unavailable("refresh", err)

@@ -167,6 +167,26 @@ func TestRefresh(t *testing.T) {
 	})
 }
 
+// TestK1RefreshRepeatsUpdates: after a Refresh, an update that is not committed reads as it will be stored.
+func TestK1RefreshRepeatsUpdates(t *testing.T) {
+	w := server(t)
+	c := newClient(t, w.m)
+	add := func(n int) int { return n + 1 }
+	c.do(func(s *core.Session) { core.Update(s, "n", add) })
+	r := c.begin()
+	core.Update(r.s, "n", add)
+	c.fork().do(func(s *core.Session) { core.Update(s, "n", add) })
+	if err := r.s.Refresh(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if n, _ := core.Get[int](r.s, "n"); n != 3 {
+		t.Errorf("K1: n is %d, want 3", n)
+	}
+	if err := r.end(200); err != nil {
+		t.Fatal(err)
+	}
+}
+
 // TestL3RefreshKeepsWhatItHas: an outage changes nothing.
 func TestL3RefreshKeepsWhatItHas(t *testing.T) {
 	_, store, near, _ := windowed(t)

@@ -129,7 +129,12 @@ func (h *headerCarrier) secondLine(touch string, _, _ time.Time) (string, bool) 
 }
 
 // deletions implements carrier. A touch is worthless without its token.
-func (h *headerCarrier) deletions(uint32) []string { return []string{headerLine(h.answer, "")} }
+func (h *headerCarrier) deletions(presented uint32) []string {
+	if presented == 0 {
+		return nil // the client has nothing to forget
+	}
+	return []string{headerLine(h.answer, "")}
+}
 
 func headerLine(name, value string) string { return name + ": " + value }
 

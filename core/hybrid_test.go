@@ -24,12 +24,18 @@ const (
 type asked struct {
 	core.Store
 	loads, writes int
+	before        func() error // a load, if set
 }
 
 func (a *asked) Unwrap() core.Store { return a.Store }
 
 func (a *asked) Load(ctx context.Context, id core.ID) (core.Entry, error) {
 	a.loads++
+	if a.before != nil {
+		if err := a.before(); err != nil {
+			return core.Entry{}, err
+		}
+	}
 	return a.Store.Load(ctx, id)
 }
 
@@ -752,6 +758,33 @@ func TestC4HybridFailedCommit(t *testing.T) {
 		if want := map[bool]string{true: "new", false: "old"}[early]; c.get("k") != want || h.asked.take() != 0 {
 			t.Errorf("C4: k is not %q in the copy", want)
 		}
+	}
+}
+
+// TestK2HybridFailedLoginLeavesNoCopy: a login finds that its session was ended, and fails. The client
+// does not go on reading the copy.
+func TestK2HybridFailedLoginLeavesNoCopy(t *testing.T) {
+	h := hybrids(t)
+	c := h.ann()
+	r := c.begin()
+	c.fork().do(func(s *core.Session) { s.Logout() })
+	calls := 0
+	h.asked.before = func() error {
+		if calls++; calls == 1 {
+			return nil // the session is gone
+		}
+		return core.ErrUnavailable
+	}
+	r.s.Login("ann")
+	if err := r.s.Commit(t.Context()); !errors.Is(err, core.ErrUnavailable) {
+		t.Fatalf("the login ended with %v", err)
+	}
+	h.asked.before = nil
+	if err := r.end(200); err != nil {
+		t.Fatal(err)
+	}
+	if c.get("k") != "" {
+		t.Error("K2: the client still has its copy")
 	}
 }
 

@@ -343,3 +343,25 @@ func TestC4Rollback(t *testing.T) {
 		}
 	})
 }
+
+// TestT3LateTimeoutsDoNotOutliveTheCookie: longer timeouts that come after the header need a cookie,
+// also beside a Renew, which is left out for the same reason.
+func TestT3LateTimeoutsDoNotOutliveTheCookie(t *testing.T) {
+	w := server(t)
+	c := newClient(t, w.m)
+	c.do(func(s *core.Session) { s.Login("ann"); s.Remember(true) })
+	r := c.begin()
+	before := r.s.ExpiresAt()
+	if err := w.m.Commit(r.x, r.s, 200); err != nil {
+		t.Fatal(err)
+	}
+	r.s.Renew()
+	r.s.SetTimeouts(0, core.NoTimeout)
+	w.m.Finish(r.s)
+	if got := c.begin().s.ExpiresAt(); !got.Equal(before) {
+		t.Errorf("T3: the session ends %v, its cookie %v", got, before)
+	}
+	if n := w.events.count(core.EventTooLate); n != 1 {
+		t.Errorf("C6: %d events of late changes, want 1", n)
+	}
+}

@@ -12,13 +12,16 @@ import (
 type plan struct {
 	next     Record
 	changed  bool
-	numbers  []uint64 // of the added flashes, zero for those that are not stored
+	numbers  []uint64 // of the added flashes; unnumbered for those that are not stored
 	flashes  int      // number of flashes in next
 	evicted  int      // number of unread flashes dropped to make room
 	newToken bool
 	cookie   bool   // the client is sent the token that it has, for longer
 	token    string // that it is sent
 }
+
+// unnumbered is no flash's number: they count from zero.
+const unnumbered = ^uint64(0)
 
 // plan applies this request's changes to the base.
 func (s *Session) plan(shows bool, maxFlashes int, id *ID) (p plan, err error) {
@@ -50,7 +53,9 @@ func (s *Session) plan(shows bool, maxFlashes int, id *ID) (p plan, err error) {
 	p.next.values, p.next.flashes = values, flashes
 	p.next.nextFlash = s.base.nextFlash
 	for _, n := range p.numbers {
-		p.next.nextFlash = max(p.next.nextFlash, n+1)
+		if n != unnumbered {
+			p.next.nextFlash = max(p.next.nextFlash, n+1)
+		}
 	}
 	return p, nil
 }
@@ -247,7 +252,8 @@ func (s *Session) planFlashes(p *plan, shows bool, most int) (section []byte, ch
 	p.numbers = make([]uint64, len(s.added))
 	number := s.base.nextFlash
 	for i, f := range s.added {
-		if f.consumed && shows {
+		if f.consumed && shows || f.expired(now) { // which must not push out another
+			p.numbers[i] = unnumbered
 			continue
 		}
 		f.number = number

@@ -105,11 +105,15 @@ func (t *saving) plan() (p plan, err error) {
 	}
 	s.tooLate(ReasonNoCookie, "renew, remember or longer timeouts")
 	t.late = s.late()
-	s.renew, s.remember = false, unset
-	if p.cookie {
-		s.timeouts = nil
+	if p.newToken {
+		s.renew, s.remember = false, unset
+		p, err = s.plan(t.shows, t.maxFlashes, &t.id)
 	}
-	return s.plan(t.shows, t.maxFlashes, &t.id)
+	if err == nil && p.cookie {
+		s.timeouts = nil
+		p, err = s.plan(t.shows, t.maxFlashes, &t.id)
+	}
+	return p, err
 }
 
 // refuseLate reports changes that come after the header and need a cookie.
@@ -179,8 +183,11 @@ func asStored(err error, size int) error {
 func (t *saving) recover(ctx context.Context, p *plan, err error) (again bool, _ error) {
 	s := t.s
 	var size *SizeError
+	if !errors.As(err, &size) {
+		t.maxFlashes = s.m.config.MaxFlashes // what another request has stored may have room for more
+	}
 	switch {
-	case errors.As(err, &size):
+	case size != nil:
 		if p.flashes > 0 { // a flash never causes an error page (promise F5)
 			t.maxFlashes = p.flashes - 1
 			return true, nil
@@ -275,6 +282,7 @@ func (t *saving) gone(ctx context.Context, err error) (again bool, _ error) {
 		return false, nil
 	}
 	s.keepFormer()
+	s.copyIs(copyOld) // also if the login fails
 	values, unknown := t.carried(ctx)
 	s.loaded, s.superseded = loaded{}, true
 	s.base.values = values

@@ -42,18 +42,23 @@ func (a *actor) play() {
 func (a *actor) serve() {
 	w := a.w
 	jar := &w.clients[a.client]
-	token, header := jar.header(a.cookie)
+	tokens, carrier := jar.tokens(a.cookie), w.schedule.setup.carrier
 	ctx, hangUp := context.WithCancel(context.Background())
 	defer hangUp()
-	a.token = token
-	a.x = &exchange{ctx: ctx, method: a.method, cookies: header, response: map[string]string{}}
-	if g := w.model.tokens[token]; g.token > 0 {
+	if len(tokens) == 1 { // of two, neither counts
+		a.token = tokens[0]
+	}
+	a.x = &exchange{ctx: ctx, method: a.method, says: a.says, carrier: carrier, lines: carry(carrier, tokens...), response: map[string]string{}}
+	if len(tokens) == 1 && w.schedule.setup.hybrid {
+		a.x.copied = jar.copied
+	}
+	if g := w.model.tokens[a.token]; g.token > 0 {
 		w.note("request with token %d of %s", g.token, w.model.name(g.id))
 	} else {
 		w.note("request without a known token")
 	}
 	w.counts.when(a.cookie == twice || a.cookie == twiceOursLast, "two cookies of our name")
-	if !a.load(header != "") {
+	if !a.load(len(tokens) > 0) {
 		return
 	}
 	for _, o := range a.ops {
@@ -65,7 +70,7 @@ func (a *actor) serve() {
 	a.answer()
 	a.step() // the header has been sent
 	if a.early && !a.lost {
-		jar.take(a.x.setCookie)
+		jar.take(a.x)
 	}
 	for _, o := range a.late {
 		if a.over || a.broken && o.do == commit {
@@ -76,7 +81,7 @@ func (a *actor) serve() {
 	a.finish()
 	if !a.early && !a.lost {
 		a.step()
-		jar.take(a.x.setCookie)
+		jar.take(a.x)
 	}
 }
 
@@ -84,10 +89,14 @@ func (a *actor) serve() {
 func (a *actor) load(presented bool) bool {
 	w := a.w
 	v := newView(w)
-	v.presented = presented
+	v.presented, v.inAdvance = presented, a.says == inAdvance || a.says == htmxPreloads
 	a.view, a.act, a.events = v, act{loading: true}, nil
+	aged, calls := w.model.fromCopy(a, v), a.calls
 	var err error
 	a.s, err = a.x.load(w.manager)
+	if aged && a.calls > calls {
+		violate("L3", "the store was asked, and the client has a copy")
+	}
 	trouble, unanswered := a.act.trouble, slices.ContainsFunc(a.act.mishaps, func(what string) bool { return !strings.HasSuffix(what, string(slow)) })
 	a.act = act{}
 	w.counts.when(trouble && (err != nil || a.told(core.EventUnavailable)), "sessions that could not be loaded")
@@ -95,7 +104,7 @@ func (a *actor) load(presented bool) bool {
 		if !trouble || !errors.Is(err, core.ErrUnavailable) {
 			violate("L3", "loading failed for no reason: %v", err)
 		}
-		if len(a.x.setCookie) > 0 {
+		if len(a.x.answers()) > 0 {
 			violate("L3", "the store is down, and the cookie changes")
 		}
 		return false
@@ -108,6 +117,9 @@ func (a *actor) load(presented bool) bool {
 			violate("L3", "a read-only session for no reason")
 		}
 		v.readOnly = true
+	}
+	if v.presented && v.id.IsZero() {
+		v.copyIs(copyOld)
 	}
 	w.note("loaded %s, standing %d", w.model.name(v.id), v.standing())
 	if !v.readOnly {
@@ -142,7 +154,7 @@ func (a *actor) answer() {
 	if status == panics {
 		status = 500
 	}
-	a.shows = canShow(a.method, status)
+	a.shows = canShow(status) && a.method != "HEAD" && a.says != image && !v.inAdvance
 	wishes := v.wishes()
 	if status >= 500 {
 		v.undo()
@@ -221,10 +233,9 @@ func (a *actor) finish() {
 	m.committed(a, a.failure())
 }
 
-// canShow checks promise F1.
-func canShow(method string, status int) bool {
-	ok := status >= 200 && status < 300 && status != 204 && status != 205 || status >= 400 && status < 500
-	return ok && method != "HEAD"
+// canShow reports whether a page with this status shows flashes (promise F1).
+func canShow(status int) bool {
+	return status >= 200 && status < 300 && status != 204 && status != 205 || status >= 400 && status < 500
 }
 
 // job runs Manager.Update.

@@ -133,7 +133,7 @@ func (b *browser) header() (header string, spoilt bool) {
 func (b *browser) begin() {
 	header, spoilt := b.header()
 	p := &page{
-		x: &exchange{ctx: context.Background(), method: "GET", cookies: header, response: map[string]string{}},
+		x: &exchange{ctx: context.Background(), method: "GET", lines: []string{header}, response: map[string]string{}},
 		m: b.servers[b.random.IntN(2)],
 	}
 	s, err := p.x.load(p.m)
@@ -265,7 +265,7 @@ func (b *browser) end(p *page) {
 	if value, ours := set[touchName]; ours && value == "" && !sets {
 		violate("T2", "a touch is deleted and the session's cookie stays")
 	}
-	if strings.Contains(p.x.cookies, touchName+"=") && sets {
+	if strings.Contains(p.x.lines[0], touchName+"=") && sets {
 		if value, ours := set[touchName]; !ours || value != "" {
 			violate("E2", "the touch of a token that is replaced stays")
 		}

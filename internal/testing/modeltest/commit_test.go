@@ -2,6 +2,7 @@ package modeltest
 
 import (
 	"errors"
+	"net/http"
 	"slices"
 	"strings"
 	"time"
@@ -17,12 +18,23 @@ func (a *actor) begin(sent, shows bool) {
 	a.act = act{committing: true, sent: sent, shows: shows, began: a.w.clock, start: time.Now()}
 	// A request that is not activity keeps the expiry, and must first look it up.
 	a.act.writes = !v.id.IsZero() && (v.wishes() || shows && len(v.read) > 0)
-	a.act.reload = v.noTouch && a.act.writes
+	a.act.reload = (v.noTouch || v.aged) && a.act.writes
 	if v.byID && v.id.IsZero() {
 		v.wasLate = true // a job has ended its session, and has no client for a new one
 	}
-	if sent && v.standing() == live && !v.id.IsZero() && v.login == "" && v.newToken(&v.base) {
-		v.renew, v.remember, a.act.stripped = false, nil, true // too late; the rest is not
+}
+
+// strip leaves out what needs a cookie, after the header, from changes to cur; the rest is not too late.
+func (a *actor) strip(cur *record) {
+	v := a.view
+	if !a.act.sent || v.standing() != live || v.id.IsZero() || v.login != "" {
+		return
+	}
+	if v.newToken(cur) {
+		v.renew, v.remember, a.act.stripped = false, nil, true
+	}
+	if v.lengthens(cur, a.w.clock) {
+		v.timeouts, a.act.stripped = nil, true
 	}
 }
 
@@ -49,6 +61,9 @@ func (a *actor) mustBeToldOf(promise string, kind core.EventKind, id core.ID) {
 func (m *model) committed(a *actor, err error) {
 	v, t := a.view, &a.act
 	m.loggedOut(a, err)
+	if t.saved.IsZero() && (!t.gone || t.touchGone) {
+		a.strip(&v.base)
+	}
 	a.mustBeTold("K1", core.EventConflict, t.retries)
 	a.mustBeTold("T2", t.touchTold, t.touchTold != "")
 	if t.stripped {
@@ -66,6 +81,9 @@ func (m *model) committed(a *actor, err error) {
 	}
 	m.saysExpired(a, ended)
 	m.w.counts.commit(a, err)
+	if err == nil && len(v.tooMuch) > 0 {
+		violate("E2", "a value was too large, and the commit succeeds")
+	}
 	result := core.ID{}
 	switch {
 	case err != nil:
@@ -97,6 +115,9 @@ func (m *model) committed(a *actor, err error) {
 func (m *model) saysExpired(a *actor, ended bool) {
 	v, t := a.view, &a.act
 	r := m.sessions[v.id]
+	if m.w.clock.Before(v.base.kept()) {
+		return // another request has shortened its timeouts, which ends it like a logout
+	}
 	if r == nil || r.gone || !t.gone || t.touchGone || v.login != "" || !t.writes || !v.wishes() || m.stored(v.id) != nil || ended {
 		return
 	}
@@ -128,6 +149,7 @@ func (m *model) failed(a *actor, err error) {
 	switch {
 	case unavailable && t.trouble:
 	case v.readOnly && errors.Is(err, core.ErrReadOnly):
+	case errors.Is(err, core.ErrTooLarge) && (len(v.tooMuch) > 0 || v.overflows(t.from(v))):
 	case t.full && errors.Is(err, core.ErrSessionLimit):
 		m.mustBeFull(a, v.login)
 	case t.sent && errors.Is(err, core.ErrTooLate) && (v.id.IsZero() || v.login != ""):
@@ -144,7 +166,7 @@ func (m *model) failed(a *actor, err error) {
 		r := m.sessions[t.saved]
 		r.orphan = r.orphan || t.token
 	}
-	m.placeless(a)
+	m.placeless(a, unavailable)
 	for _, f := range v.added {
 		delete(v.read, f.text) // flashes that were never stored were never read; others are shown again
 	}
@@ -159,10 +181,10 @@ func (m *model) failed(a *actor, err error) {
 
 // placeless checks that a login that failed has given back its place in the user's
 // index, so that it keeps out no other (promises I1, I2). It need not if the store
-// has left it without an answer twice: the place then lapses.
-func (m *model) placeless(a *actor) {
+// has left it without an answer again, when it tried that: the place then lapses.
+func (m *model) placeless(a *actor, unavailable bool) {
 	t := &a.act
-	if t.putBack || len(t.mishaps) > 1 || t.gone && m.w.schedule.setup.limit == 0 {
+	if t.putBack || len(t.mishaps) > 1 || len(t.mishaps) > 0 && !unavailable || t.gone && m.w.schedule.setup.limit == 0 {
 		return
 	}
 	for p, since := range t.places {
@@ -208,9 +230,13 @@ func (m *model) adopted(a *actor) {
 	a.mustBeTold("K1", kind, true)
 	a.mustBeTold("F5", core.EventFlashDropped, t.shed > 0)
 	v.id, v.base, v.wasLate, v.former = t.saved, t.result, false, core.ID{}
+	v.asked, v.aged = v.base.saved, false
+	v.copyIs(copyWrong)
 	if t.token {
 		v.token, v.minted, v.deleted = t.result.token, true, false
-		v.cookie, v.lasts = grant{v.id, v.token}, v.base.remembered
+	}
+	if t.token || t.again {
+		v.cookie, v.until = grant{v.id, v.token}, t.until
 	}
 	m.settle(a)
 }
@@ -218,7 +244,7 @@ func (m *model) adopted(a *actor) {
 // unchanged checks a commit that stored nothing and reports no error.
 func (m *model) unchanged(a *actor) {
 	v, t := a.view, &a.act
-	if v.changed(&v.base, t.began, t.shows) {
+	if v.changed(&v.base, t.began, t.shows) && v.changed(&v.base, m.w.clock, t.shows) { // a new flash may have expired meanwhile
 		violate("K1", "changes to %s were neither stored nor dropped", m.name(v.id))
 	}
 	if !v.id.IsZero() && v.used && !v.noTouch && v.base.touchDue(t.began) && t.began.Before(v.base.kept()) && !t.touched && !t.reloaded && !v.touchFailed {
@@ -236,37 +262,71 @@ func (m *model) settle(a *actor) {
 
 // header checks what the response says about the cookie (promises C1, C3, C7, L4, T3).
 func (m *model) header(a *actor) {
-	v, lines := a.view, a.x.setCookie
+	v, answers, carrier := a.view, a.x.answers(), m.w.schedule.setup.carrier
 	want := 0
 	if v.cookie.token > 0 || v.deleted {
 		want = 1
 	}
-	if len(lines) != want {
-		violate("C7", "%d Set-Cookie lines, want %d", len(lines), want)
+	if len(answers) != want {
+		violate("C7", "%d lines with a token, want %d", len(answers), want)
 	}
-	if a.x.response["Cache-Control"] != "no-store" && want == 1 {
-		violate("C7", "a response with a cookie may be cached")
+	token := a.token
+	if want == 1 {
+		token = answers[0].token
 	}
-	if varies := a.x.response["Vary"] == "Cookie"; varies != (v.used || want == 1) {
-		violate("C7", "Vary: Cookie is %v", varies)
+	cached := ""
+	if alone := m.handsOutCopy(a, token); alone {
+		cached = "private"
+	} else if len(answers)+len(a.x.copies()) > 0 {
+		cached = "no-store"
+	}
+	if control := a.x.response["Cache-Control"]; control != cached {
+		violate("C7", "Cache-Control is %q, want %q", control, cached)
+	}
+	vary := ""
+	if v.used || cached != "" {
+		vary = "Cookie"
+		if v.inHeaders() {
+			vary = carrier.String()
+		}
+		if v.inAdvance {
+			vary += ", Sec-Purpose"
+		}
+	}
+	if a.x.response["Vary"] != vary {
+		violate("C7", "Vary is %q, want %q", a.x.response["Vary"], vary)
 	}
 	if want == 0 {
 		return
 	}
 	m.w.counts["cookies that were set"]++
-	token, attributes := parseCookie(lines[0])
 	if v.deleted {
-		if token != "" || !strings.Contains(attributes, "Max-Age=0;") {
-			violate("I3", "a logout sets the cookie to %q %s", token, attributes)
+		if token != "" {
+			violate("I3", "a logout hands out %q", token)
 		}
 		return
 	}
-	if lasting := strings.Contains(attributes, "Max-Age="); lasting != v.lasts {
-		violate("T3", "remembered is %v, and the cookie lasts: %v", v.lasts, lasting)
+	if m.w.counts.when(v.inHeaders(), "tokens in headers"); !v.inHeaders() {
+		m.lasts(v, answers[0].attributes)
 	}
-	m.w.counts.when(v.lasts, "cookies that outlive the browser")
+	if !v.until.IsZero() && !m.w.clock.Before(v.until) && token == "" {
+		return // new timeouts have ended the session
+	}
 	if old, known := m.tokens[token]; known && old != v.cookie || token == "" {
 		violate("K3", "a token was handed out twice")
 	}
 	m.tokens[token] = v.cookie
+}
+
+// lasts checks how long a browser keeps the cookie (promise T3).
+func (m *model) lasts(v *view, attributes string) {
+	want := ""
+	if !v.until.IsZero() {
+		want = v.until.UTC().Format(http.TimeFormat)
+	}
+	_, got, _ := strings.Cut(attributes, "Expires=")
+	if got, _, _ = strings.Cut(got, ";"); got != want {
+		violate("T3", "the cookie lasts until %q, want %q", got, want)
+	}
+	m.w.counts.when(want != "", "cookies that outlive the browser")
 }

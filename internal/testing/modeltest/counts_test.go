@@ -1,6 +1,7 @@
 package modeltest
 
 import (
+	"errors"
 	"fmt"
 
 	"github.com/satchel-go/satchel/core"
@@ -19,6 +20,9 @@ var evidence = []struct {
 	{"L2", "two cookies of our name", 100},
 	{"L3", "sessions that could not be loaded", 100},
 	{"L4", "old tokens remembered", 100},
+	{"L4", "requests that were answered from a copy", 100},
+	{"L4", "copies that were too old", 100},
+	{"SEC11", "copies beside another token", 20},
 	{"C1", "requests that wrote nothing and got no cookie", 100},
 	{"C2", "writes that changed nothing", 100},
 	{"C3", "commits that failed", 100},
@@ -26,18 +30,26 @@ var evidence = []struct {
 	{"C5", "commits after the client had gone", 100},
 	{"C6", "changes after the header that were stored", 100},
 	{"C7", "cookies that were set", 100},
+	{"C7", "tokens in headers", 100},
 	{"K1", "conflicts after which a commit was tried again", 100},
 	{"K2", "changes that were dropped", 100},
+	{"K2", "sessions that were read after their end, within the window", 20},
 	{"K3", "renewals that lost to another", 100},
 	{"T1", "sessions that had expired", 100},
+	{"T1", "sessions with timeouts of their own", 100},
 	{"T2", "touches", 100},
 	{"T3", "cookies that outlive the browser", 100},
+	{"T3", "cookies that followed new timeouts", 20},
 	{"F1", "flashes that were read but kept, since they were not shown", 100},
+	{"F1", "flashes that were withheld from a page in advance", 100},
 	{"F2", "flashes that were read where they were added", 100},
 	{"F3", "flashes that were taken back", 100},
 	{"F4", "reads that left other kinds alone", 100},
 	{"F5", "flashes that had to make room", 100},
 	{"F6", "flashes that two overlapping requests showed", 100},
+	{"E2", "sessions that were too large", 100},
+	{"E2", "values that were too large", 100},
+	{"F5", "flashes that were dropped for values", 100},
 	{"I1", "logins", 100},
 	{"I1", "sessions that made room for a login", 100},
 	{"I1", "logouts with an old token", 100},
@@ -57,8 +69,8 @@ var variety = struct {
 }{
 	[]role{request, job, revoke, revokeUser, revokeAll, advance, copyCookies},
 	[]verb{
-		look, set, del, clearAll, incr, flashIt, readFlashes, keepFlashes, commit, renew, login, logout,
-		remember, skipTouch, list, revokeOwn, revokeOthers, wait,
+		look, set, del, clearAll, incr, flashIt, readFlashes, addTyped, takeTyped, keepFlashes, commit, renew, login, logout,
+		remember, setTimeouts, skipTouch, refresh, list, revokeOwn, revokeOthers, wait,
 	},
 	[]mishap{fails, loses, slow},
 }
@@ -113,6 +125,9 @@ func (c counts) commit(a *actor, err error) {
 	c.when(a.told(core.EventDropped), "changes that were dropped")
 	c.when(t.gone && v.renew && v.login == "", "renewals that lost to another")
 	c.when(err != nil, "commits that failed")
+	c.when(len(v.tooMuch) > 0, "values that were too large")
+	c.when(errors.Is(err, core.ErrTooLarge) && len(v.tooMuch) == 0, "sessions that were too large")
+	c.when(stored && t.shed > 0 && a.w.schedule.setup.unit > 0, "flashes that were dropped for values")
 	c.when(err == nil && v.id.IsZero() && !v.wishes() && !v.presented, "requests that wrote nothing and got no cookie")
 	c.when(err == nil && v.standing() == live && !v.id.IsZero() && v.wishes() && t.saved.IsZero() && !t.gone, "writes that changed nothing")
 	c.when(stored && a.hangup, "commits after the client had gone")

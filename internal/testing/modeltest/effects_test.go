@@ -29,6 +29,18 @@ func (m *model) loaded(c call, err error) {
 		m.w.counts.when(len(t.kept) > 0, "logins that kept what they had loaded")
 	case t.loading:
 		m.present(v, c.a.token)
+	case t.refreshing && c.id == v.id, t.committing && c.id == v.id && v.aged && !t.writes:
+		if t.committing && (!v.used || v.noTouch || !v.base.touchDue(c.called)) {
+			violate("T2", "%s was fetched for a touch that is not due", m.name(c.id))
+		}
+		if !v.keepsExpiry() {
+			r = m.stored(c.id)
+		}
+		if !v.refetched(r, c.called) {
+			t.gone, t.touchGone = true, t.committing
+		} else if t.committing {
+			v.copyIs(copyOld)
+		}
 	case t.opening:
 		if r != nil {
 			v.id, v.base, v.token, v.byID, v.noTouch = c.id, r.clone(), r.token, true, true
@@ -42,11 +54,7 @@ func (m *model) loaded(c call, err error) {
 		if !v.keepsExpiry() {
 			r = m.stored(c.id)
 		}
-		if r == nil || r.token != v.token && !v.byID {
-			t.gone = true
-			return
-		}
-		v.base = r.clone()
+		t.gone = !v.refetched(r, c.called) || t.gone
 	}
 }
 
@@ -78,7 +86,12 @@ func (m *model) store(c call, version core.Version) {
 		violate("C2", "%s was saved without a change", m.name(c.id))
 	}
 	next.version, next.saved = version, c.asked
-	t.shed = v.shed(v.nextFlashes(cur, c.asked, t.shows))
+	if t.shed = v.nextShed(cur, c.asked, t.shows); v.tooLarge(&next) {
+		violate("E2", "%s was stored with %d bytes", m.name(c.id), next.size(m.w.schedule.setup.unit))
+	}
+	t.again, t.until = !t.sent && v.sendsAgain(cur, c.asked), next.cookieUntil(m.w.clock)
+	m.w.counts.when(t.again, "cookies that followed new timeouts")
+	m.w.counts.when(next.own != core.Timeouts{}, "sessions with timeouts of their own")
 	if t.token = v.newToken(cur); t.token {
 		if t.sent {
 			violate("C6", "%s got a new token after the header", m.name(c.id))
@@ -163,6 +176,7 @@ func (m *model) touched(c call, base core.Version, err error) {
 	}
 	if c.fault != loses {
 		v.base.expires, v.base.touched = v.base.expiry(c.asked), c.asked
+		v.copyIs(copyOld)
 	}
 }
 

@@ -15,7 +15,10 @@ type exchange struct {
 	slot      core.Slot
 	ctx       context.Context
 	method    string
-	cookies   string
+	says      string // another header, "Name: value"
+	carrier   core.Carrier
+	lines     []string // of the carrier's header
+	copied    string   // the client's copy, besides
 	response  map[string]string
 	setCookie []string
 	reset     bool // everything that the handler had prepared was dropped
@@ -37,13 +40,21 @@ func (x *exchange) RemoteIP() string { return "192.0.2.1" }
 
 func (x *exchange) RequestPath() string { return "/" }
 
-func (x *exchange) RequestHeader(string) string { return "" }
+func (x *exchange) RequestHeader(name string) string {
+	if said, value, _ := strings.Cut(x.says, ": "); said == name {
+		return value
+	}
+	return ""
+}
 
 func (x *exchange) RequestHeaderLines(name string) []string {
-	if name != "Cookie" {
+	if !strings.EqualFold(name, x.carrier.String()) {
 		return nil
 	}
-	return []string{x.cookies}
+	if x.copied != "" {
+		return append(slices.Clone(x.lines), copyName+"="+x.copied)
+	}
+	return x.lines
 }
 
 func (x *exchange) ResponseHeader(name string) string { return x.response[name] }
@@ -64,25 +75,34 @@ func (x *exchange) ReplaceSetCookies(lines []string, ours func(string) bool) int
 	return before - len(others)
 }
 
-// jar holds a client's current cookie of ours, "" for none, and the one before.
-type jar struct{ token, before string }
+// answer is what a response says about its client's token: another one, or none.
+type answer struct{ token, attributes string }
 
-// take does what a browser does with a response.
-func (j *jar) take(setCookie []string) {
-	for _, line := range setCookie {
+// answers returns what the response says in the carrier's header.
+func (x *exchange) answers() (found []answer) {
+	found = x.cookies(cookieName)
+	for name, value := range x.response {
+		if x.carrier.Answers(name) {
+			found = append(found, answer{token: value})
+		}
+	}
+	return found
+}
+
+// copies returns what it says about the client's copy.
+func (x *exchange) copies() []answer { return x.cookies(copyName) }
+
+func (x *exchange) cookies(name string) (found []answer) {
+	for _, line := range x.setCookie {
 		token, attributes := parseCookie(line)
 		if strings.Contains(attributes, "Max-Age=0;") {
 			token = ""
 		}
-		j.put(token)
+		if strings.HasPrefix(line, name+"=") {
+			found = append(found, answer{token, attributes})
+		}
 	}
-}
-
-func (j *jar) put(token string) {
-	if j.token != "" {
-		j.before = j.token
-	}
-	j.token = token
+	return found
 }
 
 func parseCookie(line string) (value, attributes string) {
@@ -91,23 +111,57 @@ func parseCookie(line string) (value, attributes string) {
 	return value, attributes
 }
 
-// header returns the Cookie header that a request carries.
-func (j *jar) header(mode string) (token, header string) {
-	token = j.token
+// jar holds a client's current token, "" for none, the one before, and a copy of the session.
+type jar struct{ token, before, copied string }
+
+// take does what a client does with a response.
+func (j *jar) take(x *exchange) {
+	for _, c := range x.copies() {
+		j.copied = c.token
+	}
+	for _, a := range x.answers() {
+		if j.token != "" {
+			j.before = j.token
+		}
+		j.token = a.token
+	}
+}
+
+// tokens returns what a request carries.
+func (j *jar) tokens(mode string) []string {
+	garbled := strings.Repeat("Zm9v", 16)
+	token := j.token
 	switch mode {
 	case nothing:
 		token = ""
 	case garbage:
-		token = strings.Repeat("Zm9v", 16)
+		token = garbled
 	case previousOne:
 		token = j.before
 	case twice:
-		return "", cookieName + "=" + j.token + "; " + cookieName + "=" + strings.Repeat("Zm9v", 16)
+		return []string{j.token, garbled}
 	case twiceOursLast:
-		return "", cookieName + "=" + strings.Repeat("Zm9v", 16) + "; " + cookieName + "=" + j.token
+		return []string{garbled, j.token}
 	}
 	if token == "" {
-		return "", ""
+		return nil
 	}
-	return token, cookieName + "=" + token
+	return []string{token}
+}
+
+// carry returns the lines with tokens in c's header.
+func carry(c core.Carrier, tokens ...string) (lines []string) {
+	for _, token := range tokens {
+		switch c {
+		case core.Carrier{}:
+			token = cookieName + "=" + token
+		case core.Bearer:
+			token = "Bearer " + token
+		}
+		lines = append(lines, token)
+	}
+	if c == (core.Carrier{}) && len(lines) > 0 {
+		return []string{strings.Join(lines, "; ")}
+	}
+	return lines
 }

@@ -35,7 +35,8 @@ func (m *model) rights() {
 	for token, g := range m.tokens {
 		want := newView(m.w)
 		m.present(want, token)
-		x := &exchange{ctx: context.Background(), cookies: cookieName + "=" + token, response: map[string]string{}}
+		carrier := m.w.schedule.setup.carrier
+		x := &exchange{ctx: context.Background(), carrier: carrier, lines: carry(carrier, token), response: map[string]string{}}
 		s, err := x.load(m.w.direct)
 		if err != nil {
 			violate("L3", "%v", err)

@@ -133,12 +133,18 @@ func (g *gate) Load(ctx context.Context, id core.ID) (core.Entry, error) {
 	if c.a.act.committing && id == c.a.view.id {
 		c.reloads, c.a.act.reload = c.a.act.reload, false // also if it fails
 	}
-	return do(ctx, c,
+	touches := c.a.act.committing && id == c.a.view.id && c.a.view.aged && !c.a.act.writes
+	e, err := do(ctx, c,
 		func(ctx context.Context) (core.Entry, error) { return g.store.Load(ctx, id) },
 		func(_ core.Entry, err error) { g.w.model.loaded(c, err) })
+	if touches && err != nil && !isGone(err) {
+		c.a.view.touchFailed, c.a.act.touchTold = true, core.EventUnavailable
+	}
+	return e, err
 }
 
 func (g *gate) Save(ctx context.Context, id core.ID, e core.Entry, base core.Version) (core.Version, error) {
+	g.w.running.strip(&g.w.running.view.base)
 	c := g.ask("save", id)
 	if t := &c.a.act; !t.planned.IsZero() {
 		c.asked, t.planned = t.planned, time.Time{} // the record was made before the reservation

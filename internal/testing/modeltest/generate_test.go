@@ -24,9 +24,10 @@ type theme struct {
 
 var themes = []theme{
 	{handlerVerbs, 24, 4},
-	{[]verb{set, set, incr, incr, incr, del, clearAll, commit, commit, look, wait, logout}, 24, 4},
-	{[]verb{flashIt, readFlashes, readFlashes, readFlashes, readFlashes, keepFlashes, commit, set, wait}, 24, 4},
+	{[]verb{set, set, incr, incr, incr, del, clearAll, commit, commit, look, refresh, wait, logout}, 24, 4},
+	{[]verb{flashIt, readFlashes, readFlashes, readFlashes, readFlashes, addTyped, takeTyped, takeTyped, keepFlashes, commit, set, wait}, 24, 4},
 	{[]verb{flashIt, flashIt, readFlashes, readFlashes, login, login, logout, renew, set, commit, commit}, 12, 7},
+	{[]verb{setTimeouts, setTimeouts, setTimeouts, remember, remember, login, logout, renew, skipTouch, set, incr, look, commit, commit, wait}, 24, 4},
 	{[]verb{login, login, login, login, renew, renew, renew, logout, remember, set, incr, commit, commit, skipTouch, list, revokeOwn, revokeOthers, wait}, 5, 4},
 }
 
@@ -40,7 +41,15 @@ func generate(seed uint64) *schedule {
 	if g.oneIn(6) {
 		s.setup.maxFlashes = 2
 	}
+	if g.oneIn(4) {
+		s.setup.unit = 36 + g.IntN(10) // two or three values fit
+	}
 	s.setup.serve, s.setup.austere = g.oneIn(8), g.oneIn(3)
+	if g.oneIn(5) {
+		s.setup.carrier = pick(g, core.Bearer, core.Header("X-Session"))
+	} else {
+		s.setup.hybrid = g.oneIn(4)
+	}
 	// First, one request after another fills the store and the cookie jars.
 	calm := 1 + g.IntN(2)
 	for i := range calm {
@@ -85,8 +94,11 @@ func (g generator) opening(client int) script {
 	if g.oneIn(2) {
 		s.ops = append(s.ops, op{do: login, user: pick(g, users...)})
 	}
+	if g.oneIn(4) {
+		s.ops = append(s.ops, op{do: remember, n: 1})
+	}
 	for range g.IntN(4) {
-		s.ops = append(s.ops, op{do: flashIt, key: pick(g, kinds...)})
+		s.ops = append(s.ops, g.op(pick(g, flashIt, flashIt, addTyped)))
 	}
 	return s
 }
@@ -111,7 +123,7 @@ func (g generator) role() script {
 	case 2:
 		return script{role: copyCookies}
 	case 3: // to the moment at which something ends or becomes due
-		return script{role: advance, by: pick(g, reservationTime, touchAfter, lateFor, flashLifetime, idle, lifetime)}
+		return script{role: advance, by: pick(g, reservationTime, touchAfter, lateFor, copyWindow, flashLifetime, idle, lifetime)}
 	case 4:
 		return script{role: job, nth: g.IntN(4), ops: g.ops(1+g.IntN(3), jobVerbs)}
 	}
@@ -130,8 +142,12 @@ func (g generator) request() script {
 	if g.oneIn(12) {
 		s.cookie = pick(g, nothing, garbage, twice, twiceOursLast, previousOne)
 	}
+	s.method = pick(g, "POST", "GET")
 	if g.oneIn(12) {
 		s.method = "HEAD"
+	}
+	if g.oneIn(8) {
+		s.says = pick(g, inAdvance, htmxPreloads, image)
 	}
 	s.hangup, s.lost, s.early = g.oneIn(12), g.oneIn(12), g.oneIn(4)
 	return s
@@ -147,11 +163,11 @@ func (g generator) client() int {
 // What handlers do; those listed more often are more frequent.
 var (
 	handlerVerbs = []verb{
-		look, look, set, set, set, del, clearAll, incr, incr, incr, flashIt, flashIt, readFlashes, readFlashes, readFlashes, keepFlashes,
-		commit, commit, renew, login, login, logout, remember, skipTouch, list, revokeOwn, revokeOthers, wait, wait,
+		look, look, set, set, set, del, clearAll, incr, incr, incr, flashIt, flashIt, readFlashes, readFlashes, readFlashes, addTyped, takeTyped, keepFlashes,
+		commit, commit, renew, login, login, logout, remember, setTimeouts, skipTouch, refresh, list, revokeOwn, revokeOthers, wait, wait,
 	}
-	lateVerbs = []verb{look, set, incr, flashIt, readFlashes, readFlashes, keepFlashes, commit, renew, login, logout, wait}
-	jobVerbs  = []verb{look, set, incr, del, clearAll, flashIt, flashIt, logout, wait}
+	lateVerbs = []verb{look, set, incr, flashIt, readFlashes, readFlashes, addTyped, takeTyped, keepFlashes, commit, renew, login, logout, setTimeouts, wait}
+	jobVerbs  = []verb{look, set, incr, del, clearAll, flashIt, flashIt, addTyped, setTimeouts, logout, wait}
 )
 
 func (g generator) ops(n int, verbs []verb) []op {
@@ -166,12 +182,12 @@ func (g generator) op(do verb) op {
 	o := op{do: do}
 	switch do {
 	case set:
-		o.key, o.n = pick(g, keys...), 1+g.IntN(3)
+		o.key, o.n = pick(g, keys...), 1+g.IntN(5)
 	case incr:
 		o.key, o.n = pick(g, "n", "n", "a"), 1
 	case del:
 		o.key = pick(g, keys...)
-	case flashIt:
+	case flashIt, addTyped, takeTyped:
 		o.key = pick(g, kinds...)
 	case readFlashes, keepFlashes:
 		o.key = pick(g, "", "", "info", "error")
@@ -179,6 +195,9 @@ func (g generator) op(do verb) op {
 		o.user = pick(g, "ann", "ann", "ann", "bob")
 	case remember:
 		o.n = g.IntN(2)
+	case setTimeouts:
+		o.own.Idle = pick(g, 0, 2*time.Minute, 20*time.Minute, 50*time.Minute, core.NoTimeout)
+		o.own.Lifetime = pick(g, 0, 10*time.Minute, 45*time.Minute, 2*time.Hour, core.NoTimeout)
 	case revokeOwn:
 		o.n = g.IntN(4)
 	}

@@ -15,7 +15,7 @@ func (m *model) reserved(c call, user string, limit int, end []core.ID, err erro
 		if t.evicted[c.id] {
 			return // what was pushed out is not put back
 		}
-		m.mayRefuse(c, user)
+		m.mayRefuse(c, user, limit)
 		t.full = true
 		return
 	}
@@ -60,10 +60,11 @@ func (m *model) reserved(c call, user string, limit int, end []core.ID, err erro
 	m.lapses[p] = m.w.clock.Add(reservationTime)
 }
 
-// mayRefuse checks that a login had to be refused: the user has another session, or
-// another login has a place that has neither been taken away nor lapsed.
-func (m *model) mayRefuse(c call, user string) {
+// mayRefuse checks that a login had to be refused: as many as the limit are the user's other
+// sessions, or another login has a place that has neither been taken away nor lapsed.
+func (m *model) mayRefuse(c call, user string, limit int) {
 	c.a.act.crowded = false
+	others := map[core.ID]bool{}
 	for p, until := range m.lapses {
 		if p.user != user || p.id == c.id || !m.w.clock.Before(until) {
 			continue
@@ -72,15 +73,17 @@ func (m *model) mayRefuse(c call, user string) {
 		ending := r != nil && r.user == user && r.gone // and whoever ends it has yet to take it out of the index
 		if m.places[p] != c.a || c.a.act.places[p] == 0 || ending {
 			c.a.act.crowded = true
-			return
+			others[p.id] = true
 		}
 	}
-	for _, r := range m.sessions {
-		if r.user == user && !r.gone && (m.w.clock.Before(r.kept()) || r.lingers(m.w.clock)) {
-			return
+	for id, r := range m.sessions {
+		if r.user == user && !r.gone && id != c.id && (m.w.clock.Before(r.kept()) || r.lingers(m.w.clock)) {
+			others[id] = true
 		}
 	}
-	violate("I1", "%s has no session, and too many", user)
+	if len(others) < limit {
+		violate("I1", "%s has %d other sessions, and too many for a limit of %d", user, len(others), limit)
+	}
 }
 
 // mustBeFull checks that a login which was refused had a living session or another

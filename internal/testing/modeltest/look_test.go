@@ -21,7 +21,7 @@ func (a *actor) do(o op) {
 	s, v, m := a.s, a.view, a.w.model
 	a.w.note("%v", o)
 	a.w.counts["operations: "+string(o.do)]++
-	text := ""
+	text, now := "", a.w.clock
 	switch o.do {
 	case look:
 		v.used = true
@@ -34,13 +34,22 @@ func (a *actor) do(o op) {
 		s.Clear()
 	case incr:
 		core.Update(s, o.key, func(n int) int { return n + o.n })
-	case flashIt:
+	case flashIt, addTyped:
 		m.texts++
-		text = fmt.Sprintf("f%d", m.texts)
-		s.Flash(o.key, text)
-	case readFlashes:
-		m.w.counts.when(len(a.unread(o)) < len(v.visible(a.w.clock)), "reads that left other kinds alone")
-		sameFlashes("F6", s.Flashes(o.filter()...), a.unread(o))
+		if text = fmt.Sprintf("f%d", m.texts); o.do == flashIt {
+			s.Flash(o.key, text)
+		} else {
+			core.NewFlashKey[string](o.key).Add(s, text)
+		}
+	case readFlashes, takeTyped:
+		want := v.wanted(o, now)
+		m.w.counts.when(len(want) < len(v.visible(now)), "reads that left other kinds alone")
+		m.w.counts.when(v.inAdvance && len(unread(v.base.flashes, now)) > len(v.own), "flashes that were withheld from a page in advance")
+		if o.do == readFlashes {
+			sameFlashes("F6", s.Flashes(o.filter()...), want)
+		} else {
+			sameTyped(core.NewFlashKey[string](o.key).Take, s, want)
+		}
 	case keepFlashes:
 		m.w.counts.when(len(v.read) > 0, "flashes that were taken back")
 		s.KeepFlashes(o.filter()...)
@@ -48,6 +57,8 @@ func (a *actor) do(o op) {
 		s.Renew()
 	case remember:
 		s.Remember(o.n == 1)
+	case setTimeouts:
+		s.SetTimeouts(o.own.Idle, o.own.Lifetime)
 	case skipTouch:
 		s.SkipTouch()
 	case login:
@@ -60,6 +71,9 @@ func (a *actor) do(o op) {
 		a.step()
 	case commit:
 		a.commitNow()
+		return
+	case refresh:
+		a.refresh()
 		return
 	case list, revokeOwn, revokeOthers:
 		a.others(o)
@@ -75,14 +89,15 @@ func (o op) filter() []string {
 	return []string{o.key}
 }
 
-// unread is what a read of flashes must return (promises F2, F4, F6).
-func (a *actor) unread(o op) []flash {
-	return slices.DeleteFunc(a.view.visible(a.w.clock), func(f flash) bool { return o.key != "" && f.kind != o.key })
-}
-
 func sameFlashes(promise string, got []core.Flash, want []flash) {
 	if !slices.EqualFunc(got, want, func(g core.Flash, w flash) bool { return g.Kind == w.kind && g.Text == w.text }) {
 		violate(promise, "flashes are %v, want %v", got, want)
+	}
+}
+
+func sameTyped(next func(*core.Session) (string, bool), s *core.Session, want []flash) {
+	if text, ok := next(s); ok != (len(want) > 0) || ok && text != want[0].text {
+		violate("F6", "the next typed flash is %q, %v, want %v", text, ok, want)
 	}
 }
 
@@ -110,7 +125,10 @@ func (m *model) look(s *core.Session, v *view) {
 	if fmt.Sprint(got) != fmt.Sprint(want.values) {
 		violate("K1", "a request sees %v, want %v", got, want.values)
 	}
-	sameFlashes("F6", s.PeekFlashes(), v.visible(now))
+	sameFlashes("F6", s.PeekFlashes(), v.wanted(op{do: readFlashes}, now))
+	for _, kind := range kinds {
+		sameTyped(core.NewFlashKey[string](kind).Peek, s, v.wanted(op{do: takeTyped, key: kind}, now))
+	}
 	if s.UserID() != v.user() {
 		violate("I1", "a request sees user %q, want %q", s.UserID(), v.user())
 	}
@@ -160,6 +178,11 @@ func (m *model) compare(id core.ID) {
 // others are the operations on other sessions of the same user.
 func (a *actor) others(o op) {
 	m, v, ctx := a.w.model, a.view, context.Background()
+	if v.aged {
+		if a.refresh(); v.aged {
+			return // a copy gives no right
+		}
+	}
 	user := v.base.user
 	a.act, a.events = act{targets: map[core.ID]bool{}, of: user}, nil
 	switch o.do {

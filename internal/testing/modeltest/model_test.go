@@ -14,8 +14,9 @@ type model struct {
 	sessions map[core.ID]*record
 	order    []core.ID // in which the sessions were made
 	tokens   map[string]grant
-	made     int // how many tokens
-	texts    int // how many flashes
+	copies   map[string]copied // on clients
+	made     int               // how many tokens
+	texts    int               // how many flashes
 
 	// withdrawn says when a place in a user's index was last taken away. The
 	// model knows nothing else of the index.
@@ -42,7 +43,7 @@ type place struct {
 
 func newModel(w *world) *model {
 	return &model{
-		w: w, sessions: map[core.ID]*record{}, tokens: map[string]grant{}, withdrawn: map[place]int{},
+		w: w, sessions: map[core.ID]*record{}, tokens: map[string]grant{}, copies: map[string]copied{}, withdrawn: map[place]int{},
 		places: map[place]*actor{}, entered: map[place]int{}, lapses: map[place]time.Time{}, unindexed: map[core.ID]bool{}, seen: map[string]int{},
 	}
 }
@@ -51,6 +52,7 @@ func newModel(w *world) *model {
 type act struct {
 	loading    bool // of the request's session, by its token
 	opening    bool // of a job's session, by its ID
+	refreshing bool
 	committing bool
 	sent       bool // the header has been sent
 	shows      bool // the response shows flashes
@@ -76,13 +78,15 @@ type act struct {
 	asked     bool           // a login has looked who has renewed its session
 	kept      map[string]int // what it may take along
 
-	saved    core.ID // what was stored
-	result   record  // as it was stored
-	token    bool    // with a new token
-	fresh    bool    // as a new session
-	answered bool    // the core knows that it was stored
-	undone   bool    // and was deleted again
-	undoing  bool    // or that was tried
+	saved    core.ID   // what was stored
+	result   record    // as it was stored
+	token    bool      // with a new token
+	again    bool      // with the same token, which the client gets again
+	until    time.Time // the client keeps its cookie that long
+	fresh    bool      // as a new session
+	answered bool      // the core knows that it was stored
+	undone   bool      // and was deleted again
+	undoing  bool      // or that was tried
 
 	places    map[place]int    // reserved, and when
 	since     time.Time        // of the last reservation
@@ -104,6 +108,14 @@ type act struct {
 	victims  []core.ID // which must have ended if it succeeds
 	ended    []core.ID // which it has ended
 	inFlight []commitOf
+}
+
+// from returns the record to which a commit of v applies its changes.
+func (t *act) from(v *view) *record {
+	if t.gone { // and so the login starts a session of its own
+		return &record{values: t.kept}
+	}
+	return &v.base
 }
 
 // commitOf names one commit of an actor.

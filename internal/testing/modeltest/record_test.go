@@ -1,6 +1,7 @@
 package modeltest
 
 import (
+	"cmp"
 	"maps"
 	"slices"
 	"time"
@@ -12,14 +13,16 @@ import (
 type record struct {
 	values     map[string]int
 	flashes    []flash // in the order in which they were added
+	flashed    bool    // it has had some
 	user       string
 	created    time.Time
 	loggedIn   time.Time
 	deadline   time.Time
 	expires    time.Time
 	remembered bool
-	token      int // the live token; tokens are numbered as they are made
-	before     int // its client's previous one, 0 for none
+	own        core.Timeouts // of SetTimeouts
+	token      int           // the live token; tokens are numbered as they are made
+	before     int           // its client's previous one, 0 for none
 	renewed    time.Time
 	saved      time.Time
 	touched    time.Time
@@ -33,10 +36,9 @@ type record struct {
 // flash has a unique text in each schedule.
 type flash struct {
 	kind, text string
+	typed      bool // kind is the name of a FlashKey
 	until      time.Time
 }
-
-func (f flash) String() string { return "{" + f.kind + " " + f.text + "}" }
 
 func (r *record) clone() record {
 	c := *r
@@ -52,7 +54,10 @@ func (r *record) live(now time.Time) bool { return !r.gone && now.Before(r.expir
 // kept returns until when a request that has loaded r in time may still save it
 // (promise T1).
 func (r *record) kept() time.Time {
-	return r.expires.Add(min(idleGrace, r.deadline.Sub(r.expires)/2))
+	if r.deadline.IsZero() {
+		return r.expires.Add(idleGrace)
+	}
+	return r.expires.Add(max(0, min(idleGrace, r.deadline.Sub(r.expires)/2)))
 }
 
 // lingers reports whether the store may still have r for the seconds after its deadline
@@ -80,17 +85,35 @@ func (r *record) begun() time.Time {
 	return r.loggedIn
 }
 
-func (r *record) timeouts() (idleTimeout, life time.Duration) {
+// timeouts returns those that apply to r: its own, those of remembered sessions or the ordinary ones.
+func (r *record) timeouts() core.Timeouts {
+	t := core.Timeouts{Idle: idle, Lifetime: lifetime}
 	if r.remembered {
-		return longIdle, longLifetime
+		t = core.Timeouts{Idle: longIdle, Lifetime: longLifetime}
 	}
-	return idle, lifetime
+	t.Idle, t.Lifetime = cmp.Or(r.own.Idle, t.Idle), cmp.Or(r.own.Lifetime, t.Lifetime)
+	if t.Idle == core.NoTimeout {
+		t.Idle = forever
+	}
+	return t
+}
+
+// cookieUntil returns until when a browser keeps r's cookie if it gets it now, and zero
+// if it forgets it when it ends (promise T3).
+func (r *record) cookieUntil(now time.Time) time.Time {
+	limit := now.Add(forever)
+	switch {
+	case !r.remembered:
+		return time.Time{}
+	case r.deadline.IsZero() || r.deadline.After(limit):
+		return limit
+	}
+	return r.deadline
 }
 
 // expiry returns when r ends if it is used now and not again (promise T1).
 func (r *record) expiry(now time.Time) time.Time {
-	idleTimeout, _ := r.timeouts()
-	if expires := now.Add(idleTimeout); expires.Before(r.deadline) {
+	if expires := now.Add(r.timeouts().Idle); r.deadline.IsZero() || expires.Before(r.deadline) {
 		return expires
 	}
 	return r.deadline
@@ -98,10 +121,12 @@ func (r *record) expiry(now time.Time) time.Time {
 
 // touchDue reports whether using r now is worth a touch (promise T2).
 func (r *record) touchDue(now time.Time) bool {
-	idleTimeout, _ := r.timeouts()
-	after := min(touchAfter, idleTimeout)
+	idleTimeout, after := r.timeouts().Idle, touchAfter
+	if after >= idleTimeout {
+		after = idleTimeout / 10
+	}
 	if r.capped() {
-		return r.user != "" && now.Sub(r.seen()) >= after
+		return r.user != "" && now.Sub(r.seen()) >= max(after, time.Minute)
 	}
 	return idleTimeout-r.expires.Sub(now) >= after && r.expiry(now).After(r.expires)
 }
@@ -113,17 +138,20 @@ func (r *record) capped() bool { return r.expires.Equal(r.deadline) }
 // the use to a minute (promise I2).
 func (r *record) touch(at time.Time) {
 	r.expires, r.touched = r.expiry(at), at
-	if r.capped() {
-		left := r.deadline.Sub(at) + time.Minute - 1
+	r.roundTouch()
+}
+
+func (r *record) roundTouch() {
+	if r.capped() && !r.touched.IsZero() {
+		left := r.deadline.Sub(r.touched) + time.Minute - 1
 		r.touched = r.deadline.Add(-left.Truncate(time.Minute))
 	}
 }
 
 // seen returns when r was last used, as far as what is stored can tell.
 func (r *record) seen() time.Time {
-	idleTimeout, _ := r.timeouts()
 	seen := r.saved
-	for _, at := range []time.Time{r.touched, r.expires.Add(-idleTimeout)} {
+	for _, at := range []time.Time{r.touched, r.expires.Add(-r.timeouts().Idle)} {
 		if at.After(seen) {
 			seen = at
 		}

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"strings"
 	"time"
+
+	"github.com/satchel-go/satchel/core"
 )
 
 // schedule is one run of the test: who does what, in which order.
@@ -20,6 +22,9 @@ type setup struct {
 	maxFlashes int
 	serve      bool // ServeWhenUnavailable
 	austere    bool // the store is not memstore
+	carrier    core.Carrier
+	hybrid     bool // clients have copies
+	unit       int  // sessions have at most maxBytes, and a value n has n units; 0: there is room for all
 }
 
 // role says what an actor is.
@@ -44,6 +49,13 @@ const (
 	twiceOursLast = "two cookies of our name, the right one last"
 )
 
+// What browsers say of a request, in a header.
+const (
+	inAdvance    = "Sec-Purpose: prefetch;prerender"
+	htmxPreloads = "Hx-Preloaded: true"
+	image        = "Sec-Fetch-Dest: image"
+)
+
 // panics takes the place of a status.
 const panics = -1
 
@@ -53,6 +65,7 @@ type script struct {
 	client int    // whose cookies a request carries, and who gets its answer
 	cookie string // what it carries instead, "" for the client's own
 	method string
+	says   string // what the browser says of the request in a header
 	status int    // of the response
 	hangup bool   // the client is gone when the handler commits
 	lost   bool   // the response never arrives
@@ -90,13 +103,17 @@ const (
 	incr         verb = "Update"
 	flashIt      verb = "Flash"
 	readFlashes  verb = "Flashes"
+	addTyped     verb = "FlashKey.Add"
+	takeTyped    verb = "FlashKey.Take"
 	keepFlashes  verb = "KeepFlashes"
 	commit       verb = "Commit"
 	renew        verb = "Renew"
 	login        verb = "Login"
 	logout       verb = "Logout"
 	remember     verb = "Remember"
+	setTimeouts  verb = "SetTimeouts"
 	skipTouch    verb = "SkipTouch"
+	refresh      verb = "Refresh"
 	list         verb = "List"
 	revokeOwn    verb = "RevokeOwn"
 	revokeOthers verb = "RevokeOthers"
@@ -108,16 +125,19 @@ type op struct {
 	key  string // of a value, or a flash's kind
 	n    int    // a value; which session RevokeOwn means; 0 or 1 for Remember
 	user string
+	own  core.Timeouts // of SetTimeouts
 }
 
 func (o op) String() string {
 	switch o.do {
 	case set, incr:
 		return fmt.Sprintf("%s(%s, %d)", o.do, o.key, o.n)
-	case del, flashIt, readFlashes, keepFlashes:
+	case del, flashIt, readFlashes, addTyped, takeTyped, keepFlashes:
 		return fmt.Sprintf("%s(%s)", o.do, o.key)
 	case login:
 		return fmt.Sprintf("%s(%s)", o.do, o.user)
+	case setTimeouts:
+		return fmt.Sprintf("%s(%v, %v)", o.do, o.own.Idle, o.own.Lifetime)
 	case remember, revokeOwn:
 		return fmt.Sprintf("%s(%d)", o.do, o.n)
 	}
@@ -137,7 +157,7 @@ func (s script) String() string {
 	case advance:
 		fmt.Fprintf(&b, " %v", s.by)
 	}
-	for _, word := range []string{s.cookie, s.method} {
+	for _, word := range []string{s.cookie, s.method, s.says} {
 		if word != "" {
 			fmt.Fprintf(&b, ", %s", word)
 		}

@@ -30,26 +30,36 @@ type view struct {
 	wasLate     bool    // only a login starts a session (promises K2, L4)
 	former      core.ID // the session that it then no longer has: a logout ends it
 	presented   bool    // the request had a cookie of ours
+	inAdvance   bool    // its page is perhaps shown later
 	used        bool
+	aged        bool      // what it sees is from the client's copy
+	asked       time.Time // when the store was asked for it; zero for a copy
+	copyState   int
 	noTouch     bool
 	touchFailed bool // one wait for a store that is down is enough
 
 	changes  []op
+	sizes    map[string]int  // of the values that they set
+	tooMuch  map[string]bool // the values that they could not set
 	added    []flash
 	read     map[string]bool // texts of the flashes that were read
+	own      map[string]bool // and of those that this request has added
 	login    string
 	renew    bool
 	remember *bool
+	timeouts *core.Timeouts
 	aside    *view     // another user's session, until the login that takes its place is stored
 	endings  []core.ID // sessions that were logged out
 	refused  bool      // something impossible was asked for
 
-	cookie  grant // what the response hands out
-	lasts   bool  // longer than the browser
-	deleted bool  // the response deletes the cookie
+	cookie  grant     // what the response hands out
+	until   time.Time // the cookie lasts that long; zero: as long as the browser
+	deleted bool      // the response deletes the cookie
 }
 
-func newView(w *world) *view { return &view{w: w, read: map[string]bool{}} }
+func newView(w *world) *view {
+	return &view{w: w, read: map[string]bool{}, own: map[string]bool{}, sizes: map[string]int{}, tooMuch: map[string]bool{}}
+}
 
 func (v *view) standing() standing {
 	switch {
@@ -70,12 +80,28 @@ func (v *view) user() string {
 
 // wishes reports whether the request wants to change anything.
 func (v *view) wishes() bool {
-	return len(v.changes) > 0 || len(v.added) > 0 || v.login != "" || v.renew || v.remember != nil || v.refused
+	return len(v.changes) > 0 || len(v.tooMuch) > 0 || len(v.added) > 0 || v.login != "" || v.renew || v.retimes() || v.refused
 }
+
+// retimes reports whether the request changes the session's timeouts.
+func (v *view) retimes() bool { return v.remember != nil || v.timeouts != nil }
 
 // next returns what must be stored if the request's changes are applied to cur.
 // This is promise K1.
 func (v *view) next(cur *record, now time.Time, shows bool) record {
+	n := v.nextWhole(cur, now, shows)
+	v.shed(&n, now)
+	return n
+}
+
+// nextShed returns how many unread flashes next drops.
+func (v *view) nextShed(cur *record, now time.Time, shows bool) int {
+	n := v.nextWhole(cur, now, shows)
+	return v.shed(&n, now)
+}
+
+// nextWhole is next with the flashes that do not fit.
+func (v *view) nextWhole(cur *record, now time.Time, shows bool) record {
 	n := cur.clone()
 	for _, c := range v.changes {
 		switch c.do {
@@ -89,9 +115,9 @@ func (v *view) next(cur *record, now time.Time, shows bool) record {
 			clear(n.values)
 		}
 	}
-	n.flashes = v.nextFlashes(cur, now, shows)
-	n.flashes = n.flashes[v.shed(n.flashes):]
 	v.nextIdentity(&n, now)
+	n.flashes = v.nextFlashes(cur, now, shows)
+	n.flashed = n.flashed || len(n.flashes) > 0
 	return n
 }
 
@@ -101,7 +127,7 @@ func (v *view) nextFlashes(cur *record, now time.Time, shows bool) []flash {
 		return cur.flashes
 	}
 	var left []flash // expired ones are removed when the others are written
-	for _, f := range append(unread(cur.flashes, now), v.added...) {
+	for _, f := range unread(slices.Concat(cur.flashes, v.added), now) {
 		if !shows || !v.read[f.text] {
 			left = append(left, f)
 		}
@@ -109,9 +135,16 @@ func (v *view) nextFlashes(cur *record, now time.Time, shows bool) []flash {
 	return left
 }
 
-// shed returns how many flashes do not fit (promise F5).
-func (v *view) shed(flashes []flash) int {
-	return max(0, len(flashes)-v.w.schedule.setup.maxFlashes)
+// shed drops the oldest flashes, as many as do not fit into n, and returns their number (promise F5).
+func (v *view) shed(n *record, now time.Time) (unshown int) {
+	if v.tooLarge(n) {
+		n.flashes = unread(n.flashes, now)
+	}
+	for len(n.flashes) > 0 && (len(n.flashes) > v.w.schedule.setup.maxFlashes || v.tooLarge(n)) {
+		n.flashes = n.flashes[1:]
+		unshown++
+	}
+	return unshown
 }
 
 func (v *view) nextIdentity(n *record, now time.Time) {
@@ -120,14 +153,20 @@ func (v *view) nextIdentity(n *record, now time.Time) {
 		n.created = now
 	}
 	if v.login != "" {
-		n.user, n.loggedIn, n.remembered = v.login, now, false
+		n.user, n.loggedIn, n.remembered, n.own = v.login, now, false, core.Timeouts{}
 	}
 	if v.remember != nil {
 		n.remembered = *v.remember
 	}
-	if _, life := n.timeouts(); fresh || v.login != "" {
+	if v.timeouts != nil {
+		n.own = *v.timeouts
+	}
+	switch life := n.timeouts().Lifetime; {
+	case life == core.NoTimeout && (fresh || v.login != "" || v.retimes()):
+		n.deadline = time.Time{}
+	case fresh || v.login != "":
 		n.deadline = now.Add(life)
-	} else if v.remember != nil {
+	case v.retimes():
 		n.deadline = n.begun().Add(life)
 	}
 	if !v.keepsExpiry() || fresh {
@@ -136,43 +175,74 @@ func (v *view) nextIdentity(n *record, now time.Time) {
 }
 
 // keepsExpiry reports whether storing the changes leaves the expiry as it is.
-func (v *view) keepsExpiry() bool { return v.noTouch && v.login == "" && v.remember == nil }
+func (v *view) keepsExpiry() bool { return v.noTouch && v.login == "" && !v.retimes() }
 
 // newToken reports whether storing the changes on cur makes a new token.
 func (v *view) newToken(cur *record) bool {
-	return cur.created.IsZero() || v.login != "" || v.renew || v.remember != nil && *v.remember != cur.remembered
+	return cur.created.IsZero() || v.login != "" || v.renew || v.remembersAnew(cur) && !v.inHeaders()
+}
+
+// remembersAnew reports whether Remember changes whether the client's cookie outlives its browser.
+func (v *view) remembersAnew(cur *record) bool {
+	return v.remember != nil && *v.remember != cur.remembered
+}
+
+// inHeaders reports whether there is no cookie.
+func (v *view) inHeaders() bool { return v.w.schedule.setup.carrier != core.Carrier{} }
+
+// sendsAgain reports whether storing the changes makes the client keep its token for
+// another time (promise T3).
+func (v *view) sendsAgain(cur *record, now time.Time) bool {
+	n := v.next(cur, now, false)
+	return v.timeouts != nil && !v.inHeaders() && !cur.created.IsZero() && !v.newToken(cur) && !v.byID && n.remembered
+}
+
+// lengthens reports whether a remembered client's cookie would end too early with the
+// changes.
+func (v *view) lengthens(cur *record, now time.Time) bool {
+	n := v.next(cur, now, false)
+	return v.sendsAgain(cur, now) && !cur.deadline.IsZero() && (n.deadline.IsZero() || n.deadline.After(cur.deadline))
 }
 
 // changed reports whether there is anything to store (promise C2).
 func (v *view) changed(cur *record, now time.Time, shows bool) bool {
-	n := v.next(cur, now, shows)
+	n := v.nextWhole(cur, now, shows) // a flash that is dropped at once is a change, of which an event tells
 	same := maps.Equal(n.values, cur.values) && slices.Equal(n.flashes, cur.flashes)
 	if cur.created.IsZero() {
 		return !same || v.login != ""
 	}
-	return !same || v.newToken(cur)
+	return !same || v.newToken(cur) || v.remembersAnew(cur) || v.timeouts != nil
 }
 
-// visible returns the flashes that the request may read.
+// visible returns the flashes that the request may read (promises F1, F2).
 func (v *view) visible(now time.Time) []flash {
-	var found []flash
-	for _, f := range append(unread(v.base.flashes, now), v.added...) {
-		if !v.read[f.text] {
-			found = append(found, f)
-		}
+	return slices.DeleteFunc(append(unread(v.base.flashes, now), v.added...), func(f flash) bool {
+		return v.read[f.text] || v.inAdvance && !v.own[f.text]
+	})
+}
+
+// wanted returns those of them that o is about, oldest first (promise F4).
+func (v *view) wanted(o op, now time.Time) []flash {
+	found := slices.DeleteFunc(v.visible(now), func(f flash) bool {
+		return f.typed != (o.do == takeTyped) || o.key != "" && f.kind != o.key
+	})
+	if o.do == takeTyped {
+		return found[:min(1, len(found))]
 	}
 	return found
 }
 
 // forget drops what is not stored.
 func (v *view) forget() {
-	v.changes, v.added, v.login, v.renew, v.remember, v.aside, v.refused = nil, nil, "", false, nil, nil, false
+	clear(v.sizes)
+	clear(v.tooMuch)
+	v.changes, v.added, v.login, v.renew, v.remember, v.timeouts, v.aside, v.refused = nil, nil, "", false, nil, nil, nil, false
 }
 
 // undo drops what is not stored, and returns to the session that a login has put aside.
 func (v *view) undo() {
 	if a := v.aside; a != nil {
-		v.id, v.base, v.token, v.minted = a.id, a.base, a.token, a.minted
+		v.id, v.base, v.token, v.minted, v.asked, v.aged = a.id, a.base, a.token, a.minted, a.asked, a.aged
 	}
 	v.forget()
 }
@@ -184,11 +254,12 @@ func (v *view) lose() {
 	}
 	v.letGo()
 	v.wasLate = true
+	v.copyIs(copyOld)
 }
 
 // letGo makes the view a new, empty session.
 func (v *view) letGo() {
-	v.id, v.base, v.token, v.minted = core.ID{}, record{}, 0, false
+	v.id, v.base, v.token, v.minted, v.asked, v.aged = core.ID{}, record{}, 0, false, time.Time{}, false
 	v.read = map[string]bool{}
 }
 
@@ -205,15 +276,22 @@ func (v *view) do(o op, text string) {
 		v.used = true
 	}
 	switch o.do {
-	case set, incr, del, clearAll:
+	case set, incr:
+		v.put(o)
+	case del:
+		delete(v.sizes, o.key)
+		delete(v.tooMuch, o.key)
 		v.changes = append(v.changes, o)
-	case flashIt:
-		v.added = append(v.added, flash{o.key, text, now.Add(flashLifetime)})
-	case readFlashes:
-		for _, f := range v.visible(now) {
-			if o.key == "" || f.kind == o.key {
-				v.read[f.text] = true
-			}
+	case clearAll:
+		clear(v.sizes)
+		clear(v.tooMuch)
+		v.changes = []op{o}
+	case flashIt, addTyped:
+		v.added = append(v.added, flash{o.key, text, o.do == addTyped, now.Add(flashLifetime)})
+		v.own[text] = true
+	case readFlashes, takeTyped:
+		for _, f := range v.wanted(o, now) {
+			v.read[f.text] = true
 		}
 	case keepFlashes:
 		for _, f := range append(slices.Clone(v.base.flashes), v.added...) {
@@ -226,6 +304,8 @@ func (v *view) do(o op, text string) {
 	case remember:
 		on := o.n == 1
 		v.remember = &on
+	case setTimeouts:
+		v.timeouts = &o.own
 	case skipTouch:
 		v.noTouch = true
 	case login:
@@ -236,21 +316,21 @@ func (v *view) do(o op, text string) {
 }
 
 func (v *view) logIn(user string) {
-	remembers, aside := v.remember, v.aside
+	remembers, timeouts, aside := v.remember, v.timeouts, v.aside
 	switch {
 	case v.readOnly:
 		v.refused = true
 		return
 	case v.standing() == late:
 		v.startOver()
-		v.remember = remembers
+		v.remember, v.timeouts = remembers, timeouts
 	case v.user() != "" && v.user() != user:
 		if !v.id.IsZero() {
 			was := *v
 			aside = &was
 		}
 		v.startOver()
-		v.remember, v.aside = remembers, aside
+		v.remember, v.timeouts, v.aside = remembers, timeouts, aside
 	}
 	v.login = user
 }

@@ -23,10 +23,12 @@ const (
 	longLifetime    = 90 * time.Minute
 	touchAfter      = idle / 10
 	flashLifetime   = 10 * time.Minute
+	forever         = 400 * 24 * time.Hour // the idle timeout of sessions that have none, and the longest life of a cookie
 	idleGrace       = time.Minute
 	lateFor         = 30 * time.Second
 	reservationTime = time.Minute // how long memstore waits for a Confirm
 	commitTimeout   = 2 * time.Second
+	maxBytes        = 256  // of a session, in some schedules
 	maxSteps        = 5000 // of one schedule: more means that an actor goes round in circles
 )
 
@@ -128,13 +130,20 @@ func (w *world) open(breaking breakage) error {
 		IdleTimeout: idle, Lifetime: lifetime, TouchAfter: touchAfter, FlashLifetime: flashLifetime,
 		Remembered:    core.Timeouts{Idle: longIdle, Lifetime: longLifetime},
 		CommitTimeout: commitTimeout, MaxFlashes: setup.maxFlashes, SessionLimit: setup.limit,
-		ServeWhenUnavailable: setup.serve, Now: now, Rand: seeded(1), Observer: w.observe,
+		Carrier: setup.carrier, ServeWhenUnavailable: setup.serve, Now: now, Rand: seeded(1), Observer: w.observe,
+	}
+	if setup.unit > 0 {
+		config.MaxBytes, config.Codec = maxBytes, padded{setup.unit}
 	}
 	if setup.refuse {
 		config.LimitPolicy = core.RefuseLogin
 	}
 	var err error
-	if w.manager, err = core.New(core.ServerSide(&gate{w, store}), config); err != nil {
+	backend := core.ServerSide(&gate{w, store})
+	if setup.hybrid {
+		backend = core.Hybrid(plain{}, &gate{w, store}, copyWindow)
+	}
+	if w.manager, err = core.New(backend, config); err != nil {
 		return err
 	}
 	config.Observer, config.Rand = func(context.Context, core.Event) {}, seeded(2)
