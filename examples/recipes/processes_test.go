@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -53,6 +54,9 @@ func preforked(store, addr string) error {
 
 // TestPrefork runs what docs/recipes/processes.md says of Prefork as processes.
 func TestPrefork(t *testing.T) {
+	if runtime.GOOS != "linux" {
+		t.Skip("other systems do not spread connections over processes")
+	}
 	for name, test := range map[string]struct {
 		store string
 		users string // who two of the processes say is logged in
