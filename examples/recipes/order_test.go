@@ -183,7 +183,14 @@ func TestRecoveryAndLogOutside(t *testing.T) {
 // knows the status that the client gets. The adapters' suite has the frameworks' own (AD7).
 func TestTimeoutInsideOnly(t *testing.T) {
 	limit := around{nethttp: []func(http.Handler) http.Handler{func(next http.Handler) http.Handler {
-		return http.TimeoutHandler(next, 50*time.Millisecond, "")
+		slow := http.TimeoutHandler(next, 300*time.Millisecond, "")
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if r.URL.Path == "/slow" {
+				slow.ServeHTTP(w, r)
+			} else {
+				next.ServeHTTP(w, r)
+			}
+		})
 	}}}
 	for want, order := range map[string][2]around{"kept ": {{}, limit}, "lost ": {limit, {}}} {
 		t.Run(want, func(t *testing.T) {
