@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	scsgoredis "github.com/alexedwards/scs/goredisstore"
 	"github.com/gorilla/sessions"
 	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/redis/go-redis/v9"
@@ -23,6 +24,7 @@ import (
 	"github.com/satchel-go/satchel/core/memcachedstore"
 	"github.com/satchel-go/satchel/core/memstore"
 	"github.com/satchel-go/satchel/core/pgxstore"
+	"github.com/satchel-go/satchel/core/scsstore"
 	"github.com/satchel-go/satchel/core/sealed"
 	"github.com/satchel-go/satchel/core/sqlstore"
 	"github.com/satchel-go/satchel/internal/testing/memcachedtest"
@@ -85,7 +87,7 @@ var places = map[string]opener{
 		})
 	},
 	"redis": func(t *testing.T, f *frozen, now func() time.Time) place {
-		return formatsInRedis(t, f, "formats:", func(client redis.UniversalClient, prefix string) core.Backend {
+		return formatsInRedis(t, f, "formats:", func(client *redis.Client, prefix string) core.Backend {
 			return core.ServerSide(goredisstore.New(client, goredisstore.Config{Prefix: prefix, Now: now}))
 		})
 	},
@@ -126,12 +128,19 @@ var places = map[string]opener{
 		}
 	},
 	"gorilla-redis": func(t *testing.T, f *frozen, now func() time.Time) place {
-		return formatsInRedis(t, f, "formats-gorilla:", func(client redis.UniversalClient, prefix string) core.Backend {
+		return formatsInRedis(t, f, "formats-gorilla:", func(client *redis.Client, prefix string) core.Backend {
 			return core.ServerSide(gorillastore.RedisStore(client, goredisstore.Config{Prefix: prefix, Now: now}))
 		})
 	},
+	"scs": func(t *testing.T, f *frozen, _ func() time.Time) place {
+		return formatsInRedis(t, f, "formats-scs:", func(client *redis.Client, prefix string) core.Backend {
+			old := newSCS(scsgoredis.NewWithPrefix(client, prefix))
+			old.Cookie.Name = "__Host-session"
+			return scsstore.From(old, scsKeys)
+		})
+	},
 	"gorilla-compatible": func(t *testing.T, f *frozen, _ func() time.Time) place {
-		return formatsInRedis(t, f, "formats-compatible:", func(client redis.UniversalClient, prefix string) core.Backend {
+		return formatsInRedis(t, f, "formats-compatible:", func(client *redis.Client, prefix string) core.Backend {
 			return gorillastore.RedisCompatible(client, gorillastore.CompatibleConfig{KeyPrefix: prefix})
 		})
 	},
@@ -141,6 +150,7 @@ var places = map[string]opener{
 var touched = []string{"cookie", "jwe", "jwt", "gorilla-cookie"}
 
 func init() {
+	places["timeouts"] = places["entry"]
 	for _, name := range touched {
 		places["touch-"+name] = places[name]
 	}
@@ -173,7 +183,7 @@ func formatsInStore(t *testing.T, f *frozen, now func() time.Time, wrap func(cor
 	}}
 }
 
-func formatsInRedis(t *testing.T, f *frozen, prefix string, open func(client redis.UniversalClient, prefix string) core.Backend) place {
+func formatsInRedis(t *testing.T, f *frozen, prefix string, open func(client *redis.Client, prefix string) core.Backend) place {
 	ctx := t.Context()
 	client := redis.NewClient(&redis.Options{Addr: redistest.Shared(t).Addr(), ContextTimeoutEnabled: true})
 	t.Cleanup(func() { _ = client.Close() })

@@ -190,8 +190,13 @@ func freezeFormats(t *testing.T, dir string) {
 			formatFlash.Add(s, map[string]int{"a": 1})
 		})
 		c.do(http.MethodPost, func(s *core.Session) { s.Login("ann"); s.Remember(true) })
-		if strings.HasPrefix(name, "touch-") { // without it, the session would have ended by then
+		// Without the touch, or timeouts of its own, the session would have ended by then.
+		switch {
+		case strings.HasPrefix(name, "touch-"):
 			at, f.Later = at.Add(48*time.Hour), 15*24*time.Hour
+		case name == "timeouts":
+			c.do(http.MethodPost, func(s *core.Session) { s.SetTimeouts(30*24*time.Hour, 60*24*time.Hour) })
+			f.Later = 20 * 24 * time.Hour
 		}
 		c.do(http.MethodGet, func(s *core.Session) { f.ID = s.ID() })
 		if p.dump != nil {
