@@ -56,7 +56,8 @@ func (s *Session) touch(ctx context.Context) {
 			s.untouched(err)
 			return
 		}
-		s.copyIs(copyOld) // even if another request has touched it: the client's copy does not say so
+		now = s.m.config.Now() // the store may have taken its time
+		s.copyIs(copyOld)      // even if another request has touched it: the client's copy does not say so
 		s.shortened = s.m.config.shortenIdle(&s.base, now)
 		if !s.touchDue() {
 			return

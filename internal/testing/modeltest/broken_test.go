@@ -222,6 +222,23 @@ var breakages = []struct {
 			return b.full.Reserve(ctx, user, id, limit, policy)
 		}
 	}},
+	{"of two places, there is one", []string{"I1"}, func(b *broken) {
+		b.reserve = func(ctx context.Context, user string, id core.ID, limit int, policy core.LimitPolicy) ([]core.ID, error) {
+			return b.full.Reserve(ctx, user, id, min(limit, 1), policy)
+		}
+	}},
+	{"the newest makes room", []string{"I1"}, func(b *broken) {
+		b.reserve = func(ctx context.Context, user string, id core.ID, limit int, policy core.LimitPolicy) ([]core.ID, error) {
+			if ids, err := b.full.List(ctx, user); err == nil && len(ids) == limit && limit == 2 && policy == core.EndOldest && !slices.Contains(ids, id) {
+				if err := b.full.Release(ctx, user, ids[1]); err != nil {
+					return nil, err
+				}
+				end, err := b.full.Reserve(ctx, user, id, limit, policy)
+				return append(end, ids[1]), err
+			}
+			return b.full.Reserve(ctx, user, id, limit, policy)
+		}
+	}},
 	{"a reservation is not entered", []string{"I1"}, func(b *broken) {
 		b.reserve = func(context.Context, string, core.ID, int, core.LimitPolicy) ([]core.ID, error) { return nil, nil }
 	}},

@@ -32,6 +32,7 @@ func (m *model) reserved(c call, user string, limit int, end []core.ID, err erro
 		t.places, t.evicted, t.notTheirs = map[place]int{}, map[core.ID]bool{}, map[core.ID]bool{}
 	}
 	for _, id := range end {
+		m.madeRoom(place{user, id}, c.id, limit, end)
 		m.withdraw(user, id)
 		delete(m.lapses, place{user, id})
 		t.evicted[id] = true
@@ -58,6 +59,32 @@ func (m *model) reserved(c call, user string, limit int, end []core.ID, err erro
 	t.places[p], m.places[p], m.entered[p] = m.w.steps, c.a, m.w.steps
 	t.since = m.w.clock
 	m.lapses[p] = m.w.clock.Add(reservationTime)
+}
+
+// madeRoom checks that the session at p had to go for the login in id: as many as the limit are there
+// with that login, and none of them is older.
+func (m *model) madeRoom(p place, id core.ID, limit int, end []core.ID) {
+	if m.session(p.id) == nil || m.withdrawn[p] > 0 {
+		return // an earlier login has pushed it out, and failed
+	}
+	stay := map[core.ID]bool{id: true}
+	for other, r := range m.sessions {
+		if r.user != p.user || other == id || !r.landed || m.session(other) == nil || slices.Contains(end, other) || m.withdrawn[place{p.user, other}] > 0 {
+			continue
+		}
+		stay[other] = true
+		if m.entered[place{p.user, other}] < m.entered[p] {
+			violate("I1", "%s had to make room, and %s is older", m.name(p.id), m.name(other))
+		}
+	}
+	for q, until := range m.lapses {
+		if q.user == p.user && m.w.clock.Before(until) && !slices.Contains(end, q.id) {
+			stay[q.id] = true
+		}
+	}
+	if len(stay) < limit {
+		violate("I1", "%s had to make room for the %d of a limit of %d", m.name(p.id), len(stay), limit)
+	}
 }
 
 // mayRefuse checks that a login had to be refused: as many as the limit are the user's other
