@@ -428,6 +428,65 @@ func TestF1FiberReadsWhatSatchelWrote(t *testing.T) {
 	}
 }
 
+// A program on Fiber's middleware logs out who has moved, unless "ready" comes between.
+func TestFiberBesideEachStep(t *testing.T) {
+	old := fiberStore(new(fiberMemory))
+	before := (&fiberSessionApp{store: old}).handler()
+	after := inMemory(t)
+	step := func(m *core.Manager, err error) site { return now(t, m, err, nowFiber) }
+	moving := step(fromFiber(old, after))
+	store := gorillastore.From(gorillastore.FiberV2(gorillastore.FiberConfig{Storage: old.Storage}), gorillastore.FromConfig{UserKey: "user"})
+	ready := step(core.New(core.Migrating(after, store), likeFiber(old)))
+
+	for _, test := range []struct {
+		name  string
+		steps []site
+		want  string
+	}{
+		{"moving, the old program, moving", []site{moving, {handler: before}, moving}, "200 ann dark [],200,200 []"},
+		{"ready, the old program, ready", []site{ready, {handler: before}, ready}, "200 ann dark [],200 ann dark,200 ann dark []"},
+		{"ready, moving", []site{ready, moving}, "200 ann dark [],200 ann dark []"},
+		{"back by way of ready", []site{moving, ready, {handler: before}}, "200 ann dark [],200 ann dark [],200 ann dark"},
+	} {
+		b := loggedIn(t, before)
+		var got []string
+		for _, s := range test.steps {
+			b.site = s
+			got = append(got, b.get("/"))
+		}
+		if got := strings.Join(got, ","); got != test.want {
+			t.Errorf("%s: %q, want %q", test.name, got, test.want)
+		}
+	}
+}
+
+// What comes from Fiber ends after Fiber's Expiration, as before, and so does a new login.
+func TestT1SessionsFromFiberEndAfterItsExpiration(t *testing.T) {
+	make := func(t *testing.T) (http.Handler, site) {
+		old := session.New(session.Config{Storage: new(fiberMemory), Expiration: 24 * time.Hour})
+		m, err := fromFiber(old, inMemory(t))
+		return (&fiberSessionApp{store: old}).handler(), now(t, m, err, nowFiber)
+	}
+	make(t) // starts what Fiber starts once, outside the bubble
+	synctest.Test(t, func(t *testing.T) {
+		for after, want := range map[time.Duration]bool{23 * time.Hour: true, 25 * time.Hour: false} {
+			before, now := make(t)
+			moved := loggedIn(t, before)
+			moved.site = now
+			moved.get("/")
+			again, remembered := newBrowser(t, now), newBrowser(t, now)
+			again.post("/login", "user", "ann")
+			remembered.post("/login", "user", "ann", "remember", "on")
+			time.Sleep(after)
+			for name, b := range map[string]browser{"moved": moved, "logged in": again, "remembered": remembered, "remembered, restarted": remembered.restarted()} {
+				if got := strings.HasPrefix(b.get("/"), "200 ann"); got != want {
+					t.Errorf("%s: after %v logged in %v", name, after, got)
+				}
+			}
+		}
+	})
+}
+
 func TestT1FiberAbsoluteTimeoutCounts(t *testing.T) {
 	make := func(t *testing.T) (http.Handler, site) {
 		old := session3.NewStore(session3.Config{Storage: new(fiberMemory3), AbsoluteTimeout: time.Hour})

@@ -81,12 +81,26 @@ func fromSCS(old *scs.SessionManager, after core.Backend) (*core.Manager, error)
 func fromFiber(old *session.Store, after core.Backend) (*core.Manager, error) {
 	store := gorillastore.FiberV2(gorillastore.FiberConfig{Storage: old.Storage, CookieSessionOnly: old.CookieSessionOnly})
 	before := gorillastore.From(store, gorillastore.FromConfig{UserKey: "user"})
-	return core.New(core.Migrating(before, after), core.Config{Cookie: core.Cookie{Name: "session_id"}})
+	return core.New(core.Migrating(before, after), likeFiber(old))
+}
+
+// likeFiber keeps the cookie, and lets sessions last as long as before.
+func likeFiber(old *session.Store) core.Config {
+	kept := core.Timeouts{Idle: old.Expiration, Lifetime: 90 * 24 * time.Hour} // Fiber v2 has no Lifetime
+	return core.Config{
+		Cookie:      core.Cookie{Name: "session_id"}, // as in KeyLookup
+		IdleTimeout: kept.Idle,
+		Lifetime:    kept.Lifetime,
+		Remembered:  kept, // for sessions that come from Fiber
+	}
 }
 
 // fromFiber3 is fromFiber for Fiber v3.
 func fromFiber3(old *session3.Store, after core.Backend) (*core.Manager, error) {
 	store := gorillastore.FiberV3(gorillastore.FiberConfig{Storage: old.Storage, CookieSessionOnly: old.CookieSessionOnly})
 	before := gorillastore.From(store, gorillastore.FromConfig{UserKey: "user"})
-	return core.New(core.Migrating(before, after), core.Config{Cookie: core.Cookie{Name: "session_id"}})
+	kept := core.Timeouts{Idle: old.IdleTimeout, Lifetime: old.AbsoluteTimeout} // if it is set
+	return core.New(core.Migrating(before, after), core.Config{
+		Cookie: core.Cookie{Name: "session_id"}, IdleTimeout: kept.Idle, Lifetime: kept.Lifetime, Remembered: kept,
+	})
 }
