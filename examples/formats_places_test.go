@@ -11,7 +11,6 @@ import (
 	"testing"
 	"time"
 
-	scsgoredis "github.com/alexedwards/scs/goredisstore"
 	"github.com/gorilla/sessions"
 	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/redis/go-redis/v9"
@@ -87,7 +86,7 @@ var places = map[string]opener{
 		})
 	},
 	"redis": func(t *testing.T, f *frozen, now func() time.Time) place {
-		return formatsInRedis(t, f, "formats:", func(client *redis.Client, prefix string) core.Backend {
+		return formatsInRedis(t, f, "formats:", func(client redis.UniversalClient, prefix string) core.Backend {
 			return core.ServerSide(goredisstore.New(client, goredisstore.Config{Prefix: prefix, Now: now}))
 		})
 	},
@@ -128,19 +127,21 @@ var places = map[string]opener{
 		}
 	},
 	"gorilla-redis": func(t *testing.T, f *frozen, now func() time.Time) place {
-		return formatsInRedis(t, f, "formats-gorilla:", func(client *redis.Client, prefix string) core.Backend {
+		return formatsInRedis(t, f, "formats-gorilla:", func(client redis.UniversalClient, prefix string) core.Backend {
 			return core.ServerSide(gorillastore.RedisStore(client, goredisstore.Config{Prefix: prefix, Now: now}))
 		})
 	},
-	"scs": func(t *testing.T, f *frozen, _ func() time.Time) place {
-		return formatsInRedis(t, f, "formats-scs:", func(client *redis.Client, prefix string) core.Backend {
-			old := newSCS(scsgoredis.NewWithPrefix(client, prefix))
-			old.Cookie.Name = "__Host-session"
-			return scsstore.From(old, scsKeys)
-		})
+	"scs": func(_ *testing.T, f *frozen, _ func() time.Time) place {
+		store := scsMap{}
+		if f != nil {
+			store = f.Files
+		}
+		old := newSCS(store)
+		old.Cookie.Name = "__Host-session"
+		return place{scsstore.From(old, scsKeys), func(f *frozen) { f.Files = store }}
 	},
 	"gorilla-compatible": func(t *testing.T, f *frozen, _ func() time.Time) place {
-		return formatsInRedis(t, f, "formats-compatible:", func(client *redis.Client, prefix string) core.Backend {
+		return formatsInRedis(t, f, "formats-compatible:", func(client redis.UniversalClient, prefix string) core.Backend {
 			return gorillastore.RedisCompatible(client, gorillastore.CompatibleConfig{KeyPrefix: prefix})
 		})
 	},
@@ -183,7 +184,7 @@ func formatsInStore(t *testing.T, f *frozen, now func() time.Time, wrap func(cor
 	}}
 }
 
-func formatsInRedis(t *testing.T, f *frozen, prefix string, open func(client *redis.Client, prefix string) core.Backend) place {
+func formatsInRedis(t *testing.T, f *frozen, prefix string, open func(client redis.UniversalClient, prefix string) core.Backend) place {
 	ctx := t.Context()
 	client := redis.NewClient(&redis.Options{Addr: redistest.Shared(t).Addr(), ContextTimeoutEnabled: true})
 	t.Cleanup(func() { _ = client.Close() })
@@ -324,6 +325,24 @@ func inserts(t *testing.T, db *sql.DB, table string, dialect sqlstore.Dialect) (
 		t.Fatal(err)
 	}
 	return all
+}
+
+// scsMap is a store of scs that forgets nothing: those of its own modules look at today's clock.
+type scsMap map[string][]byte
+
+func (s scsMap) Find(token string) (data []byte, found bool, err error) {
+	data, found = s[token]
+	return data, found, nil
+}
+
+func (s scsMap) Commit(token string, data []byte, _ time.Time) error {
+	s[token] = data
+	return nil
+}
+
+func (s scsMap) Delete(token string) error {
+	delete(s, token)
+	return nil
 }
 
 // thaw puts the files of a release into dir.
