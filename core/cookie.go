@@ -65,7 +65,7 @@ type Cookie struct {
 
 	// MaxParts is the largest number of cookies of 4,096 bytes that a client-side
 	// session may be split into. Default 1, at most 20. Its touches take another
-	// cookie, of some 150 bytes. By default, many proxies and servers accept at most
+	// cookie, of some 130 bytes. By default, many proxies and servers accept at most
 	// 8 KB of headers; nginx and Fiber, 4 KB. Split cookies that clients already have
 	// are read, and deleted when they are no longer needed, whatever MaxParts is.
 	MaxParts int

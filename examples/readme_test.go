@@ -91,6 +91,8 @@ func TestProgramsCompile(t *testing.T) {
 		}
 		compile(t, programs)
 	}
+	_, code := blocks(t, "../docs/sql.md")
+	compile(t, []string{"package main\n\n" + code[0] + "\nfunc main() { _ = openSessions }\n"})
 }
 
 // blocks returns a page and its blocks of Go.

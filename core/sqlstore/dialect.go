@@ -12,8 +12,8 @@ import (
 type Dialect int
 
 // The dialects. Auto recognises these drivers by their type, not wrapped in another:
-// pgx's stdlib and lib/pq, go-sql-driver/mysql, modernc.org/sqlite, mattn/go-sqlite3 and
-// ncruces/go-sqlite3.
+// pgx's stdlib and lib/pq, go-sql-driver/mysql, modernc.org/sqlite, mattn/go-sqlite3,
+// ncruces/go-sqlite3 and glebarez/go-sqlite.
 const (
 	Auto     Dialect = iota
 	Postgres         // PostgreSQL
@@ -29,33 +29,42 @@ func (d Dialect) String() string {
 	return sqlsessions.Dialect(d).String()
 }
 
-// known are parts of the import paths of drivers.
-var known = []struct {
+// Data sources with all that SQLite needs, in the words of its drivers.
+const (
+	pragmas = "file:satchel.db?_pragma=journal_mode(WAL)&_pragma=busy_timeout(400)&_txlock=immediate"
+	mattns  = "file:satchel.db?_journal_mode=WAL&_busy_timeout=400&_txlock=immediate"
+)
+
+// known is a driver, by a part of its import path.
+type known struct {
 	path    string
 	dialect Dialect
-}{
-	{"github.com/jackc/pgx/", Postgres},
-	{"github.com/lib/pq", Postgres},
-	{"github.com/go-sql-driver/mysql", MySQL},
-	{"modernc.org/sqlite", SQLite},
-	{"github.com/mattn/go-sqlite3", SQLite},
-	{"github.com/ncruces/go-sqlite3", SQLite},
-	{"github.com/glebarez/go-sqlite", SQLite},
+	source  string // for SQLite
 }
 
-// spokenBy recognises a driver without importing it.
-func spokenBy(d driver.Driver) Dialect {
+var drivers = []known{
+	{"github.com/jackc/pgx/", Postgres, ""},
+	{"github.com/lib/pq", Postgres, ""},
+	{"github.com/go-sql-driver/mysql", MySQL, ""},
+	{"modernc.org/sqlite", SQLite, pragmas},
+	{"github.com/mattn/go-sqlite3", SQLite, mattns},
+	{"github.com/ncruces/go-sqlite3", SQLite, pragmas},
+	{"github.com/glebarez/go-sqlite", SQLite, pragmas},
+}
+
+// recognised returns what is known of a driver, without importing it.
+func recognised(d driver.Driver) known {
 	t := reflect.TypeOf(d)
 	if t == nil {
-		return Auto
+		return known{}
 	}
 	if t.Kind() == reflect.Pointer {
 		t = t.Elem()
 	}
-	for _, k := range known {
+	for _, k := range drivers {
 		if strings.Contains(t.PkgPath()+"/", k.path) {
-			return k.dialect
+			return k
 		}
 	}
-	return Auto
+	return known{}
 }

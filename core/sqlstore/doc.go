@@ -62,9 +62,10 @@
 // # SQLite
 //
 // Use a file, in WAL mode, with a busy timeout below Config.Timeout, and transactions
-// that begin as writers:
+// that begin as writers. For modernc.org/sqlite and mattn/go-sqlite3 that is:
 //
 //	file:satchel.db?_pragma=journal_mode(WAL)&_pragma=busy_timeout(400)&_txlock=immediate
+//	file:satchel.db?_journal_mode=WAL&_busy_timeout=400&_txlock=immediate
 //
 // # Ends in other processes
 //

@@ -66,18 +66,24 @@ type Store struct {
 // connect: [core.New] does, and reports what is wrong.
 func New(db *sql.DB, c Config) *Store {
 	var err error
+	var driver known
+	if db != nil {
+		driver = recognised(db.Driver())
+	}
 	switch {
 	case db == nil:
 		err = errors.New("New(nil): give it a database, such as that of sql.Open")
 	case c.Dialect < Auto || c.Dialect > SQLite:
 		err = errors.New("Config.Dialect is unknown: choose Postgres, MySQL or SQLite")
 	case c.Dialect == Auto:
-		if c.Dialect = spokenBy(db.Driver()); c.Dialect == Auto {
+		if c.Dialect = driver.dialect; c.Dialect == Auto {
 			err = errors.New("the driver is not one that is known: set Config.Dialect")
 		}
 	}
 	d := newDatabase(db, c.Dialect)
-	return &Store{sqlsessions.New("sqlstore", sqlsessions.Dialect(c.Dialect), d, c.shared(), err), d}
+	shared := c.shared()
+	shared.Source = driver.source
+	return &Store{sqlsessions.New("sqlstore", sqlsessions.Dialect(c.Dialect), d, shared, err), d}
 }
 
 // Close ends the clean-up in the background, waits for it, and closes prepared

@@ -215,6 +215,44 @@ func TestExportOfTwoManagers(t *testing.T) {
 	}
 }
 
+// Two Managers on one store, each with its name on all that it exports. Both count the store's sessions.
+func TestExportOfTwoManagersOnOneStore(t *testing.T) {
+	memory := memstore.New(memstore.Config{})
+	t.Cleanup(func() { _ = memory.Close() })
+	web, app := newExports(t, "web"), newExports(t, "app")
+	if err := web.prom.Register(app.byProm); err != nil {
+		t.Fatal(err)
+	}
+	on := func(x *exports, c core.Config) *site {
+		c.Observer = x.observer()
+		sessions, err := core.New(core.ServerSide(x.store(memory)), c)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return &site{exports: x, sessions: sessions, handler: httpadapter.Middleware(sessions)(http.HandlerFunc(serve))}
+	}
+	(&client{site: on(web, core.Config{})}).do("login", "ann")
+	(&client{site: on(app, core.Config{Carrier: core.Bearer})}).do("read", "")
+	_, series := web.series(web.prom)
+	for name, want := range map[string]string{
+		`satchel_session_events_total{satchel_event="login",satchel_manager="web"}`:                                                 "1",
+		`satchel_session_events_total{satchel_event="login",satchel_manager="app"}`:                                                 "",
+		`satchel_session_events_total{satchel_event="absent",satchel_manager="app",satchel_reason="no cookie"}`:                     "1",
+		`satchel_store_operation_duration_seconds{satchel_manager="web",satchel_store_operation="save",satchel_store_outcome="ok"}`: "1",
+		`satchel_sessions{satchel_manager="web"}`:                                                                                   "1",
+		`satchel_sessions{satchel_manager="app"}`:                                                                                   "1",
+	} {
+		if series[name] != want {
+			t.Errorf("%s is %q, want %q", name, series[name], want)
+		}
+	}
+	for name := range series {
+		if !strings.Contains(name, `satchel_manager="`) {
+			t.Errorf("%s has no Manager's name", name)
+		}
+	}
+}
+
 // A store that is measured inside and outside of its encryption, under two names.
 func TestExportAroundEncryption(t *testing.T) {
 	inside, outside := newExports(t, "inside"), newExports(t, "outside")

@@ -181,6 +181,30 @@ func TestE2CoreNewRefusesWhatCannotWork(t *testing.T) {
 	}
 }
 
+// TestE2TheJournalModesErrorNamesADataSourceThatWorks with a recognised driver.
+func TestE2TheJournalModesErrorNamesADataSourceThatWorks(t *testing.T) {
+	onFile := func(db *sql.DB) error {
+		store := sqlstore.New(db, sqlstore.Config{})
+		if err := store.CreateTables(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		_, err := core.New(core.ServerSide(store), core.Config{})
+		return err
+	}
+	file := "file:" + t.TempDir() + "/satchel.db"
+	err := onFile(open(t, "sqlite", file))
+	if err == nil {
+		t.Fatal("core.New accepts the default journal mode")
+	}
+	_, source, ok := strings.Cut(err.Error(), "file:satchel.db")
+	if !ok || !strings.HasSuffix(source, "&_txlock=immediate") {
+		t.Fatalf("core.New: %v", err)
+	}
+	if err := onFile(open(t, "sqlite", file+source)); err != nil {
+		t.Errorf("with the data source of the error: %v", err)
+	}
+}
+
 // TestDriversAreRecognised checks the drivers that are here.
 func TestDriversAreRecognised(t *testing.T) {
 	for driver, source := range map[string]string{"pgx": "postgres://", "postgres": "postgres://", "mysql": "/", "sqlite": ":memory:"} {

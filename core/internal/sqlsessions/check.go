@@ -1,6 +1,7 @@
 package sqlsessions
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -97,7 +98,7 @@ func (c checking) role() error {
 			return errors.New("the database is in memory, and each connection has its own: use a file, or db.SetMaxOpenConns(1)")
 		case journal != "wal" && journal != "memory":
 			return fmt.Errorf("the journal mode is %s, in which readers and writers wait for each other: run PRAGMA journal_mode = WAL, "+
-				"or set it in the data source, such as file:satchel.db?_pragma=journal_mode(WAL)&_pragma=busy_timeout(400)", journal)
+				"or set it in the data source, in the driver's words: %s", journal, cmp.Or(c.s.config.Source, "see its documentation"))
 		}
 	}
 	return diagnosed(err)

@@ -21,6 +21,7 @@ type Config struct {
 	NoNotify      bool // in PostgreSQL
 	NotifyChanges bool // in PostgreSQL
 	Now           func() time.Time
+	Source        string // what a data source of SQLite's looks like with this driver; "": not known
 }
 
 // Defaults of Config.
