@@ -226,6 +226,7 @@ func (s *Session) flush(ctx context.Context, shows bool) error {
 	}
 	if s.m.observed {
 		s.seldom().flushing = time.Now()
+		ctx = context.WithValue(ctx, requestKey{}, s.request) // the backend may emit events
 	}
 	// The client may hang up; a commit that has begun is completed (promise C5).
 	ctx, cancel := s.m.deadline(context.WithoutCancel(ctx), s.m.config.CommitTimeout)

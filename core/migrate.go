@@ -230,8 +230,12 @@ func (m *mover) moved(ctx context.Context, r *Record, err error) {
 	case err == nil:
 		m.counts.moved.Add(1)
 		m.counts.lastMoved.Store(m.now().UnixMilli())
+		e := Event{Kind: EventMoved, ID: r.ID, User: r.User, Time: m.now()}
+		if request := requestIn(ctx); request != nil {
+			e.Request = *request
+		}
 		// The session is locked while it is saved.
-		m.config.Observer(withoutSession{ctx}, Event{Kind: EventMoved, ID: r.ID, User: r.User})
+		m.config.Observer(withoutSession{ctx}, e)
 	case !errors.Is(err, ErrConflict) && !isGone(err):
 		m.counts.failed.Add(1)
 	}

@@ -92,6 +92,11 @@ func (m *Manager) requestIn(ctx context.Context) *Request {
 	if !m.observed { // it may be about to change; see describe
 		return nil
 	}
+	return requestIn(ctx)
+}
+
+// requestIn is for backends, which get no request if no observer needs it.
+func requestIn(ctx context.Context) *Request {
 	r, _ := ctx.Value(requestKey{}).(*Request)
 	return r
 }
