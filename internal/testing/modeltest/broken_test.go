@@ -224,7 +224,10 @@ var breakages = []struct {
 	}},
 	{"of two places, there is one", []string{"I1"}, func(b *broken) {
 		b.reserve = func(ctx context.Context, user string, id core.ID, limit int, policy core.LimitPolicy) ([]core.ID, error) {
-			return b.full.Reserve(ctx, user, id, min(limit, 1), policy)
+			if limit == 2 {
+				limit = 1
+			}
+			return b.full.Reserve(ctx, user, id, limit, policy)
 		}
 	}},
 	{"the newest makes room", []string{"I1"}, func(b *broken) {
