@@ -11,7 +11,7 @@ import (
 )
 
 // TestOlderFrameworks runs the tests of the recipes on the older generation of a
-// framework, with the changes that docs/recipes/README.md names.
+// framework, with the changes that docs/adapters.md names.
 func TestOlderFrameworks(t *testing.T) {
 	if testing.Short() {
 		t.Skip("builds and runs the tests again")
