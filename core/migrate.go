@@ -57,6 +57,9 @@ type way interface {
 	// end ends the session id on both sides. Where a copy or a token on the other side
 	// could bring it back, end leaves a tombstone, at least until the given time.
 	end(ctx context.Context, id ID, until time.Time) error
+
+	// named reports whether tokens have the form of a [ServerSide]'s, which has the ID.
+	named() bool
 }
 
 // mover holds what all ways need.
@@ -217,6 +220,8 @@ func (m *mover) Format(f fmt.State, _ rune) { _, _ = fmt.Fprint(f, "core.Migrati
 
 // Traits implements [Backend].
 func (m *mover) Traits() Traits { return traitsOf(m.from, m.to) }
+
+func (m *mover) named() bool { return m.from.native != nil || m.to.native != nil }
 
 // read counts a request that presented a session of the old backend.
 func (m *mover) read() {
