@@ -75,14 +75,15 @@ type mover struct {
 type MigrationStats struct {
 	Moved       uint64    // sessions that were moved
 	ReadOld     uint64    // requests that presented a session of the old backend
+	Guests      uint64    // of those moved, how many had no user; all of them: is UserKey the application's?
 	Failed      uint64    // moves that failed; the session stays, and the next request tries again
 	LastMoved   time.Time // zero if none was
 	LastReadOld time.Time // zero if none did: the migration is over when this is older than the longest timeout
 }
 
 type moveCounts struct {
-	moved, readOld, failed atomic.Uint64
-	lastMoved, lastRead    atomic.Int64 // Unix milliseconds
+	moved, guests, readOld, failed atomic.Uint64
+	lastMoved, lastRead            atomic.Int64 // Unix milliseconds
 }
 
 // side is one of the two backends.
@@ -106,7 +107,7 @@ func (m *Migration) Stats() MigrationStats {
 	}
 	c := m.counts
 	return MigrationStats{
-		Moved: c.moved.Load(), ReadOld: c.readOld.Load(), Failed: c.failed.Load(),
+		Moved: c.moved.Load(), Guests: c.guests.Load(), ReadOld: c.readOld.Load(), Failed: c.failed.Load(),
 		LastMoved: at(&c.lastMoved), LastReadOld: at(&c.lastRead),
 	}
 }
@@ -236,6 +237,10 @@ func (m *mover) moved(ctx context.Context, r *Record, err error) {
 		m.counts.moved.Add(1)
 		m.counts.lastMoved.Store(m.now().UnixMilli())
 		e := Event{Kind: EventMoved, ID: r.ID, User: r.User, Time: m.now()}
+		if r.User == "" {
+			m.counts.guests.Add(1)
+			e.Detail = "it has no user"
+		}
 		if request := requestIn(ctx); request != nil {
 			e.Request = *request
 		}

@@ -80,7 +80,7 @@ func TestWhatBecameOfASessionThatMoves(t *testing.T) {
 	guest := a.do("/set")
 	a = newApp(t, core.Migrating(from, to), does)
 	a.do("/read", guest)
-	a.wants(">/read<", ">Moved<", a.clock())
+	a.wants(">/read<", ">Moved<", a.clock(), "it has no user", "is UserKey the key")
 	if text := a.show(""); strings.Contains(text, "Outside of requests") {
 		t.Errorf("the move is outside of requests:\n%s", text)
 	}
