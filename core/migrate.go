@@ -57,6 +57,9 @@ type way interface {
 	// end ends the session id on both sides. Where a copy or a token on the other side
 	// could bring it back, end leaves a tombstone, at least until the given time.
 	end(ctx context.Context, id ID, until time.Time) error
+
+	// named reports whether tokens have the form of a [ServerSide]'s, which has the ID.
+	named() bool
 }
 
 // mover holds what all ways need.
@@ -72,14 +75,15 @@ type mover struct {
 type MigrationStats struct {
 	Moved       uint64    // sessions that were moved
 	ReadOld     uint64    // requests that presented a session of the old backend
+	Guests      uint64    // of those moved, how many had no user; all of them: is UserKey the application's?
 	Failed      uint64    // moves that failed; the session stays, and the next request tries again
 	LastMoved   time.Time // zero if none was
 	LastReadOld time.Time // zero if none did: the migration is over when this is older than the longest timeout
 }
 
 type moveCounts struct {
-	moved, readOld, failed atomic.Uint64
-	lastMoved, lastRead    atomic.Int64 // Unix milliseconds
+	moved, guests, readOld, failed atomic.Uint64
+	lastMoved, lastRead            atomic.Int64 // Unix milliseconds
 }
 
 // side is one of the two backends.
@@ -103,7 +107,7 @@ func (m *Migration) Stats() MigrationStats {
 	}
 	c := m.counts
 	return MigrationStats{
-		Moved: c.moved.Load(), ReadOld: c.readOld.Load(), Failed: c.failed.Load(),
+		Moved: c.moved.Load(), Guests: c.guests.Load(), ReadOld: c.readOld.Load(), Failed: c.failed.Load(),
 		LastMoved: at(&c.lastMoved), LastReadOld: at(&c.lastRead),
 	}
 }
@@ -218,6 +222,8 @@ func (m *mover) Format(f fmt.State, _ rune) { _, _ = fmt.Fprint(f, "core.Migrati
 // Traits implements [Backend].
 func (m *mover) Traits() Traits { return traitsOf(m.from, m.to) }
 
+func (m *mover) named() bool { return m.from.native != nil || m.to.native != nil }
+
 // read counts a request that presented a session of the old backend.
 func (m *mover) read() {
 	m.counts.readOld.Add(1)
@@ -231,6 +237,10 @@ func (m *mover) moved(ctx context.Context, r *Record, err error) {
 		m.counts.moved.Add(1)
 		m.counts.lastMoved.Store(m.now().UnixMilli())
 		e := Event{Kind: EventMoved, ID: r.ID, User: r.User, Time: m.now()}
+		if r.User == "" {
+			m.counts.guests.Add(1)
+			e.Detail = "it has no user"
+		}
 		if request := requestIn(ctx); request != nil {
 			e.Request = *request
 		}

@@ -64,6 +64,20 @@ func TestMigratingStatsCountFailures(t *testing.T) {
 	}
 }
 
+// A wrong UserKey of gorillastore or scsstore shows in that all are guests.
+func TestMigratingStatsCountGuests(t *testing.T) {
+	eachPair(t, func(t *testing.T, v *move) {
+		c, _, _ := v.fresh(t)
+		c.on(v.during).use()
+		guest := newClient(t, v.before)
+		guest.do(func(s *core.Session) { s.Set("cart", "1") })
+		guest.on(v.during).use()
+		if s, e := v.stats.Stats(), v.events.last(core.EventMoved); s.Moved != 2 || s.Guests != 1 || e.Detail != "it has no user" {
+			t.Errorf("stats %+v, last event %+v", s, e)
+		}
+	})
+}
+
 // plain is a store with no abilities, such as that of being in this process.
 type plain struct{ core.Store }
 

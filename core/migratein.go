@@ -50,7 +50,7 @@ func (m migrateIn) departing(ctx context.Context, l LoadResult, old *moving) (Lo
 	case err != nil:
 		return LoadResult{}, err
 	case s.place == placeEnded:
-		return LoadResult{}, ErrNotFound
+		return rejoin(refused, old)
 	case s.place != placeHere:
 		old.over = &serverHandle{id: l.Record.ID, version: h.version}
 		return l, nil
@@ -85,7 +85,7 @@ func (m migrateIn) lostAnswer(s *moveState) bool {
 func (m migrateIn) rejoinLeft(ctx context.Context, scope Scope, presented Tokens) (LoadResult, error) {
 	at, standing, err := m.left(ctx, m.from.Backend, m.to.native, scope, presented)
 	if err != nil {
-		return LoadResult{}, err
+		return LoadResult{Record: at.record}, err
 	}
 	at.reissue = m.lostAnswer(&at.record.move)
 	return rejoin(standing, at)

@@ -45,7 +45,7 @@ func (m migrateOut) returnLeft(ctx context.Context, scope Scope, presented Token
 func (m migrateOut) returned(ctx context.Context, at *moving, s standing, err error) (LoadResult, error) {
 	switch {
 	case err != nil:
-		return LoadResult{}, err
+		return LoadResult{Record: at.record}, err
 	case s != honoured:
 		return rejoin(s, at)
 	}
@@ -72,7 +72,7 @@ func (m migrateOut) departing(ctx context.Context, l LoadResult, old *moving) (L
 			old.strayed = m.strays(&l.Record)
 			return l.superseded(old), nil
 		case refused:
-			return LoadResult{}, ErrNotFound
+			return rejoin(refused, old)
 		}
 	}
 	l.Refresh = true

@@ -95,15 +95,16 @@ func (m *mover) load(ctx context.Context, scope Scope, presented Tokens) (l Load
 }
 
 // left finds a session that has moved away from b to the ServerSide there by the token that it
-// had in b, and says what that is good for: the session, or nothing because it is late.
+// had in b, and says what that is good for: the session, or nothing because it is late. With
+// an error, it returns who it was, if that is known.
 func (m *mover) left(ctx context.Context, b Backend, there *serverSide, scope Scope, presented Tokens) (*moving, standing, error) {
 	leaver, ok := b.(Leaver)
 	if !ok || there == nil {
-		return nil, refused, ErrNotFound
+		return new(moving), refused, ErrNotFound
 	}
 	r, err := leaver.LoadLeft(ctx, scope, presented)
 	if err != nil {
-		return nil, refused, err
+		return new(moving), refused, err
 	}
 	m.read()
 	return m.follow(ctx, there, r.ID, rightOf(r, sum{}))
@@ -112,13 +113,14 @@ func (m *mover) left(ctx context.Context, b Backend, there *serverSide, scope Sc
 // follow is left for a request that knows whom it has lost.
 func (m *mover) follow(ctx context.Context, there *serverSide, id ID, p right) (*moving, standing, error) {
 	var l LoadResult
+	who := &moving{record: Record{ID: id}}
 	h, err := there.load(ctx, id, &l)
 	if err != nil {
-		return nil, refused, err
+		return who, refused, err
 	}
 	s := m.standing(&p, &l.Record)
 	if l.Record.move.place != placeHere || s == overtakes {
-		return nil, refused, ErrNotFound
+		return who, refused, ErrNotFound
 	}
 	h.byID = true
 	return &moving{h: h, record: l.Record, right: p, where: rejoined}, s, nil
@@ -196,10 +198,11 @@ var errInCookie = fmt.Errorf("%w: it was moved to its client's cookie", ErrUnsup
 // errStrayed is for a logout with the old token of a session that only its new token reaches.
 var errStrayed = fmt.Errorf("%w: its new token is needed to end it", ErrUnsupported)
 
-// rejoin lets a request that has presented the old token have the session that is there now.
+// rejoin lets a request that has presented the old token have the session that is there now,
+// or only tells whose the token was.
 func rejoin(s standing, there *moving) (LoadResult, error) {
 	if s == refused {
-		return LoadResult{}, ErrNotFound
+		return LoadResult{Record: Record{ID: there.record.ID}}, ErrNotFound
 	}
 	there.where = rejoined
 	l := LoadResult{Record: there.record, Handle: there, Refresh: there.reissue}

@@ -120,7 +120,8 @@ func (m *Manager) rejected(v *visit, e Event) {
 // was found, or the zero Record.
 func (m *Manager) claimed(token string, r *Record) Event {
 	e := Event{Claimed: r.ID, Expires: r.Expires}
-	if e.Claimed.IsZero() && nativeOf(m.bare) != nil { // else nothing of it is shown
+	w, moves := m.bare.(way)
+	if e.Claimed.IsZero() && (nativeOf(m.bare) != nil || moves && w.named()) { // else nothing of it is shown
 		e.Claimed, _, _ = parseToken(token)
 	}
 	return e

@@ -42,6 +42,9 @@ func explain(e core.Event, f fate, header bool) (n note, shown bool) {
 		return note{}, false
 	}
 	n = textFor(e, header)
+	if e.Kind == core.EventMoved && e.User == "" {
+		n.Level, n.Do = remark, "If somebody was logged in with another library: is UserKey the key of the application's value that says who?"
+	}
 	if e.Kind == core.EventRejected {
 		switch e.Reason {
 		case core.ReasonExpired:

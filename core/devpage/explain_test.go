@@ -64,7 +64,30 @@ func does(s *core.Session, _ http.ResponseWriter, r *http.Request) {
 		s.Renew()
 	case "/read":
 		s.Keys()
+	case "/set":
+		s.Set("cart", "hat")
 	}
+}
+
+// TestWhatBecameOfASessionThatMoves: a migration leaves the page with no less to say.
+func TestWhatBecameOfASessionThatMoves(t *testing.T) {
+	var a *app
+	memory := func() core.Backend {
+		return core.ServerSide(memstore.New(memstore.Config{Now: func() time.Time { return a.now }, SweepInterval: -1}))
+	}
+	from, to := memory(), memory()
+	a = newApp(t, from, does)
+	guest := a.do("/set")
+	a = newApp(t, core.Migrating(from, to), does)
+	a.do("/read", guest)
+	a.wants(">/read<", ">Moved<", a.clock(), "it has no user", "is UserKey the key")
+	if text := a.show(""); strings.Contains(text, "Outside of requests") {
+		t.Errorf("the move is outside of requests:\n%s", text)
+	}
+	cookie, clock := a.do("/login"), a.clock()
+	a.do("/logout", cookie)
+	a.do("/read", cookie)
+	a.wants(">Ended at "+clock+"<", "its own request logged it out")
 }
 
 // TestWhatBecameOfTheSession: the page explains a cookie that the store does not

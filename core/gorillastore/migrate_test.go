@@ -204,6 +204,25 @@ func TestK2LogoutAfterTheMoveIsFinal(t *testing.T) {
 	})
 }
 
+// The event of a refused token has the ID that the logout had, in both kinds of token.
+func TestMigrationSaysWhoseTheRefusedTokenWas(t *testing.T) {
+	inEachPlace(t, func(t *testing.T, m *steps, _ sessions.Store, _ bool) {
+		m.moving.is("ann", "v")
+		moved := maps.Clone(m.moving.cookies)
+		m.moving.do(func(x *core.Session) { x.Logout() })
+		i := slices.IndexFunc(m.moving.events, func(e core.Event) bool { return e.Kind == core.EventLogout })
+		id := m.moving.events[i].ID
+		for _, cookies := range []map[string]string{moved, m.old} {
+			m.moving.events = nil
+			maps.Copy(m.moving.cookies, cookies)
+			m.moving.is("", "")
+			if e := m.moving.events[0]; e.Kind != core.EventRejected || e.Claimed != id || id.IsZero() {
+				t.Errorf("%s: reason %q, claimed %v, want %v", e.Kind, e.Reason, e.Claimed, id)
+			}
+		}
+	})
+}
+
 // What gorilla does with what is left of a session gets nobody into the one that has moved.
 func TestSEC2GorillaUsesWhatWasLeft(t *testing.T) {
 	inEachPlace(t, func(t *testing.T, m *steps, store sessions.Store, leaves bool) {

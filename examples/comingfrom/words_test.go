@@ -17,6 +17,7 @@ import (
 	"github.com/satchel-go/satchel/core"
 	"github.com/satchel-go/satchel/core/gorillastore"
 	"github.com/satchel-go/satchel/core/httpadapter"
+	"github.com/satchel-go/satchel/core/scsstore"
 )
 
 // says checks that gorilla.md has these words of err.
@@ -155,6 +156,46 @@ func TestTypesAndNamedFlashesArrive(t *testing.T) {
 	}
 	if got := b.get("/"); got != "200 ann [tea] [] []" {
 		t.Errorf("then %q", got)
+	}
+}
+
+// Who gives the wrong UserKey sees it in the counts, and can log its users in again.
+func TestAWrongUserKeyIsSeenAndMended(t *testing.T) {
+	files, manager, fibers := sessions.NewFilesystemStore(t.TempDir(), hashKey, blockKey), withOwnStore(scsByDefault), fiberStore(new(fiberMemory))
+	wrong := gorillastore.FromConfig{UserKey: "name"}
+	for _, old := range []struct {
+		name, cookie string
+		before       http.Handler
+		from         core.Backend
+	}{
+		{"gorilla", "session", (&gorillaApp{store: files}).handler(), gorillastore.From(files, wrong)},
+		{"scs", "session", (&scsApp{sessions: manager}).handler(), scsstore.From(manager, scsstore.Config{UserKey: "name"})},
+		{"Fiber", "session_id", (&fiberSessionApp{store: fibers}).handler(), gorillastore.From(gorillastore.FiberV2(gorillastore.FiberConfig{Storage: fibers.Storage}), wrong)},
+	} {
+		t.Run(old.name, func(t *testing.T) {
+			moving := core.Migrating(old.from, inMemory(t))
+			m, err := core.New(moving, core.Config{Cookie: core.Cookie{Name: old.cookie}})
+			if err != nil {
+				t.Fatal(err)
+			}
+			b := loggedIn(t, old.before)
+			show := func(w http.ResponseWriter, s *core.Session) { _, _ = fmt.Fprintln(w, s.UserID()) }
+			b.handler = program(m, show)
+			if got, stats := b.get("/"), moving.Stats(); got != "200" || stats.Moved != 1 || stats.Guests != 1 {
+				t.Errorf("with the wrong key: %q, %+v", got, stats)
+			}
+			b.handler = program(m, func(w http.ResponseWriter, s *core.Session) {
+				if u, ok := core.Pop[string](s, "user"); ok && s.UserID() == "" {
+					s.Login(u)
+				}
+				show(w, s)
+			})
+			for range 2 {
+				if got := b.get("/"); got != "200 ann" {
+					t.Errorf("mended: %q", got)
+				}
+			}
+		})
 	}
 }
 

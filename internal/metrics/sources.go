@@ -72,6 +72,7 @@ func (s *Sources) Migration() (sum core.MigrationStats, ok bool) {
 	for _, m := range s.migrations {
 		stats := m.Stats()
 		sum.Moved += stats.Moved
+		sum.Guests += stats.Guests
 		sum.ReadOld += stats.ReadOld
 		sum.Failed += stats.Failed
 	}
