@@ -190,7 +190,12 @@ func (g *gate) Reserve(ctx context.Context, user string, id core.ID, limit int, 
 	}
 	return do(ctx, c,
 		func(ctx context.Context) ([]core.ID, error) { return g.store.Reserve(ctx, user, id, limit, policy) },
-		func(end []core.ID, err error) { g.w.model.reserved(c, user, limit, end, err) })
+		func(end []core.ID, err error) {
+			if errors.Is(err, context.DeadlineExceeded) { // an earlier call has used up the time
+				g.w.model.shaky(user, id)
+			}
+			g.w.model.reserved(c, user, limit, end, err)
+		})
 }
 
 func (g *gate) Confirm(ctx context.Context, user string, id core.ID, until time.Time) error {
@@ -200,7 +205,12 @@ func (g *gate) Confirm(ctx context.Context, user string, id core.ID, until time.
 	}
 	return do0(ctx, c,
 		func(ctx context.Context) error { return g.store.Confirm(ctx, user, id, until) },
-		func(err error) { g.w.model.confirmed(c, user, err) })
+		func(err error) {
+			if errors.Is(err, context.DeadlineExceeded) {
+				g.w.model.shaky(user, id)
+			}
+			g.w.model.confirmed(c, user, err)
+		})
 }
 
 func (g *gate) Release(ctx context.Context, user string, id core.ID) error {
