@@ -3,8 +3,10 @@ package sessiontest_test
 import (
 	"net/http"
 	"testing"
+	"time"
 
 	"github.com/satchel-go/satchel/core"
+	"github.com/satchel-go/satchel/core/memstore"
 	"github.com/satchel-go/satchel/core/sessiontest"
 )
 
@@ -33,4 +35,29 @@ func TestTokensInHeaders(t *testing.T) {
 		}
 		alice.WantUser("")
 	}
+}
+
+// Two Managers on one store have a browser and a phone of one user, each with a clock of
+// its own.
+func TestTwoManagersOnOneStore(t *testing.T) {
+	b := core.ServerSide(memstore.New(memstore.Config{}))
+	web := sessiontest.NewOn(t, b)
+	mobile := sessiontest.NewOn(t, b, func(c *core.Config) { c.Carrier = core.Bearer })
+	alice, phone := web.Login("alice"), mobile.Login("alice")
+	if r := alice.Request("GET", "/", nil); r.Header.Get("Authorization") != "" || r.Header.Get("Cookie") == "" {
+		t.Errorf("the browser's request has %v", r.Header)
+	}
+	if r := phone.Request("GET", "/", nil); r.Header.Get("Authorization") == "" || r.Header.Get("Cookie") != "" {
+		t.Errorf("the phone's request has %v", r.Header)
+	}
+	if n, err := web.Manager.RevokeUser(t.Context(), "alice"); n != 2 || err != nil {
+		t.Errorf("the browsers' Manager has ended %d sessions: %v", n, err)
+	}
+	alice.WantAnonymous()
+	phone.WantAnonymous()
+
+	alice, phone = web.Login("alice"), mobile.Login("alice")
+	web.Advance(31 * time.Minute)
+	alice.WantAnonymous()
+	phone.WantUser("alice")
 }

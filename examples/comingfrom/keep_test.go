@@ -91,7 +91,7 @@ func likeFiber(old *session.Store) core.Config {
 		Cookie:      core.Cookie{Name: "session_id"}, // as in KeyLookup
 		IdleTimeout: kept.Idle,
 		Lifetime:    kept.Lifetime,
-		Remembered:  kept, // for sessions that come from Fiber
+		Remembered:  kept, // sessions that come from Fiber are
 	}
 }
 
