@@ -346,3 +346,25 @@ func TestHeaderCarrier(t *testing.T) {
 		t.Errorf("the page speaks of cookies:\n%s", a.show(""))
 	}
 }
+
+// unreadable is a store with values that only another program can read.
+type unreadable struct{ core.Store }
+
+func (unreadable) Load(context.Context, core.ID) (core.Entry, error) {
+	return core.Entry{}, errors.New(`a value has a type that this program has not given to gob.Register: "main.Cart"`)
+}
+
+// A program's own mistake is not to be looked for in the store or the network.
+func TestWhatToDoWhenTheProgramCannotReadASession(t *testing.T) {
+	for name, carrier := range map[string]core.Carrier{"cookie": {}, "header": core.Bearer} {
+		a := newApp(t, core.ServerSide(unreadable{memstore.New(memstore.Config{})}), does, func(c *core.Config) { c.Carrier = carrier })
+		r, token := a.request("/read"), strings.Repeat("B", 64)
+		r.Header.Set("Cookie", "session="+token)
+		r.Header.Set("Authorization", "Bearer "+token)
+		a.h.ServeHTTP(httptest.NewRecorder(), r)
+		a.wants("not given to gob.Register", "names a type or a setting, change the program")
+		if text := a.newest(); strings.Index(text, "change the program") > strings.Index(text, "Otherwise look at the store") {
+			t.Errorf("%s: the store comes first:\n%s", name, text)
+		}
+	}
+}

@@ -4,6 +4,10 @@ import "github.com/satchel-go/satchel/core"
 
 const later = "Use the session before the first byte of the response, and before the handler returns."
 
+// unanswered goes with errors of stores, and of programs that cannot read what is stored: of
+// a type that gob does not know, for example, or users that are integers.
+const unanswered = "Read the error above. If it names a type or a setting, change the program as it says. Otherwise look at the store and at the network."
+
 // texts explain what events mean. For tokens that expired or that the backend
 // does not know, explain is more exact if the page has seen their session.
 var texts = map[occasion]note{
@@ -86,8 +90,8 @@ var texts = map[occasion]note{
 		Do: "Read the error above.",
 	},
 	{core.EventUnavailable, ""}: {
-		Level: failure, What: "Store unavailable", Why: "The store could not answer. This logs nobody out: the cookie stays, and works again when the store does.",
-		Do: "Look at the store and at the network.",
+		Level: failure, What: "Store unavailable", Why: "The store could not answer, or this program could not read its answer. This logs nobody out: the cookie stays, and works again when the store does.",
+		Do: unanswered,
 	},
 	{core.EventAway, ""}: {
 		Level: failure, What: "Store away", Why: "Calls of the store got no answer any more, so requests fail at once, and only now and then one asks it.",
@@ -127,8 +131,8 @@ var headerTexts = map[occasion]note{
 	{core.EventCreated, ""}: {Level: fine, What: "Created", Why: "A new session was stored, and the answer has its token."},
 	{core.EventRevoked, ""}: {Level: remark, What: "Revoked", Why: "A session was ended from elsewhere. Its token no longer works."},
 	{core.EventUnavailable, ""}: {
-		Level: failure, What: "Store unavailable", Why: "The store could not answer. This logs nobody out: the token works again when the store does.",
-		Do: "Look at the store and at the network.",
+		Level: failure, What: "Store unavailable", Why: "The store could not answer, or this program could not read its answer. This logs nobody out: the token works again when the store does.",
+		Do: unanswered,
 	},
 	{core.EventTooLate, core.ReasonNoCookie}: {
 		Level: failure, What: "Written too late", Why: "The change needs a token in the response header, which was already sent.", Do: later,
