@@ -1,17 +1,19 @@
 package chaos
 
 import (
+	"cmp"
 	"encoding/json"
 	"flag"
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 )
 
-var judge = flag.String("judge", "", "mutations to find, separated by commas; all: those in testdata/judge.txt")
+var judge = flag.String("judge", "", "mutations to find, as in testdata/judge.txt, separated by semicolons; all: those there")
 
 // judged is how long each mutation has to show itself.
 const judged = 20 * time.Second
@@ -82,32 +84,50 @@ func overlay(t *testing.T, name string) string {
 }
 
 // TestJudge runs the referee on probes that each break a promise. It must find each, or find
-// that it cannot judge.
+// that it cannot judge; in "none" it must find nothing. A line of the list is the mutation,
+// the store, and the only faults, separated by commas.
 func TestJudge(t *testing.T) {
 	if *judge == "" {
 		t.Skip("make chaos-judge runs it")
 	}
-	names := strings.Split(*judge, ",")
+	lines := strings.Split(*judge, ";")
 	if *judge == "all" {
 		text, err := os.ReadFile(filepath.Join("testdata", "judge.txt"))
 		if err != nil {
 			t.Fatal(err)
 		}
-		names = strings.Fields(string(text))
+		lines = strings.Split(strings.TrimSpace(string(text)), "\n")
 	}
-	for _, name := range names {
+	idle = 5 * time.Second // no fault of the judge's lasts nearly as long
+	for _, line := range lines {
+		fields := append(strings.SplitN(line, " ", 3), "", "")
+		name, store, faults := fields[0], fields[1], fields[2]
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			w := newWorld(t, "redis-aof", build(t, overlay(t, name)))
+			files := ""
+			if name != "none" {
+				files = overlay(t, name)
+			}
+			w := newWorld(t, cmp.Or(store, "redis-aof"), build(t, files))
+			if faults != "" {
+				only := strings.Split(faults, ",")
+				w.faults = slices.DeleteFunc(w.faults, func(f Fault) bool { return !slices.Contains(only, f.Name) })
+				if len(w.faults) != len(only) && faults != "-" {
+					t.Fatalf("unknown faults in %q", faults)
+				}
+			}
 			r, err := w.Run(t.Context(), *browsers, judged)
-			if len(r.Violations) == 0 && err != nil {
-				t.Logf("caught: no verdict: %v", err)
-				return
+			if err == nil {
+				var alive []Violation
+				alive, err = w.RevokeAll()
+				r.Violations = append(r.Violations, alive...)
 			}
-			if len(r.Violations) == 0 {
-				t.Fatalf("not seen\n%s", r)
+			switch found := len(r.Violations) > 0; {
+			case found != (name != "none") || err != nil && !found:
+				t.Fatalf("found %v, error %v\n%s", r.Violations, err, r)
+			case found:
+				t.Logf("caught by %v, such as %.300s", byRule(r.Violations), r.Violations[0])
 			}
-			t.Logf("caught by %v, such as %.300s", byRule(r.Violations), r.Violations[0])
 		})
 	}
 }

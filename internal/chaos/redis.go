@@ -37,7 +37,8 @@ func newRedis(tb testing.TB, program string, durable bool) *World {
 		return all.String(), nil
 	}
 	// An index lives five minutes longer than its sessions, and those a minute longer than they are good for.
-	const most = idle + time.Minute + 5*time.Minute + 5*time.Second
+	most := idle + time.Minute + 5*time.Minute + 5*time.Second
+	w.lasts, w.left = most, func() ([]string, error) { return srv.Strings("KEYS", "*"), nil }
 	w.kept = func() (found []Violation) {
 		for _, key := range srv.Strings("KEYS", "*") {
 			left, _ := srv.MustDo("PTTL", key).(int64)
@@ -61,9 +62,9 @@ func (w *World) redisFaults(srv *redistest.Server, losing bool) []Fault {
 			return srv.Info("run_id") != was, nil
 		}},
 		{Name: "redis suspended", run: func() (bool, error) {
-			return w.felt(func() error {
+			return w.felt("", waited, func() error {
 				srv.Stop()
-				time.Sleep(1500 * time.Millisecond)
+				time.Sleep(gone)
 				srv.Continue()
 				return nil
 			})
@@ -107,7 +108,7 @@ func (w *World) network(proxies []*redistest.Proxy) []Fault {
 	}
 	all := func(begin func(*redistest.Proxy)) func() (bool, error) {
 		return func() (bool, error) {
-			return w.felt(func() error {
+			return w.felt("", 200*time.Millisecond, func() error {
 				for _, p := range proxies {
 					begin(p)
 				}

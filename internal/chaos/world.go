@@ -18,13 +18,14 @@ import (
 )
 
 // idle is the probes' idle timeout. No fault lasts nearly as long.
-const idle = 15 * time.Second
+var idle = 15 * time.Second
 
 // probe is one instance of the application.
 type probe struct {
 	program string
 	args    []string
 	url     string
+	debug   string // where it tells how many sessions it has in memory
 	*process.Process
 }
 
@@ -53,7 +54,11 @@ type World struct {
 	bytes func() (string, error)
 	// kept checks that all that is left will go by itself.
 	kept func() []Violation
-	load *Load
+	// left lists what is in the store that nobody may use any more; lasts after the last use
+	// it must be empty.
+	left  func() ([]string, error)
+	lasts time.Duration
+	load  *Load
 	// noUsers: see [Load].
 	noUsers bool
 }
@@ -66,9 +71,13 @@ func (w *World) launch(tb testing.TB, program string, frameworks []string, urls 
 		if err != nil {
 			tb.Fatal(err)
 		}
-		addr := "127.0.0.1:" + strconv.Itoa(port)
-		p := &probe{program: program, url: "http://" + addr, args: []string{
-			"-framework", framework, "-store", urls[i%len(urls)], "-addr", addr, "-insecure", "-idle", idle.String(),
+		debug, err := process.FreePort()
+		if err != nil {
+			tb.Fatal(err)
+		}
+		addr, vitals := "127.0.0.1:"+strconv.Itoa(port), "127.0.0.1:"+strconv.Itoa(debug)
+		p := &probe{program: program, url: "http://" + addr, debug: "http://" + vitals, args: []string{
+			"-framework", framework, "-store", urls[i%len(urls)], "-addr", addr, "-insecure", "-idle", idle.String(), "-absolute", lifetime().String(), "-debug", vitals,
 		}}
 		if err := p.start(); err != nil {
 			tb.Fatal(err)
@@ -78,13 +87,29 @@ func (w *World) launch(tb testing.TB, program string, frameworks []string, urls 
 	}
 }
 
-// felt does something, and reports whether a client noticed: an answer was lost, refused or slow.
-func (w *World) felt(do func() error) (bool, error) {
-	before := w.load.Unknowns.Load() + w.load.Refused.Load() + w.load.Slow.Load()
+// felt does something, and reports whether a client noticed: an answer was lost or refused,
+// or took at least as long as slow. url is that of the probe that it befalls, "" for all.
+func (w *World) felt(url string, slow time.Duration, do func() error) (bool, error) {
+	seen := &watch{begin: w.load.now(), url: url, slow: slow}
+	w.load.watch.Store(seen)
+	defer w.load.watch.Store(nil)
 	err := do()
-	time.Sleep(300 * time.Millisecond) // what waited is counted when its answer comes
-	return w.load.Unknowns.Load()+w.load.Refused.Load()+w.load.Slow.Load() > before, err
+	seen.ended.Store(w.load.now())
+	for range 30 { // what was asked meanwhile is counted when its answer comes
+		if seen.hits.Load() > 0 {
+			break
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+	return seen.hits.Load() > 0, err
 }
+
+// gone is how long a process or server is suspended, and the least that a client waits who
+// asks in the first half of that.
+const (
+	gone   = 1500 * time.Millisecond
+	waited = gone / 2
+)
 
 // instances are the faults of the application's own processes.
 func (w *World) instances() []Fault {
@@ -92,7 +117,7 @@ func (w *World) instances() []Fault {
 		return func() (bool, error) {
 			p := w.probes[rand.IntN(len(w.probes))]
 			was := p.PID()
-			return w.felt(func() error {
+			return w.felt(p.url, 0, func() error {
 				end(p)
 				time.Sleep(200 * time.Millisecond)
 				if err := p.start(); err != nil {
@@ -110,9 +135,9 @@ func (w *World) instances() []Fault {
 		{Name: "instance rolled", run: replace(func(p *probe) { p.Stop(syscall.SIGTERM) })},
 		{Name: "instance suspended", run: func() (bool, error) {
 			p := w.probes[rand.IntN(len(w.probes))]
-			return w.felt(func() error {
+			return w.felt(p.url, waited, func() error {
 				err := p.Suspend()
-				time.Sleep(1500 * time.Millisecond)
+				time.Sleep(gone)
 				return errors.Join(err, p.Resume())
 			})
 		}},
@@ -125,6 +150,7 @@ type Report struct {
 	Scanned                     bool // whether the store's bytes were read
 	Ops, Unknowns, Sessions     int
 	Effective, Void             map[string]int // faults, by name
+	Visits, Voids               map[string]int // visits with and without a verdict, by name
 	Violations, Lost            []Violation    // Lost: what the store's own durability explains
 	Shown, Counted, Ended, Kept int            // flashes shown, increments, ends acknowledged, living sessions at the end
 }
@@ -146,6 +172,8 @@ func (w *World) Run(ctx context.Context, browsers int, d time.Duration) (r Repor
 	for n := range browsers {
 		all.Go(func() { l.newBrowser(n).live(loading) })
 	}
+	var visiting sync.WaitGroup
+	visiting.Go(func() { l.visit(loading) })
 	losses, err := w.befall(loading, &r)
 	stop()
 	all.Wait()
@@ -157,6 +185,7 @@ func (w *World) Run(ctx context.Context, browsers int, d time.Duration) (r Repor
 	}
 	l.rest(idle + 2*time.Second)
 	found, err := l.lists()
+	visiting.Wait()
 	if err != nil {
 		return r, err
 	}
@@ -217,6 +246,7 @@ func (w *World) befall(ctx context.Context, r *Report) (losses []int64, err erro
 
 func (r *Report) count(l *Load) {
 	r.Ops, r.Unknowns, r.Sessions, r.Kept = int(l.Ops.Load()), int(l.Unknowns.Load()), len(l.sessions), len(l.living)
+	r.Visits, r.Voids = l.visits, l.voids
 	for _, s := range l.sessions {
 		if s.EndAcked != never {
 			r.Ended++
@@ -246,6 +276,7 @@ func (r Report) String() string {
 	_, _ = fmt.Fprintf(&b, "%s: %d operations, %d unknown, %d sessions, %d ended, %d increments, %d flashes shown; %d violations; %d losses that the store's durability explains\n",
 		r.Store, r.Ops, r.Unknowns, r.Sessions, r.Ended, r.Counted, r.Shown, len(r.Violations), len(r.Lost))
 	_, _ = fmt.Fprintf(&b, "  faults: %v; without effect, not counted: %v\n", r.Effective, r.Void)
+	_, _ = fmt.Fprintf(&b, "  visits: %v; without a verdict: %v\n", r.Visits, r.Voids)
 	if !r.Scanned {
 		b.WriteString("  the store's bytes were not looked at\n")
 	}
