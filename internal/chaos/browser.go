@@ -436,8 +436,9 @@ func (b *browser) across(token string) {
 	if op.Token == "" {
 		return
 	}
+	other := &browser{load: b.load, session: newSession(b.session.Tag, "")} // it is no part of this history
 	for _, key := range []string{"k0", "k1", counter} {
-		got := b.send(ask{kind: "get", key: key, form: url.Values{"key": {key}}, token: op.Token})
+		got := other.send(ask{kind: "get", key: key, form: url.Values{"key": {key}}, token: op.Token})
 		if got.User != "" || got.Count > 0 || got.Value != "" && got.Value != text {
 			b.session.broke("logout wins", "a request in flight got a cookie, %v, and with it %v", op, got)
 		}
