@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"math/rand/v2"
 	"net"
 	"net/http"
@@ -21,24 +20,36 @@ import (
 // cookieName is the probe's cookie over plain HTTP.
 const cookieName = "session"
 
-// tabs is how many requests of a browser overlap.
-const tabs = 3
+// copyName is the cookie with a hybrid's copy.
+const copyName = cookieName + "-copy"
+
+const (
+	tabs  = 3                      // of a browser; their requests overlap
+	think = 20 * time.Millisecond  // how long a tab pauses at most
+	slow  = 400 * time.Millisecond // a request that takes longer has felt a fault
+)
 
 // Load is what the browsers have in common.
 type Load struct {
 	start  time.Time
 	urls   []string // of the probes
-	client *http.Client
+	client *client
+	window time.Duration // how old the answer to a GET may be
 	// noUsers: the store has no index of users, and so neither lists nor revocations.
 	noUsers bool
 
-	mu       sync.Mutex
-	sessions []*Session
-	living   map[string]*browser // by the session's ID
-	tokens   map[string]*Session // all that were handed out
-	visits   map[string]int      // that came to their end, by name
-	voids    map[string]int      // that did not
+	mu             sync.Mutex
+	sessions       []*Session
+	living         map[string]*browser // by the session's ID
+	tokens         map[string]*Session // all that were handed out
+	verdicts       []verdict
+	noVerdict      error
+	shown, counted int // flashes and increments, of sessions that were judged
+	visits         map[string]int // that came to their end, by name
+	voids          map[string]int // that did not
 
+	stop                   func() // called at the first violation, if not nil
+	seen                   atomic.Bool
 	watch                  atomic.Pointer[watch]
 	Ops, Unknowns, Refused atomic.Int64
 }
@@ -47,12 +58,7 @@ func newLoad(urls []string) *Load {
 	return &Load{
 		start: time.Now(), urls: urls, living: map[string]*browser{}, tokens: map[string]*Session{},
 		visits: map[string]int{}, voids: map[string]int{},
-		// A client that keeps connections sends a GET again by itself: the referee would not know.
-		client: &http.Client{
-			Transport:     &http.Transport{DisableKeepAlives: true},
-			Timeout:       8 * time.Second,
-			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
-		},
+		client: &client{idle: map[string][]*conn{}},
 	}
 }
 
@@ -67,6 +73,7 @@ type browser struct {
 	jar     http.CookieJar
 	session *Session
 	seq     atomic.Int64
+	copied  atomic.Value // the last copy that came, a string: whoever has an old token may have it
 	renewal sync.RWMutex // a renewal overlaps nothing: requests with the previous token read nothing (L4)
 }
 
@@ -128,6 +135,9 @@ func (b *browser) send(a ask) Op {
 	case a.header[0] == "Cookie":
 	case a.token != "":
 		request.AddCookie(&http.Cookie{Name: cookieName, Value: a.token})
+		if copied, _ := b.copied.Load().(string); copied != "" {
+			request.AddCookie(&http.Cookie{Name: copyName, Value: copied})
+		}
 	default:
 		for _, c := range b.jar.Cookies(at) {
 			request.AddCookie(c)
@@ -137,15 +147,10 @@ func (b *browser) send(a ask) Op {
 		request.Header.Set(a.header[0], a.header[1])
 	}
 	op.Begin = b.load.now()
-	response, err := b.load.client.Do(request)
-	var body []byte
-	if err == nil {
-		body, err = io.ReadAll(response.Body)
-		_ = response.Body.Close()
-	}
+	response, body, err := b.load.client.do(request)
 	op.End = b.load.now()
 	b.outcome(&op, base, a.status, response, err)
-	if response != nil && err == nil {
+	if err == nil {
 		b.cookies(&op, at, response, a.token != "" || a.header[0] == "Cookie")
 		b.read(&op, body)
 	}
@@ -176,19 +181,18 @@ func (b *browser) outcome(op *Op, base string, status int, response *http.Respon
 	}
 }
 
-// watch counts what clients notice of a fault: answers that were lost or refused, or took at
-// least as long as slow, to what they asked after its begin and before its end.
+// watch counts what clients notice of a fault: answers that were lost, refused or slow, to
+// what they asked after its begin and before its end.
 type watch struct {
 	begin int64
-	url   string        // of the probe that it befalls, "" for all
-	slow  time.Duration // 0: only lost and refused answers count
+	url   string // of the probe that it befalls, "" for all
 	hits  atomic.Int64
 	ended atomic.Int64 // its end, 0 while it lasts
 }
 
 func (w *watch) see(op Op, base string) {
 	ended := w.ended.Load()
-	lost := op.Outcome != acknowledged || w.slow > 0 && op.End-op.Begin >= int64(w.slow)
+	lost := op.Outcome != acknowledged || op.End-op.Begin >= int64(slow)
 	if lost && op.Begin >= w.begin && (ended == 0 || op.Begin < ended) && (w.url == "" || w.url == base) {
 		w.hits.Add(1)
 	}
@@ -198,6 +202,9 @@ func (w *watch) see(op Op, base string) {
 func (b *browser) cookies(op *Op, at *url.URL, response *http.Response, borrowed bool) {
 	lines := 0
 	for _, c := range response.Cookies() {
+		if c.Name == copyName && c.Value != "" {
+			b.copied.Store(c.Value)
+		}
 		if c.Name != cookieName {
 			continue
 		}
@@ -269,7 +276,7 @@ func (b *browser) live(ctx context.Context) {
 		if !b.login(ctx, n) {
 			return
 		}
-		b.browse(ctx, time.Now().Add(time.Duration(1000+rand.IntN(3000))*time.Millisecond))
+		b.browse(ctx, time.Now().Add(time.Duration(500+rand.IntN(2000))*time.Millisecond))
 		if ctx.Err() != nil && !b.session.Abandoned {
 			return // it stays logged in, for the list
 		}
@@ -277,6 +284,7 @@ func (b *browser) live(ctx context.Context) {
 			b.drain()
 			b.end()
 		}
+		b.load.settle(b.session)
 		b.jar, _ = cookiejar.New(nil)
 	}
 }
@@ -284,6 +292,7 @@ func (b *browser) live(ctx context.Context) {
 // login starts a session, and reports whether it has.
 func (b *browser) login(ctx context.Context, n int) bool {
 	b.session = newSession(fmt.Sprintf("b%d.%d", b.n, n), b.user)
+	b.session.Window = int64(b.load.window)
 	for {
 		op := b.do("login", "", url.Values{"user": {b.user}}, "")
 		if op.Outcome == acknowledged {
@@ -308,7 +317,7 @@ func (b *browser) browse(ctx context.Context, until time.Time) {
 	for range tabs {
 		wg.Go(func() {
 			for ctx.Err() == nil && time.Now().Before(until) && b.step() {
-				time.Sleep(time.Duration(20+rand.IntN(60)) * time.Millisecond)
+				time.Sleep(rand.N(think))
 			}
 		})
 	}
@@ -334,6 +343,7 @@ func (b *browser) step() bool {
 			return false
 		}
 		if op.Outcome == acknowledged {
+			time.Sleep(b.load.window)
 			b.do("get", "k0", url.Values{"key": {"k0"}}, old)
 		}
 		return true
@@ -378,6 +388,7 @@ func (b *browser) act(token string) {
 
 // drain reads the flashes until it was told that there are none.
 func (b *browser) drain() {
+	time.Sleep(b.load.window)
 	for deadline := time.Now().Add(10 * time.Second); time.Now().Before(deadline); time.Sleep(50 * time.Millisecond) {
 		if op := b.do("flashes", "", nil, ""); op.Outcome == acknowledged && len(op.Flashes) == 0 {
 			b.session.Drained = true
@@ -423,8 +434,15 @@ func (b *browser) end() {
 		b.do("get", "k0", url.Values{"key": {"k0"}}, token)
 	}
 	b.do("set", "k0", url.Values{"key": {"k0"}, "value": {s.Tag + " late"}}, token)
+	time.Sleep(b.load.window)
 	b.do("get", "k0", url.Values{"key": {"k0"}}, token)
 	wg.Wait()
+}
+
+// broke records a promise that the browser has seen broken.
+func (b *browser) broke(rule, format string, args ...any) {
+	b.session.broke(rule, format, args...)
+	b.load.broken()
 }
 
 // across writes for a while, and opens the session that the answer hands out, if it does.
@@ -440,7 +458,7 @@ func (b *browser) across(token string) {
 	for _, key := range []string{"k0", "k1", counter} {
 		got := other.send(ask{kind: "get", key: key, form: url.Values{"key": {key}}, token: op.Token})
 		if got.User != "" || got.Count > 0 || got.Value != "" && got.Value != text {
-			b.session.broke("logout wins", "a request in flight got a cookie, %v, and with it %v", op, got)
+			b.broke("logout wins", "a request in flight got a cookie, %v, and with it %v", op, got)
 		}
 	}
 }
@@ -472,6 +490,10 @@ func (l *Load) again() {
 
 // lists compares each user's list with the living sessions.
 func (l *Load) lists() (found []Violation, err error) {
+	loss := map[string]bool{} // by the session's ID
+	for _, s := range l.sessions {
+		loss[s.ID] = s.Loss
+	}
 	for _, b := range l.living {
 		if b.session.Loss || l.noUsers {
 			continue
@@ -485,12 +507,10 @@ func (l *Load) lists() (found []Violation, err error) {
 			return nil, err
 		}
 		request.AddCookie(&http.Cookie{Name: cookieName, Value: b.token()})
-		response, err := l.client.Do(request)
+		_, body, err := l.client.do(request)
 		if err != nil {
 			return nil, err
 		}
-		body, err := io.ReadAll(response.Body)
-		_ = response.Body.Close()
 		var list []struct{ ID string }
 		if err == nil {
 			err = json.Unmarshal(body, &list)
@@ -502,12 +522,12 @@ func (l *Load) lists() (found []Violation, err error) {
 		for _, info := range list {
 			got[info.ID] = true
 			if !want[info.ID] {
-				found = append(found, Violation{"list", fmt.Sprintf("%s has %s too: %s", b.user, info.ID, strings.TrimSpace(string(body))), b.session.Loss})
+				found = append(found, Violation{"list", fmt.Sprintf("%s has %s too: %s", b.user, info.ID, strings.TrimSpace(string(body))), loss[info.ID]})
 			}
 		}
 		for id, mine := range want {
 			if mine && !got[id] {
-				found = append(found, Violation{"list", fmt.Sprintf("%s lacks %s: %s", b.user, id, strings.TrimSpace(string(body))), b.session.Loss})
+				found = append(found, Violation{"list", fmt.Sprintf("%s lacks %s: %s", b.user, id, strings.TrimSpace(string(body))), loss[id]})
 			}
 		}
 	}

@@ -2,6 +2,7 @@ package chaos
 
 import (
 	"flag"
+	"os"
 	"os/exec"
 	"path/filepath"
 	"slices"
@@ -17,6 +18,8 @@ var (
 	stores   = flag.String("stores", "memory,redis-aof,redis", "which")
 	browsers = flag.Int("browsers", 6, "on each store")
 )
+
+func TestMain(m *testing.M) { os.Exit(sqltest.Main(m)) }
 
 // build builds the probe of the tree around, with an overlay if not empty.
 func build(t *testing.T, overlay string) string {
@@ -40,23 +43,40 @@ func newWorld(t *testing.T, store, program string) *World {
 	t.Helper()
 	switch store {
 	case "memory":
-		return newLocal(t, store, program, "memory:", "", "nethttp")
+		return newLocal(t, "memory", program, "memory:", "", "nethttp")
 	case "file":
 		dir := t.TempDir()
-		return newLocal(t, store, program, "file:"+dir, dir, "gin")
+		return newLocal(t, "files", program, "file:"+dir, dir, "gin")
 	case "sqlite":
 		dir := t.TempDir()
-		return newLocal(t, store, program, "sqlite:"+filepath.Join(dir, "sessions.db"), dir, "echo", "fiber")
+		return newLocal(t, "SQLite", program, "sqlite:"+filepath.Join(dir, "sessions.db"), dir, "echo", "fiber")
 	case "postgres":
-		return newSQL(t, store, "pgx", program, sqltest.StartPostgres(t))
+		return newSQL(t, "PostgreSQL", program, sqltest.StartPostgres(t), nil)
+	case "pgbouncer":
+		srv := sqltest.StartPostgres(t)
+		return newSQL(t, "PostgreSQL behind PgBouncer", program, srv, sqltest.StartPgBouncer(t, srv, "server_login_retry = 1"))
 	case "mariadb":
-		return newSQL(t, store, "mysql", program, sqltest.StartMariaDB(t))
+		return newSQL(t, "MariaDB", program, sqltest.StartMariaDB(t), nil)
 	case "memcached":
 		return newMemcached(t, program)
 	case "redis-aof":
-		return newRedis(t, program, true)
+		return newRedis(t, "Redis, `appendfsync always`", program, "", "", durable)
 	case "redis":
-		return newRedis(t, program, false)
+		return newRedis(t, "Redis without persistence", program, "", "")
+	case "gorilla-redis":
+		return newRedis(t, "`gorillastore.RedisStore`", program, "gorilla-", "", durable)
+	case "near":
+		w := newRedis(t, "Redis, copies near, window 100 ms", program, "near+", "?window=100ms", durable)
+		w.window = 100 * time.Millisecond
+		return w
+	case "hybrid":
+		w := newRedis(t, "Hybrid on Redis, window 1 s", program, "hybrid+", "?window=1s", durable)
+		w.window = time.Second
+		return w
+	case "sentinel":
+		return newSentinel(t, program)
+	case "cluster":
+		return newCluster(t, program)
 	}
 	t.Fatalf("-stores: unknown %q", store)
 	return nil
@@ -73,7 +93,7 @@ func TestChaos(t *testing.T) {
 			t.Parallel()
 			w := newWorld(t, store, program)
 			r, err := w.Run(t.Context(), *browsers, *duration)
-			t.Log("\n" + r.String())
+			t.Log("\n" + r.String() + r.Row())
 			if err == nil && *duration >= w.lasts {
 				left, e := w.Empty(t.Context())
 				r.Violations, err = append(r.Violations, left...), e

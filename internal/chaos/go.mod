@@ -2,11 +2,13 @@ module github.com/satchel-go/satchel/internal/chaos
 
 go 1.25.0
 
-require github.com/anishathalye/porcupine v1.3.1
-
 require (
+	github.com/anishathalye/porcupine v1.3.1
 	github.com/go-sql-driver/mysql v1.10.1
 	github.com/jackc/pgx/v5 v5.12.0
+)
+
+require (
 	github.com/satchel-go/satchel v0.1.0
 	modernc.org/sqlite v1.58.0
 )

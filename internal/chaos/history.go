@@ -53,6 +53,7 @@ func (o Op) String() string {
 type Session struct {
 	Tag, User, ID string
 	Begin         int64 // of its login
+	Window        int64 // how old the answer to a GET may be
 	Loss          bool  // the store may have forgotten acknowledged writes meanwhile, as its documentation says
 
 	mu  sync.Mutex
@@ -124,7 +125,7 @@ func (s *Session) Judge() (found []Violation, err error) {
 // shorten leaves what a session does near the end of its lifetime without a verdict.
 func (s *Session) shorten() {
 	end := s.Begin + int64(lifetime()-margin)
-	if end >= s.EndBegin || s.visit {
+	if end >= s.EndBegin || s.visit || len(s.ops) == 0 {
 		return
 	}
 	s.EndBegin = end
@@ -148,7 +149,7 @@ func (s *Session) one(o Op, say func(rule, format string, args ...any)) {
 	if o.Kind == "get" && o.User != "" && o.User != s.User {
 		say("another's data", "%v", o)
 	}
-	if o.Begin > s.EndAcked && o.Kind == "get" && (o.User != "" || o.Found) {
+	if o.Begin > s.EndAcked+s.Window && o.Kind == "get" && (o.User != "" || o.Found) {
 		say("logout wins", "acknowledged at %v, then %v", time.Duration(s.EndAcked), o)
 	}
 	if o.Late && alive && (o.User != "" || o.Found) {
@@ -184,7 +185,7 @@ func (s *Session) flashes(say func(rule, format string, args ...any)) {
 		added[o.Arg] = added[o.Arg] || o.Kind == "flash"
 		for _, text := range o.Flashes {
 			for _, before := range shown[text] {
-				if before.End < o.Begin {
+				if before.End < o.Begin-s.Window {
 					say("flash twice", "%q in %v and in %v", text, before, o)
 				}
 			}

@@ -47,7 +47,7 @@ func (s *Session) values() (bad []string, err error) {
 	texts := map[string][]string{}
 	for _, o := range s.ops {
 		write := o.Kind == "set" || o.Kind == "incr"
-		end := o.End
+		begin, end := o.Begin, o.End
 		switch {
 		case o.Key == "" || o.Late || o.Outcome == refused || o.Begin > s.EndBegin:
 			continue
@@ -56,7 +56,10 @@ func (s *Session) values() (bad []string, err error) {
 		case o.Outcome == unknown || o.End > s.EndBegin:
 			o.Outcome, end = unknown, never
 		}
-		keys[o.Key] = append(keys[o.Key], porcupine.Operation{Input: o, Call: o.Begin, Return: end})
+		if o.Kind == "get" {
+			begin -= s.Window // what held then may still be read
+		}
+		keys[o.Key] = append(keys[o.Key], porcupine.Operation{Input: o, Call: begin, Return: end})
 		texts[o.Key] = append(texts[o.Key], "  "+o.String())
 	}
 	for key, ops := range keys {

@@ -47,6 +47,7 @@ var visits = []visit{
 
 // visit makes the visits again and again until ctx is over, and waits for the last.
 func (l *Load) visit(ctx context.Context) {
+	deadline, _ := ctx.Deadline()
 	var all sync.WaitGroup
 	var short []visit
 	for _, v := range visits {
@@ -54,7 +55,7 @@ func (l *Load) visit(ctx context.Context) {
 		case v.users && l.noUsers:
 		case v.long:
 			all.Go(func() {
-				for n := 0; ctx.Err() == nil; n++ {
+				for n := 0; ctx.Err() == nil && (n == 0 || time.Until(deadline) > lifetime()/2); n++ {
 					l.once(v, n)
 				}
 			})
@@ -77,9 +78,9 @@ func (l *Load) once(what visit, n int) {
 	v := l.newVisitor(fmt.Sprintf("%s.%d", strings.ReplaceAll(what.name, " ", "-"), n))
 	v.login()
 	what.run(v)
-	v.session.EndAcked = l.now()
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	v.session.EndAcked = l.now()
 	if v.lost {
 		l.voids[what.name]++
 	} else {
@@ -110,7 +111,7 @@ func (v *visitor) ask(a ask) Op {
 
 func (v *visitor) want(ok bool, promise, format string, args ...any) {
 	if !v.lost && !ok {
-		v.session.broke(promise, format, args...)
+		v.broke(promise, format, args...)
 	}
 }
 
