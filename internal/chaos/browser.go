@@ -44,7 +44,7 @@ type Load struct {
 	tokens         map[string]*Session // all that were handed out
 	verdicts       []verdict
 	noVerdict      error
-	shown, counted int // flashes and increments, of sessions that were judged
+	shown, counted int            // flashes and increments, of sessions that were judged
 	visits         map[string]int // that came to their end, by name
 	voids          map[string]int // that did not
 
@@ -401,16 +401,18 @@ func (b *browser) drain() {
 func (b *browser) end() {
 	token, s := b.token(), b.session
 	var wg sync.WaitGroup
+	var sent atomic.Int64 // when the first try to end it was
 	s.EndBegin = b.load.now()
 	for i := range tabs - 1 {
 		wg.Go(func() {
 			if i == 0 { // in flight across the end
-				b.across(token)
+				b.across(token, &sent)
 			}
 			b.act(token)
 		})
 	}
 	time.Sleep(time.Duration(rand.IntN(20)) * time.Millisecond)
+	sent.Store(b.load.now())
 	kind, form := "logout", url.Values(nil)
 	switch n := rand.IntN(4); {
 	case b.load.noUsers:
@@ -445,14 +447,17 @@ func (b *browser) broke(rule, format string, args ...any) {
 	b.load.broken()
 }
 
-// across writes for a while, and opens the session that the answer hands out, if it does.
-// What began before the end must not be there.
-func (b *browser) across(token string) {
-	delay := strconv.Itoa(10 + rand.IntN(60))
+// across writes for a while. If the handler had the session before the first try to end it,
+// what it writes is lost. A new session has only what this request wrote.
+func (b *browser) across(token string, sent *atomic.Int64) {
+	delay := 20 + rand.IntN(60)
 	text := fmt.Sprintf("%s across %d", b.session.Tag, b.seq.Add(1))
-	op := b.do("set", "k0", url.Values{"key": {"k0"}, "value": {text}, "delay": {delay}}, token)
+	op := b.do("set", "k0", url.Values{"key": {"k0"}, "value": {text}, "delay": {strconv.Itoa(delay)}}, token)
 	if op.Token == "" {
 		return
+	}
+	if op.End-int64(delay)*int64(time.Millisecond) < sent.Load() {
+		b.broke("logout wins", "a request that had the session before its end at %v got a cookie: %v", time.Duration(sent.Load()), op)
 	}
 	other := &browser{load: b.load, session: newSession(b.session.Tag, "")} // it is no part of this history
 	for _, key := range []string{"k0", "k1", counter} {

@@ -69,8 +69,8 @@ type World struct {
 	// it must be empty.
 	left  func() ([]string, error)
 	lasts time.Duration
-	cut  func() // all connections to the server
-	load *Load
+	cut   func() // all connections to the server
+	load  *Load
 	// window and noUsers: see [Load].
 	window  time.Duration
 	noUsers bool
@@ -199,7 +199,10 @@ func (w *World) Run(ctx context.Context, browsers int, d time.Duration) (r Repor
 		return r, err
 	}
 	if l.seen.Load() && w.first {
-		for _, s := range l.sessions {
+		l.mu.Lock()
+		sessions := slices.Clone(l.sessions) // visits go on
+		l.mu.Unlock()
+		for _, s := range sessions {
 			l.settle(s)
 		}
 		for _, v := range l.verdicts {
