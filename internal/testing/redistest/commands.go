@@ -33,7 +33,8 @@ func (s *Server) Strings(args ...string) []string {
 	return list
 }
 
-// Content returns everything stored under key, a string or a hash, unchanged.
+// Content returns everything stored under key, a string or a hash, unchanged, or "" if
+// nothing is.
 // DUMP may compress it, so that a search finds nothing.
 func (s *Server) Content(key string) string {
 	s.tb.Helper()
@@ -43,6 +44,8 @@ func (s *Server) Content(key string) string {
 		return text
 	case "hash":
 		return strings.Join(s.Strings("HGETALL", key), "\n")
+	case "none":
+		return ""
 	default:
 		s.tb.Fatalf("redis: %s is a %v", key, kind)
 		return ""
