@@ -2,11 +2,10 @@ package chaos
 
 import (
 	"cmp"
-	"encoding/json"
 	"flag"
 	"os"
+	"os/exec"
 	"path/filepath"
-	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -18,69 +17,32 @@ var judge = flag.String("judge", "", "mutations to find, as in testdata/judge.tx
 // judged is how long each mutation has to show itself.
 const judged = 20 * time.Second
 
-// overlay writes the files of a mutation and returns the path of what go build -overlay takes.
-// The format is that of internal/tools/mutate.
-func overlay(t *testing.T, name string) string {
+// mutants builds the probe with all mutations of the list, and returns how to make a program
+// of it that has one of them, or none.
+func mutants(t *testing.T, names []string) func(t *testing.T, name string) (program string) {
 	t.Helper()
-	text, err := os.ReadFile(filepath.Join("..", "mutations", name+".patch"))
-	if err != nil {
-		t.Fatal(err)
+	dir := t.TempDir()
+	cmd := exec.CommandContext(t.Context(), "go", "run", "./internal/tools/mutate",
+		"-overlay", dir, "-run", "^("+strings.Join(names, "|")+")$")
+	cmd.Dir = filepath.Join("..", "..")
+	cmd.Env = append(cmd.Environ(), "GOWORK=")
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Fatalf("the mutations: %v\n%s", err, out)
 	}
-	_, diff, _ := strings.Cut(string(text), "\n\n")
-	replace := map[string]string{}
-	for _, part := range strings.Split("\n"+diff, "\n--- ")[1:] {
-		file, hunks, _ := strings.Cut(part, "\n")
-		path, err := filepath.Abs(filepath.Join("..", "..", file))
-		if err != nil {
+	together := build(t, filepath.Join(dir, "overlay.json"))
+	return func(t *testing.T, name string) string {
+		t.Helper()
+		own := filepath.Join(dir, name, "overlay.json")
+		if _, err := os.Stat(own); err == nil {
+			return build(t, own)
+		}
+		program := filepath.Join(t.TempDir(), "probe")
+		script := "#!/bin/sh\nSATCHEL_MUTATION=" + name + " exec " + together + " \"$@\"\n"
+		if err := os.WriteFile(program, []byte(script), 0o700); err != nil { //nolint:gosec // it is to run
 			t.Fatal(err)
 		}
-		source, err := os.ReadFile(path)
-		if err != nil {
-			t.Fatal(err)
-		}
-		at := string(source)
-		for _, hunk := range strings.Split("\n"+hunks, "\n@@")[1:] {
-			_, lines, _ := strings.Cut(hunk, "\n")
-			var before, after strings.Builder
-			for _, line := range strings.Split(strings.TrimSuffix(lines, "\n"), "\n") {
-				rest := "\n"
-				if line != "" {
-					rest = line[1:] + "\n"
-				}
-				if !strings.HasPrefix(line, "+") {
-					before.WriteString(rest)
-				}
-				if !strings.HasPrefix(line, "-") {
-					after.WriteString(rest)
-				}
-			}
-			if strings.Count(at, before.String()) != 1 {
-				t.Fatalf("%s does not apply to %s", name, file)
-			}
-			at = strings.Replace(at, before.String(), after.String(), 1)
-		}
-		for _, line := range strings.Split(at, "\n") { // what the patch no longer uses
-			name := strings.Trim(line, "\t\"")
-			version := regexp.MustCompile(`/v[0-9]+$`).MatchString(name) // its package has another name
-			if !version && line == "\t\""+name+"\"" && !strings.Contains(at, name[strings.LastIndex(name, "/")+1:]+".") {
-				at = strings.Replace(at, line, "\t_ "+line[1:], 1)
-			}
-		}
-		mutated := filepath.Join(t.TempDir(), filepath.Base(file))
-		if err := os.WriteFile(mutated, []byte(at), 0o600); err != nil {
-			t.Fatal(err)
-		}
-		replace[path] = mutated
+		return program
 	}
-	b, err := json.Marshal(map[string]any{"Replace": replace})
-	if err != nil {
-		t.Fatal(err)
-	}
-	path := filepath.Join(t.TempDir(), "overlay.json")
-	if err := os.WriteFile(path, b, 0o600); err != nil {
-		t.Fatal(err)
-	}
-	return path
 }
 
 // TestJudge runs the referee on probes that each break a promise. It must find each, or find
@@ -99,16 +61,17 @@ func TestJudge(t *testing.T) {
 		lines = strings.Split(strings.TrimSpace(string(text)), "\n")
 	}
 	idle = 5 * time.Second // no fault of the judge's lasts nearly as long
+	names := make([]string, len(lines))
+	for i, line := range lines {
+		names[i], _, _ = strings.Cut(line, " ")
+	}
+	mutated := mutants(t, names)
 	for _, line := range lines {
 		fields := append(strings.SplitN(line, " ", 3), "", "")
 		name, store, faults := fields[0], fields[1], fields[2]
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			files := ""
-			if name != "none" {
-				files = overlay(t, name)
-			}
-			w := newWorld(t, cmp.Or(store, "redis-aof"), build(t, files))
+			w := newWorld(t, cmp.Or(store, "redis-aof"), mutated(t, name))
 			w.first = name != "none"
 			if faults != "" {
 				only := strings.Split(faults, ",")
