@@ -187,6 +187,7 @@ func (s *Session) flashes(say func(rule, format string, args ...any)) {
 			for _, before := range shown[text] {
 				if before.End < o.Begin-s.Window {
 					say("flash twice", "%q in %v and in %v", text, before, o)
+					break
 				}
 			}
 			shown[text] = append(shown[text], o)

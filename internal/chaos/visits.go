@@ -79,13 +79,14 @@ func (l *Load) once(what visit, n int) {
 	v.login()
 	what.run(v)
 	l.mu.Lock()
-	defer l.mu.Unlock()
 	v.session.EndAcked = l.now()
 	if v.lost {
 		l.voids[what.name]++
 	} else {
 		l.visits[what.name]++
 	}
+	l.mu.Unlock()
+	l.settle(v.session)
 }
 
 // newVisitor is a visitor whose user is tag.
@@ -322,8 +323,7 @@ func (v *visitor) remember() {
 	v.want(op.Lasting, "remember", "a remembered login does not outlive the browser: %v", op)
 	op = v.ask(ask{kind: "renew"})
 	v.want(op.Lasting, "remember", "a remembered login that is renewed does not outlive the browser: %v", op)
-	v.ask(ask{kind: "logout"})
-	op = v.login()
+	op = v.ask(ask{kind: "login", form: url.Values{"user": {v.user + "-2"}}})
 	v.want(!op.Lasting, "remember", "the next login is remembered too: %v", op)
 	lost := v.lost
 	v.until(ask{kind: "revoke-user", form: url.Values{"user": {v.user}}}) // it would stay in the store for weeks

@@ -331,6 +331,11 @@ func (r *Report) enough() error {
 			return fmt.Errorf("%s: no %s: the run proves nothing", r.Store, what)
 		}
 	}
+	for what, n := range r.Voids {
+		if n >= 20 && r.Visits[what] == 0 {
+			return fmt.Errorf("%s: none of %d visits %q came to its end", r.Store, n, what)
+		}
+	}
 	return nil
 }
 
