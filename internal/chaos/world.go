@@ -32,8 +32,17 @@ type probe struct {
 	*process.Process
 }
 
-// start starts it, again on the same port.
+// start starts it, again on the same port, and tries again where the store is not there yet.
 func (p *probe) start() (err error) {
+	for range 5 {
+		if err = p.try(); err == nil {
+			break
+		}
+	}
+	return err
+}
+
+func (p *probe) try() (err error) {
 	cmd := exec.CommandContext(context.Background(), p.program, p.args...)
 	cmd.Env = append(cmd.Environ(), "SESSION_KEYS="+p.keys)
 	if p.Process, err = process.Start(cmd); err != nil {
