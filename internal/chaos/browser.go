@@ -44,14 +44,20 @@ type Load struct {
 	tokens         map[string]*Session // all that were handed out
 	verdicts       []verdict
 	noVerdict      error
-	shown, counted int // flashes and increments, of sessions that were judged
+	shown, counted int            // flashes and increments, of sessions that were judged
+	visits         map[string]int // that came to their end, by name
+	voids          map[string]int // that did not
 
-	Ops, Unknowns, Refused, Slow atomic.Int64
+	stop                   func() // called at the first violation, if not nil
+	seen                   atomic.Bool
+	watch                  atomic.Pointer[watch]
+	Ops, Unknowns, Refused atomic.Int64
 }
 
 func newLoad(urls []string) *Load {
 	return &Load{
 		start: time.Now(), urls: urls, living: map[string]*browser{}, tokens: map[string]*Session{},
+		visits: map[string]int{}, voids: map[string]int{},
 		client: &client{idle: map[string][]*conn{}},
 	}
 }
@@ -88,45 +94,71 @@ type answer struct {
 	User  string          `json:"user"`
 }
 
+// ask is a request.
+type ask struct {
+	kind, key string     // the probe's route, and the key that it is about
+	form      url.Values // its parameters
+	token     string     // instead of the jar's
+	method    string     // instead of the route's
+	header    [2]string  // one more, or instead of the cookies
+	status    int        // from 300 on, also an acknowledgement; or see whatever
+}
+
+// whatever: a visit asks for an answer that means nothing, such as that to a panic.
+const whatever = -1
+
 // do sends one operation to any of the probes and records it. token replaces the jar's if not empty.
 func (b *browser) do(kind, key string, form url.Values, token string) Op {
+	return b.send(ask{kind: kind, key: key, form: form, token: token})
+}
+
+func (b *browser) send(a ask) Op {
 	base := b.load.urls[rand.IntN(len(b.load.urls))]
-	method, target := http.MethodPost, base+"/"+kind
-	if kind == "get" || kind == "flashes" || kind == "sessions" {
+	method, target := http.MethodPost, base+"/"+a.kind
+	switch a.kind {
+	case "get", "flashes", "sessions", "blank", "panic":
 		method = http.MethodGet
 	}
-	if len(form) > 0 {
-		target += "?" + form.Encode()
+	if a.method != "" {
+		method = a.method
 	}
-	op := Op{Kind: kind, Key: key, Arg: form.Get("value") + form.Get("text"), Late: token != ""}
+	if len(a.form) > 0 {
+		target += "?" + a.form.Encode()
+	}
+	op := Op{Kind: a.kind, Key: a.key, Arg: a.form.Get("value") + a.form.Get("text"), Late: a.token != ""}
 	request, err := http.NewRequestWithContext(context.Background(), method, target, nil)
 	if err != nil {
 		panic(err) // the referee's own mistake
 	}
 	at, _ := url.Parse(base)
-	if token != "" {
-		request.AddCookie(&http.Cookie{Name: cookieName, Value: token})
+	switch {
+	case a.header[0] == "Cookie":
+	case a.token != "":
+		request.AddCookie(&http.Cookie{Name: cookieName, Value: a.token})
 		if copied, _ := b.copied.Load().(string); copied != "" {
 			request.AddCookie(&http.Cookie{Name: copyName, Value: copied})
 		}
-	} else {
+	default:
 		for _, c := range b.jar.Cookies(at) {
 			request.AddCookie(c)
 		}
 	}
+	if a.header[0] != "" {
+		request.Header.Set(a.header[0], a.header[1])
+	}
 	op.Begin = b.load.now()
 	response, body, err := b.load.client.do(request)
 	op.End = b.load.now()
-	b.outcome(&op, response, err)
+	b.outcome(&op, base, a.status, response, err)
 	if err == nil {
-		b.cookies(&op, at, response, token != "")
+		b.cookies(&op, at, response, a.token != "" || a.header[0] == "Cookie")
 		b.read(&op, body)
 	}
 	b.session.add(op)
 	return op
 }
 
-func (b *browser) outcome(op *Op, response *http.Response, err error) {
+func (b *browser) outcome(op *Op, base string, status int, response *http.Response, err error) {
 	b.load.Ops.Add(1)
 	var dial *net.OpError
 	switch {
@@ -137,20 +169,38 @@ func (b *browser) outcome(op *Op, response *http.Response, err error) {
 		op.Outcome = unknown
 	default:
 		op.Status = response.StatusCode
-		if op.Status >= 300 {
+		if op.Status >= 300 && op.Status != status {
 			op.Outcome = unknown
 		}
 	}
 	if op.Outcome == unknown {
 		b.load.Unknowns.Add(1)
 	}
-	if op.End-op.Begin > int64(slow) {
-		b.load.Slow.Add(1)
+	if w := b.load.watch.Load(); w != nil && status != whatever {
+		w.see(*op, base)
+	}
+}
+
+// watch counts what clients notice of a fault: answers that were lost, refused or slow, to
+// what they asked after its begin and before its end.
+type watch struct {
+	begin int64
+	url   string // of the probe that it befalls, "" for all
+	hits  atomic.Int64
+	ended atomic.Int64 // its end, 0 while it lasts
+}
+
+func (w *watch) see(op Op, base string) {
+	ended := w.ended.Load()
+	lost := op.Outcome != acknowledged || op.End-op.Begin >= int64(slow)
+	if lost && op.Begin >= w.begin && (ended == 0 || op.Begin < ended) && (w.url == "" || w.url == base) {
+		w.hits.Add(1)
 	}
 }
 
 // cookies keeps what the response sets.
 func (b *browser) cookies(op *Op, at *url.URL, response *http.Response, borrowed bool) {
+	lines := 0
 	for _, c := range response.Cookies() {
 		if c.Name == copyName && c.Value != "" {
 			b.copied.Store(c.Value)
@@ -158,14 +208,25 @@ func (b *browser) cookies(op *Op, at *url.URL, response *http.Response, borrowed
 		if c.Name != cookieName {
 			continue
 		}
+		lines++
 		op.Cookie = "set"
 		if c.MaxAge < 0 {
 			op.Cookie = "deleted"
 		} else if len(c.Value) > 0 {
+			op.Token, op.Lasting = c.Value, c.MaxAge > 0
 			b.load.mu.Lock()
 			b.load.tokens[c.Value] = b.session
 			b.load.mu.Unlock()
 		}
+		if !c.HttpOnly || c.SameSite != http.SameSiteLaxMode && c.SameSite != http.SameSiteStrictMode || c.Path != "/" {
+			op.Careless = "scripts or other websites can use " + c.Raw[len(cookieName)+1+len(c.Value):]
+		}
+	}
+	if lines > 1 {
+		op.Careless = "several lines for one cookie"
+	}
+	if lines > 0 && !strings.Contains(response.Header.Get("Cache-Control"), "no-store") {
+		op.Careless = "a cookie that others may get from a cache"
 	}
 	if !borrowed {
 		b.jar.SetCookies(at, response.Cookies())
@@ -173,7 +234,7 @@ func (b *browser) cookies(op *Op, at *url.URL, response *http.Response, borrowed
 }
 
 func (b *browser) read(op *Op, body []byte) {
-	if op.Outcome != acknowledged {
+	if op.Outcome != acknowledged || op.Status >= 300 && op.Kind != "flashes" {
 		return
 	}
 	if op.Kind == "flashes" {
@@ -340,10 +401,18 @@ func (b *browser) drain() {
 func (b *browser) end() {
 	token, s := b.token(), b.session
 	var wg sync.WaitGroup
+	var sent atomic.Int64 // when the first try to end it was
 	s.EndBegin = b.load.now()
-	for range tabs - 1 {
-		wg.Go(func() { b.act(token) })
+	for i := range tabs - 1 {
+		wg.Go(func() {
+			if i == 0 { // in flight across the end
+				b.across(token, &sent)
+			}
+			b.act(token)
+		})
 	}
+	time.Sleep(time.Duration(rand.IntN(20)) * time.Millisecond)
+	sent.Store(b.load.now())
 	kind, form := "logout", url.Values(nil)
 	switch n := rand.IntN(4); {
 	case b.load.noUsers:
@@ -372,6 +441,33 @@ func (b *browser) end() {
 	wg.Wait()
 }
 
+// broke records a promise that the browser has seen broken.
+func (b *browser) broke(rule, format string, args ...any) {
+	b.session.broke(rule, format, args...)
+	b.load.broken()
+}
+
+// across writes for a while. If the handler had the session before the first try to end it,
+// what it writes is lost. A new session has only what this request wrote.
+func (b *browser) across(token string, sent *atomic.Int64) {
+	delay := 20 + rand.IntN(60)
+	text := fmt.Sprintf("%s across %d", b.session.Tag, b.seq.Add(1))
+	op := b.do("set", "k0", url.Values{"key": {"k0"}, "value": {text}, "delay": {strconv.Itoa(delay)}}, token)
+	if op.Token == "" {
+		return
+	}
+	if op.End-int64(delay)*int64(time.Millisecond) < sent.Load() {
+		b.broke("logout wins", "a request that had the session before its end at %v got a cookie: %v", time.Duration(sent.Load()), op)
+	}
+	other := &browser{load: b.load, session: newSession(b.session.Tag, "")} // it is no part of this history
+	for _, key := range []string{"k0", "k1", counter} {
+		got := other.send(ask{kind: "get", key: key, form: url.Values{"key": {key}}, token: op.Token})
+		if got.User != "" || got.Count > 0 || got.Value != "" && got.Value != text {
+			b.broke("logout wins", "a request in flight got a cookie, %v, and with it %v", op, got)
+		}
+	}
+}
+
 // rest waits until sessions that nobody has any more have expired, with the living in use.
 func (l *Load) rest(d time.Duration) {
 	for until := time.Now().Add(d); time.Now().Before(until); time.Sleep(2 * time.Second) {
@@ -386,7 +482,7 @@ func (l *Load) again() {
 	l.mu.Lock()
 	tokens := map[string]*Session{}
 	for token, s := range l.tokens {
-		if s.EndAcked != never {
+		if s.EndAcked != never && !s.visit {
 			tokens[token] = s
 		}
 	}

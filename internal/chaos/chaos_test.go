@@ -43,7 +43,7 @@ func newWorld(t *testing.T, store, program string) *World {
 	t.Helper()
 	switch store {
 	case "memory":
-		return newLocal(t, "memory", program, "memory:?sweep=1s", "", "nethttp")
+		return newLocal(t, "memory", program, "memory:", "", "nethttp")
 	case "file":
 		dir := t.TempDir()
 		return newLocal(t, "files", program, "file:"+dir, dir, "gin")
@@ -94,11 +94,24 @@ func TestChaos(t *testing.T) {
 			w := newWorld(t, store, program)
 			r, err := w.Run(t.Context(), *browsers, *duration)
 			t.Log("\n" + r.String() + r.Row())
+			if err == nil && *duration >= w.lasts {
+				left, e := w.Empty(t.Context())
+				r.Violations, err = append(r.Violations, left...), e
+			}
+			if err == nil {
+				alive, e := w.RevokeAll()
+				r.Violations, err = append(r.Violations, alive...), e
+			}
 			if err != nil {
 				t.Errorf("no verdict: %v", err)
 			}
 			for _, v := range r.Violations[:min(len(r.Violations), 10)] {
 				t.Error(v)
+			}
+			for name := range r.Voids {
+				if r.Visits[name] == 0 && *duration >= 2*lifetime() {
+					t.Errorf("no verdict: the visit %q never came to its end", name)
+				}
 			}
 			for _, f := range w.faults {
 				if r.Effective[f.Name] == 0 && *duration >= time.Minute {
@@ -143,12 +156,19 @@ func TestReferee(t *testing.T) {
 		{"cookie deleted", []Op{at("get", "k0", "", 0, func(o *Op) { o.Cookie = "deleted" })}, "logged out"},
 		{"after the end", []Op{at("get", "k0", "", 120, nil)}, "logout wins"},
 		{"flash lost", []Op{at("flash", "", "s f", 0, nil), at("flashes", "", "", 10, nil)}, "flash lost"},
+		{"flash past the lifetime", []Op{at("flash", "", "s f", 0, nil), at("flashes", "", "", 2*int64(lifetime()), nil)}, ""},
 		{"flash twice", []Op{at("flash", "", "s f", 0, nil), at("flashes", "", "", 10, show("s f")), at("flashes", "", "", 20, show("s f"))}, "flash twice"},
 		{"old token", []Op{at("get", "k0", "", 0, func(o *Op) { o.Late = true })}, "old token"},
+		{"careless cookie", []Op{at("get", "k0", "", 0, func(o *Op) { o.Careless = "scripts can read it" })}, "cookie"},
+		{"logout keeps the cookie", []Op{at("logout", "", "", 101, func(o *Op) { o.Late = true })}, "logout"},
+		{"logout for the second time", []Op{at("logout", "", "", 101, lost), at("logout", "", "", 107, func(o *Op) { o.Late = true })}, ""},
 		{"token stays", []Op{at("renew", "", "", 0, nil)}, "old token"},
 	} {
 		s := newSession("s", "ann")
 		s.ID, s.Drained, s.EndBegin, s.EndAcked, s.ops = "id", true, 100, 110, tc.ops
+		if tc.ops[len(tc.ops)-1].Begin > int64(time.Second) {
+			s.EndBegin, s.EndAcked = never, never
+		}
 		found, err := s.Judge()
 		if err != nil {
 			t.Errorf("%s: %v", tc.name, err)

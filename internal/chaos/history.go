@@ -37,6 +37,9 @@ type Op struct {
 	User, ID string
 	Flashes  []string
 	Cookie   string // what became of the session's cookie: "", "deleted" or "set"
+	Token    string // that it has set
+	Lasting  bool   // whether that outlives the browser
+	Careless string // what is wrong with the way it was set
 	Late     bool   // sent with a token from before the session's end
 }
 
@@ -59,6 +62,8 @@ type Session struct {
 	EndBegin, EndAcked int64
 	Abandoned          bool // the client does not have its token: the answer to a renewal was lost
 	Drained            bool // its flashes were read after the last was added
+	visit              bool // a [visitor] has judged it
+	broken             []Violation
 }
 
 func newSession(tag, user string) *Session {
@@ -69,6 +74,17 @@ func (s *Session) add(o Op) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.ops = append(s.ops, o)
+}
+
+// broke records a promise that who acts has seen broken.
+func (s *Session) broke(rule, format string, args ...any) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.broken = append(s.broken, s.violation(rule, format, args...))
+}
+
+func (s *Session) violation(rule, format string, args ...any) Violation {
+	return Violation{rule, fmt.Sprintf("session %s of %s: ", s.Tag, s.User) + fmt.Sprintf(format, args...), s.Loss}
 }
 
 // Violation is a broken promise.
@@ -86,12 +102,17 @@ func (s *Session) Judge() (found []Violation, err error) {
 	defer s.mu.Unlock()
 	slices.SortFunc(s.ops, func(a, b Op) int { return int(a.Begin - b.Begin) })
 	say := func(rule, format string, args ...any) {
-		found = append(found, Violation{rule, fmt.Sprintf("session %s of %s: ", s.Tag, s.User) + fmt.Sprintf(format, args...), s.Loss})
+		found = append(found, s.violation(rule, format, args...))
 	}
+	found = append(found, s.broken...)
+	s.shorten()
 	for _, o := range s.ops {
 		if o.Outcome == acknowledged {
 			s.one(o, say)
 		}
+	}
+	if s.visit {
+		return found, nil
 	}
 	s.flashes(say)
 	bad, err := s.values()
@@ -99,6 +120,16 @@ func (s *Session) Judge() (found []Violation, err error) {
 		say("values", "no order explains\n%s", text)
 	}
 	return found, err
+}
+
+// shorten leaves what a session does near the end of its lifetime without a verdict.
+func (s *Session) shorten() {
+	end := s.Begin + int64(lifetime()-margin)
+	if end >= s.EndBegin || s.visit || len(s.ops) == 0 {
+		return
+	}
+	s.EndBegin = end
+	s.Drained = s.Drained && s.ops[len(s.ops)-1].End < end
 }
 
 // one judges what can be said of an answer alone.
@@ -109,6 +140,12 @@ func (s *Session) one(o Op, say func(rule, format string, args ...any)) {
 			say("another's data", "%v", o)
 		}
 	}
+	if o.Careless != "" {
+		say("cookie", "%s: %v", o.Careless, o)
+	}
+	if s.visit {
+		return
+	}
 	if o.Kind == "get" && o.User != "" && o.User != s.User {
 		say("another's data", "%v", o)
 	}
@@ -117,6 +154,9 @@ func (s *Session) one(o Op, say func(rule, format string, args ...any)) {
 	}
 	if o.Late && alive && (o.User != "" || o.Found) {
 		say("old token", "good after a renewal or a login: %v", o)
+	}
+	if o.Kind == "logout" && o.Late && o.Cookie != "deleted" && !s.tried(o) {
+		say("logout", "the client keeps its cookie: %v", o)
 	}
 	if o.Late || !alive {
 		return
@@ -130,6 +170,11 @@ func (s *Session) one(o Op, say func(rule, format string, args ...any)) {
 	if o.Cookie != "" && o.Kind != "renew" && o.Kind != "login" {
 		say("logged out", "the cookie was %s: %v", o.Cookie, o)
 	}
+}
+
+// tried reports whether an operation before o may have ended the session.
+func (s *Session) tried(o Op) bool {
+	return slices.ContainsFunc(s.ops, func(before Op) bool { return before.Kind == "logout" && before.Begin < o.Begin })
 }
 
 // flashes: what was acknowledged is shown, and once to readers one after the other.

@@ -32,7 +32,7 @@ func newRedis(tb testing.TB, store, program, before, after string, options ...re
 			return srv.Info("run_id") != was, nil
 		}},
 		Fault{"redis suspended", func() (bool, error) {
-			return w.felt(func() error {
+			return w.felt("", func() error {
 				srv.Stop()
 				time.Sleep(1500 * time.Millisecond)
 				srv.Continue()
@@ -56,14 +56,17 @@ func (w *World) keepsRedis(masters func() []*redistest.Server) {
 		each(func(srv *redistest.Server, key string) { all.WriteString(key + "\n" + srv.Content(key) + "\n") })
 		return all.String(), nil
 	}
-	// An index lives five minutes longer than its sessions, and those a minute longer than they are good for. After
-	// a revocation without an answer, the index does not know how long its sessions live.
-	const most, unbounded = idle + time.Minute + 5*time.Minute + 5*time.Second, 400 * 24 * time.Hour
+	// An index lives five minutes longer than its sessions, and those a minute longer than they are good for.
+	most := idle + time.Minute + 5*time.Minute + 5*time.Second
+	w.lasts = most
+	w.left = func() (left []string, _ error) {
+		each(func(_ *redistest.Server, key string) { left = append(left, key) })
+		return left, nil
+	}
 	w.kept = func() (found []Violation) {
 		each(func(srv *redistest.Server, key string) {
 			left, _ := srv.MustDo("PTTL", key).(int64)
-			lasts, index := time.Duration(left)*time.Millisecond, strings.Contains(key, ":u:")
-			if left == -1 || lasts > most && (!index || lasts > unbounded) {
+			if left == -1 || time.Duration(left)*time.Millisecond > most {
 				found = append(found, Violation{"left in the store", fmt.Sprintf("%s for %d ms", key, left), false})
 			}
 		})

@@ -2,17 +2,12 @@ package chaos
 
 import (
 	"database/sql"
-	"encoding/base64"
 	"errors"
-	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 	"time"
-
-	_ "github.com/go-sql-driver/mysql" // the driver "mysql"
-	_ "github.com/jackc/pgx/v5/stdlib" // the driver "pgx"
 
 	"github.com/satchel-go/satchel/internal/testing/memcachedtest"
 	"github.com/satchel-go/satchel/internal/testing/sqltest"
@@ -22,9 +17,16 @@ import (
 // newLocal is one probe whose sessions are in this machine's files under dir, or only in memory.
 func newLocal(tb testing.TB, store, program, url, dir string, frameworks ...string) *World {
 	tb.Helper()
-	w := &World{Store: store}
-	w.launch(tb, program, frameworks, url)
+	w := &World{Store: store, lasts: idle + grace + 5*time.Second}
+	w.launch(tb, program, frameworks, url+"?sweep=1s")
 	w.faults = w.instances()
+	if file, ok := strings.CutPrefix(url, "sqlite:"); ok {
+		if err := w.atRestSQL("sqlite", "file:"+file+"?_pragma=busy_timeout(5000)"); err != nil {
+			tb.Fatal(err)
+		}
+	} else {
+		w.left = w.count
+	}
 	if dir == "" {
 		w.faults = w.faults[2:] // sessions end with their process
 		return w
@@ -77,7 +79,7 @@ func newServed(tb testing.TB, store, program, url, addr string, frameworks ...st
 	}
 	all := func(name string, begin func(*tcpproxy.Proxy)) Fault {
 		return Fault{name, func() (bool, error) {
-			return w.felt(func() error {
+			return w.felt("", func() error {
 				for _, p := range proxies {
 					begin(p)
 				}
@@ -105,11 +107,18 @@ func newSQL(tb testing.TB, store, program string, srv, bouncer *sqltest.Server) 
 	if bouncer != nil {
 		front, name = bouncer, "PgBouncer"
 	}
-	w := newServed(tb, store, program, front.URL(), front.Addr(), "gin", "echo", "fiber")
+	url, and := front.URL(), "?"
+	if strings.Contains(url, "?") {
+		and = "&"
+	}
+	w := newServed(tb, store, program, url+and+"sweep=1s", front.Addr(), "gin", "echo", "fiber")
 	driver, on, off := "pgx", []string{"ALTER SYSTEM SET default_transaction_read_only = on", "SELECT pg_reload_conf()"},
 		[]string{"ALTER SYSTEM SET default_transaction_read_only = off", "SELECT pg_reload_conf()"}
 	if strings.HasPrefix(srv.URL(), "mysql:") {
 		driver, on, off = "mysql", []string{"SET GLOBAL read_only = 1"}, []string{"SET GLOBAL read_only = 0"}
+	}
+	if err := w.atRestSQL(driver, srv.Source()); err != nil {
+		tb.Fatal(err)
 	}
 	admin := func(statements []string) error {
 		db, err := sql.Open(driver, srv.AdminSource())
@@ -122,20 +131,20 @@ func newSQL(tb testing.TB, store, program string, srv, bouncer *sqltest.Server) 
 	}
 	restart := func(name string, srv *sqltest.Server) Fault {
 		return Fault{name, func() (bool, error) {
-			return w.felt(func() error { return srv.Restart() })
+			return w.felt("", func() error { return srv.Restart() })
 		}}
 	}
 	w.faults = append(w.faults,
 		restart("database killed", srv),
 		Fault{"database read-only", func() (bool, error) {
-			return w.felt(func() error {
+			return w.felt("", func() error {
 				err := admin(on)
 				time.Sleep(time.Second)
 				return errors.Join(err, admin(off))
 			})
 		}},
 		Fault{name + " suspended", func() (bool, error) {
-			return w.felt(func() error {
+			return w.felt("", func() error {
 				err := front.Suspend()
 				w.cut() // PostgreSQL's open connections would go on
 				time.Sleep(1500 * time.Millisecond)
@@ -154,8 +163,9 @@ func newMemcached(tb testing.TB, program string) *World {
 	srv := memcachedtest.Start(tb, "-M")
 	w := newServed(tb, "Memcached, without lists", program, "memcached://"+srv.Addr(), srv.Addr(), "gin", "echo", "fiber")
 	w.noUsers = true
+	w.atRestMemcached(srv)
 	w.faults = append(w.faults, Fault{"memcached suspended", func() (bool, error) {
-		return w.felt(func() error {
+		return w.felt("", func() error {
 			srv.Stop(tb)
 			time.Sleep(1500 * time.Millisecond)
 			srv.Continue(tb)
@@ -163,32 +173,4 @@ func newMemcached(tb testing.TB, program string) *World {
 		})
 	}})
 	return w
-}
-
-// atRest looks in the store for the tokens that were handed out, and for what would stay.
-func (w *World) atRest() (found []Violation, err error) {
-	if w.bytes == nil {
-		return nil, nil
-	}
-	text, err := w.bytes()
-	if err != nil {
-		return nil, err
-	}
-	if len(text) == 0 {
-		return nil, fmt.Errorf("%s: nothing is in the store: where are the sessions?", w.Store)
-	}
-	for token, s := range w.load.tokens {
-		raw, err := base64.RawURLEncoding.DecodeString(token)
-		if err != nil || len(raw) < 32 {
-			return nil, fmt.Errorf("the token of %s is not of a form that the referee knows", s.Tag)
-		}
-		// Half of the secret is as bad as all of it.
-		if strings.Contains(text, token[32:]) || strings.Contains(text, string(raw[len(raw)-32:len(raw)-16])) {
-			found = append(found, Violation{"token at rest", "of session " + s.Tag, false})
-		}
-	}
-	if w.kept != nil {
-		found = append(found, w.kept()...)
-	}
-	return found, nil
 }

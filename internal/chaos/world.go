@@ -21,7 +21,7 @@ import (
 )
 
 // idle is the probes' idle timeout. No fault lasts nearly as long.
-const idle = 15 * time.Second
+var idle = 15 * time.Second
 
 // probe is one instance of the application.
 type probe struct {
@@ -29,6 +29,7 @@ type probe struct {
 	args    []string
 	keys    string // of copies on the client
 	url     string
+	debug   string // where it tells how many sessions it has in memory
 	*process.Process
 }
 
@@ -73,12 +74,17 @@ type World struct {
 	bytes func() (string, error)
 	// kept checks that all that is left will go by itself.
 	kept func() []Violation
-	cut  func() // all connections to the server
-	load *Load
+	// left lists what is in the store that nobody may use any more; lasts after the last use
+	// it must be empty.
+	left  func() ([]string, error)
+	lasts time.Duration
+	cut   func() // all connections to the server
+	load  *Load
 	// window and noUsers: see [Load].
 	window  time.Duration
 	noUsers bool
 	losses  []span
+	first   bool // the first violation ends the run
 }
 
 // mayLose says that the store's documentation lets it forget acknowledged writes from now
@@ -99,9 +105,14 @@ func (w *World) launch(tb testing.TB, program string, frameworks []string, urls 
 		if err != nil {
 			tb.Fatal(err)
 		}
-		addr := "127.0.0.1:" + strconv.Itoa(port)
-		p := &probe{program: program, keys: base64.StdEncoding.EncodeToString(keys), url: "http://" + addr, args: []string{
-			"-framework", framework, "-store", urls[i%len(urls)], "-addr", addr, "-insecure", "-idle", idle.String(),
+		debug, err := process.FreePort()
+		if err != nil {
+			tb.Fatal(err)
+		}
+		addr, vitals := "127.0.0.1:"+strconv.Itoa(port), "127.0.0.1:"+strconv.Itoa(debug)
+		p := &probe{program: program, keys: base64.StdEncoding.EncodeToString(keys), url: "http://" + addr, debug: "http://" + vitals, args: []string{
+			"-framework", framework, "-store", urls[i%len(urls)], "-addr", addr, "-debug", vitals, "-insecure",
+			"-idle", idle.String(), "-absolute", lifetime().String(),
 		}}
 		if err := p.start(); err != nil {
 			tb.Fatal(err)
@@ -111,12 +122,21 @@ func (w *World) launch(tb testing.TB, program string, frameworks []string, urls 
 	}
 }
 
-// felt does something, and reports whether a client noticed: an answer was lost, refused or slow.
-func (w *World) felt(do func() error) (bool, error) {
-	before := w.load.Unknowns.Load() + w.load.Refused.Load() + w.load.Slow.Load()
+// felt does something, and reports whether a client noticed: an answer was lost or refused,
+// or was slow. url is that of the probe that it befalls, "" for all.
+func (w *World) felt(url string, do func() error) (bool, error) {
+	seen := &watch{begin: w.load.now(), url: url}
+	w.load.watch.Store(seen)
+	defer w.load.watch.Store(nil)
 	err := do()
-	time.Sleep(300 * time.Millisecond) // what waited is counted when its answer comes
-	return w.load.Unknowns.Load()+w.load.Refused.Load()+w.load.Slow.Load() > before, err
+	seen.ended.Store(w.load.now())
+	for range 30 { // what was asked meanwhile is counted when its answer comes
+		if seen.hits.Load() > 0 {
+			break
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+	return seen.hits.Load() > 0, err
 }
 
 // instances are the faults of the application's own processes.
@@ -136,7 +156,7 @@ func (w *World) instances() []Fault {
 		{"instance rolled", replace(func(p *probe) { p.Stop(syscall.SIGTERM) })},
 		{"instance suspended", func() (bool, error) {
 			p := w.probes[rand.IntN(len(w.probes))]
-			return w.felt(func() error {
+			return w.felt(p.url, func() error {
 				err := p.Suspend()
 				time.Sleep(time.Second)
 				return errors.Join(err, p.Resume())
@@ -152,6 +172,7 @@ type Report struct {
 	Scanned                     bool          // whether the store's bytes were read
 	Ops, Unknowns, Sessions     int
 	Effective, Void             map[string]int // faults, by name
+	Visits, Voids               map[string]int // visits with and without a verdict, by name
 	Violations, Lost            []Violation    // Lost: what the store's own durability explains
 	Shown, Counted, Ended, Kept int            // flashes shown, increments, ends acknowledged, living sessions at the end
 }
@@ -173,17 +194,39 @@ func (w *World) Run(ctx context.Context, browsers int, d time.Duration) (r Repor
 	for n := range browsers {
 		all.Go(func() { l.newBrowser(n).live(loading) })
 	}
+	var visiting sync.WaitGroup
+	if w.window == 0 { // else an answer may be older than the one before
+		visiting.Go(func() { l.visit(loading) })
+	}
+	if w.first {
+		l.stop = stop
+	}
 	err = w.befall(loading, &r)
 	stop()
 	all.Wait()
 	if err != nil {
 		return r, err
 	}
+	if l.seen.Load() && w.first {
+		l.mu.Lock()
+		sessions := slices.Clone(l.sessions) // visits go on
+		l.mu.Unlock()
+		for _, s := range sessions {
+			l.settle(s)
+		}
+		for _, v := range l.verdicts {
+			r.Violations = append(r.Violations, v.found...)
+		}
+		return r, nil
+	}
+	l.mu.Lock()
 	for _, s := range l.sessions {
 		s.Loss = slices.ContainsFunc(w.losses, func(t span) bool { return t.end > s.Begin && t.begin < s.EndAcked })
 	}
+	l.mu.Unlock()
 	l.rest(idle + 2*time.Second)
 	found, err := l.lists()
+	visiting.Wait()
 	if err != nil {
 		return r, err
 	}
@@ -224,15 +267,26 @@ func (l *Load) settle(s *Session) {
 	defer l.mu.Unlock()
 	if len(found) > 0 {
 		l.verdicts = append(l.verdicts, verdict{s, found})
+		l.broken()
 	}
 	l.noVerdict = errors.Join(l.noVerdict, err)
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	for _, o := range s.ops {
 		l.shown += len(o.Flashes)
 		if o.Kind == "incr" && o.Outcome == acknowledged {
 			l.counted++
 		}
 	}
-	s.ops = nil
+	s.ops, s.broken = nil, nil
+}
+
+// broken notes that a promise was seen broken.
+func (l *Load) broken() {
+	l.seen.Store(true)
+	if l.stop != nil {
+		l.stop()
+	}
 }
 
 // befall makes one fault after the other happen, each kind in turn and in a new order.
@@ -270,6 +324,7 @@ func (w *World) befall(ctx context.Context, r *Report) error {
 
 func (r *Report) count(l *Load) {
 	r.Ops, r.Unknowns, r.Sessions, r.Kept = int(l.Ops.Load()), int(l.Unknowns.Load()), len(l.sessions), len(l.living)
+	r.Visits, r.Voids = l.visits, l.voids
 	r.Shown, r.Counted = l.shown, l.counted
 	for _, s := range l.sessions {
 		if s.EndAcked != never {
@@ -294,6 +349,7 @@ func (r Report) String() string {
 	_, _ = fmt.Fprintf(&b, "%s: %d operations, %d unknown, %d sessions, %d ended, %d increments, %d flashes shown; %d violations; %d losses that the store's durability explains\n",
 		r.Store, r.Ops, r.Unknowns, r.Sessions, r.Ended, r.Counted, r.Shown, len(r.Violations), len(r.Lost))
 	_, _ = fmt.Fprintf(&b, "  faults: %v; without effect, not counted: %v\n", r.Effective, r.Void)
+	_, _ = fmt.Fprintf(&b, "  visits: %v; without a verdict: %v\n", r.Visits, r.Voids)
 	if !r.Scanned {
 		b.WriteString("  the store's bytes were not looked at\n")
 	}
