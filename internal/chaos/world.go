@@ -221,7 +221,7 @@ func (w *World) Run(ctx context.Context, browsers int, d time.Duration) (r Repor
 	}
 	l.mu.Lock()
 	for _, s := range l.sessions {
-		s.Loss = slices.ContainsFunc(w.losses, func(t span) bool { return t.end > s.Begin && t.begin < s.EndAcked })
+		s.Loss = slices.ContainsFunc(w.losses, func(t span) bool { return t.end > s.Begin && t.begin < min(s.EndAcked, s.settled) })
 	}
 	l.mu.Unlock()
 	l.rest(idle + 2*time.Second)
@@ -265,6 +265,7 @@ func (l *Load) settle(s *Session) {
 	found, err := s.Judge()
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	s.settled = min(s.settled, l.now())
 	if len(found) > 0 {
 		l.verdicts = append(l.verdicts, verdict{s, found})
 		l.broken()
