@@ -299,7 +299,7 @@ CHAOS = cd internal/chaos && GOWORK=off $(GO) test -count=1 -v -timeout 0
 
 .PHONY: chaos
 chaos: check-go redis databases memcached ## probes, browsers and a referee under faults for DURATION (10m) on each of CHAOS_STORES
-	@$(CHAOS) -parallel $(CHAOS_PARALLEL) -run '^(TestReferee|TestChaos)$$' . -args -duration $(DURATION) -stores $(CHAOS_STORES)
+	@$(CHAOS) -parallel $(CHAOS_PARALLEL) -run '^(TestReferee|TestChaos)$$' . -args -duration $(DURATION) -browsers 24 -stores $(CHAOS_STORES)
 
 .PHONY: chaos-check
 chaos-check: ## the same in three minutes: each store for 20 seconds, seven at a time

@@ -114,7 +114,7 @@ func TestChaos(t *testing.T) {
 				}
 			}
 			for _, f := range w.faults {
-				if r.Effective[f.Name] == 0 && *duration >= time.Minute {
+				if r.Effective[f.Name] == 0 && *duration >= 2*time.Minute {
 					t.Errorf("no verdict: the fault %q never took effect", f.Name)
 				}
 			}

@@ -26,15 +26,13 @@ func within(d time.Duration, what string, ok func() bool) error {
 
 // follows waits until a server that was the master is a replica in step.
 func follows(old *redistest.Server) error {
-	return within(30*time.Second, "the old master follows the new one", func() bool {
-		return old.Info("role") == "slave" && old.Info("master_link_status") == "up"
-	})
+	return within(30*time.Second, "the old master follows the new one", func() bool { return old.Role() == "connected" })
 }
 
 // leads is an error if a failover came by itself: then nobody knows when writes were lost.
 func leads(master *redistest.Server) error {
-	if role := master.Info("role"); role != "master" {
-		return fmt.Errorf("the master is a %s by itself: the machine is too slow for a verdict", role)
+	if role := master.Role(); role != "master" {
+		return fmt.Errorf("the master is %q by itself: the machine is too slow for a verdict", role)
 	}
 	return nil
 }
@@ -108,7 +106,7 @@ func newCluster(tb testing.TB, program string) *World {
 			return false, err
 		}
 		begin(old, next)
-		if err := within(30*time.Second, "the replica is the master", func() bool { return next.Info("role") == "master" }); err != nil {
+		if err := within(30*time.Second, "the replica is the master", func() bool { return next.Role() == "master" }); err != nil {
 			return false, err
 		}
 		c.Masters[i], c.Replicas[i] = next, old

@@ -60,14 +60,15 @@ type Session struct {
 	ops []Op
 	// EndBegin and EndAcked are when the first try to end it began, and when one was acknowledged.
 	EndBegin, EndAcked int64
-	Abandoned          bool // the client does not have its token: the answer to a renewal was lost
-	Drained            bool // its flashes were read after the last was added
-	visit              bool // a [visitor] has judged it
+	Abandoned          bool  // the client does not have its token: the answer to a renewal was lost
+	Drained            bool  // its flashes were read after the last was added
+	settled            int64 // when it was judged
+	visit              bool  // a [visitor] has judged it
 	broken             []Violation
 }
 
 func newSession(tag, user string) *Session {
-	return &Session{Tag: tag, User: user, EndBegin: never, EndAcked: never}
+	return &Session{Tag: tag, User: user, EndBegin: never, EndAcked: never, settled: never}
 }
 
 func (s *Session) add(o Op) {

@@ -33,8 +33,17 @@ type probe struct {
 	*process.Process
 }
 
-// start starts it, again on the same port.
+// start starts it, again on the same port, and tries again where the store is not there yet.
 func (p *probe) start() (err error) {
+	for range 5 {
+		if err = p.try(); err == nil {
+			break
+		}
+	}
+	return err
+}
+
+func (p *probe) try() (err error) {
 	cmd := exec.CommandContext(context.Background(), p.program, p.args...)
 	cmd.Env = append(cmd.Environ(), "SESSION_KEYS="+p.keys)
 	if p.Process, err = process.Start(cmd); err != nil {
@@ -212,7 +221,7 @@ func (w *World) Run(ctx context.Context, browsers int, d time.Duration) (r Repor
 	}
 	l.mu.Lock()
 	for _, s := range l.sessions {
-		s.Loss = slices.ContainsFunc(w.losses, func(t span) bool { return t.end > s.Begin && t.begin < s.EndAcked })
+		s.Loss = slices.ContainsFunc(w.losses, func(t span) bool { return t.end > s.Begin && t.begin < min(s.EndAcked, s.settled) })
 	}
 	l.mu.Unlock()
 	l.rest(idle + 2*time.Second)
@@ -256,6 +265,7 @@ func (l *Load) settle(s *Session) {
 	found, err := s.Judge()
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	s.settled = min(s.settled, l.now())
 	if len(found) > 0 {
 		l.verdicts = append(l.verdicts, verdict{s, found})
 		l.broken()

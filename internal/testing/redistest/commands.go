@@ -52,6 +52,20 @@ func (s *Server) Content(key string) string {
 	}
 }
 
+// Role returns "master", the state of a replica's link ("connected" if it is in step), or ""
+// if there is no answer: a server that changes its role drops its clients.
+func (s *Server) Role() string {
+	answer, _ := s.Do("ROLE")
+	list, _ := answer.([]any)
+	role := ""
+	if len(list) > 3 {
+		role, _ = list[3].(string)
+	} else if len(list) > 0 {
+		role, _ = list[0].(string)
+	}
+	return role
+}
+
 // Info returns one field of INFO, "" if there is none.
 func (s *Server) Info(field string) string {
 	s.tb.Helper()
