@@ -323,7 +323,7 @@ func (v *visitor) remember() {
 	v.want(op.Lasting, "remember", "a remembered login does not outlive the browser: %v", op)
 	op = v.ask(ask{kind: "renew"})
 	v.want(op.Lasting, "remember", "a remembered login that is renewed does not outlive the browser: %v", op)
-	op = v.ask(ask{kind: "login", form: url.Values{"user": {v.user + "-2"}}})
+	op = v.login()
 	v.want(!op.Lasting, "remember", "the next login is remembered too: %v", op)
 	lost := v.lost
 	v.until(ask{kind: "revoke-user", form: url.Values{"user": {v.user}}}) // it would stay in the store for weeks
