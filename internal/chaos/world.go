@@ -342,7 +342,7 @@ func (r *Report) enough() error {
 		}
 	}
 	for what, n := range r.Voids {
-		if n >= 20 && r.Visits[what] == 0 {
+		if n >= 10 && r.Visits[what] == 0 {
 			return fmt.Errorf("%s: none of %d visits %q came to its end", r.Store, n, what)
 		}
 	}
