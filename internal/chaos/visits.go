@@ -410,7 +410,7 @@ func (v *visitor) inUse() {
 		}
 		before := time.Now()
 		switch op := v.send(getK()); {
-		case op.Outcome != acknowledged:
+		case op.Outcome != acknowledged, op.End > begin+int64(lifetime()-margin):
 		case time.Since(seen) > idle/2:
 			v.lost = true // a fault has kept it from being used
 		default:
