@@ -151,7 +151,7 @@ func (w *World) atRestSQL(driver, source string) error {
 		names, err := rows(db, tables)
 		var all strings.Builder
 		for _, name := range names {
-			text, e := rows(db, "SELECT * FROM "+name) //nolint:gosec // a table's name
+			text, e := rows(db, "SELECT * FROM "+name)
 			err = errors.Join(err, e)
 			all.WriteString(strings.Join(text, "\n"))
 		}
