@@ -306,7 +306,7 @@ chaos-check: ## the same in three minutes: each store for 20 seconds, seven at a
 	@$(MAKE) --no-print-directory chaos DURATION=20s CHAOS_PARALLEL=7
 
 .PHONY: chaos-judge
-chaos-judge: check-go redis ## break promises, and see the referee of make chaos find it
+chaos-judge: check-go redis memcached ## break promises, and see the referee of make chaos find it
 	@$(CHAOS) -parallel 4 -run '^TestJudge$$' . -args -judge all
 
 .PHONY: cover
