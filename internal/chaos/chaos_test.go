@@ -143,8 +143,10 @@ func TestReferee(t *testing.T) {
 		ops  []Op
 		want string // the rule, "" for none
 	}{
-		{"right", []Op{at("set", "k0", "s 1", 0, nil), at("get", "k0", "", 10, value("s 1")), at("incr", "n", "", 20, count(1)),
-			at("flash", "", "s f", 30, nil), at("flashes", "", "", 40, show("s f")), at("get", "k0", "", 120, func(o *Op) { o.User = "" })}, ""},
+		{"right", []Op{
+			at("set", "k0", "s 1", 0, nil), at("get", "k0", "", 10, value("s 1")), at("incr", "n", "", 20, count(1)),
+			at("flash", "", "s f", 30, nil), at("flashes", "", "", 40, show("s f")), at("get", "k0", "", 120, func(o *Op) { o.User = "" }),
+		}, ""},
 		{"lost write may be there", []Op{at("set", "k0", "s 1", 0, lost), at("get", "k0", "", 10, value("s 1"))}, ""},
 		{"lost write may be missing", []Op{at("set", "k0", "s 1", 0, lost), at("get", "k0", "", 10, nil)}, ""},
 		{"lost update", []Op{at("incr", "n", "", 0, count(1)), at("incr", "n", "", 10, count(1))}, "values"},

@@ -38,15 +38,15 @@ func mutants(t *testing.T, names []string) func(t *testing.T, name string) (prog
 		}
 		program := filepath.Join(t.TempDir(), "probe")
 		script := "#!/bin/sh\nSATCHEL_MUTATION=" + name + " exec " + together + " \"$@\"\n"
-		if err := os.WriteFile(program, []byte(script), 0o700); err != nil { //nolint:gosec // it is to run
+		if err := os.WriteFile(program, []byte(script), 0o700); err != nil {
 			t.Fatal(err)
 		}
 		return program
 	}
 }
 
-// TestJudge runs the referee on probes that each break a promise. It must find each, or find
-// that it cannot judge; in "none" it must find nothing. A line of the list is the mutation,
+// TestJudge runs the referee on probes that each break a promise. It must find each, and in
+// "none" nothing. A line of the list is the mutation,
 // the store, and the only faults, separated by commas.
 func TestJudge(t *testing.T) {
 	if *judge == "" {

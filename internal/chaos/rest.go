@@ -135,7 +135,8 @@ func (w *World) count() (left []string, err error) {
 }
 
 // atRestSQL has a database's rows read at the end. The clean-up looks at hours that are over
-// only, so the first look makes all that has expired an hour older.
+// only, and once a day at members of the index whose sessions are gone. So once all must
+// have expired, this makes the sessions an hour older, and ends the leases of the clean-up.
 func (w *World) atRestSQL(driver, source string) error {
 	db, err := sql.Open(driver, source)
 	if err != nil {
@@ -150,7 +151,7 @@ func (w *World) atRestSQL(driver, source string) error {
 		names, err := rows(db, tables)
 		var all strings.Builder
 		for _, name := range names {
-			text, e := rows(db, "SELECT * FROM "+name) //nolint:gosec // a table's name
+			text, e := rows(db, "SELECT * FROM "+name)
 			err = errors.Join(err, e)
 			all.WriteString(strings.Join(text, "\n"))
 		}
@@ -168,7 +169,8 @@ func (w *World) atRestSQL(driver, source string) error {
 			_, err := db.ExecContext(context.Background(), fmt.Sprintf(
 				`UPDATE satchel_sessions SET sweep = sweep - 1, expires = expires - %d WHERE expires < %d AND expires > %d`,
 				anHour, time.Now().UnixMilli(), time.Now().UnixMilli()-anHour/2))
-			if err != nil {
+			_, e := db.ExecContext(context.Background(), `UPDATE satchel_members SET lapses = 0 WHERE length(owner) = 1 AND length(id) = 1`)
+			if err := errors.Join(err, e); err != nil {
 				return nil, err
 			}
 		}

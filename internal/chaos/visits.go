@@ -123,8 +123,8 @@ func (v *visitor) login() Op {
 	return op
 }
 
-func (v *visitor) set(value string) Op {
-	return v.ask(ask{kind: "set", key: "k", form: url.Values{"key": {"k"}, "value": {value}}})
+func (v *visitor) set(value string) {
+	v.ask(ask{kind: "set", key: "k", form: url.Values{"key": {"k"}, "value": {value}}})
 }
 
 // get reads the value with the jar's token or another.
@@ -335,11 +335,11 @@ func (v *visitor) revocations() {
 	phone, bob := v.load.newVisitor(v.session.Tag), v.load.newVisitor(v.session.Tag+"-bob")
 	phone.login()
 	bob.login()
-	check := func(promise, why string, lives, ends *visitor) {
+	check := func(why string, lives, ends *visitor) {
 		if v.lost = v.lost || phone.lost || bob.lost; !v.lost {
-			lives.alive(promise, why)
+			lives.alive("revoked", why)
 			if ends != nil {
-				ends.dead(promise, "", why)
+				ends.dead("revoked", "", why)
 			}
 		}
 	}
@@ -347,20 +347,20 @@ func (v *visitor) revocations() {
 		op := v.ask(ask{kind: "revoke", form: url.Values{"id": {s.ID}}, status: http.StatusNotFound})
 		v.want(op.Status == status, "revoked", "want %d: %v", status, op)
 	}
-	check("revoked", "before", v, nil)
+	check("before", v, nil)
 	revoke(bob.session, http.StatusNotFound)
-	check("revoked", "another user's session", bob, nil)
+	check("another user's session", bob, nil)
 	revoke(phone.session, http.StatusOK)
-	check("revoked", "one session", v, phone)
+	check("one session", v, phone)
 	phone.login()
-	check("revoked", "a new session", phone, nil)
+	check("a new session", phone, nil)
 	v.ask(ask{kind: "revoke-others"})
-	check("revoked", "the others", v, phone)
-	check("revoked", "another user's others", bob, nil)
+	check("the others", v, phone)
+	check("another user's others", bob, nil)
 	phone.login()
 	v.ask(ask{kind: "revoke-user", form: url.Values{"user": {v.user}}})
-	check("revoked", "all of a user", bob, v)
-	check("revoked", "all of a user", bob, phone)
+	check("all of a user", bob, v)
+	check("all of a user", bob, phone)
 }
 
 // lifetime is the absolute timeout of the probes' sessions.
@@ -410,7 +410,7 @@ func (v *visitor) inUse() {
 		}
 		before := time.Now()
 		switch op := v.send(getK()); {
-		case op.Outcome != acknowledged:
+		case op.Outcome != acknowledged, op.End > begin+int64(lifetime()-margin):
 		case time.Since(seen) > idle/2:
 			v.lost = true // a fault has kept it from being used
 		default:
