@@ -295,15 +295,16 @@ soak: check-go ## the probe under load for DURATION (10m) in each framework; not
 # The stores that make chaos runs, CHAOS_PARALLEL at a time; each is under load for DURATION.
 CHAOS_STORES ?= memory,file,sqlite,memcached,redis-aof,redis,gorilla-redis,near,hybrid,sentinel,cluster,postgres,pgbouncer,mariadb
 CHAOS_PARALLEL ?= 2
+CHAOS_BROWSERS ?= 24
 CHAOS = cd internal/chaos && GOWORK=off $(GO) test -count=1 -v -timeout 0
 
 .PHONY: chaos
 chaos: check-go redis databases memcached ## probes, browsers and a referee under faults for DURATION (10m) on each of CHAOS_STORES
-	@$(CHAOS) -parallel $(CHAOS_PARALLEL) -run '^(TestReferee|TestChaos)$$' . -args -duration $(DURATION) -browsers 24 -stores $(CHAOS_STORES)
+	@$(CHAOS) -parallel $(CHAOS_PARALLEL) -run '^(TestReferee|TestChaos)$$' . -args -duration $(DURATION) -browsers $(CHAOS_BROWSERS) -stores $(CHAOS_STORES)
 
 .PHONY: chaos-check
-chaos-check: ## the same in three minutes: each store for 20 seconds, seven at a time
-	@$(MAKE) --no-print-directory chaos DURATION=20s CHAOS_PARALLEL=7
+chaos-check: ## the same in three minutes: each store for 15 seconds
+	@$(MAKE) --no-print-directory chaos DURATION=15s CHAOS_PARALLEL=5 CHAOS_BROWSERS=8
 
 .PHONY: chaos-judge
 chaos-judge: check-go redis memcached ## break promises, and see the referee of make chaos find it

@@ -507,21 +507,12 @@ func (l *Load) lists() (found []Violation, err error) {
 		for id, other := range l.living {
 			want[id] = want[id] || other.user == b.user
 		}
-		request, err := http.NewRequestWithContext(context.Background(), http.MethodGet, l.urls[0]+"/sessions", nil)
+		if !b.used() {
+			continue // by now it may have expired
+		}
+		list, body, err := b.list()
 		if err != nil {
 			return nil, err
-		}
-		request.AddCookie(&http.Cookie{Name: cookieName, Value: b.token()})
-		_, body, err := l.client.do(request)
-		if err != nil {
-			return nil, err
-		}
-		var list []struct{ ID string }
-		if err == nil {
-			err = json.Unmarshal(body, &list)
-		}
-		if err != nil {
-			return nil, fmt.Errorf("the list of %s: %w: %s", b.user, err, body)
 		}
 		got := map[string]bool{}
 		for _, info := range list {
@@ -531,10 +522,35 @@ func (l *Load) lists() (found []Violation, err error) {
 			}
 		}
 		for id, mine := range want {
-			if mine && !got[id] {
+			if mine && !got[id] && l.living[id].used() {
 				found = append(found, Violation{"list", fmt.Sprintf("%s lacks %s: %s", b.user, id, strings.TrimSpace(string(body))), loss[id]})
 			}
 		}
 	}
 	return found, nil
+}
+
+// used reports whether an answer has just shown that the session is there.
+func (b *browser) used() bool {
+	b.session.mu.Lock()
+	defer b.session.mu.Unlock()
+	return b.session.unused() > b.load.now()
+}
+
+// list asks for the user's sessions, again if the server is busy.
+func (b *browser) list() (list []struct{ ID string }, body []byte, err error) {
+	for range 5 {
+		var request *http.Request
+		if request, err = http.NewRequestWithContext(context.Background(), http.MethodGet, b.load.urls[0]+"/sessions", nil); err != nil {
+			return nil, nil, err
+		}
+		request.AddCookie(&http.Cookie{Name: cookieName, Value: b.token()})
+		if _, body, err = b.load.client.do(request); err == nil {
+			if err = json.Unmarshal(body, &list); err == nil {
+				return list, body, nil
+			}
+		}
+		time.Sleep(time.Second)
+	}
+	return nil, nil, fmt.Errorf("the list of %s: %w: %s", b.user, err, body)
 }

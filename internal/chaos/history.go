@@ -123,14 +123,31 @@ func (s *Session) Judge() (found []Violation, err error) {
 	return found, err
 }
 
-// shorten leaves what a session does near the end of its lifetime without a verdict.
+// shorten leaves what a session does near the end of its lifetime without a verdict, or
+// after it was perhaps unused for too long, because no answer came.
 func (s *Session) shorten() {
-	end := s.Begin + int64(lifetime()-margin)
+	end := min(s.Begin+int64(lifetime()-margin), s.unused())
 	if end >= s.EndBegin || s.visit || len(s.ops) == 0 {
 		return
 	}
 	s.EndBegin = end
 	s.Drained = s.Drained && s.ops[len(s.ops)-1].End < end
+}
+
+// unused is when the session may expire, since no answer has shown that it was used. Its
+// operations are in order, and s.mu is held.
+func (s *Session) unused() int64 {
+	used := s.Begin
+	for _, o := range s.ops {
+		if o.Outcome != acknowledged || o.Late {
+			continue
+		}
+		if o.End > used+int64(idle/2) {
+			break
+		}
+		used = o.Begin
+	}
+	return used + int64(idle/2)
 }
 
 // one judges what can be said of an answer alone.

@@ -35,12 +35,11 @@ type probe struct {
 
 // start starts it, again on the same port, and tries again where the store is not there yet.
 func (p *probe) start() (err error) {
-	for range 5 {
-		if err = p.try(); err == nil {
-			break
+	for until := time.Now().Add(20 * time.Second); ; {
+		if err = p.try(); err == nil || time.Now().After(until) {
+			return err
 		}
 	}
-	return err
 }
 
 func (p *probe) try() (err error) {
