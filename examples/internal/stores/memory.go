@@ -14,7 +14,7 @@ import (
 func sweepParameter(rest string) (interval time.Duration, without string, err error) {
 	before, query, _ := strings.Cut(rest, "?")
 	var others []string
-	for _, parameter := range strings.Split(query, "&") {
+	for parameter := range strings.SplitSeq(query, "&") {
 		text, ok := strings.CutPrefix(parameter, "sweep=")
 		if !ok {
 			others = append(others, parameter)
