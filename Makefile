@@ -307,7 +307,7 @@ chaos-check: ## the same in three minutes: each store for 15 seconds
 	@$(MAKE) --no-print-directory chaos DURATION=15s CHAOS_PARALLEL=5 CHAOS_BROWSERS=8
 
 .PHONY: chaos-judge
-chaos-judge: check-go redis ## break promises, and see the referee of make chaos find it
+chaos-judge: check-go redis memcached ## break promises, and see the referee of make chaos find it
 	@$(CHAOS) -parallel 4 -run '^TestJudge$$' . -args -judge all
 
 .PHONY: cover

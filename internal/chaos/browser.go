@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"net/http/cookiejar"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -115,8 +116,7 @@ func (b *browser) do(kind, key string, form url.Values, token string) Op {
 func (b *browser) send(a ask) Op {
 	base := b.load.urls[rand.IntN(len(b.load.urls))]
 	method, target := http.MethodPost, base+"/"+a.kind
-	switch a.kind {
-	case "get", "flashes", "sessions", "blank", "panic":
+	if reads(a.kind) {
 		method = http.MethodGet
 	}
 	if a.method != "" {
@@ -156,6 +156,11 @@ func (b *browser) send(a ask) Op {
 	}
 	b.session.add(op)
 	return op
+}
+
+// reads reports whether a route of the probe wants a GET.
+func reads(kind string) bool {
+	return slices.Contains([]string{"get", "flashes", "sessions", "blank", "panic"}, kind)
 }
 
 func (b *browser) outcome(op *Op, base string, status int, response *http.Response, err error) {

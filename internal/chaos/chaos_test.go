@@ -109,7 +109,7 @@ func TestChaos(t *testing.T) {
 				t.Error(v)
 			}
 			for name := range r.Voids {
-				if r.Visits[name] == 0 && *duration >= 2*lifetime() {
+				if r.Visits[name] == 0 && *duration >= 2*lifetime() && w.window == 0 { // with a window, visits take long
 					t.Errorf("no verdict: the visit %q never came to its end", name)
 				}
 			}

@@ -105,6 +105,9 @@ func (v *visitor) ask(a ask) Op {
 	if v.lost {
 		return Op{}
 	}
+	if reads(a.kind) {
+		time.Sleep(v.load.window) // the answer may be as old as that
+	}
 	op := v.send(a)
 	v.lost = op.Outcome != acknowledged && a.status != whatever
 	return op
