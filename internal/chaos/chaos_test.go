@@ -2,6 +2,7 @@ package chaos
 
 import (
 	"flag"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -88,7 +89,10 @@ func TestChaos(t *testing.T) {
 		t.Skip("make chaos runs it")
 	}
 	program := build(t, "")
-	for _, store := range strings.Split(*stores, ",") {
+	names := strings.Split(*stores, ",")
+	reports := make([]Report, len(names))
+	t.Cleanup(func() { fmt.Println(table(reports)) }) // when all have run
+	for i, store := range names {
 		t.Run(store, func(t *testing.T) {
 			t.Parallel()
 			w := newWorld(t, store, program)
@@ -102,6 +106,7 @@ func TestChaos(t *testing.T) {
 				alive, e := w.RevokeAll()
 				r.Violations, err = append(r.Violations, alive...), e
 			}
+			reports[i] = r
 			if err != nil {
 				t.Errorf("no verdict: %v", err)
 			}

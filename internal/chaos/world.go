@@ -357,7 +357,28 @@ func (r Report) String() string {
 	return b.String()
 }
 
-// Row is the report as a row of the table in docs/testing.md.
+// table is the table in docs/testing.md, with a row for all together.
+func table(reports []Report) string {
+	all := Report{Store: "all", Effective: map[string]int{}}
+	rows := []string{
+		"| store | seconds | operations | unknown | faults that took effect | violations | losses |",
+		"|---|---|---|---|---|---|---|",
+	}
+	for _, r := range reports {
+		if r.Store == "" {
+			continue // it did not come to an end
+		}
+		rows = append(rows, r.Row())
+		all.Took, all.Ops, all.Unknowns = all.Took+r.Took, all.Ops+r.Ops, all.Unknowns+r.Unknowns
+		all.Violations, all.Lost = append(all.Violations, r.Violations...), append(all.Lost, r.Lost...)
+		for _, n := range r.Effective {
+			all.Effective["of all kinds"] += n
+		}
+	}
+	return strings.Join(append(rows, all.Row()), "\n")
+}
+
+// Row is the report as a row of that table.
 func (r Report) Row() string {
 	total, names := 0, []string{}
 	for _, name := range slices.Sorted(maps.Keys(r.Effective)) {
