@@ -292,16 +292,22 @@ mutate: check-go ## break each promise, and see its test fail; MUTATIONS=regexp 
 soak: check-go ## the probe under load for DURATION (10m) in each framework; nothing may grow
 	@$(GO) run ./internal/tools/soak -duration $(DURATION)
 
-# The stores that make chaos runs; each is under load for DURATION.
-CHAOS_STORES ?= memory,redis-aof,redis
+# The stores that make chaos runs, CHAOS_PARALLEL at a time; each is under load for DURATION.
+CHAOS_STORES ?= memory,file,sqlite,memcached,redis-aof,redis,gorilla-redis,near,hybrid,sentinel,cluster,postgres,pgbouncer,mariadb
+CHAOS_PARALLEL ?= 2
+CHAOS_BROWSERS ?= 24
 CHAOS = cd internal/chaos && GOWORK=off $(GO) test -count=1 -v -timeout 0
 
 .PHONY: chaos
 chaos: check-go redis databases memcached ## probes, browsers and a referee under faults for DURATION (10m) on each of CHAOS_STORES
-	@$(CHAOS) -parallel 4 -run '^(TestReferee|TestChaos)$$' . -args -duration $(DURATION) -stores $(CHAOS_STORES)
+	@$(CHAOS) -parallel $(CHAOS_PARALLEL) -run '^(TestReferee|TestChaos)$$' . -args -duration $(DURATION) -browsers $(CHAOS_BROWSERS) -stores $(CHAOS_STORES)
+
+.PHONY: chaos-check
+chaos-check: ## the same in three minutes: each store for 15 seconds
+	@$(MAKE) --no-print-directory chaos DURATION=15s CHAOS_PARALLEL=5 CHAOS_BROWSERS=8
 
 .PHONY: chaos-judge
-chaos-judge: check-go redis ## break promises, and see the referee of make chaos find it
+chaos-judge: check-go redis memcached ## break promises, and see the referee of make chaos find it
 	@$(CHAOS) -parallel 4 -run '^TestJudge$$' . -args -judge all
 
 .PHONY: side-by-side

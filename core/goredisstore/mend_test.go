@@ -155,6 +155,44 @@ func TestI2SEC13FailedReleaseDoesNotProlongTheIndex(t *testing.T) {
 	}
 }
 
+// A login whose session nobody can delete or load again, after its save had no answer, is
+// listed for as long as the session can live, and the index lasts no longer.
+func TestI2SEC13UnansweredLoginDoesNotProlongTheIndex(t *testing.T) {
+	t.Parallel()
+	srv := redistest.Start(t)
+	r, proxy := newProxied(t, srv, core.Config{IdleTimeout: time.Hour})
+	proxy.CutAfter(redistest.Always, script("save"))
+	proxy.CutBefore(redistest.Always, script("delete"))
+	proxy.CutBefore(redistest.Always, redistest.Command("GETEX"))
+	r.browser().refused("/login", "user", "ann")
+	proxy.Heal()
+	if n := len(r.sessions("ann")); n != 1 {
+		t.Errorf("%d sessions are listed, want the one that nobody could end", n)
+	}
+	if _, lasts := members(t, newClient(t, srv.Addr()), r.prefix); lasts > time.Hour+6*time.Minute {
+		t.Errorf("the index lasts %v", lasts)
+	}
+}
+
+// Who cannot tell when a session ends takes nothing back from who could.
+func TestSEC13ConfirmedWithoutABoundKeepsTheOneBefore(t *testing.T) {
+	t.Parallel()
+	prefix, client := redistest.UniquePrefix(t), newClient(t, redistest.Shared(t).Addr())
+	store := goredisstore.New(client, goredisstore.Config{Prefix: prefix, Timeout: patience})
+	id := core.ID{1}
+	for _, until := range []time.Time{time.Now().Add(time.Hour), {}} {
+		if _, err := store.Reserve(t.Context(), "ann", id, 0, core.RefuseLogin); err != nil {
+			t.Fatal(err)
+		}
+		if err := store.Confirm(t.Context(), "ann", id, until); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if till, lasts := members(t, client, prefix); len(till) != 1 || till[0].Before(time.Now().Add(time.Hour)) || lasts > time.Hour+6*time.Minute {
+		t.Errorf("members until %v, and the index lasts %v", till, lasts)
+	}
+}
+
 // A touch mends the index in the same round trip.
 func TestRoundTripsOfATouchThatMends(t *testing.T) {
 	clock := storetest.NewFakeClock()

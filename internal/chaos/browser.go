@@ -5,12 +5,12 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"math/rand/v2"
 	"net"
 	"net/http"
 	"net/http/cookiejar"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -21,34 +21,45 @@ import (
 // cookieName is the probe's cookie over plain HTTP.
 const cookieName = "session"
 
-// tabs is how many requests of a browser overlap.
-const tabs = 3
+// copyName is the cookie with a hybrid's copy.
+const copyName = cookieName + "-copy"
+
+const (
+	tabs  = 3                      // of a browser; their requests overlap
+	think = 20 * time.Millisecond  // how long a tab pauses at most
+	slow  = 400 * time.Millisecond // a request that takes longer has felt a fault
+)
 
 // Load is what the browsers have in common.
 type Load struct {
 	start  time.Time
 	urls   []string // of the probes
-	client *http.Client
+	client *client
+	window time.Duration // how old the answer to a GET may be
 	// noUsers: the store has no index of users, and so neither lists nor revocations.
 	noUsers bool
 
-	mu       sync.Mutex
-	sessions []*Session
-	living   map[string]*browser // by the session's ID
-	tokens   map[string]*Session // all that were handed out
+	mu             sync.Mutex
+	sessions       []*Session
+	living         map[string]*browser // by the session's ID
+	tokens         map[string]*Session // all that were handed out
+	verdicts       []verdict
+	noVerdict      error
+	shown, counted int            // flashes and increments, of sessions that were judged
+	visits         map[string]int // that came to their end, by name
+	voids          map[string]int // that did not
 
-	Ops, Unknowns, Refused, Slow atomic.Int64
+	stop                   func() // called at the first violation, if not nil
+	seen                   atomic.Bool
+	watch                  atomic.Pointer[watch]
+	Ops, Unknowns, Refused atomic.Int64
 }
 
 func newLoad(urls []string) *Load {
 	return &Load{
 		start: time.Now(), urls: urls, living: map[string]*browser{}, tokens: map[string]*Session{},
-		// A client that keeps connections sends a GET again by itself: the referee would not know.
-		client: &http.Client{
-			Transport:     &http.Transport{DisableKeepAlives: true},
-			Timeout:       8 * time.Second,
-			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
-		},
+		visits: map[string]int{}, voids: map[string]int{},
+		client: &client{idle: map[string][]*conn{}},
 	}
 }
 
@@ -63,6 +74,7 @@ type browser struct {
 	jar     http.CookieJar
 	session *Session
 	seq     atomic.Int64
+	copied  atomic.Value // the last copy that came, a string: whoever has an old token may have it
 	renewal sync.RWMutex // a renewal overlaps nothing: requests with the previous token read nothing (L4)
 }
 
@@ -83,47 +95,75 @@ type answer struct {
 	User  string          `json:"user"`
 }
 
+// ask is a request.
+type ask struct {
+	kind, key string     // the probe's route, and the key that it is about
+	form      url.Values // its parameters
+	token     string     // instead of the jar's
+	method    string     // instead of the route's
+	header    [2]string  // one more, or instead of the cookies
+	status    int        // from 300 on, also an acknowledgement; or see whatever
+}
+
+// whatever: a visit asks for an answer that means nothing, such as that to a panic.
+const whatever = -1
+
 // do sends one operation to any of the probes and records it. token replaces the jar's if not empty.
 func (b *browser) do(kind, key string, form url.Values, token string) Op {
+	return b.send(ask{kind: kind, key: key, form: form, token: token})
+}
+
+func (b *browser) send(a ask) Op {
 	base := b.load.urls[rand.IntN(len(b.load.urls))]
-	method, target := http.MethodPost, base+"/"+kind
-	if kind == "get" || kind == "flashes" || kind == "sessions" {
+	method, target := http.MethodPost, base+"/"+a.kind
+	if reads(a.kind) {
 		method = http.MethodGet
 	}
-	if len(form) > 0 {
-		target += "?" + form.Encode()
+	if a.method != "" {
+		method = a.method
 	}
-	op := Op{Kind: kind, Key: key, Arg: form.Get("value") + form.Get("text"), Late: token != ""}
+	if len(a.form) > 0 {
+		target += "?" + a.form.Encode()
+	}
+	op := Op{Kind: a.kind, Key: a.key, Arg: a.form.Get("value") + a.form.Get("text"), Late: a.token != ""}
 	request, err := http.NewRequestWithContext(context.Background(), method, target, nil)
 	if err != nil {
 		panic(err) // the referee's own mistake
 	}
 	at, _ := url.Parse(base)
-	if token != "" {
-		request.AddCookie(&http.Cookie{Name: cookieName, Value: token})
-	} else {
+	switch {
+	case a.header[0] == "Cookie":
+	case a.token != "":
+		request.AddCookie(&http.Cookie{Name: cookieName, Value: a.token})
+		if copied, _ := b.copied.Load().(string); copied != "" {
+			request.AddCookie(&http.Cookie{Name: copyName, Value: copied})
+		}
+	default:
 		for _, c := range b.jar.Cookies(at) {
 			request.AddCookie(c)
 		}
 	}
-	op.Begin = b.load.now()
-	response, err := b.load.client.Do(request)
-	var body []byte
-	if err == nil {
-		body, err = io.ReadAll(response.Body)
-		_ = response.Body.Close()
+	if a.header[0] != "" {
+		request.Header.Set(a.header[0], a.header[1])
 	}
+	op.Begin = b.load.now()
+	response, body, err := b.load.client.do(request)
 	op.End = b.load.now()
-	b.outcome(&op, response, err)
-	if response != nil && err == nil {
-		b.cookies(&op, at, response, token != "")
+	b.outcome(&op, base, a.status, response, err)
+	if err == nil {
+		b.cookies(&op, at, response, a.token != "" || a.header[0] == "Cookie")
 		b.read(&op, body)
 	}
 	b.session.add(op)
 	return op
 }
 
-func (b *browser) outcome(op *Op, response *http.Response, err error) {
+// reads reports whether a route of the probe wants a GET.
+func reads(kind string) bool {
+	return slices.Contains([]string{"get", "flashes", "sessions", "blank", "panic"}, kind)
+}
+
+func (b *browser) outcome(op *Op, base string, status int, response *http.Response, err error) {
 	b.load.Ops.Add(1)
 	var dial *net.OpError
 	switch {
@@ -134,32 +174,64 @@ func (b *browser) outcome(op *Op, response *http.Response, err error) {
 		op.Outcome = unknown
 	default:
 		op.Status = response.StatusCode
-		if op.Status >= 300 {
+		if op.Status >= 300 && op.Status != status {
 			op.Outcome = unknown
 		}
 	}
 	if op.Outcome == unknown {
 		b.load.Unknowns.Add(1)
 	}
-	if op.End-op.Begin > int64(150*time.Millisecond) {
-		b.load.Slow.Add(1)
+	if w := b.load.watch.Load(); w != nil && status != whatever {
+		w.see(*op, base)
+	}
+}
+
+// watch counts what clients notice of a fault: answers that were lost, refused or slow, to
+// what they asked after its begin and before its end.
+type watch struct {
+	begin int64
+	url   string // of the probe that it befalls, "" for all
+	hits  atomic.Int64
+	ended atomic.Int64 // its end, 0 while it lasts
+}
+
+func (w *watch) see(op Op, base string) {
+	ended := w.ended.Load()
+	lost := op.Outcome != acknowledged || op.End-op.Begin >= int64(slow)
+	if lost && op.Begin >= w.begin && (ended == 0 || op.Begin < ended) && (w.url == "" || w.url == base) {
+		w.hits.Add(1)
 	}
 }
 
 // cookies keeps what the response sets.
 func (b *browser) cookies(op *Op, at *url.URL, response *http.Response, borrowed bool) {
+	lines := 0
 	for _, c := range response.Cookies() {
+		if c.Name == copyName && c.Value != "" {
+			b.copied.Store(c.Value)
+		}
 		if c.Name != cookieName {
 			continue
 		}
+		lines++
 		op.Cookie = "set"
 		if c.MaxAge < 0 {
 			op.Cookie = "deleted"
 		} else if len(c.Value) > 0 {
+			op.Token, op.Lasting = c.Value, c.MaxAge > 0
 			b.load.mu.Lock()
 			b.load.tokens[c.Value] = b.session
 			b.load.mu.Unlock()
 		}
+		if !c.HttpOnly || c.SameSite != http.SameSiteLaxMode && c.SameSite != http.SameSiteStrictMode || c.Path != "/" {
+			op.Careless = "scripts or other websites can use " + c.Raw[len(cookieName)+1+len(c.Value):]
+		}
+	}
+	if lines > 1 {
+		op.Careless = "several lines for one cookie"
+	}
+	if lines > 0 && !strings.Contains(response.Header.Get("Cache-Control"), "no-store") {
+		op.Careless = "a cookie that others may get from a cache"
 	}
 	if !borrowed {
 		b.jar.SetCookies(at, response.Cookies())
@@ -167,7 +239,7 @@ func (b *browser) cookies(op *Op, at *url.URL, response *http.Response, borrowed
 }
 
 func (b *browser) read(op *Op, body []byte) {
-	if op.Outcome != acknowledged {
+	if op.Outcome != acknowledged || op.Status >= 300 && op.Kind != "flashes" {
 		return
 	}
 	if op.Kind == "flashes" {
@@ -209,7 +281,7 @@ func (b *browser) live(ctx context.Context) {
 		if !b.login(ctx, n) {
 			return
 		}
-		b.browse(ctx, time.Now().Add(time.Duration(1000+rand.IntN(3000))*time.Millisecond))
+		b.browse(ctx, time.Now().Add(time.Duration(500+rand.IntN(2000))*time.Millisecond))
 		if ctx.Err() != nil && !b.session.Abandoned {
 			return // it stays logged in, for the list
 		}
@@ -217,6 +289,7 @@ func (b *browser) live(ctx context.Context) {
 			b.drain()
 			b.end()
 		}
+		b.load.settle(b.session)
 		b.jar, _ = cookiejar.New(nil)
 	}
 }
@@ -224,7 +297,8 @@ func (b *browser) live(ctx context.Context) {
 // login starts a session, and reports whether it has.
 func (b *browser) login(ctx context.Context, n int) bool {
 	b.session = newSession(fmt.Sprintf("b%d.%d", b.n, n), b.user)
-	for {
+	b.session.Window = int64(b.load.window)
+	for tries := 30; ; {
 		op := b.do("login", "", url.Values{"user": {b.user}}, "")
 		if op.Outcome == acknowledged {
 			b.session.ID, b.session.Begin = op.ID, op.Begin
@@ -234,11 +308,12 @@ func (b *browser) login(ctx context.Context, n int) bool {
 			b.load.mu.Unlock()
 			return true
 		}
-		select {
-		case <-ctx.Done():
-			return false
-		case <-time.After(100 * time.Millisecond):
+		if ctx.Err() != nil { // the last fault may go on for a while
+			if tries--; tries == 0 {
+				return false
+			}
 		}
+		time.Sleep(100 * time.Millisecond)
 	}
 }
 
@@ -248,7 +323,7 @@ func (b *browser) browse(ctx context.Context, until time.Time) {
 	for range tabs {
 		wg.Go(func() {
 			for ctx.Err() == nil && time.Now().Before(until) && b.step() {
-				time.Sleep(time.Duration(20+rand.IntN(60)) * time.Millisecond)
+				time.Sleep(rand.N(think))
 			}
 		})
 	}
@@ -274,6 +349,7 @@ func (b *browser) step() bool {
 			return false
 		}
 		if op.Outcome == acknowledged {
+			time.Sleep(b.load.window)
 			b.do("get", "k0", url.Values{"key": {"k0"}}, old)
 		}
 		return true
@@ -318,6 +394,7 @@ func (b *browser) act(token string) {
 
 // drain reads the flashes until it was told that there are none.
 func (b *browser) drain() {
+	time.Sleep(b.load.window)
 	for deadline := time.Now().Add(10 * time.Second); time.Now().Before(deadline); time.Sleep(50 * time.Millisecond) {
 		if op := b.do("flashes", "", nil, ""); op.Outcome == acknowledged && len(op.Flashes) == 0 {
 			b.session.Drained = true
@@ -330,10 +407,18 @@ func (b *browser) drain() {
 func (b *browser) end() {
 	token, s := b.token(), b.session
 	var wg sync.WaitGroup
+	var sent atomic.Int64 // when the first try to end it was
 	s.EndBegin = b.load.now()
-	for range tabs - 1 {
-		wg.Go(func() { b.act(token) })
+	for i := range tabs - 1 {
+		wg.Go(func() {
+			if i == 0 { // in flight across the end
+				b.across(token, &sent)
+			}
+			b.act(token)
+		})
 	}
+	time.Sleep(time.Duration(rand.IntN(20)) * time.Millisecond)
+	sent.Store(b.load.now())
 	kind, form := "logout", url.Values(nil)
 	switch n := rand.IntN(4); {
 	case b.load.noUsers:
@@ -357,8 +442,36 @@ func (b *browser) end() {
 		b.do("get", "k0", url.Values{"key": {"k0"}}, token)
 	}
 	b.do("set", "k0", url.Values{"key": {"k0"}, "value": {s.Tag + " late"}}, token)
+	time.Sleep(b.load.window)
 	b.do("get", "k0", url.Values{"key": {"k0"}}, token)
 	wg.Wait()
+}
+
+// broke records a promise that the browser has seen broken.
+func (b *browser) broke(rule, format string, args ...any) {
+	b.session.broke(rule, format, args...)
+	b.load.broken()
+}
+
+// across writes for a while. If the handler had the session before the first try to end it,
+// what it writes is lost. A new session has only what this request wrote.
+func (b *browser) across(token string, sent *atomic.Int64) {
+	delay := 20 + rand.IntN(60)
+	text := fmt.Sprintf("%s across %d", b.session.Tag, b.seq.Add(1))
+	op := b.do("set", "k0", url.Values{"key": {"k0"}, "value": {text}, "delay": {strconv.Itoa(delay)}}, token)
+	if op.Token == "" {
+		return
+	}
+	if op.End-int64(delay)*int64(time.Millisecond) < sent.Load() {
+		b.broke("logout wins", "a request that had the session before its end at %v got a cookie: %v", time.Duration(sent.Load()), op)
+	}
+	other := &browser{load: b.load, session: newSession(b.session.Tag, "")} // it is no part of this history
+	for _, key := range []string{"k0", "k1", counter} {
+		got := other.send(ask{kind: "get", key: key, form: url.Values{"key": {key}}, token: op.Token})
+		if got.User != "" || got.Count > 0 || got.Value != "" && got.Value != text {
+			b.broke("logout wins", "a request in flight got a cookie, %v, and with it %v", op, got)
+		}
+	}
 }
 
 // rest waits until sessions that nobody has any more have expired, with the living in use.
@@ -375,7 +488,7 @@ func (l *Load) again() {
 	l.mu.Lock()
 	tokens := map[string]*Session{}
 	for token, s := range l.tokens {
-		if s.EndAcked != never {
+		if s.EndAcked != never && !s.visit {
 			tokens[token] = s
 		}
 	}
@@ -388,6 +501,10 @@ func (l *Load) again() {
 
 // lists compares each user's list with the living sessions.
 func (l *Load) lists() (found []Violation, err error) {
+	loss := map[string]bool{} // by the session's ID
+	for _, s := range l.sessions {
+		loss[s.ID] = s.Loss
+	}
 	for _, b := range l.living {
 		if b.session.Loss || l.noUsers {
 			continue
@@ -396,36 +513,50 @@ func (l *Load) lists() (found []Violation, err error) {
 		for id, other := range l.living {
 			want[id] = want[id] || other.user == b.user
 		}
-		request, err := http.NewRequestWithContext(context.Background(), http.MethodGet, l.urls[0]+"/sessions", nil)
+		if !b.used() {
+			continue // by now it may have expired
+		}
+		list, body, err := b.list()
 		if err != nil {
 			return nil, err
-		}
-		request.AddCookie(&http.Cookie{Name: cookieName, Value: b.token()})
-		response, err := l.client.Do(request)
-		if err != nil {
-			return nil, err
-		}
-		body, err := io.ReadAll(response.Body)
-		_ = response.Body.Close()
-		var list []struct{ ID string }
-		if err == nil {
-			err = json.Unmarshal(body, &list)
-		}
-		if err != nil {
-			return nil, fmt.Errorf("the list of %s: %w: %s", b.user, err, body)
 		}
 		got := map[string]bool{}
 		for _, info := range list {
 			got[info.ID] = true
 			if !want[info.ID] {
-				found = append(found, Violation{"list", fmt.Sprintf("%s has %s too: %s", b.user, info.ID, strings.TrimSpace(string(body))), b.session.Loss})
+				found = append(found, Violation{"list", fmt.Sprintf("%s has %s too: %s", b.user, info.ID, strings.TrimSpace(string(body))), loss[info.ID]})
 			}
 		}
 		for id, mine := range want {
-			if mine && !got[id] {
-				found = append(found, Violation{"list", fmt.Sprintf("%s lacks %s: %s", b.user, id, strings.TrimSpace(string(body))), b.session.Loss})
+			if mine && !got[id] && l.living[id].used() {
+				found = append(found, Violation{"list", fmt.Sprintf("%s lacks %s: %s", b.user, id, strings.TrimSpace(string(body))), loss[id]})
 			}
 		}
 	}
 	return found, nil
+}
+
+// used reports whether an answer has just shown that the session is there.
+func (b *browser) used() bool {
+	b.session.mu.Lock()
+	defer b.session.mu.Unlock()
+	return b.session.unused() > b.load.now()
+}
+
+// list asks for the user's sessions, again if the server is busy.
+func (b *browser) list() (list []struct{ ID string }, body []byte, err error) {
+	for range 5 {
+		var request *http.Request
+		if request, err = http.NewRequestWithContext(context.Background(), http.MethodGet, b.load.urls[0]+"/sessions", nil); err != nil {
+			return nil, nil, err
+		}
+		request.AddCookie(&http.Cookie{Name: cookieName, Value: b.token()})
+		if _, body, err = b.load.client.do(request); err == nil {
+			if err = json.Unmarshal(body, &list); err == nil {
+				return list, body, nil
+			}
+		}
+		time.Sleep(time.Second)
+	}
+	return nil, nil, fmt.Errorf("the list of %s: %w: %s", b.user, err, body)
 }

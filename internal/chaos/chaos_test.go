@@ -2,6 +2,8 @@ package chaos
 
 import (
 	"flag"
+	"fmt"
+	"os"
 	"os/exec"
 	"path/filepath"
 	"slices"
@@ -17,6 +19,8 @@ var (
 	stores   = flag.String("stores", "memory,redis-aof,redis", "which")
 	browsers = flag.Int("browsers", 6, "on each store")
 )
+
+func TestMain(m *testing.M) { os.Exit(sqltest.Main(m)) }
 
 // build builds the probe of the tree around, with an overlay if not empty.
 func build(t *testing.T, overlay string) string {
@@ -40,23 +44,40 @@ func newWorld(t *testing.T, store, program string) *World {
 	t.Helper()
 	switch store {
 	case "memory":
-		return newLocal(t, store, program, "memory:?sweep=1s", "", "nethttp")
+		return newLocal(t, "memory", program, "memory:", "", "nethttp")
 	case "file":
 		dir := t.TempDir()
-		return newLocal(t, store, program, "file:"+dir, dir, "gin")
+		return newLocal(t, "files", program, "file:"+dir, dir, "gin")
 	case "sqlite":
 		dir := t.TempDir()
-		return newLocal(t, store, program, "sqlite:"+filepath.Join(dir, "sessions.db"), dir, "echo", "fiber")
+		return newLocal(t, "SQLite", program, "sqlite:"+filepath.Join(dir, "sessions.db"), dir, "echo", "fiber")
 	case "postgres":
-		return newSQL(t, store, program, sqltest.StartPostgres(t))
+		return newSQL(t, "PostgreSQL", program, sqltest.StartPostgres(t), nil)
+	case "pgbouncer":
+		srv := sqltest.StartPostgres(t)
+		return newSQL(t, "PostgreSQL behind PgBouncer", program, srv, sqltest.StartPgBouncer(t, srv, "server_login_retry = 1"))
 	case "mariadb":
-		return newSQL(t, store, program, sqltest.StartMariaDB(t))
+		return newSQL(t, "MariaDB", program, sqltest.StartMariaDB(t), nil)
 	case "memcached":
 		return newMemcached(t, program)
 	case "redis-aof":
-		return newRedis(t, program, true)
+		return newRedis(t, "Redis, `appendfsync always`", program, "", "", durable)
 	case "redis":
-		return newRedis(t, program, false)
+		return newRedis(t, "Redis without persistence", program, "", "")
+	case "gorilla-redis":
+		return newRedis(t, "`gorillastore.RedisStore`", program, "gorilla-", "", durable)
+	case "near":
+		w := newRedis(t, "Redis, copies near, window 100 ms", program, "near+", "?window=100ms", durable)
+		w.window = 100 * time.Millisecond
+		return w
+	case "hybrid":
+		w := newRedis(t, "Hybrid on Redis, window 1 s", program, "hybrid+", "?window=1s", durable)
+		w.window = time.Second
+		return w
+	case "sentinel":
+		return newSentinel(t, program)
+	case "cluster":
+		return newCluster(t, program)
 	}
 	t.Fatalf("-stores: unknown %q", store)
 	return nil
@@ -68,20 +89,37 @@ func TestChaos(t *testing.T) {
 		t.Skip("make chaos runs it")
 	}
 	program := build(t, "")
-	for _, store := range strings.Split(*stores, ",") {
+	names := strings.Split(*stores, ",")
+	reports := make([]Report, len(names))
+	t.Cleanup(func() { fmt.Println(table(reports)) }) // when all have run
+	for i, store := range names {
 		t.Run(store, func(t *testing.T) {
 			t.Parallel()
 			w := newWorld(t, store, program)
 			r, err := w.Run(t.Context(), *browsers, *duration)
-			t.Log("\n" + r.String())
+			t.Log("\n" + r.String() + r.Row())
+			if err == nil && *duration >= w.lasts {
+				left, e := w.Empty(t.Context())
+				r.Violations, err = append(r.Violations, left...), e
+			}
+			if err == nil {
+				alive, e := w.RevokeAll()
+				r.Violations, err = append(r.Violations, alive...), e
+			}
+			reports[i] = r
 			if err != nil {
 				t.Errorf("no verdict: %v", err)
 			}
 			for _, v := range r.Violations[:min(len(r.Violations), 10)] {
 				t.Error(v)
 			}
+			for name := range r.Voids {
+				if r.Visits[name] == 0 && *duration >= 2*lifetime() && w.window == 0 { // with a window, visits take long
+					t.Errorf("no verdict: the visit %q never came to its end", name)
+				}
+			}
 			for _, f := range w.faults {
-				if r.Effective[f.Name] == 0 && *duration >= time.Minute {
+				if r.Effective[f.Name] == 0 && *duration >= 2*time.Minute {
 					t.Errorf("no verdict: the fault %q never took effect", f.Name)
 				}
 			}
@@ -110,8 +148,10 @@ func TestReferee(t *testing.T) {
 		ops  []Op
 		want string // the rule, "" for none
 	}{
-		{"right", []Op{at("set", "k0", "s 1", 0, nil), at("get", "k0", "", 10, value("s 1")), at("incr", "n", "", 20, count(1)),
-			at("flash", "", "s f", 30, nil), at("flashes", "", "", 40, show("s f")), at("get", "k0", "", 120, func(o *Op) { o.User = "" })}, ""},
+		{"right", []Op{
+			at("set", "k0", "s 1", 0, nil), at("get", "k0", "", 10, value("s 1")), at("incr", "n", "", 20, count(1)),
+			at("flash", "", "s f", 30, nil), at("flashes", "", "", 40, show("s f")), at("get", "k0", "", 120, func(o *Op) { o.User = "" }),
+		}, ""},
 		{"lost write may be there", []Op{at("set", "k0", "s 1", 0, lost), at("get", "k0", "", 10, value("s 1"))}, ""},
 		{"lost write may be missing", []Op{at("set", "k0", "s 1", 0, lost), at("get", "k0", "", 10, nil)}, ""},
 		{"lost update", []Op{at("incr", "n", "", 0, count(1)), at("incr", "n", "", 10, count(1))}, "values"},
@@ -123,12 +163,19 @@ func TestReferee(t *testing.T) {
 		{"cookie deleted", []Op{at("get", "k0", "", 0, func(o *Op) { o.Cookie = "deleted" })}, "logged out"},
 		{"after the end", []Op{at("get", "k0", "", 120, nil)}, "logout wins"},
 		{"flash lost", []Op{at("flash", "", "s f", 0, nil), at("flashes", "", "", 10, nil)}, "flash lost"},
+		{"flash past the lifetime", []Op{at("flash", "", "s f", 0, nil), at("flashes", "", "", 2*int64(lifetime()), nil)}, ""},
 		{"flash twice", []Op{at("flash", "", "s f", 0, nil), at("flashes", "", "", 10, show("s f")), at("flashes", "", "", 20, show("s f"))}, "flash twice"},
 		{"old token", []Op{at("get", "k0", "", 0, func(o *Op) { o.Late = true })}, "old token"},
+		{"careless cookie", []Op{at("get", "k0", "", 0, func(o *Op) { o.Careless = "scripts can read it" })}, "cookie"},
+		{"logout keeps the cookie", []Op{at("logout", "", "", 101, func(o *Op) { o.Late = true })}, "logout"},
+		{"logout for the second time", []Op{at("logout", "", "", 101, lost), at("logout", "", "", 107, func(o *Op) { o.Late = true })}, ""},
 		{"token stays", []Op{at("renew", "", "", 0, nil)}, "old token"},
 	} {
 		s := newSession("s", "ann")
 		s.ID, s.Drained, s.EndBegin, s.EndAcked, s.ops = "id", true, 100, 110, tc.ops
+		if tc.ops[len(tc.ops)-1].Begin > int64(time.Second) {
+			s.EndBegin, s.EndAcked = never, never
+		}
 		found, err := s.Judge()
 		if err != nil {
 			t.Errorf("%s: %v", tc.name, err)

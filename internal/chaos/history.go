@@ -37,6 +37,9 @@ type Op struct {
 	User, ID string
 	Flashes  []string
 	Cookie   string // what became of the session's cookie: "", "deleted" or "set"
+	Token    string // that it has set
+	Lasting  bool   // whether that outlives the browser
+	Careless string // what is wrong with the way it was set
 	Late     bool   // sent with a token from before the session's end
 }
 
@@ -50,24 +53,39 @@ func (o Op) String() string {
 type Session struct {
 	Tag, User, ID string
 	Begin         int64 // of its login
+	Window        int64 // how old the answer to a GET may be
 	Loss          bool  // the store may have forgotten acknowledged writes meanwhile, as its documentation says
 
 	mu  sync.Mutex
 	ops []Op
 	// EndBegin and EndAcked are when the first try to end it began, and when one was acknowledged.
 	EndBegin, EndAcked int64
-	Abandoned          bool // the client does not have its token: the answer to a renewal was lost
-	Drained            bool // its flashes were read after the last was added
+	Abandoned          bool  // the client does not have its token: the answer to a renewal was lost
+	Drained            bool  // its flashes were read after the last was added
+	settled            int64 // when it was judged
+	visit              bool  // a [visitor] has judged it
+	broken             []Violation
 }
 
 func newSession(tag, user string) *Session {
-	return &Session{Tag: tag, User: user, EndBegin: never, EndAcked: never}
+	return &Session{Tag: tag, User: user, EndBegin: never, EndAcked: never, settled: never}
 }
 
 func (s *Session) add(o Op) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.ops = append(s.ops, o)
+}
+
+// broke records a promise that who acts has seen broken.
+func (s *Session) broke(rule, format string, args ...any) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.broken = append(s.broken, s.violation(rule, format, args...))
+}
+
+func (s *Session) violation(rule, format string, args ...any) Violation {
+	return Violation{rule, fmt.Sprintf("session %s of %s: ", s.Tag, s.User) + fmt.Sprintf(format, args...), s.Loss}
 }
 
 // Violation is a broken promise.
@@ -85,12 +103,17 @@ func (s *Session) Judge() (found []Violation, err error) {
 	defer s.mu.Unlock()
 	slices.SortFunc(s.ops, func(a, b Op) int { return int(a.Begin - b.Begin) })
 	say := func(rule, format string, args ...any) {
-		found = append(found, Violation{rule, fmt.Sprintf("session %s of %s: ", s.Tag, s.User) + fmt.Sprintf(format, args...), s.Loss})
+		found = append(found, s.violation(rule, format, args...))
 	}
+	found = append(found, s.broken...)
+	s.shorten()
 	for _, o := range s.ops {
 		if o.Outcome == acknowledged {
 			s.one(o, say)
 		}
+	}
+	if s.visit {
+		return found, nil
 	}
 	s.flashes(say)
 	bad, err := s.values()
@@ -98,6 +121,33 @@ func (s *Session) Judge() (found []Violation, err error) {
 		say("values", "no order explains\n%s", text)
 	}
 	return found, err
+}
+
+// shorten leaves what a session does near the end of its lifetime without a verdict, or
+// after it was perhaps unused for too long, because no answer came.
+func (s *Session) shorten() {
+	end := min(s.Begin+int64(lifetime()-margin), s.unused())
+	if end >= s.EndBegin || s.visit || len(s.ops) == 0 {
+		return
+	}
+	s.EndBegin = end
+	s.Drained = s.Drained && s.ops[len(s.ops)-1].End < end
+}
+
+// unused is when the session may expire, since no answer has shown that it was used. Its
+// operations are in order, and s.mu is held.
+func (s *Session) unused() int64 {
+	used := s.Begin
+	for _, o := range s.ops {
+		if o.Outcome != acknowledged || o.Late {
+			continue
+		}
+		if o.End > used+int64(idle/2) {
+			break
+		}
+		used = o.Begin
+	}
+	return used + int64(idle/2)
 }
 
 // one judges what can be said of an answer alone.
@@ -108,14 +158,23 @@ func (s *Session) one(o Op, say func(rule, format string, args ...any)) {
 			say("another's data", "%v", o)
 		}
 	}
+	if o.Careless != "" {
+		say("cookie", "%s: %v", o.Careless, o)
+	}
+	if s.visit {
+		return
+	}
 	if o.Kind == "get" && o.User != "" && o.User != s.User {
 		say("another's data", "%v", o)
 	}
-	if o.Begin > s.EndAcked && o.Kind == "get" && (o.User != "" || o.Found) {
+	if o.Begin > s.EndAcked+s.Window && o.Kind == "get" && (o.User != "" || o.Found) {
 		say("logout wins", "acknowledged at %v, then %v", time.Duration(s.EndAcked), o)
 	}
 	if o.Late && alive && (o.User != "" || o.Found) {
 		say("old token", "good after a renewal or a login: %v", o)
+	}
+	if o.Kind == "logout" && o.Late && o.Cookie != "deleted" && !s.tried(o) {
+		say("logout", "the client keeps its cookie: %v", o)
 	}
 	if o.Late || !alive {
 		return
@@ -131,6 +190,11 @@ func (s *Session) one(o Op, say func(rule, format string, args ...any)) {
 	}
 }
 
+// tried reports whether an operation before o may have ended the session.
+func (s *Session) tried(o Op) bool {
+	return slices.ContainsFunc(s.ops, func(before Op) bool { return before.Kind == "logout" && before.Begin < o.Begin })
+}
+
 // flashes: what was acknowledged is shown, and once to readers one after the other.
 func (s *Session) flashes(say func(rule, format string, args ...any)) {
 	shown := map[string][]Op{}
@@ -139,8 +203,9 @@ func (s *Session) flashes(say func(rule, format string, args ...any)) {
 		added[o.Arg] = added[o.Arg] || o.Kind == "flash"
 		for _, text := range o.Flashes {
 			for _, before := range shown[text] {
-				if before.End < o.Begin {
+				if before.End < o.Begin-s.Window {
 					say("flash twice", "%q in %v and in %v", text, before, o)
+					break
 				}
 			}
 			shown[text] = append(shown[text], o)

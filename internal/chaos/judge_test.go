@@ -1,113 +1,97 @@
 package chaos
 
 import (
-	"encoding/json"
+	"cmp"
 	"flag"
 	"os"
+	"os/exec"
 	"path/filepath"
-	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 )
 
-var judge = flag.String("judge", "", "mutations to find, separated by commas; all: those in testdata/judge.txt")
+var judge = flag.String("judge", "", "mutations to find, as in testdata/judge.txt, separated by semicolons; all: those there")
 
 // judged is how long each mutation has to show itself.
 const judged = 20 * time.Second
 
-// overlay writes the files of a mutation and returns the path of what go build -overlay takes.
-// The format is that of internal/tools/mutate.
-func overlay(t *testing.T, name string) string {
+// mutants builds the probe with all mutations of the list, and returns how to make a program
+// of it that has one of them, or none.
+func mutants(t *testing.T, names []string) func(t *testing.T, name string) (program string) {
 	t.Helper()
-	text, err := os.ReadFile(filepath.Join("..", "mutations", name+".patch"))
-	if err != nil {
-		t.Fatal(err)
+	dir := t.TempDir()
+	cmd := exec.CommandContext(t.Context(), "go", "run", "./internal/tools/mutate",
+		"-overlay", dir, "-run", "^("+strings.Join(names, "|")+")$")
+	cmd.Dir = filepath.Join("..", "..")
+	cmd.Env = append(cmd.Environ(), "GOWORK=")
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Fatalf("the mutations: %v\n%s", err, out)
 	}
-	_, diff, _ := strings.Cut(string(text), "\n\n")
-	replace := map[string]string{}
-	for _, part := range strings.Split("\n"+diff, "\n--- ")[1:] {
-		file, hunks, _ := strings.Cut(part, "\n")
-		path, err := filepath.Abs(filepath.Join("..", "..", file))
-		if err != nil {
+	together := build(t, filepath.Join(dir, "overlay.json"))
+	return func(t *testing.T, name string) string {
+		t.Helper()
+		own := filepath.Join(dir, name, "overlay.json")
+		if _, err := os.Stat(own); err == nil {
+			return build(t, own)
+		}
+		program := filepath.Join(t.TempDir(), "probe")
+		script := "#!/bin/sh\nSATCHEL_MUTATION=" + name + " exec " + together + " \"$@\"\n"
+		if err := os.WriteFile(program, []byte(script), 0o700); err != nil {
 			t.Fatal(err)
 		}
-		source, err := os.ReadFile(path)
-		if err != nil {
-			t.Fatal(err)
-		}
-		at := string(source)
-		for _, hunk := range strings.Split("\n"+hunks, "\n@@")[1:] {
-			_, lines, _ := strings.Cut(hunk, "\n")
-			var before, after strings.Builder
-			for _, line := range strings.Split(strings.TrimSuffix(lines, "\n"), "\n") {
-				rest := "\n"
-				if line != "" {
-					rest = line[1:] + "\n"
-				}
-				if !strings.HasPrefix(line, "+") {
-					before.WriteString(rest)
-				}
-				if !strings.HasPrefix(line, "-") {
-					after.WriteString(rest)
-				}
-			}
-			if strings.Count(at, before.String()) != 1 {
-				t.Fatalf("%s does not apply to %s", name, file)
-			}
-			at = strings.Replace(at, before.String(), after.String(), 1)
-		}
-		for _, line := range strings.Split(at, "\n") { // what the patch no longer uses
-			name := strings.Trim(line, "\t\"")
-			version := regexp.MustCompile(`/v[0-9]+$`).MatchString(name) // its package has another name
-			if !version && line == "\t\""+name+"\"" && !strings.Contains(at, name[strings.LastIndex(name, "/")+1:]+".") {
-				at = strings.Replace(at, line, "\t_ "+line[1:], 1)
-			}
-		}
-		mutated := filepath.Join(t.TempDir(), filepath.Base(file))
-		if err := os.WriteFile(mutated, []byte(at), 0o600); err != nil {
-			t.Fatal(err)
-		}
-		replace[path] = mutated
+		return program
 	}
-	b, err := json.Marshal(map[string]any{"Replace": replace})
-	if err != nil {
-		t.Fatal(err)
-	}
-	path := filepath.Join(t.TempDir(), "overlay.json")
-	if err := os.WriteFile(path, b, 0o600); err != nil {
-		t.Fatal(err)
-	}
-	return path
 }
 
-// TestJudge runs the referee on probes that each break a promise. It must find each, or find
-// that it cannot judge.
+// TestJudge runs the referee on probes that each break a promise. It must find each, and in
+// "none" nothing. A line of the list is the mutation,
+// the store, and the only faults, separated by commas.
 func TestJudge(t *testing.T) {
 	if *judge == "" {
 		t.Skip("make chaos-judge runs it")
 	}
-	names := strings.Split(*judge, ",")
+	lines := strings.Split(*judge, ";")
 	if *judge == "all" {
 		text, err := os.ReadFile(filepath.Join("testdata", "judge.txt"))
 		if err != nil {
 			t.Fatal(err)
 		}
-		names = strings.Fields(string(text))
+		lines = strings.Split(strings.TrimSpace(string(text)), "\n")
 	}
-	for _, name := range names {
+	idle = 5 * time.Second // no fault of the judge's lasts nearly as long
+	names := make([]string, len(lines))
+	for i, line := range lines {
+		names[i], _, _ = strings.Cut(line, " ")
+	}
+	mutated := mutants(t, names)
+	for _, line := range lines {
+		fields := append(strings.SplitN(line, " ", 3), "", "")
+		name, store, faults := fields[0], fields[1], fields[2]
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			w := newWorld(t, "redis-aof", build(t, overlay(t, name)))
+			w := newWorld(t, cmp.Or(store, "redis-aof"), mutated(t, name))
+			w.first = name != "none"
+			if faults != "" {
+				only := strings.Split(faults, ",")
+				w.faults = slices.DeleteFunc(w.faults, func(f Fault) bool { return !slices.Contains(only, f.Name) })
+				if len(w.faults) != len(only) && faults != "-" {
+					t.Fatalf("unknown faults in %q", faults)
+				}
+			}
 			r, err := w.Run(t.Context(), *browsers, judged)
-			if len(r.Violations) == 0 && err != nil {
-				t.Logf("caught: no verdict: %v", err)
-				return
+			if err == nil && len(r.Violations) == 0 {
+				var alive []Violation
+				alive, err = w.RevokeAll()
+				r.Violations = append(r.Violations, alive...)
 			}
-			if len(r.Violations) == 0 {
-				t.Fatalf("not seen\n%s", r)
+			switch found := len(r.Violations) > 0; {
+			case found != (name != "none") || err != nil && !found:
+				t.Fatalf("found %v, error %v\n%s", r.Violations, err, r)
+			case found:
+				t.Logf("caught by %v, such as %.300s", byRule(r.Violations), r.Violations[0])
 			}
-			t.Logf("caught by %v, such as %.300s", byRule(r.Violations), r.Violations[0])
 		})
 	}
 }

@@ -9,121 +9,91 @@ import (
 	"github.com/satchel-go/satchel/internal/testing/redistest"
 )
 
-// newRedis is one Redis behind a network that fails, with or without an append-only file.
-func newRedis(tb testing.TB, program string, durable bool) *World {
-	tb.Helper()
-	w := &World{Store: "redis, not persistent"}
-	var options []redistest.Option
-	if durable {
-		w.Store = "redis, appendfsync always"
-		options = append(options, redistest.Args("--appendonly", "yes", "--appendfsync", "always"))
-	}
-	srv := redistest.Start(tb, options...)
-	frameworks := []string{"nethttp", "echo5", "fiber3"}
-	var proxies []*redistest.Proxy
-	var urls []string
-	for range frameworks {
-		proxies = append(proxies, redistest.StartProxy(tb, srv.Addr()))
-		urls = append(urls, proxies[len(proxies)-1].URL())
-	}
-	w.launch(tb, program, frameworks, urls...)
-	w.faults = append(w.redisFaults(srv, !durable), w.network(proxies)...)
-	w.faults = append(w.faults, w.instances()...)
-	w.bytes = func() (string, error) {
-		var all strings.Builder
-		for _, key := range srv.Strings("KEYS", "*") {
-			all.WriteString(key + "\n" + srv.Content(key) + "\n")
-		}
-		return all.String(), nil
-	}
-	// An index lives five minutes longer than its sessions, and those a minute longer than they are good for.
-	const most = idle + time.Minute + 5*time.Minute + 5*time.Second
-	w.kept = func() (found []Violation) {
-		for _, key := range srv.Strings("KEYS", "*") {
-			left, _ := srv.MustDo("PTTL", key).(int64)
-			if left == -1 || time.Duration(left)*time.Millisecond > most {
-				found = append(found, Violation{"left in the store", fmt.Sprintf("%s for %d ms", key, left), false})
-			}
-		}
-		return found
-	}
-	return w
-}
+// durable makes Redis keep everything that it has acknowledged.
+var durable = redistest.Args("--appendonly", "yes", "--appendfsync", "always")
 
-// redisFaults are those of the server itself.
-func (w *World) redisFaults(srv *redistest.Server, losing bool) []Fault {
-	return []Fault{
-		{Name: "redis killed", Losing: losing, run: func() (bool, error) {
+// newRedis is one Redis behind a network that fails. The URL of its store is that of
+// Redis between before and after.
+func newRedis(tb testing.TB, store, program, before, after string, options ...redistest.Option) *World {
+	tb.Helper()
+	srv := redistest.Start(tb, options...)
+	w := newServed(tb, store, program, before+srv.URL()+after, srv.Addr(), "nethttp", "echo5", "fiber3")
+	w.keepsRedis(func() []*redistest.Server { return []*redistest.Server{srv} })
+	w.faults = append(w.faults, w.commands(func() *redistest.Server { return srv })...)
+	w.faults = append(w.faults,
+		Fault{"redis killed", func() (bool, error) {
+			if len(options) == 0 {
+				defer w.mayLose()()
+			}
 			was := srv.Info("run_id")
 			srv.Kill()
 			time.Sleep(300 * time.Millisecond)
 			srv.Restart()
 			return srv.Info("run_id") != was, nil
 		}},
-		{Name: "redis suspended", run: func() (bool, error) {
-			return w.felt(func() error {
+		Fault{"redis suspended", func() (bool, error) {
+			return w.felt("", func() error {
 				srv.Stop()
 				time.Sleep(1500 * time.Millisecond)
 				srv.Continue()
 				return nil
 			})
-		}},
-		{Name: "scripts flushed", run: func() (bool, error) {
+		}})
+	return w
+}
+
+// keepsRedis looks at what is left in Redis, on servers that have all of it together.
+func (w *World) keepsRedis(masters func() []*redistest.Server) {
+	each := func(do func(srv *redistest.Server, key string)) {
+		for _, srv := range masters() {
+			for _, key := range srv.Strings("KEYS", "*") {
+				do(srv, key)
+			}
+		}
+	}
+	w.bytes = func() (string, error) {
+		var all strings.Builder
+		each(func(srv *redistest.Server, key string) { all.WriteString(key + "\n" + srv.Content(key) + "\n") })
+		return all.String(), nil
+	}
+	// An index lives five minutes longer than its sessions, and those a minute longer than they are good for.
+	most := idle + time.Minute + 5*time.Minute + 5*time.Second
+	w.lasts = most
+	w.left = func() (left []string, _ error) {
+		each(func(_ *redistest.Server, key string) { left = append(left, key) })
+		return left, nil
+	}
+	w.kept = func() (found []Violation) {
+		each(func(srv *redistest.Server, key string) {
+			left, _ := srv.MustDo("PTTL", key).(int64)
+			if left == -1 || time.Duration(left)*time.Millisecond > most {
+				found = append(found, Violation{"left in the store", fmt.Sprintf("%s for %d ms", key, left), false})
+			}
+		})
+		return found
+	}
+}
+
+// commands are the faults that a server is told to have.
+func (w *World) commands(master func() *redistest.Server) []Fault {
+	return []Fault{
+		{"scripts flushed", func() (bool, error) {
+			srv := master()
 			had := srv.Info("number_of_cached_scripts")
 			_, err := srv.Do("SCRIPT", "FLUSH")
 			return had != "0", err
 		}},
-		{Name: "clients killed", run: func() (bool, error) {
-			n, err := srv.Do("CLIENT", "KILL", "TYPE", "normal")
+		{"clients killed", func() (bool, error) {
+			n, err := master().Do("CLIENT", "KILL", "TYPE", "normal")
 			return n != int64(0), err
 		}},
-		{Name: "memory full", run: func() (bool, error) {
+		{"memory full", func() (bool, error) {
+			srv := master()
 			was := srv.Info("errorstat_OOM")
 			_, err := srv.Do("CONFIG", "SET", "maxmemory", "1mb")
 			time.Sleep(time.Second)
 			srv.MustDo("CONFIG", "SET", "maxmemory", "0")
 			return srv.Info("errorstat_OOM") != was, err
 		}},
-	}
-}
-
-// network are the faults between the probes and Redis.
-func (w *World) network(proxies []*redistest.Proxy) []Fault {
-	cut := func(add func(*redistest.Proxy) *redistest.Rule) func() (bool, error) {
-		return func() (bool, error) {
-			var rules []*redistest.Rule
-			for _, p := range proxies {
-				rules = append(rules, add(p))
-			}
-			time.Sleep(700 * time.Millisecond)
-			fired := 0
-			for i, p := range proxies {
-				fired += rules[i].Fired()
-				p.Heal()
-				p.Reset()
-			}
-			return fired > 0, nil
-		}
-	}
-	all := func(begin func(*redistest.Proxy)) func() (bool, error) {
-		return func() (bool, error) {
-			return w.felt(func() error {
-				for _, p := range proxies {
-					begin(p)
-				}
-				time.Sleep(1200 * time.Millisecond)
-				for _, p := range proxies {
-					p.Heal()
-				}
-				return nil
-			})
-		}
-	}
-	return []Fault{
-		{Name: "cut before", run: cut(func(p *redistest.Proxy) *redistest.Rule { return p.CutBefore(8, redistest.Any) })},
-		{Name: "cut after", run: cut(func(p *redistest.Proxy) *redistest.Rule { return p.CutAfter(8, redistest.Any) })},
-		{Name: "delayed", run: all(func(p *redistest.Proxy) { p.Delay(200 * time.Millisecond) })},
-		{Name: "swallowed", run: all(func(p *redistest.Proxy) { p.Blackhole() })},
-		{Name: "refused", run: all(func(p *redistest.Proxy) { p.Refuse() })},
 	}
 }

@@ -1,9 +1,8 @@
 package chaos
 
 import (
-	"encoding/base64"
+	"database/sql"
 	"errors"
-	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -18,9 +17,16 @@ import (
 // newLocal is one probe whose sessions are in this machine's files under dir, or only in memory.
 func newLocal(tb testing.TB, store, program, url, dir string, frameworks ...string) *World {
 	tb.Helper()
-	w := &World{Store: store}
-	w.launch(tb, program, frameworks, url)
+	w := &World{Store: store, lasts: idle + grace + 5*time.Second}
+	w.launch(tb, program, frameworks, url+"?sweep=1s")
 	w.faults = w.instances()
+	if file, ok := strings.CutPrefix(url, "sqlite:"); ok {
+		if err := w.atRestSQL("sqlite", "file:"+file+"?_pragma=busy_timeout(5000)"); err != nil {
+			tb.Fatal(err)
+		}
+	} else {
+		w.left = w.count
+	}
 	if dir == "" {
 		w.faults = w.faults[2:] // sessions end with their process
 		return w
@@ -40,11 +46,10 @@ func newLocal(tb testing.TB, store, program, url, dir string, frameworks ...stri
 	return w
 }
 
-// newServed is three probes on a server, each behind a network that fails.
-func newServed(tb testing.TB, store, program, url, addr string) *World {
+// newServed is a probe for each framework on a server, each behind a network that fails.
+func newServed(tb testing.TB, store, program, url, addr string, frameworks ...string) *World {
 	tb.Helper()
 	w := &World{Store: store}
-	frameworks := []string{"gin", "echo", "fiber"}
 	var proxies []*tcpproxy.Proxy
 	var urls []string
 	for range frameworks {
@@ -52,9 +57,29 @@ func newServed(tb testing.TB, store, program, url, addr string) *World {
 		proxies, urls = append(proxies, p), append(urls, strings.Replace(url, addr, p.Addr(), 1))
 	}
 	w.launch(tb, program, frameworks, urls...)
+	w.cut = func() {
+		for _, p := range proxies {
+			p.CutAll()
+		}
+	}
+	cut := func(name string, begin func(*tcpproxy.Proxy, int)) Fault {
+		return Fault{name, func() (bool, error) {
+			const turns = 8
+			for _, p := range proxies {
+				begin(p, turns)
+			}
+			time.Sleep(700 * time.Millisecond)
+			hit := false
+			for _, p := range proxies {
+				hit = hit || p.Left() < turns
+				p.Heal()
+			}
+			return hit, nil
+		}}
+	}
 	all := func(name string, begin func(*tcpproxy.Proxy)) Fault {
-		return Fault{Name: name, run: func() (bool, error) {
-			return w.felt(func() error {
+		return Fault{name, func() (bool, error) {
+			return w.felt("", func() error {
 				for _, p := range proxies {
 					begin(p)
 				}
@@ -67,65 +92,85 @@ func newServed(tb testing.TB, store, program, url, addr string) *World {
 		}}
 	}
 	w.faults = append(w.instances(),
-		all("cut before", func(p *tcpproxy.Proxy) { p.CutBefore(8) }),
-		all("cut after", func(p *tcpproxy.Proxy) { p.CutAfter(8) }),
-		all("delayed", func(p *tcpproxy.Proxy) { p.DelayAnswers(200 * time.Millisecond) }),
-		all("swallowed", (*tcpproxy.Proxy).Blackhole),
-		all("refused", (*tcpproxy.Proxy).Refuse))
+		cut("cut before", (*tcpproxy.Proxy).CutBefore),
+		cut("cut after", (*tcpproxy.Proxy).CutAfter),
+		all("delayed", func(p *tcpproxy.Proxy) { p.DelayAnswers(slow) }),
+		all("swallowed", func(p *tcpproxy.Proxy) { p.Blackhole() }),
+		all("refused", func(p *tcpproxy.Proxy) { p.Refuse() }))
 	return w
 }
 
-// newSQL adds what befalls a database.
-func newSQL(tb testing.TB, store, program string, srv *sqltest.Server) *World {
+// newSQL adds what befalls a database, and PgBouncer in front of it if that is not nil.
+func newSQL(tb testing.TB, store, program string, srv, bouncer *sqltest.Server) *World {
 	tb.Helper()
-	w := newServed(tb, store, program, srv.URL(), srv.Addr())
+	front, name := srv, "database"
+	if bouncer != nil {
+		front, name = bouncer, "PgBouncer"
+	}
+	url, and := front.URL(), "?"
+	if strings.Contains(url, "?") {
+		and = "&"
+	}
+	w := newServed(tb, store, program, url+and+"sweep=1s", front.Addr(), "gin", "echo", "fiber")
+	driver, on, off := "pgx", []string{"ALTER SYSTEM SET default_transaction_read_only = on", "SELECT pg_reload_conf()"},
+		[]string{"ALTER SYSTEM SET default_transaction_read_only = off", "SELECT pg_reload_conf()"}
+	if strings.HasPrefix(srv.URL(), "mysql:") {
+		driver, on, off = "mysql", []string{"SET GLOBAL read_only = 1"}, []string{"SET GLOBAL read_only = 0"}
+	}
+	if err := w.atRestSQL(driver, srv.Source()); err != nil {
+		tb.Fatal(err)
+	}
+	admin := func(statements []string) error {
+		db, err := sql.Open(driver, srv.AdminSource())
+		for _, statement := range statements {
+			if err == nil {
+				_, err = db.Exec(statement)
+			}
+		}
+		return errors.Join(err, db.Close())
+	}
+	restart := func(name string, srv *sqltest.Server) Fault {
+		return Fault{name, func() (bool, error) {
+			return w.felt("", func() error { return srv.Restart() })
+		}}
+	}
 	w.faults = append(w.faults,
-		Fault{Name: "database killed", run: func() (bool, error) {
-			return w.felt(func() error { return srv.Restart() })
+		restart("database killed", srv),
+		Fault{"database read-only", func() (bool, error) {
+			return w.felt("", func() error {
+				err := admin(on)
+				time.Sleep(time.Second)
+				return errors.Join(err, admin(off))
+			})
 		}},
-		Fault{Name: "database suspended", run: func() (bool, error) {
-			return w.felt(func() error {
-				err := srv.Suspend()
+		Fault{name + " suspended", func() (bool, error) {
+			return w.felt("", func() error {
+				err := front.Suspend()
+				w.cut() // PostgreSQL's open connections would go on
 				time.Sleep(1500 * time.Millisecond)
-				return errors.Join(err, srv.Resume())
+				return errors.Join(err, front.Resume())
 			})
 		}})
+	if bouncer != nil {
+		w.faults = append(w.faults, restart("PgBouncer killed", bouncer))
+	}
 	return w
 }
 
-// newMemcached has no fault of the server: whatever ends it ends its sessions.
+// newMemcached has no fault that ends the server: that ends its sessions.
 func newMemcached(tb testing.TB, program string) *World {
 	tb.Helper()
 	srv := memcachedtest.Start(tb, "-M")
-	w := newServed(tb, "memcached, without lists", program, "memcached://"+srv.Addr(), srv.Addr())
+	w := newServed(tb, "Memcached, without lists", program, "memcached://"+srv.Addr(), srv.Addr(), "gin", "echo", "fiber")
 	w.noUsers = true
+	w.atRestMemcached(srv)
+	w.faults = append(w.faults, Fault{"memcached suspended", func() (bool, error) {
+		return w.felt("", func() error {
+			srv.Stop(tb)
+			time.Sleep(1500 * time.Millisecond)
+			srv.Continue(tb)
+			return nil
+		})
+	}})
 	return w
-}
-
-// atRest looks in the store for the tokens that were handed out, and for what would stay.
-func (w *World) atRest() (found []Violation, err error) {
-	if w.bytes == nil {
-		return nil, nil
-	}
-	text, err := w.bytes()
-	if err != nil {
-		return nil, err
-	}
-	if len(text) == 0 {
-		return nil, fmt.Errorf("%s: nothing is in the store: where are the sessions?", w.Store)
-	}
-	for token, s := range w.load.tokens {
-		raw, err := base64.RawURLEncoding.DecodeString(token)
-		if err != nil || len(raw) < 32 {
-			return nil, fmt.Errorf("the token of %s is not of a form that the referee knows", s.Tag)
-		}
-		// Half of the secret is as bad as all of it.
-		if strings.Contains(text, token[32:]) || strings.Contains(text, string(raw[len(raw)-32:len(raw)-16])) {
-			found = append(found, Violation{"token at rest", "of session " + s.Tag, false})
-		}
-	}
-	if w.kept != nil {
-		found = append(found, w.kept()...)
-	}
-	return found, nil
 }

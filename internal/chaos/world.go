@@ -2,8 +2,11 @@ package chaos
 
 import (
 	"context"
+	cryptorand "crypto/rand"
+	"encoding/base64"
 	"errors"
 	"fmt"
+	"maps"
 	"math/rand/v2"
 	"os/exec"
 	"slices"
@@ -18,19 +21,31 @@ import (
 )
 
 // idle is the probes' idle timeout. No fault lasts nearly as long.
-const idle = 15 * time.Second
+var idle = 15 * time.Second
 
 // probe is one instance of the application.
 type probe struct {
 	program string
 	args    []string
+	keys    string // of copies on the client
 	url     string
+	debug   string // where it tells how many sessions it has in memory
 	*process.Process
 }
 
-// start starts it, again on the same port.
+// start starts it, again on the same port, and tries again where the store is not there yet.
 func (p *probe) start() (err error) {
-	if p.Process, err = process.Start(exec.CommandContext(context.Background(), p.program, p.args...)); err != nil {
+	for until := time.Now().Add(20 * time.Second); ; {
+		if err = p.try(); err == nil || time.Now().After(until) {
+			return err
+		}
+	}
+}
+
+func (p *probe) try() (err error) {
+	cmd := exec.CommandContext(context.Background(), p.program, p.args...)
+	cmd.Env = append(cmd.Environ(), "SESSION_KEYS="+p.keys)
+	if p.Process, err = process.Start(cmd); err != nil {
 		return err
 	}
 	return p.Await(func() bool { return strings.Contains(p.Log(), "listening on") })
@@ -39,10 +54,15 @@ func (p *probe) start() (err error) {
 // Fault is something that the nemesis does. run does it, keeps it up and ends it; it
 // reports whether it took effect.
 type Fault struct {
-	Name   string
-	Losing bool // the store's documentation says that acknowledged writes may be lost
-	run    func() (effect bool, err error)
+	Name string
+	run  func() (effect bool, err error)
 }
+
+// span is a time in which the store may forget what it has acknowledged.
+type span struct{ begin, end int64 }
+
+// lag is how long before a failover the writes may be that it loses.
+const lag = 2 * time.Second
 
 // World is a store with what can befall it, and the probes on it.
 type World struct {
@@ -53,22 +73,45 @@ type World struct {
 	bytes func() (string, error)
 	// kept checks that all that is left will go by itself.
 	kept func() []Violation
-	load *Load
-	// noUsers: see [Load].
+	// left lists what is in the store that nobody may use any more; lasts after the last use
+	// it must be empty.
+	left  func() ([]string, error)
+	lasts time.Duration
+	cut   func() // all connections to the server
+	load  *Load
+	// window and noUsers: see [Load].
+	window  time.Duration
 	noUsers bool
+	losses  []span
+	first   bool // the first violation ends the run
+}
+
+// mayLose says that the store's documentation lets it forget acknowledged writes from now
+// until the returned function is called.
+func (w *World) mayLose() (end func()) {
+	n := len(w.losses)
+	w.losses = append(w.losses, span{w.load.now() - int64(lag), never})
+	return func() { w.losses[n].end = w.load.now() }
 }
 
 // launch starts a probe for each framework, with the store's URL as it sees it.
 func (w *World) launch(tb testing.TB, program string, frameworks []string, urls ...string) {
 	tb.Helper()
+	keys := make([]byte, 32)
+	_, _ = cryptorand.Read(keys) // never fails
 	for i, framework := range frameworks {
 		port, err := process.FreePort()
 		if err != nil {
 			tb.Fatal(err)
 		}
-		addr := "127.0.0.1:" + strconv.Itoa(port)
-		p := &probe{program: program, url: "http://" + addr, args: []string{
-			"-framework", framework, "-store", urls[i%len(urls)], "-addr", addr, "-insecure", "-idle", idle.String(),
+		debug, err := process.FreePort()
+		if err != nil {
+			tb.Fatal(err)
+		}
+		addr, vitals := "127.0.0.1:"+strconv.Itoa(port), "127.0.0.1:"+strconv.Itoa(debug)
+		p := &probe{program: program, keys: base64.StdEncoding.EncodeToString(keys), url: "http://" + addr, debug: "http://" + vitals, args: []string{
+			"-framework", framework, "-store", urls[i%len(urls)], "-addr", addr, "-debug", vitals, "-insecure",
+			"-idle", idle.String(), "-absolute", lifetime().String(),
 		}}
 		if err := p.start(); err != nil {
 			tb.Fatal(err)
@@ -78,12 +121,21 @@ func (w *World) launch(tb testing.TB, program string, frameworks []string, urls 
 	}
 }
 
-// felt does something, and reports whether a client noticed: an answer was lost, refused or slow.
-func (w *World) felt(do func() error) (bool, error) {
-	before := w.load.Unknowns.Load() + w.load.Refused.Load() + w.load.Slow.Load()
+// felt does something, and reports whether a client noticed: an answer was lost or refused,
+// or was slow. url is that of the probe that it befalls, "" for all.
+func (w *World) felt(url string, do func() error) (bool, error) {
+	seen := &watch{begin: w.load.now(), url: url}
+	w.load.watch.Store(seen)
+	defer w.load.watch.Store(nil)
 	err := do()
-	time.Sleep(300 * time.Millisecond) // what waited is counted when its answer comes
-	return w.load.Unknowns.Load()+w.load.Refused.Load()+w.load.Slow.Load() > before, err
+	seen.ended.Store(w.load.now())
+	for range 30 { // what was asked meanwhile is counted when its answer comes
+		if seen.hits.Load() > 0 {
+			break
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+	return seen.hits.Load() > 0, err
 }
 
 // instances are the faults of the application's own processes.
@@ -92,27 +144,20 @@ func (w *World) instances() []Fault {
 		return func() (bool, error) {
 			p := w.probes[rand.IntN(len(w.probes))]
 			was := p.PID()
-			return w.felt(func() error {
-				end(p)
-				time.Sleep(200 * time.Millisecond)
-				if err := p.start(); err != nil {
-					return err
-				}
-				if p.PID() == was {
-					return errors.New("the instance is still the same")
-				}
-				return nil
-			})
+			end(p)
+			time.Sleep(200 * time.Millisecond)
+			err := p.start()
+			return err == nil && p.PID() != was, err
 		}
 	}
 	return []Fault{
-		{Name: "instance killed", run: replace(func(p *probe) { p.Kill() })},
-		{Name: "instance rolled", run: replace(func(p *probe) { p.Stop(syscall.SIGTERM) })},
-		{Name: "instance suspended", run: func() (bool, error) {
+		{"instance killed", replace(func(p *probe) { p.Kill() })},
+		{"instance rolled", replace(func(p *probe) { p.Stop(syscall.SIGTERM) })},
+		{"instance suspended", func() (bool, error) {
 			p := w.probes[rand.IntN(len(w.probes))]
-			return w.felt(func() error {
+			return w.felt(p.url, func() error {
 				err := p.Suspend()
-				time.Sleep(1500 * time.Millisecond)
+				time.Sleep(time.Second)
 				return errors.Join(err, p.Resume())
 			})
 		}},
@@ -122,9 +167,11 @@ func (w *World) instances() []Fault {
 // Report is what came of a run.
 type Report struct {
 	Store                       string
-	Scanned                     bool // whether the store's bytes were read
+	Took                        time.Duration // under load
+	Scanned                     bool          // whether the store's bytes were read
 	Ops, Unknowns, Sessions     int
 	Effective, Void             map[string]int // faults, by name
+	Visits, Voids               map[string]int // visits with and without a verdict, by name
 	Violations, Lost            []Violation    // Lost: what the store's own durability explains
 	Shown, Counted, Ended, Kept int            // flashes shown, increments, ends acknowledged, living sessions at the end
 }
@@ -132,13 +179,13 @@ type Report struct {
 // Run lets browsers act and faults happen for d, and judges what came of it. An error
 // means that there is no verdict.
 func (w *World) Run(ctx context.Context, browsers int, d time.Duration) (r Report, err error) {
-	r = Report{Store: w.Store, Scanned: w.bytes != nil, Effective: map[string]int{}, Void: map[string]int{}}
+	r = Report{Store: w.Store, Took: d, Scanned: w.bytes != nil, Effective: map[string]int{}, Void: map[string]int{}}
 	var urls []string
 	for _, p := range w.probes {
 		urls = append(urls, p.url)
 	}
 	l := newLoad(urls)
-	l.noUsers = w.noUsers
+	l.noUsers, l.window = w.noUsers, w.window
 	w.load = l
 	loading, stop := context.WithTimeout(ctx, d)
 	defer stop()
@@ -146,27 +193,52 @@ func (w *World) Run(ctx context.Context, browsers int, d time.Duration) (r Repor
 	for n := range browsers {
 		all.Go(func() { l.newBrowser(n).live(loading) })
 	}
-	losses, err := w.befall(loading, &r)
+	var visiting sync.WaitGroup
+	visiting.Go(func() { l.visit(loading) })
+	if w.first {
+		l.stop = stop
+	}
+	err = w.befall(loading, &r)
 	stop()
 	all.Wait()
 	if err != nil {
 		return r, err
 	}
-	for _, s := range l.sessions {
-		s.Loss = slices.ContainsFunc(losses, func(t int64) bool { return t > s.Begin && t < s.EndAcked })
+	if l.seen.Load() && w.first {
+		l.mu.Lock()
+		sessions := slices.Clone(l.sessions) // visits go on
+		l.mu.Unlock()
+		for _, s := range sessions {
+			l.settle(s)
+		}
+		for _, v := range l.verdicts {
+			r.Violations = append(r.Violations, v.found...)
+		}
+		return r, nil
 	}
+	l.mu.Lock()
+	for _, s := range l.sessions {
+		s.Loss = slices.ContainsFunc(w.losses, func(t span) bool { return t.end > s.Begin && t.begin < min(s.EndAcked, s.settled) })
+	}
+	l.mu.Unlock()
 	l.rest(idle + 2*time.Second)
 	found, err := l.lists()
+	visiting.Wait()
 	if err != nil {
 		return r, err
 	}
 	l.again()
 	for _, s := range l.sessions {
-		more, e := s.Judge()
-		found, err = append(found, more...), errors.Join(err, e)
+		l.settle(s)
 	}
-	more, e := w.atRest()
-	found, err = append(found, more...), errors.Join(err, e)
+	for _, v := range l.verdicts {
+		for _, violation := range v.found {
+			violation.Lossy = v.session.Loss
+			found = append(found, violation)
+		}
+	}
+	more, err := w.atRest()
+	found, err = append(found, more...), errors.Join(err, l.noVerdict)
 	for _, v := range found {
 		if v.Lossy {
 			r.Lost = append(r.Lost, v)
@@ -178,8 +250,45 @@ func (w *World) Run(ctx context.Context, browsers int, d time.Duration) (r Repor
 	return r, errors.Join(err, r.enough())
 }
 
+// verdict is what was found in a session. Whether the store's durability explains it is
+// known at the end of the run.
+type verdict struct {
+	session *Session
+	found   []Violation
+}
+
+// settle judges what a session has done, and drops it, so that a long run fits into memory.
+func (l *Load) settle(s *Session) {
+	found, err := s.Judge()
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	s.settled = min(s.settled, l.now())
+	if len(found) > 0 {
+		l.verdicts = append(l.verdicts, verdict{s, found})
+		l.broken()
+	}
+	l.noVerdict = errors.Join(l.noVerdict, err)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, o := range s.ops {
+		l.shown += len(o.Flashes)
+		if o.Kind == "incr" && o.Outcome == acknowledged {
+			l.counted++
+		}
+	}
+	s.ops, s.broken = nil, nil
+}
+
+// broken notes that a promise was seen broken.
+func (l *Load) broken() {
+	l.seen.Store(true)
+	if l.stop != nil {
+		l.stop()
+	}
+}
+
 // befall makes one fault after the other happen, each kind in turn and in a new order.
-func (w *World) befall(ctx context.Context, r *Report) (losses []int64, err error) {
+func (w *World) befall(ctx context.Context, r *Report) error {
 	pause := func(d time.Duration) bool {
 		select {
 		case <-ctx.Done():
@@ -195,15 +304,11 @@ func (w *World) befall(ctx context.Context, r *Report) (losses []int64, err erro
 		for _, i := range rand.Perm(len(w.faults)) {
 			f := w.faults[i]
 			if !pause(time.Second) {
-				return losses, nil
+				return nil
 			}
-			begin := w.load.now()
 			effect, err := f.run()
 			if err != nil {
-				return losses, fmt.Errorf("fault %q: %w", f.Name, err)
-			}
-			if f.Losing {
-				losses = append(losses, begin, w.load.now())
+				return fmt.Errorf("fault %q: %w", f.Name, err)
 			}
 			if effect {
 				r.Effective[f.Name]++
@@ -212,20 +317,16 @@ func (w *World) befall(ctx context.Context, r *Report) (losses []int64, err erro
 			}
 		}
 	}
-	return losses, nil
+	return nil
 }
 
 func (r *Report) count(l *Load) {
 	r.Ops, r.Unknowns, r.Sessions, r.Kept = int(l.Ops.Load()), int(l.Unknowns.Load()), len(l.sessions), len(l.living)
+	r.Visits, r.Voids = l.visits, l.voids
+	r.Shown, r.Counted = l.shown, l.counted
 	for _, s := range l.sessions {
 		if s.EndAcked != never {
 			r.Ended++
-		}
-		for _, o := range s.ops {
-			r.Shown += len(o.Flashes)
-			if o.Kind == "incr" && o.Outcome == acknowledged {
-				r.Counted++
-			}
 		}
 	}
 }
@@ -246,13 +347,46 @@ func (r Report) String() string {
 	_, _ = fmt.Fprintf(&b, "%s: %d operations, %d unknown, %d sessions, %d ended, %d increments, %d flashes shown; %d violations; %d losses that the store's durability explains\n",
 		r.Store, r.Ops, r.Unknowns, r.Sessions, r.Ended, r.Counted, r.Shown, len(r.Violations), len(r.Lost))
 	_, _ = fmt.Fprintf(&b, "  faults: %v; without effect, not counted: %v\n", r.Effective, r.Void)
+	_, _ = fmt.Fprintf(&b, "  visits: %v; without a verdict: %v\n", r.Visits, r.Voids)
 	if !r.Scanned {
 		b.WriteString("  the store's bytes were not looked at\n")
 	}
 	for rule, n := range byRule(r.Lost) {
-		_, _ = fmt.Fprintf(&b, "  lost by the store (docs/operations.md, Persistence): %s: %d\n", rule, n)
+		_, _ = fmt.Fprintf(&b, "  lost by the store (docs/operations.md, Persistence and Failover): %s: %d\n", rule, n)
 	}
 	return b.String()
+}
+
+// table is the table in docs/testing.md, with a row for all together.
+func table(reports []Report) string {
+	all := Report{Store: "all", Effective: map[string]int{}}
+	rows := []string{
+		"| store | seconds | operations | unknown | faults that took effect | violations | losses |",
+		"|---|---|---|---|---|---|---|",
+	}
+	for _, r := range reports {
+		if r.Store == "" {
+			continue // it did not come to an end
+		}
+		rows = append(rows, r.Row())
+		all.Took, all.Ops, all.Unknowns = all.Took+r.Took, all.Ops+r.Ops, all.Unknowns+r.Unknowns
+		all.Violations, all.Lost = append(all.Violations, r.Violations...), append(all.Lost, r.Lost...)
+		for _, n := range r.Effective {
+			all.Effective["of all kinds"] += n
+		}
+	}
+	return strings.Join(append(rows, all.Row()), "\n")
+}
+
+// Row is the report as a row of that table.
+func (r Report) Row() string {
+	total, names := 0, []string{}
+	for _, name := range slices.Sorted(maps.Keys(r.Effective)) {
+		total += r.Effective[name]
+		names = append(names, fmt.Sprintf("%s %d", name, r.Effective[name]))
+	}
+	return fmt.Sprintf("| %s | %.0f | %d | %d | %d: %s | %d | %d |",
+		r.Store, r.Took.Seconds(), r.Ops, r.Unknowns, total, strings.Join(names, ", "), len(r.Violations), len(r.Lost))
 }
 
 func byRule(list []Violation) map[string]int {

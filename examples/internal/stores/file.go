@@ -9,10 +9,14 @@ import (
 
 // newFile opens the directory that follows file: in a URL.
 func newFile(dir string) (*filestore.Store, error) {
+	interval, dir, err := sweepParameter(dir)
+	if err != nil {
+		return nil, err
+	}
 	if dir == "" {
 		return nil, errors.New("want a directory, such as file:/var/lib/app/sessions")
 	}
-	return filestore.Open(dir, filestore.Config{})
+	return filestore.Open(dir, filestore.Config{SweepInterval: interval})
 }
 
 func openFile(dir, _ string) (core.Backend, func() error, error) {

@@ -9,19 +9,35 @@ import (
 	"github.com/satchel-go/satchel/core/memstore"
 )
 
-// newMemory reads what follows memory: in a URL, which is nothing, or "?sweep="
-// and how often to remove expired sessions.
-func newMemory(rest string) (*memstore.Store, error) {
-	var c memstore.Config
-	if text, ok := strings.CutPrefix(rest, "?sweep="); ok {
-		var err error
-		if c.SweepInterval, err = time.ParseDuration(text); err != nil {
-			return nil, errors.New("sweep: want a duration such as 10s")
+// sweepParameter takes the parameter sweep out of what follows a scheme: how often to
+// remove expired sessions, 0 for the store's default.
+func sweepParameter(rest string) (interval time.Duration, without string, err error) {
+	before, query, _ := strings.Cut(rest, "?")
+	var others []string
+	for parameter := range strings.SplitSeq(query, "&") {
+		text, ok := strings.CutPrefix(parameter, "sweep=")
+		if !ok {
+			others = append(others, parameter)
+		} else if interval, err = time.ParseDuration(text); err != nil {
+			return 0, "", errors.New("sweep: want a duration such as 10s")
 		}
-	} else if err := alone(rest); err != nil {
+	}
+	if query = strings.Join(others, "&"); query == "" {
+		return interval, before, nil
+	}
+	return interval, before + "?" + query, nil
+}
+
+// newMemory reads what follows memory: in a URL, which is nothing but [sweepParameter].
+func newMemory(rest string) (*memstore.Store, error) {
+	interval, rest, err := sweepParameter(rest)
+	if err != nil {
 		return nil, err
 	}
-	return memstore.New(c), nil
+	if err := alone(rest); err != nil {
+		return nil, err
+	}
+	return memstore.New(memstore.Config{SweepInterval: interval}), nil
 }
 
 func openMemory(rest, _ string) (core.Backend, func() error, error) {

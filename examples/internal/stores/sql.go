@@ -24,6 +24,10 @@ const patience = 10 * time.Second
 // which an application leaves to its migrations.
 func openSQL(driver string, source func(rest string) (string, error)) opener {
 	return func(rest, _ string) (core.Backend, func() error, error) {
+		interval, rest, err := sweepParameter(rest)
+		if err != nil {
+			return nil, nil, err
+		}
 		from, err := source(rest)
 		if err != nil {
 			return nil, nil, err
@@ -34,7 +38,7 @@ func openSQL(driver string, source func(rest string) (string, error)) opener {
 		}
 		db.SetMaxOpenConns(32)
 		db.SetMaxIdleConns(32)
-		store := sqlstore.New(db, sqlstore.Config{})
+		store := sqlstore.New(db, sqlstore.Config{SweepInterval: interval})
 		ctx, cancel := context.WithTimeout(context.Background(), patience)
 		defer cancel()
 		if err := store.CreateTables(ctx); err != nil {
@@ -46,6 +50,10 @@ func openSQL(driver string, source func(rest string) (string, error)) opener {
 }
 
 func openPostgres(rest, _ string) (core.Backend, func() error, error) {
+	interval, rest, err := sweepParameter(rest)
+	if err != nil {
+		return nil, nil, err
+	}
 	if _, err := hostOf(rest); err != nil {
 		return nil, nil, err
 	}
@@ -60,7 +68,7 @@ func openPostgres(rest, _ string) (core.Backend, func() error, error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	store := pgxstore.New(pool, pgxstore.Config{})
+	store := pgxstore.New(pool, pgxstore.Config{SweepInterval: interval})
 	if err := store.CreateTables(ctx); err != nil {
 		pool.Close()
 		return nil, nil, err

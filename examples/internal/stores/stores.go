@@ -61,7 +61,7 @@ var openers = map[string]opener{
 // Open returns the backend of a store URL, and a function that closes it:
 //
 //	memory:           in this process; sessions end with it. With memory:?sweep=10s
-//	                  expired ones are removed every 10 seconds
+//	                  expired ones are removed every 10 seconds, as in files and SQL
 //	file:DIR          in this process and in a directory; sessions survive it
 //	cookie:           in the client's cookie, sealed with keys
 //	gorilla-cookie:   in the client's cookie, as gorilla/sessions makes it

@@ -33,7 +33,8 @@ func (s *Server) Strings(args ...string) []string {
 	return list
 }
 
-// Content returns everything stored under key, a string or a hash, unchanged.
+// Content returns everything stored under key, a string or a hash, unchanged, or "" if
+// nothing is.
 // DUMP may compress it, so that a search finds nothing.
 func (s *Server) Content(key string) string {
 	s.tb.Helper()
@@ -43,10 +44,26 @@ func (s *Server) Content(key string) string {
 		return text
 	case "hash":
 		return strings.Join(s.Strings("HGETALL", key), "\n")
+	case "none":
+		return ""
 	default:
 		s.tb.Fatalf("redis: %s is a %v", key, kind)
 		return ""
 	}
+}
+
+// Role returns "master", the state of a replica's link ("connected" if it is in step), or ""
+// if there is no answer: a server that changes its role drops its clients.
+func (s *Server) Role() string {
+	answer, _ := s.Do("ROLE")
+	list, _ := answer.([]any)
+	role := ""
+	if len(list) > 3 {
+		role, _ = list[3].(string)
+	} else if len(list) > 0 {
+		role, _ = list[0].(string)
+	}
+	return role
 }
 
 // Info returns one field of INFO, "" if there is none.

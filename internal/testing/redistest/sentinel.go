@@ -96,7 +96,7 @@ func (s *Sentinel) AwaitFailover() {
 			return slices.Equal(w.Strings("SENTINEL", "GET-MASTER-ADDR-BY-NAME", masterName), next)
 		})
 	}
-	until(s.tb, "the replica is the master", func() bool { return s.Replica.Info("role") == "master" })
+	until(s.tb, "the replica is the master", func() bool { return s.Replica.Role() == "master" })
 	s.Master, s.Replica = s.Replica, s.Master
 }
 

@@ -79,6 +79,13 @@ func (p *Proxy) DelayAnswers(d time.Duration) {
 	p.late = d
 }
 
+// Left returns how many faults and skipped turns still wait for a turn to begin.
+func (p *Proxy) Left() int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return len(p.faults)
+}
+
 func (p *Proxy) add(n int, f fault) {
 	p.mu.Lock()
 	defer p.mu.Unlock()

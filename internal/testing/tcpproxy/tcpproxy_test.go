@@ -82,7 +82,12 @@ func TestFaults(t *testing.T) {
 			}
 		}
 	}
-	if _, ever := p.Conns(); ever != 9 || p.Turns() != 8 {
-		t.Errorf("%d connections and %d turns, want 9 and 8", ever, p.Turns())
+	p.CutAfter(2)
+	ask(t, p, "one of two")
+	if left := p.Left(); left != 1 {
+		t.Errorf("%d faults are left, want 1", left)
+	}
+	if _, ever := p.Conns(); ever != 10 || p.Turns() != 9 {
+		t.Errorf("%d connections and %d turns, want 10 and 9", ever, p.Turns())
 	}
 }

@@ -2,6 +2,7 @@
 //
 //	mutate                    all mutations in internal/mutations
 //	mutate -run '^K|echo'     those whose names match
+//	mutate -overlay DIR       write into DIR what builds with them need, and run nothing
 //
 // A mutation is a patch that breaks one promise, with the name of the test
 // that must catch it; mutation.go describes its format. The patched functions are
@@ -45,6 +46,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	dir := flags.String("dir", "internal/mutations", "folder of the mutations, relative to root")
 	table := flags.String("promises", "docs/promises.md", "table of promises, relative to root")
 	only := flags.String("run", "", "only mutations whose names match this regexp")
+	overlays := flags.String("overlay", "", "an empty folder for what \"go build -overlay\" takes; the environment variable "+variable+" then turns a mutation on")
 	jobs := flags.Int("j", runtime.NumCPU(), "how many packages to build at once; twice as many tests run, since they often wait")
 	timeout := flags.Duration("timeout", time.Minute, "how long one test may take")
 	if err := flags.Parse(args); err != nil {
@@ -72,6 +74,9 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	chosen := slices.DeleteFunc(slices.Clone(all), func(m mutation) bool { return !match.MatchString(m.name) })
 	if len(chosen) == 0 {
 		return fmt.Errorf("-run: no mutation's name matches %q", *only)
+	}
+	if *overlays != "" {
+		return r.overlays(*overlays, chosen)
 	}
 	began := time.Now()
 	results, err := r.runAll(ctx, chosen, newTable(stdout, chosen))

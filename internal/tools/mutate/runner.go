@@ -178,17 +178,7 @@ func (r *runner) alone(ctx context.Context, n int, m mutation, t target) error {
 		return err
 	}
 	defer os.RemoveAll(dir) //nolint:errcheck // close removes its parent
-	sources := map[string]string{}
-	for _, e := range m.edits {
-		source, err := r.read(e.file)
-		if err != nil {
-			return err
-		}
-		if sources[e.file], err = e.apply(source); err != nil {
-			return err
-		}
-	}
-	overlay, err := r.overlay(dir, sources)
+	overlay, err := r.overlayOf(dir, m)
 	if err != nil {
 		return err
 	}
@@ -211,6 +201,46 @@ func (r *runner) run(ctx context.Context, binary string, t target, on string) er
 		return fmt.Errorf("%s has not failed by itself: %w\n%s", t.name, failed, tail(out))
 	}
 	return nil
+}
+
+// overlays writes the list for a build with all mutations, "overlay.json", and into folders with
+// their names those for mutations that need a build of their own.
+func (r *runner) overlays(dir string, all []mutation) error {
+	together, err := combine(all, r.read)
+	if err != nil {
+		return err
+	}
+	if _, err := r.overlay(dir, together.sources()); err != nil {
+		return err
+	}
+	for _, m := range all {
+		if together.parts[m.name] {
+			continue
+		}
+		own := filepath.Join(dir, m.name)
+		if err := os.Mkdir(own, 0o755); err != nil {
+			return err
+		}
+		if _, err := r.overlayOf(own, m); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// overlayOf writes the sources of m alone.
+func (r *runner) overlayOf(dir string, m mutation) (string, error) {
+	sources := map[string]string{}
+	for _, e := range m.edits {
+		source, err := r.read(e.file)
+		if err != nil {
+			return "", err
+		}
+		if sources[e.file], err = e.apply(source); err != nil {
+			return "", err
+		}
+	}
+	return r.overlay(dir, sources)
 }
 
 // overlay writes sources, and the list of them for the go command.

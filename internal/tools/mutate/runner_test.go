@@ -180,3 +180,18 @@ func TestNothingChosen(t *testing.T) {
 		t.Errorf("%v\n%s", err, out)
 	}
 }
+
+func TestOverlays(t *testing.T) {
+	dir := t.TempDir()
+	if out, err := mutateModule(t, patches[:5], "-overlay", dir); err != nil || out != "" {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	found, err := filepath.Glob(filepath.Join(dir, "*", "overlay.json"))
+	want := []string{filepath.Join(dir, "script", "overlay.json"), filepath.Join(dir, "variable", "overlay.json")}
+	if err != nil || !slices.Equal(found, want) {
+		t.Errorf("builds of their own: %v, %v, want %v", found, err, want)
+	}
+	if text, err := os.ReadFile(filepath.Join(dir, "overlay.json")); err != nil || !strings.Contains(string(text), "zz_mutation.go") {
+		t.Errorf("the build of the others: %v\n%s", err, text)
+	}
+}

@@ -1,0 +1,150 @@
+package chaos
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/satchel-go/satchel/internal/testing/redistest"
+)
+
+// busy is how long a node may be silent before others take it for dead: longer than by
+// default in tests, since a busy machine is not dead.
+const busy = "3000"
+
+// within polls until ok holds.
+func within(d time.Duration, what string, ok func() bool) error {
+	for until := time.Now().Add(d); !ok(); time.Sleep(20 * time.Millisecond) {
+		if time.Now().After(until) {
+			return fmt.Errorf("waited in vain until %s", what)
+		}
+	}
+	return nil
+}
+
+// follows waits until a server that was the master is a replica in step.
+func follows(old *redistest.Server) error {
+	return within(30*time.Second, "the old master follows the new one", func() bool { return old.Role() == "connected" })
+}
+
+// leads is an error if a failover came by itself: then nobody knows when writes were lost.
+func leads(master *redistest.Server) error {
+	if role := master.Role(); role != "master" {
+		return fmt.Errorf("the master is %q by itself: the machine is too slow for a verdict", role)
+	}
+	return nil
+}
+
+// newSentinel is a master and a replica under Sentinel, which moves the role when it is
+// told to, or when the master dies.
+func newSentinel(tb testing.TB, program string) *World {
+	tb.Helper()
+	s := redistest.StartSentinel(tb)
+	for _, watcher := range s.Sentinels {
+		watcher.MustDo("SENTINEL", "SET", s.MasterName(), "down-after-milliseconds", busy)
+	}
+	w := &World{Store: "Redis under Sentinel"}
+	w.launch(tb, program, []string{"nethttp", "echo5", "fiber3"}, "redis-sentinel://"+strings.Join(s.Addrs(), ",")+"/"+s.MasterName())
+	w.keepsRedis(func() []*redistest.Server { return []*redistest.Server{s.Master} })
+	var took time.Duration // of the last failover
+	over := func(begin func()) (bool, error) {
+		old := s.Master
+		if err := leads(old); err != nil {
+			return false, err
+		}
+		began := time.Now()
+		begin()
+		s.AwaitFailover()
+		took = time.Since(began)
+		if _, err := old.Do("PING"); err != nil {
+			old.Restart()
+		}
+		return s.Master != old, follows(old)
+	}
+	planned := func() { s.Sentinels[0].MustDo("SENTINEL", "FAILOVER", s.MasterName()) }
+	w.faults = append(w.instances(), w.commands(func() *redistest.Server { return s.Master })...)
+	w.faults = append(w.faults,
+		Fault{"planned failover", func() (bool, error) {
+			defer w.mayLose()()
+			return over(planned)
+		}},
+		Fault{"planned failover, writes paused", func() (bool, error) { // as docs/operations.md recommends
+			end := w.mayLose()
+			effect, err := over(func() {
+				s.Master.MustDo("CLIENT", "PAUSE", "2500", "WRITE")
+				planned()
+			})
+			if end(); took < 2500*time.Millisecond {
+				w.losses = w.losses[:len(w.losses)-1]
+			}
+			return effect, err
+		}},
+		Fault{"master killed", func() (bool, error) {
+			defer w.mayLose()()
+			return over(s.Master.Kill)
+		}})
+	return w
+}
+
+// newCluster is a Redis Cluster of three masters with a replica each.
+func newCluster(tb testing.TB, program string) *World {
+	tb.Helper()
+	c := redistest.StartCluster(tb, 3, redistest.Replicas(1))
+	for _, node := range append(c.Masters[:3:3], c.Replicas...) {
+		node.MustDo("CONFIG", "SET", "cluster-node-timeout", busy)
+	}
+	w := &World{Store: "Redis Cluster"}
+	w.launch(tb, program, []string{"gin", "echo", "fiber"}, "redis-cluster://"+strings.Join(c.Addrs(), ","))
+	w.keepsRedis(func() []*redistest.Server { return c.Masters })
+	// over makes a replica take over from its master.
+	over := func(begin func(master, replica *redistest.Server)) (bool, error) {
+		i := rand.IntN(len(c.Masters))
+		old, next := c.Masters[i], c.Replicas[i]
+		if err := leads(old); err != nil {
+			return false, err
+		}
+		begin(old, next)
+		if err := within(30*time.Second, "the replica is the master", func() bool { return next.Role() == "master" }); err != nil {
+			return false, err
+		}
+		c.Masters[i], c.Replicas[i] = next, old
+		if _, err := old.Do("PING"); err != nil {
+			old.Restart()
+		}
+		return true, follows(old)
+	}
+	w.faults = append(w.instances(), w.commands(func() *redistest.Server { return c.Masters[rand.IntN(len(c.Masters))] })...)
+	w.faults = append(w.faults,
+		Fault{"planned failover", func() (bool, error) { // replica and master agree on the last write
+			return over(func(_, replica *redistest.Server) { replica.MustDo("CLUSTER", "FAILOVER") })
+		}},
+		Fault{"master killed", func() (bool, error) {
+			defer w.mayLose()()
+			return over(func(master, _ *redistest.Server) { master.Kill() })
+		}},
+		Fault{"slots migrated", func() (bool, error) { return migrate(c), nil }})
+	return w
+}
+
+// migrate moves some slots with keys from one master to another, and reports whether
+// there were any.
+func migrate(c *redistest.Cluster) bool {
+	order := rand.Perm(len(c.Masters))
+	from, to := c.Masters[order[0]], c.Masters[order[1]]
+	slots := map[int]bool{}
+	for _, key := range from.Strings("KEYS", "*") {
+		if slots[c.Slot(key)] = true; len(slots) == 20 {
+			break
+		}
+	}
+	for slot := range slots {
+		c.BeginMigration(slot, from, to)
+		time.Sleep(10 * time.Millisecond) // for keys that are made meanwhile
+		c.MoveKeys(slot, from, to)
+		time.Sleep(10 * time.Millisecond)
+		c.EndMigration(slot, to)
+	}
+	return len(slots) > 0
+}
