@@ -296,15 +296,16 @@ soak: check-go ## the probe under load for DURATION (10m) in each framework; not
 CHAOS_STORES ?= memory,file,sqlite,memcached,redis-aof,redis,gorilla-redis,near,hybrid,sentinel,cluster,postgres,pgbouncer,mariadb
 CHAOS_PARALLEL ?= 2
 CHAOS_BROWSERS ?= 24
+CHAOS_IDLE ?= 15s
 CHAOS = cd internal/chaos && GOWORK=off $(GO) test -count=1 -v -timeout 0
 
 .PHONY: chaos
 chaos: check-go redis databases memcached ## probes, browsers and a referee under faults for DURATION (10m) on each of CHAOS_STORES
-	@$(CHAOS) -parallel $(CHAOS_PARALLEL) -run '^(TestReferee|TestChaos)$$' . -args -duration $(DURATION) -browsers $(CHAOS_BROWSERS) -stores $(CHAOS_STORES)
+	@$(CHAOS) -parallel $(CHAOS_PARALLEL) -run '^(TestReferee|TestChaos)$$' . -args -duration $(DURATION) -browsers $(CHAOS_BROWSERS) -idle $(CHAOS_IDLE) -stores $(CHAOS_STORES)
 
 .PHONY: chaos-check
 chaos-check: ## the same in three minutes: each store for 15 seconds
-	@$(MAKE) --no-print-directory chaos DURATION=15s CHAOS_PARALLEL=5 CHAOS_BROWSERS=8
+	@$(MAKE) --no-print-directory chaos DURATION=15s CHAOS_PARALLEL=5 CHAOS_BROWSERS=8 CHAOS_IDLE=6s
 
 .PHONY: chaos-judge
 chaos-judge: check-go redis memcached ## break promises, and see the referee of make chaos find it

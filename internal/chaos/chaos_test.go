@@ -20,6 +20,8 @@ var (
 	browsers = flag.Int("browsers", 6, "on each store")
 )
 
+func init() { flag.DurationVar(&idle, "idle", idle, "the sessions' idle timeout") }
+
 func TestMain(m *testing.M) { os.Exit(sqltest.Main(m)) }
 
 // build builds the probe of the tree around, with an overlay if not empty.
