@@ -299,7 +299,7 @@ endurance: SESSIONS = 1000000
 endurance: check-go redis databases ## SESSIONS (1000000) begun and expired on each of four stores in DURATION (30m); nothing may grow
 	@mkdir -p tmp docs/images
 	@$(GO) run ./internal/tools/soak -sessions $(SESSIONS) -duration $(DURATION) -frameworks nethttp,gin,fiber3,echo5 \
-		-stores memory,file,redis,postgres -o tmp/endurance.txt
+		-stores memory,file,redis,postgres -workers 64 -o tmp/endurance.txt
 	$(GO) run ./internal/tools/charts -endurance tmp/endurance.txt -doc docs/testing.md \
 		-command 'make endurance SESSIONS=$(SESSIONS) DURATION=$(DURATION)' -note '$(NOTE)'
 

@@ -11,7 +11,7 @@ import (
 // steadily is a run of half an hour in which the store's size saws, as clean-ups make it
 // do, and nothing grows after the first minutes.
 func steadily() *endured {
-	c := newCrowd("", 16, 1_000_000, 30*time.Minute)
+	c := newCrowd("", 64, 1_000_000, 30*time.Minute)
 	rest := sample{heap: 1 << 20, rss: 20 << 20, goroutines: 8, files: 12, size: 1 << 20, dead: -1}
 	r := &endured{framework: "gin", store: "file", before: rest, after: rest, crowd: c}
 	r.after.created = c.sessions
