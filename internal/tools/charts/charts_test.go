@@ -89,7 +89,7 @@ func TestTicksAreRound(t *testing.T) {
 			t.Errorf("after %v comes %v, want %v", v, got, want)
 		}
 	}
-	for v, want := range map[float64]string{0: "0", 500: "500 ns", 1000: "1 µs", 999.9999999: "1 µs", 20_000: "20 µs", 5e6: "5 ms"} {
+	for v, want := range map[float64]string{0: "0", 500: "500 ns", 1000: "1 µs", 999.9999999: "1 µs", 20_000: "20 µs", 5e6: "5 ms", 1e9: "1 s"} {
 		if got := round(v); got != want {
 			t.Errorf("%v is written %s, want %s", v, got, want)
 		}

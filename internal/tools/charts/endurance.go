@@ -49,22 +49,22 @@ func timelines(list []*recording) sheet {
 	// The order in which they came is a matter of chance.
 	slices.SortStableFunc(list, func(a, b *recording) int { return strings.Compare(a.store, b.store) })
 	s := sheet{
-		Title: "A million sessions on each store, most of them left to expire",
-		Note:  "Growth stops when as many sessions end as begin. After the load, all expire. The scales of the latencies are logarithmic.",
+		Title: "Stores in which as many sessions expire as begin",
+		Note:  "Growth stops when the first sessions expire. After the load, all do. The scales of the latencies are logarithmic.",
 		Extra: timelineStyle,
 	}
 	const columns = 2
 	for i, p := range []struct {
 		title, column string
-		unit          func(float64) string
+		unit          unit
 		log           bool
 	}{
-		{"sessions in the store", "sessions", count, false},
-		{"size of the store", "size", mebibytes, false},
-		{"heap in use", "heap", mebibytes, false},
-		{"goroutines", "goroutines", count, false},
-		{"half of the requests take", "p50", microseconds, true},
-		{"99 % of the requests take at most", "p99", microseconds, true},
+		{"sessions in the store", "sessions", one, false},
+		{"size of the store", "size", mebibyte, false},
+		{"heap in use", "heap", mebibyte, false},
+		{"goroutines", "goroutines", one, false},
+		{"half of the requests take", "p50", microsecond, true},
+		{"99 % of the requests take at most", "p99", microsecond, true},
 	} {
 		panelWidth := float64(width) / columns
 		left, top := float64(i%columns)*panelWidth, head+float64(i/columns)*panelHeight
@@ -76,7 +76,7 @@ func timelines(list []*recording) sheet {
 }
 
 // timeline draws one column of all recordings into d.
-func timeline(list []*recording, column string, unit func(float64) string, log bool, d drawn) drawn {
+func timeline(list []*recording, column string, unit unit, log bool, d drawn) drawn {
 	least, most, end := math.Inf(1), 0.0, 0.0
 	for _, r := range list {
 		for i, v := range r.columns[column] {
@@ -100,22 +100,22 @@ func timeline(list []*recording, column string, unit func(float64) string, log b
 	}
 	if log {
 		for v := math.Exp(low); v <= math.Exp(high)*1.01; v = niceStep(v * 1.01) {
-			d.YTicks = append(d.YTicks, tick{y(v), unit(v)})
+			d.YTicks = append(d.YTicks, tick{y(v), unit.text(v)})
 		}
 	} else {
-		for v, step := 0.0, niceStep(high/6); v <= high; v += step {
-			d.YTicks = append(d.YTicks, tick{y(v), unit(v)})
+		for v, step := 0.0, niceStep(high/6/unit.size)*unit.size; v <= high; v += step {
+			d.YTicks = append(d.YTicks, tick{y(v), unit.text(v)})
 		}
 	}
 	for _, r := range list {
-		l := line{Name: storeTitle(r.store), Class: r.store}
+		l := line{Name: storeTitle(r.store), Class: r.store, NameX: d.Right + 6}
 		for i, v := range r.columns[column] {
 			if v < 0 || log && v == 0 { // unknown, or no request
 				continue
 			}
 			at := dot{x(r.columns["seconds"][i]), y(v)}
 			l.Path += map[bool]string{true: "M", false: "L"}[l.Path == ""] + coordinate(at.X) + " " + coordinate(at.Y)
-			l.NameX, l.NameY = at.X+6, at.Y+4
+			l.NameY = at.Y + 4
 		}
 		if l.Path != "" {
 			d.Lines = append(d.Lines, l)
@@ -125,11 +125,17 @@ func timeline(list []*recording, column string, unit func(float64) string, log b
 	return d
 }
 
-func count(v float64) string { return strconv.FormatFloat(v, 'f', -1, 64) }
+// unit is what ticks are multiples of.
+type unit struct {
+	size float64
+	text func(float64) string
+}
 
-func mebibytes(v float64) string { return strconv.FormatFloat(v/(1<<20), 'f', 0, 64) + " MiB" }
-
-func microseconds(v float64) string { return round(v * 1000) }
+var (
+	one         = unit{1, func(v float64) string { return strconv.FormatFloat(v, 'f', -1, 64) }}
+	mebibyte    = unit{1 << 20, func(v float64) string { return strconv.FormatFloat(v/(1<<20), 'f', -1, 64) + " MiB" }}
+	microsecond = unit{1, func(v float64) string { return round(v * 1000) }}
+)
 
 func storeTitle(store string) string {
 	if store == "postgres" {

@@ -237,8 +237,10 @@ func round(nanoseconds float64) string {
 		return value(1) + " ns"
 	case nanoseconds < 999e3:
 		return value(1e3) + " µs"
-	default:
+	case nanoseconds < 999e6:
 		return value(1e6) + " ms"
+	default:
+		return value(1e9) + " s"
 	}
 }
 

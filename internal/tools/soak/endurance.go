@@ -115,6 +115,7 @@ func (p plan) accompany(ctx context.Context, r *endured, probe *probe, figures *
 		}
 		s.at = time.Since(begin)
 		r.crowd.latency(&s)
+		s.recent = r.recent(s)
 		figures.add(r, s)
 		if p.verbose {
 			fmt.Printf("%-8s %6.1fs %d begun, %v, p99 %s\n", r.store, s.at.Seconds(), s.created, s, micros(s.p99))
@@ -145,21 +146,39 @@ var enduranceGauges = []gauge{
 // known reports whether the store has this figure.
 func (g gauge) known(samples []sample) bool { return g.of(samples[0]) >= 0 }
 
-// line returns the mean of a gauge, and by how much the straight line through the
-// samples, by least squares, rises from the first to the last.
+// line returns the mean of a gauge, and by how much it rises from the first sample to the
+// last, by least squares. What a store holds follows the rate at which sessions begin, and
+// on a busy machine that changes: a part in proportion to the sessions begun recently is
+// no rise, unless their number itself does little else than rise.
 func (g gauge) line(samples []sample) (mean, rise float64) {
-	n, at := float64(len(samples)), 0.0
+	n, at, begun := float64(len(samples)), 0.0, 0.0
 	for _, s := range samples {
 		mean += float64(g.of(s)) / n
 		at += s.at.Seconds() / n
+		begun += float64(s.recent) / n
 	}
-	var covariance, variance float64
+	var tt, tb, bb, ty, by float64 // sums of products of differences from the means
 	for _, s := range samples {
-		d := s.at.Seconds() - at
-		covariance += d * (float64(g.of(s)) - mean)
-		variance += d * d
+		t, b, y := s.at.Seconds()-at, float64(s.recent)-begun, float64(g.of(s))-mean
+		tt, tb, bb, ty, by = tt+t*t, tb+t*b, bb+b*b, ty+t*y, by+b*y
 	}
-	return mean, covariance / variance * (samples[len(samples)-1].at - samples[0].at).Seconds()
+	slope := ty / tt
+	if independent := tt*bb - tb*tb; independent > 0.1*tt*bb {
+		slope = (ty*bb - by*tb) / independent
+	}
+	return mean, slope * (samples[len(samples)-1].at - samples[0].at).Seconds()
+}
+
+// recent returns how many of the sessions that were begun until now can be in the store.
+func (r *endured) recent(now sample) int {
+	before := 0
+	for _, s := range r.samples {
+		if s.at > now.at-enduranceIdle-kept-enduranceSweep {
+			break
+		}
+		before = s.created
+	}
+	return now.created - before
 }
 
 // steady returns the samples in the second half of the load.

@@ -73,6 +73,36 @@ func TestALeakIsNoticed(t *testing.T) {
 	}
 }
 
+// On a busy machine sessions begin faster and slower, and a store's size follows. That is no
+// leak, and hides none.
+func TestAChangingRateIsNoLeak(t *testing.T) {
+	for leak, want := range map[int]string{0: "", 8: "size of the store: rises by"} {
+		r := steadily()
+		created := 0
+		for i := range r.samples {
+			s := &r.samples[i]
+			created += 3000 + 2000*(i/20%3)
+			s.created = created
+			s.recent = r.recent(*s)
+			s.sessions = s.recent
+			s.size = 2<<20 + 300*s.recent + leak*created
+		}
+		failures := r.judge()
+		if want == "" && len(failures) != 0 || want != "" && (len(failures) != 1 || !strings.Contains(failures[0].Error(), want)) {
+			t.Errorf("with a leak of %d bytes a session: %v, want %q", leak, failures, want)
+		}
+	}
+	r := steadily()
+	for i := range r.samples {
+		r.samples[i].created = 1000 * i
+	}
+	for i, want := range map[int]int{0: 0, 10: 10_000, 15: 15_000, 16: 15_000, 179: 15_000} {
+		if got := r.recent(r.samples[i]); got != want {
+			t.Errorf("at %v, %d can be there, want %d", r.samples[i].at, got, want)
+		}
+	}
+}
+
 func TestTheLineThroughSamples(t *testing.T) {
 	g := gauge{of: func(s sample) int { return s.heap }}
 	for _, test := range []struct {

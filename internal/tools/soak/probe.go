@@ -79,6 +79,7 @@ type sample struct {
 
 	at                time.Duration // since the load began
 	created, requests int           // since then
+	recent            int           // created so recently that they can be in the store
 	p50, p99, slowest int           // microseconds that requests took since the last sample
 }
 
