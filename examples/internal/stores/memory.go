@@ -9,8 +9,6 @@ import (
 	"github.com/satchel-go/satchel/core/memstore"
 )
 
-var errSweep = errors.New("sweep: want a duration such as 10s")
-
 // newMemory reads what follows memory: in a URL, which is nothing, or "?sweep="
 // and how often to remove expired sessions.
 func newMemory(rest string) (*memstore.Store, error) {
@@ -18,7 +16,7 @@ func newMemory(rest string) (*memstore.Store, error) {
 	if text, ok := strings.CutPrefix(rest, "?sweep="); ok {
 		var err error
 		if c.SweepInterval, err = time.ParseDuration(text); err != nil {
-			return nil, errSweep
+			return nil, errors.New("sweep: want a duration such as 10s")
 		}
 	} else if err := alone(rest); err != nil {
 		return nil, err

@@ -58,7 +58,7 @@ func openPostgres(rest, _ string) (core.Backend, func() error, error) {
 		return nil, nil, errors.New("the parameters are not those of pgx")
 	}
 	c.MaxConns = max(c.MaxConns, 32)
-	own, err := takeSweep(c.ConnConfig.RuntimeParams)
+	job, err := takeSweepJob(c.ConnConfig.RuntimeParams)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -67,7 +67,7 @@ func openPostgres(rest, _ string) (core.Backend, func() error, error) {
 		return nil, nil, err
 	}
 	var config pgxstore.Config
-	if own > 0 {
+	if job > 0 {
 		config.SweepInterval = -1
 	}
 	store := pgxstore.New(pool, config)
@@ -76,8 +76,8 @@ func openPostgres(rest, _ string) (core.Backend, func() error, error) {
 		return nil, nil, err
 	}
 	stop := func() {}
-	if own > 0 {
-		stop = sweepEvery(store, own)
+	if job > 0 {
+		stop = sweepEvery(store, job)
 	}
 	return core.ServerSide(store), func() error {
 		stop()
@@ -87,16 +87,16 @@ func openPostgres(rest, _ string) (core.Backend, func() error, error) {
 	}, nil
 }
 
-// takeSweep takes the parameter sweep, which is not PostgreSQL's, out of those for the
-// server. It is zero if there is none.
-func takeSweep(params map[string]string) (every time.Duration, err error) {
-	text, ok := params["sweep"]
+// takeSweepJob takes the parameter sweepjob, which is not PostgreSQL's, out of those for
+// the server. It is zero if there is none.
+func takeSweepJob(params map[string]string) (every time.Duration, err error) {
+	text, ok := params["sweepjob"]
 	if !ok {
 		return 0, nil
 	}
-	delete(params, "sweep")
+	delete(params, "sweepjob")
 	if every, err = time.ParseDuration(text); err != nil || every <= 0 {
-		return 0, errSweep
+		return 0, errors.New("sweepjob: want a duration such as 10s")
 	}
 	return every, nil
 }
