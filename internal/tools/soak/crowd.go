@@ -35,16 +35,17 @@ func newCrowd(url string, workers, sessions int, duration time.Duration) *crowd 
 	return &crowd{load: newLoad(strings.TrimPrefix(url, "http://"), workers, 0), sessions: sessions, duration: duration}
 }
 
-// run begins all sessions, evenly over the duration. It takes longer if the server does.
+// run begins all sessions, evenly over the duration. It takes longer if the server does,
+// and begins others for the few that a busy one refuses.
 func (c *crowd) run(ctx context.Context) {
 	defer close(c.done)
-	start := time.Now()
+	start, most := time.Now(), int64(c.sessions+c.sessions/50)
 	var wg sync.WaitGroup
 	for i := range c.workers {
 		wg.Go(func() {
 			v := visitor{crowd: c, random: rand.New(rand.NewPCG(2, uint64(i)))}
 			defer v.hangUp()
-			for n := c.next.Add(1); n <= int64(c.sessions) && ctx.Err() == nil; n = c.next.Add(1) {
+			for n := c.next.Add(1); n <= most && c.created.Load() < int64(c.sessions) && ctx.Err() == nil; n = c.next.Add(1) {
 				due := time.Duration(float64(c.duration) * float64(n-1) / float64(c.sessions))
 				time.Sleep(time.Until(start.Add(due)))
 				v.visit(ctx)

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"math"
+	"net/http"
 	"os"
 	"runtime"
 	"slices"
@@ -286,6 +287,7 @@ func table(w io.Writer, runs []*endured, began time.Time) {
 	row("minutes, requests", func(r *endured) string {
 		return fmt.Sprintf("%.1f, %s", r.samples[len(r.samples)-1].at.Minutes(), thousands(r.after.requests))
 	})
+	row("of them refused with 503", func(r *endured) string { return thousands(r.crowd.statuses[http.StatusServiceUnavailable]) })
 	for _, g := range enduranceGauges {
 		row(g.name, func(r *endured) string {
 			if !g.known(r.samples) {
