@@ -84,9 +84,10 @@ func (v *visitor) visit(ctx context.Context) {
 	} else {
 		v.request(ctx, "POST /set?key=k&value="+strings.Repeat("x", 20+v.random.IntN(100)))
 	}
-	if v.cookie != "" {
-		v.created.Add(1)
+	if v.cookie == "" {
+		return // it was refused
 	}
+	v.created.Add(1)
 	n := v.random.IntN(100)
 	for _, r := range returns {
 		if n -= r.weight; n < 0 {
