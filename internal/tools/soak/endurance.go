@@ -254,30 +254,31 @@ func (f *figures) Write(b []byte) (int, error) {
 	return len(b), nil
 }
 
+// head writes the names of the columns, and add a row.
 func (f *figures) head() {
-	text := "store"
+	names := []string{"store"}
 	for _, c := range columns {
-		text += "\t" + c.name
+		names = append(names, c.name)
 	}
-	_, _ = fmt.Fprintln(f, text) // f keeps the error
+	_, _ = fmt.Fprintln(f, strings.Join(names, "\t")) // f keeps the error
 }
 
 func (f *figures) add(r *endured, s sample) {
-	text := r.store
+	fields := []string{r.store}
 	for _, c := range columns {
-		text += fmt.Sprintf("\t%d", c.of(s))
+		fields = append(fields, fmt.Sprint(c.of(s)))
 	}
-	_, _ = fmt.Fprintln(f, text) // f keeps the error
+	_, _ = fmt.Fprintln(f, strings.Join(fields, "\t")) // f keeps the error
 }
 
 // table writes the figures as the document has them, after an empty line.
 func table(w io.Writer, runs []*endured, began time.Time) {
 	row := func(name string, cell func(*endured) string) {
-		text := "| " + name + " |"
+		cells := []string{name}
 		for _, r := range runs {
-			text += " " + cell(r) + " |"
+			cells = append(cells, cell(r))
 		}
-		_, _ = fmt.Fprintln(w, text) // to the standard output, and to figures
+		_, _ = fmt.Fprintf(w, "| %s |\n", strings.Join(cells, " | ")) // to the standard output, and to figures
 	}
 	_, _ = fmt.Fprintf(w, "\nMeasured on %s: %d cores, %s/%s, %s.\n\n", began.Format(time.DateOnly), runtime.NumCPU(), runtime.GOOS,
 		runtime.GOARCH, runtime.Version())
