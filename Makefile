@@ -52,7 +52,7 @@ BROWSER = if [ -n "$$CHROMIUM" ]; then command -v "$$CHROMIUM"; else \
 # DATABASES finds the programs of the SQL servers; internal/testing/sqltest looks in
 # the same places.
 DATABASES = PATH="$$PATH:/usr/sbin:$$(echo /usr/lib/postgresql/*/bin /opt/homebrew/opt/*/bin /usr/local/opt/*/bin | tr ' ' :)"; \
-	command -v initdb && command -v mariadbd && command -v mariadb-install-db && command -v my_print_defaults && command -v pgbouncer
+	command -v initdb && command -v psql && command -v mariadbd && command -v mariadb-install-db && command -v my_print_defaults && command -v pgbouncer
 
 # What the result of a test run depends on.
 SOURCES = $(wildcard $(shell git ls-files --cached --others --exclude-standard -- \
@@ -291,6 +291,17 @@ mutate: check-go ## break each promise, and see its test fail; MUTATIONS=regexp 
 .PHONY: soak
 soak: check-go ## the probe under load for DURATION (10m) in each framework; nothing may grow
 	@$(GO) run ./internal/tools/soak -duration $(DURATION)
+
+# What it measures stays in tmp. NOTE is for the document.
+.PHONY: endurance
+endurance: DURATION = 30m
+endurance: SESSIONS = 1000000
+endurance: check-go redis databases ## SESSIONS (1000000) begun and expired on each of four stores in DURATION (30m); nothing may grow
+	@mkdir -p tmp docs/images
+	@$(GO) run ./internal/tools/soak -sessions $(SESSIONS) -duration $(DURATION) -frameworks nethttp,gin,fiber3,echo5 \
+		-stores memory,file,redis,postgres -workers 64 -o tmp/endurance.txt
+	$(GO) run ./internal/tools/charts -endurance tmp/endurance.txt -doc docs/testing.md \
+		-command 'make endurance SESSIONS=$(SESSIONS) DURATION=$(DURATION)' -note '$(NOTE)'
 
 # The stores that make chaos runs, CHAOS_PARALLEL at a time; each is under load for DURATION.
 CHAOS_STORES ?= memory,file,sqlite,memcached,redis-aof,redis,gorilla-redis,near,hybrid,sentinel,cluster,postgres,pgbouncer,mariadb

@@ -8,13 +8,14 @@ import (
 	"net"
 	"net/http"
 	"runtime"
+	"runtime/metrics"
 	"time"
 )
 
 // vitals are the answer of the debug address: figures that must not keep growing.
 type vitals struct {
 	Goroutines int    `json:"goroutines"`
-	Heap       uint64 `json:"heap"`     // bytes in use after a collection
+	Heap       uint64 `json:"heap"`     // bytes that a collection leaves
 	Sessions   int    `json:"sessions"` // in memory; -1 if kept elsewhere
 }
 
@@ -35,9 +36,10 @@ func serveDebug(ctx context.Context, addr string, sessions func() int) (where st
 			v.Sessions = sessions()
 		}
 		runtime.GC()
-		var m runtime.MemStats
-		runtime.ReadMemStats(&m)
-		v.Heap, v.Goroutines = m.HeapAlloc, runtime.NumGoroutine()
+		// What requests have allocated since then does not count.
+		live := []metrics.Sample{{Name: "/gc/heap/live:bytes"}}
+		metrics.Read(live)
+		v.Heap, v.Goroutines = live[0].Value.Uint64(), runtime.NumGoroutine()
 		w.Header().Set("Content-Type", "application/json")
 		if err := json.NewEncoder(w).Encode(v); err != nil {
 			panic(http.ErrAbortHandler) // the client is gone

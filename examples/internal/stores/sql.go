@@ -4,8 +4,10 @@ import (
 	"context"
 	"database/sql"
 	"errors"
+	"log/slog"
 	"net/url"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/go-sql-driver/mysql"
@@ -64,20 +66,72 @@ func openPostgres(rest, _ string) (core.Backend, func() error, error) {
 		return nil, nil, errors.New("the parameters are not those of pgx")
 	}
 	c.MaxConns = max(c.MaxConns, 32)
+	job, err := takeSweepJob(c.ConnConfig.RuntimeParams)
+	if err != nil {
+		return nil, nil, err
+	}
 	pool, err := pgxpool.NewWithConfig(ctx, c)
 	if err != nil {
 		return nil, nil, err
 	}
-	store := pgxstore.New(pool, pgxstore.Config{SweepInterval: interval})
+	config := pgxstore.Config{SweepInterval: interval}
+	if job > 0 {
+		config.SweepInterval = -1
+	}
+	store := pgxstore.New(pool, config)
 	if err := store.CreateTables(ctx); err != nil {
 		pool.Close()
 		return nil, nil, err
 	}
+	stop := func() {}
+	if job > 0 {
+		stop = sweepEvery(store, job)
+	}
 	return core.ServerSide(store), func() error {
+		stop()
 		err := store.Close()
 		pool.Close()
 		return err
 	}, nil
+}
+
+// takeSweepJob takes the parameter sweepjob, which is not PostgreSQL's, out of those for
+// the server. It is zero if there is none.
+func takeSweepJob(params map[string]string) (every time.Duration, err error) {
+	text, ok := params["sweepjob"]
+	if !ok {
+		return 0, nil
+	}
+	delete(params, "sweepjob")
+	if every, err = time.ParseDuration(text); err != nil || every <= 0 {
+		return 0, errors.New("sweepjob: want a duration such as 10s")
+	}
+	return every, nil
+}
+
+// sweepEvery sweeps in the place of the store's own clean-up, which waits for the full
+// hour, until the returned function is called.
+func sweepEvery(store core.Sweeper, every time.Duration) (stop func()) {
+	ctx, cancel := context.WithCancel(context.Background())
+	var running sync.WaitGroup
+	running.Go(func() {
+		ticks := time.NewTicker(every)
+		defer ticks.Stop()
+		for {
+			select {
+			case <-ctx.Done():
+				return
+			case <-ticks.C:
+			}
+			if _, err := store.Sweep(ctx); err != nil && ctx.Err() == nil {
+				slog.Warn("the clean-up failed", "error", err)
+			}
+		}
+	})
+	return func() {
+		cancel()
+		running.Wait()
+	}
 }
 
 // mysqlSource makes what go-sql-driver takes, which is no URL.

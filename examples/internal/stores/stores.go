@@ -69,7 +69,9 @@ var openers = map[string]opener{
 //	                  SESSION_SIGNING_KEYS, for others to verify; sealed inside
 //	jwe:              in an encrypted JSON Web Token
 //	sqlite:FILE                    in SQLite
-//	postgres://user@host:port/db   in PostgreSQL, with the parameters of pgx
+//	postgres://user@host:port/db   in PostgreSQL, with the parameters of pgx. With
+//	                               ?sweepjob=10s all that has expired is removed every
+//	                               10 seconds, and not what did before the full hour
 //	mysql://user@host:port/db      in MySQL or MariaDB, with those of go-sql-driver
 //	memcached://a:port,b:port      in Memcached, divided among servers
 //	redis://host:port/db           in Redis

@@ -1,8 +1,11 @@
 package stores
 
 import (
+	"context"
+	"errors"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/satchel-go/satchel/core/sealed"
 )
@@ -51,6 +54,9 @@ func TestOpen(t *testing.T) {
 		{url: "postgres://satchel:hunter2@127.0.0.1:1/satchel?sweep=1s&sslmode=some", fails: "the parameters"},
 		{url: "postgres:", fails: "want a URL"},
 		{url: "postgres://satchel:hunter2@127.0.0.1:1/satchel?sslmode=some", fails: "the parameters"},
+		{url: "postgres://satchel:hunter2@127.0.0.1:1/satchel?sweepjob=10s", fails: "connection refused"},
+		{url: "postgres://satchel:hunter2@127.0.0.1:1/satchel?sweepjob=soon", fails: "a duration"},
+		{url: "postgres://satchel:hunter2@127.0.0.1:1/satchel?sweepjob=0s", fails: "a duration"},
 		{url: "mysql://satchel:hunter2@127.0.0.1:1/satchel", fails: "connection refused"},
 		{url: "mysql://satchel:hunter2@127.0.0.1:1/satchel?timeout=soon", fails: "the parameters"},
 		{url: "mysql://satchel:hunter2@host:port/satchel", fails: "want a URL"},
@@ -87,6 +93,27 @@ func TestOpen(t *testing.T) {
 				t.Error(err)
 			}
 		})
+	}
+}
+
+type countingSweeper chan struct{}
+
+func (c countingSweeper) Sweep(context.Context) (int, error) {
+	c <- struct{}{}
+	return 0, errors.New("try again")
+}
+
+// A job of one's own goes on after an error, until it is stopped.
+func TestSweepEvery(t *testing.T) {
+	swept := make(countingSweeper, 1000)
+	stop := sweepEvery(swept, time.Millisecond)
+	<-swept
+	<-swept
+	stop()
+	n := len(swept)
+	time.Sleep(5 * time.Millisecond)
+	if len(swept) != n {
+		t.Error("it goes on after it was stopped")
 	}
 }
 

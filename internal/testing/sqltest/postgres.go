@@ -1,6 +1,8 @@
 package sqltest
 
 import (
+	"errors"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -80,4 +82,24 @@ var sharedPostgres = shared{start: NewPostgres}
 func SharedPostgres(tb testing.TB) *Server {
 	tb.Helper()
 	return sharedPostgres.get(tb)
+}
+
+// Query runs a query in psql, as the user who may do everything, and returns the fields
+// of its first row. It is for figures about the server, which need no driver.
+func (s *Server) Query(query string) ([]string, error) {
+	psql, err := find("psql")
+	if err != nil {
+		return nil, err
+	}
+	cmd := command(psql, "--no-psqlrc", "--tuples-only", "--no-align", "--field-separator= ", "--command", query, s.AdminSource())
+	out, err := cmd.Output()
+	if err != nil {
+		var failed *exec.ExitError
+		if errors.As(err, &failed) {
+			err = fmt.Errorf("%w\n%s", err, failed.Stderr)
+		}
+		return nil, fmt.Errorf("sqltest: psql: %w", err)
+	}
+	row, _, _ := strings.Cut(string(out), "\n")
+	return strings.Fields(row), nil
 }

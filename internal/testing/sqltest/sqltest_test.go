@@ -3,6 +3,7 @@ package sqltest
 import (
 	"net"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -50,6 +51,18 @@ func TestServers(t *testing.T) {
 				t.Error("it or its data is there after Close")
 			}
 		})
+	}
+}
+
+func TestQuery(t *testing.T) {
+	t.Parallel()
+	s := SharedPostgres(t)
+	row, err := s.Query("SELECT 1, sum(n), current_user FROM generate_series(1, 3) n UNION ALL SELECT 2, 2, '2'")
+	if want := []string{"1", "6", "postgres"}; err != nil || !slices.Equal(row, want) {
+		t.Errorf("%q, %v; want %q", row, err, want)
+	}
+	if _, err := s.Query("SELECT nothing"); err == nil || !strings.Contains(err.Error(), "does not exist") {
+		t.Errorf("a bad query: %v", err)
 	}
 }
 

@@ -4,7 +4,8 @@
 //	charts -doc docs/benchmarks.md -images docs/images -command "make bench-charts" tmp/bench-peers.txt tmp/bench-growth.txt
 //
 // The first file has the benchmarks beside other libraries, the second those of growing
-// stores and of memory. The images have a light and a dark form, of which the browser
+// stores and of memory. With -endurance, it draws the figure of docs/testing.md from what the
+// command soak has written. The images have a light and a dark form, of which the browser
 // chooses one.
 package main
 
@@ -35,8 +36,12 @@ func run(args []string, stderr io.Writer) error {
 	images := flags.String("images", "docs/images", "folder for the figures")
 	command := flags.String("command", "make bench-charts", "the command that made the figures, for the document")
 	note := flags.String("note", "", "what else the document has to say about the run")
+	endurance := flags.String("endurance", "", "`file` of what soak has measured, instead of the two of benchmarks")
 	if err := flags.Parse(args); err != nil {
 		return err
+	}
+	if *endurance != "" {
+		return drawEndurance(*endurance, *doc, *images, *command, *note)
 	}
 	if flags.NArg() != 2 {
 		return errors.New("want two files: the benchmarks beside other libraries, and those of growing stores")
@@ -60,25 +65,51 @@ func run(args []string, stderr io.Writer) error {
 			return err
 		}
 	}
-	text, err := os.ReadFile(*doc)
+	return fill(*doc, "make bench-charts", tables(results[0], *command, *note))
+}
+
+// drawEndurance draws what soak has measured, and puts its table into the document.
+func drawEndurance(file, doc, images, command, note string) error {
+	text, err := os.ReadFile(file)
 	if err != nil {
 		return err
 	}
-	replaced, err := replace(string(text), tables(results[0], *command, *note))
+	list, table, err := parseRecordings(string(text))
 	if err != nil {
-		return fmt.Errorf("%s: %w", *doc, err)
+		return fmt.Errorf("%s: %w", file, err)
 	}
-	return os.WriteFile(*doc, []byte(replaced), 0o644)
+	var svg bytes.Buffer
+	if err := linesTemplate.Execute(&svg, timelines(list)); err != nil {
+		return err
+	}
+	if err := os.WriteFile(filepath.Join(images, "endurance.svg"), svg.Bytes(), 0o644); err != nil {
+		return err
+	}
+	facts, table, _ := strings.Cut(table, "\n\n")
+	facts = strings.Replace(facts, "Measured on", "Measured with `"+command+"` on", 1)
+	return fill(doc, "make endurance", strings.TrimSpace(facts+" "+note)+"\n\n"+table)
+}
+
+// fill puts tables between the lines of a document that are for those of a command.
+func fill(doc, command, tables string) error {
+	text, err := os.ReadFile(doc)
+	if err != nil {
+		return err
+	}
+	replaced, err := replace(string(text), begin(command), tables)
+	if err != nil {
+		return fmt.Errorf("%s: %w", doc, err)
+	}
+	return os.WriteFile(doc, []byte(replaced), 0o644)
 }
 
 // The tables stand between these lines.
-const (
-	begin = "<!-- figures: make bench-charts -->\n"
-	end   = "<!-- end of figures -->\n"
-)
+func begin(command string) string { return "<!-- figures: " + command + " -->\n" }
+
+const end = "<!-- end of figures -->\n"
 
 // replace puts tables between the lines of text that are for them.
-func replace(text, tables string) (string, error) {
+func replace(text, begin, tables string) (string, error) {
 	before, rest, ok := strings.Cut(text, begin)
 	_, after, closed := strings.Cut(rest, end)
 	if !ok || !closed {

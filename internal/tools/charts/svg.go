@@ -140,12 +140,16 @@ const (
 	plotBottom  = 46.0 // above the panel's bottom edge
 )
 
+// sheet is an image of panels.
+type sheet struct {
+	Title, Note string
+	Extra       string // style besides that of all images
+	Height      float64
+	Panels      []drawn
+}
+
 func (f *lines) draw(w io.Writer) error {
-	data := struct {
-		Title, Note string
-		Height      float64
-		Panels      []drawn
-	}{Title: f.Title, Note: f.Note}
+	data := sheet{Title: f.Title, Note: f.Note}
 	panelWidth := float64(width) / float64(f.Columns)
 	for i, p := range f.panels {
 		left, top := float64(i%f.Columns)*panelWidth, head+float64(i/f.Columns)*panelHeight
@@ -233,8 +237,10 @@ func round(nanoseconds float64) string {
 		return value(1) + " ns"
 	case nanoseconds < 999e3:
 		return value(1e3) + " µs"
-	default:
+	case nanoseconds < 999e6:
 		return value(1e6) + " ms"
+	default:
+		return value(1e9) + " s"
 	}
 }
 
@@ -288,7 +294,7 @@ var barsTemplate = template.Must(template.New("bars").Funcs(functions).Parse(top
 `))
 
 var linesTemplate = template.Must(template.New("lines").Funcs(functions).Parse(top + `<svg xmlns="http://www.w3.org/2000/svg" width="760" height="{{.Height}}" viewBox="0 0 760 {{.Height}}" role="img">
-{{template "top" .}}{{range .Panels}}{{$p := .}}<text class="group" x="{{at .Left}}" y="{{at (add .Top -12)}}">{{text .Title}}</text>
+{{template "top" .}}{{.Extra}}{{range .Panels}}{{$p := .}}<text class="group" x="{{at .Left}}" y="{{at (add .Top -12)}}">{{text .Title}}</text>
 {{range .YTicks}}<path class="grid" d="M{{at $p.Left}} {{at .At}}H{{at $p.Right}}"/><text class="tick" text-anchor="end" x="{{at (add $p.Left -6)}}" y="{{at (add .At 4)}}">{{text .Text}}</text>
 {{end}}{{range .XTicks}}<path class="axis" d="M{{at .At}} {{at $p.Bottom}}v4"/><text class="tick" text-anchor="middle" x="{{at .At}}" y="{{at (add $p.Bottom 17)}}">{{text .Text}}</text>
 {{end}}<text class="tick" text-anchor="middle" x="{{at (add $p.Left 60)}}" y="{{at (add .Bottom 33)}}">{{text .XTitle}}</text>

@@ -7,6 +7,9 @@
 // It builds the probe, starts one for each store, and stops what it started. With
 // redis-server in PATH, a second probe runs on its own Redis, beside the one that
 // keeps sessions in memory. Run soak in the top folder.
+//
+// With -sessions, so many are begun on each store, most of which are never used again;
+// as they expire, the store must stay as large as it is, and be empty at the end.
 package main
 
 import (
@@ -24,7 +27,7 @@ import (
 	"syscall"
 	"time"
 
-	"github.com/satchel-go/satchel/internal/testing/redistest"
+	"github.com/satchel-go/satchel/internal/testing/sqltest"
 )
 
 // plan is the command line's settings.
@@ -35,6 +38,8 @@ type plan struct {
 	rate       int // requests a second, for each probe
 	workers    int
 	verbose    bool
+	sessions   int    // for each store, 0 for a mix of requests
+	out        string // the file for the figures about sessions
 
 	folder string // for built and written files
 	probe  string // the program
@@ -44,19 +49,26 @@ func main() {
 	var p plan
 	flag.DurationVar(&p.duration, "duration", 10*time.Minute, "duration of the load in each framework; 10s at least")
 	frameworks := flag.String("frameworks", "nethttp,echo5,echo,gin,fiber3,fiber", "which")
-	stores := flag.String("stores", "memory,redis", "memory, redis or both; redis needs redis-server in PATH")
+	stores := flag.String("stores", "memory,redis", "of memory, file, redis and postgres")
 	flag.IntVar(&p.rate, "rate", 400, "requests per second to each probe")
 	flag.IntVar(&p.workers, "workers", 16, "clients of each probe")
 	flag.BoolVar(&p.verbose, "v", false, "print every sample")
+	flag.IntVar(&p.sessions, "sessions", 0, "begin so many sessions on each store, each in one framework, instead of a mix of requests")
+	flag.StringVar(&p.out, "o", os.DevNull, "`file` for what was measured with -sessions")
 	flag.Parse()
 	p.frameworks, p.stores = strings.Split(*frameworks, ","), strings.Split(*stores, ",")
+	os.Exit(sqltest.Main(p))
+}
+
+// Run returns the exit code.
+func (p plan) Run() int {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	if err := p.run(ctx); err != nil {
 		fmt.Fprintln(os.Stderr, "soak:", err)
-		stop()
-		os.Exit(1) //nolint:gocritic // nothing is left to do
+		return 1
 	}
+	return 0
 }
 
 func (p plan) run(ctx context.Context) (err error) {
@@ -74,6 +86,9 @@ func (p plan) run(ctx context.Context) (err error) {
 	p.probe = filepath.Join(p.folder, "probe")
 	if out, err := exec.CommandContext(ctx, "go", "build", "-o", p.probe, "./examples/probe").CombinedOutput(); err != nil {
 		return fmt.Errorf("build the probe: %w\n%s", err, out)
+	}
+	if p.sessions > 0 {
+		return p.endure(ctx)
 	}
 	var settled sync.WaitGroup
 	var mu sync.Mutex
@@ -98,27 +113,6 @@ func (p plan) run(ctx context.Context) (err error) {
 	return errors.Join(failures...)
 }
 
-// open returns a store's URL for one probe, and what counts the keys in it (nil: ask
-// the probe). Call stop at the end.
-func (p plan) open(store string) (url string, count func() (int, error), stop func(), err error) {
-	switch store {
-	case "memory":
-		return "memory:?sweep=" + sweep.String(), nil, func() {}, nil
-	case "redis":
-		r, err := redistest.Launch(p.folder)
-		if err != nil {
-			return "", nil, nil, err
-		}
-		keys := func() (int, error) {
-			n, err := r.Do("DBSIZE")
-			keys, _ := n.(int64)
-			return int(keys), err
-		}
-		return r.URL(), keys, r.Kill, nil
-	}
-	return "", nil, nil, fmt.Errorf("-stores: %q is neither memory nor redis", store)
-}
-
 const (
 	idle  = 2 * time.Second // after which abandoned sessions end
 	kept  = time.Minute     // how much longer stores keep them, see core.Record.KeepUntil
@@ -130,18 +124,16 @@ const (
 
 // soak runs one framework on one store. It calls loaded when the load is over.
 func (p plan) soak(ctx context.Context, framework, store string, loaded func()) error {
-	url, count, stop, err := p.open(store)
+	target, err := p.open(store, sweep)
 	if err != nil {
 		return err
 	}
-	defer stop()
-	probe, err := startProbe(ctx, p.probe, "-framework", framework, "-store", url, "-addr", "127.0.0.1:0", "-debug", "127.0.0.1:0",
-		"-insecure", "-idle", idle.String())
+	defer target.stop()
+	probe, err := startProbe(ctx, p.probe, target, "-framework", framework, "-idle", idle.String())
 	if err != nil {
 		return err
 	}
 	defer probe.stop()
-	probe.count = count
 	before, err := probe.sample(ctx)
 	if err != nil {
 		return err

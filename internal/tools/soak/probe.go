@@ -22,16 +22,17 @@ type probe struct {
 	*process.Process
 	url, debug string
 	client     *http.Client
-	count      func() (int, error) // of the sessions, nil to ask the probe
+	look       func(*sample) error // adds what the store says
 }
 
-// startProbe starts a probe and waits until it listens.
-func startProbe(ctx context.Context, program string, args ...string) (*probe, error) {
+// startProbe starts a probe on a store and waits until it listens.
+func startProbe(ctx context.Context, program string, t target, args ...string) (*probe, error) {
+	args = append(args, "-store", t.url, "-addr", "127.0.0.1:0", "-debug", "127.0.0.1:0", "-insecure")
 	started, err := process.Start(exec.CommandContext(context.WithoutCancel(ctx), program, args...))
 	if err != nil {
 		return nil, err
 	}
-	p := &probe{Process: started, client: &http.Client{Timeout: 30 * time.Second}}
+	p := &probe{Process: started, client: &http.Client{Timeout: 30 * time.Second}, look: t.look}
 	return p, p.Await(func() bool {
 		p.url, p.debug = p.says("listening on "), p.says("debug on ")
 		return p.url != "" && p.debug != ""
@@ -71,6 +72,15 @@ type sample struct {
 	files      int
 	sessions   int
 	allowed    int // of sessions, by what the load has begun
+
+	size        int // of the store, in bytes
+	dead        int // rows that are removed from its tables and still take room
+	connections int // to its server
+
+	at                time.Duration // since the load began
+	created, requests int           // since then
+	recent            int           // created so recently that they can be in the store
+	p50, p99, slowest int           // microseconds that requests took since the last sample
 }
 
 func (s sample) String() string {
@@ -99,11 +109,9 @@ func (p *probe) sample(ctx context.Context) (s sample, err error) {
 	if err := json.NewDecoder(response.Body).Decode(&v); err != nil {
 		return s, err
 	}
-	s = sample{heap: v.Heap, goroutines: v.Goroutines, sessions: v.Sessions, rss: -1, files: -1}
-	if p.count != nil {
-		if s.sessions, err = p.count(); err != nil {
-			return s, err
-		}
+	s = sample{heap: v.Heap, goroutines: v.Goroutines, sessions: v.Sessions, rss: -1, files: -1, size: -1, dead: -1, connections: -1}
+	if err := p.look(&s); err != nil {
+		return s, err
 	}
 	if runtime.GOOS != "linux" {
 		return s, nil // no /proc
@@ -136,7 +144,7 @@ func rssIn(status string) (int, error) {
 // settle waits, for a limited time, until everything is as before the load.
 func (p *probe) settle(ctx context.Context, before sample, l *load) (s sample, err error) {
 	for deadline := time.Now().Add(grace); ; {
-		if s, err = p.sample(ctx); err != nil || len(unsettled(before, s, l.workers)) == 0 || time.Now().After(deadline) {
+		if s, err = p.sample(ctx); err != nil || len(leftOver(before, s, l.workers)) == 0 || time.Now().After(deadline) {
 			return s, err
 		}
 		select {

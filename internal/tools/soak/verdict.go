@@ -66,26 +66,33 @@ func judge(before sample, samples []sample, after sample, l *load) (failures []e
 	if !slices.ContainsFunc(samples, func(s sample) bool { return s.sessions > 0 }) {
 		failures = append(failures, errors.New("no session was ever stored: nothing was tested"))
 	}
-	for _, what := range unsettled(before, after, l.workers) {
+	for _, what := range leftOver(before, after, l.workers) {
 		failures = append(failures, fmt.Errorf("after the load: %s", what))
 	}
 	return failures
 }
 
-// unsettled returns what remains after all clients have left and all sessions have
-// ended. Pools of connections and workers may stay, and each user's empty index.
-func unsettled(before, after sample, workers int) (left []string) {
+// leftOver returns what remains after all clients have left and all sessions have
+// ended. Each user's empty index may stay.
+func leftOver(before, after sample, workers int) []string {
+	left := unsettled(before, after, workers, 8<<20)
+	if after.sessions > users {
+		left = append(left, fmt.Sprintf("%d sessions, though all have ended", after.sessions))
+	}
+	return left
+}
+
+// unsettled returns what the process still has. Pools of connections and workers may stay,
+// and some heap.
+func unsettled(before, after sample, workers, heap int) (left []string) {
 	for _, g := range []gauge{
 		{"goroutines", func(s sample) int { return s.goroutines }, number, 0, 2*workers + 16},
 		{"open files", func(s sample) int { return s.files }, number, 0, 2*workers + 8},
-		{"heap", func(s sample) int { return s.heap }, mega, 0, 8 << 20},
+		{"heap", func(s sample) int { return s.heap }, mega, 0, heap},
 	} {
 		if most := g.of(before) + g.plus; g.of(after) > most {
 			left = append(left, fmt.Sprintf("%s: %s, want %s at most", g.name, g.unit(g.of(after)), g.unit(most)))
 		}
-	}
-	if after.sessions > users {
-		left = append(left, fmt.Sprintf("%d sessions, though all have ended", after.sessions))
 	}
 	return left
 }
