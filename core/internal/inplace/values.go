@@ -3,6 +3,8 @@ package inplace
 import (
 	"bytes"
 	"encoding/base64"
+	"encoding/gob"
+	"io"
 	"maps"
 	"math"
 	"reflect"
@@ -41,12 +43,16 @@ type Values struct {
 	Integer any
 }
 
-// ToNative returns the basic Go value that raw encodes, or raw itself after the mark.
-// It decodes raw and encodes it again. Only a value that gives the same bytes becomes
-// a basic value, so that no value changes on its way through the library's.
+// ToNative returns the Go value that raw encodes, or raw itself after the mark. The value
+// has the type of before if it can, and else a basic one. ToNative decodes raw and encodes
+// it again. Only a value that gives the same bytes is returned, so that no value changes on
+// its way through the library's.
 func (m Values) ToNative(raw []byte, before Original) any {
 	if before.Raw != nil && bytes.Equal(raw, before.Raw) {
 		return before.Native // may be nil: a null in JSON
+	}
+	if v, ok := m.inTypeOf(raw, before.Native); ok {
+		return v
 	}
 	var v any
 	if m.Codec.Decode(raw, &v) == nil && m.isBasic(v) {
@@ -55,7 +61,7 @@ func (m Values) ToNative(raw []byte, before Original) any {
 			stored = float64(n)
 		}
 		if again, ok := m.FromNative(stored); ok && bytes.Equal(again, raw) {
-			return m.inTypeOf(v, before.Native)
+			return m.integer(v)
 		}
 	}
 	if m.Text {
@@ -82,32 +88,37 @@ func (m Values) isBasic(v any) bool {
 	return false
 }
 
-// inTypeOf converts the integer v to the integer type of before, the library's previous
-// value under the same key, if it fits: session.Values["n"].(int) keeps working. From
-// a codec without integers, such as JSON, v is a float64.
-func (m Values) inTypeOf(v, before any) any {
-	if before == nil {
-		before = m.Integer
+// inTypeOf returns the value that raw encodes in the type of before, the library's previous
+// value under the same key, if it is one of that type: session.Values["n"].(int) and
+// session.Values["cart"].([]Item) keep working. What a store keeps as text has lost its type.
+func (m Values) inTypeOf(raw []byte, before any) (v any, ok bool) {
+	if _, isBytes := before.([]byte); isBytes || before == nil || m.Text { // bytes may be an encoded value
+		return nil, false
 	}
-	if before == nil {
+	p := reflect.New(reflect.TypeOf(before))
+	if m.Codec.Decode(raw, p.Interface()) != nil {
+		return nil, false
+	}
+	v = p.Elem().Interface()
+	again, ok := m.FromNative(v)
+	return v, ok && bytes.Equal(again, raw) && gob.NewEncoder(io.Discard).Encode(&v) == nil // gob knows the type, but not every value
+}
+
+// integer converts v to the type of Integer, if it is an integer and fits. From a codec
+// without integers, such as JSON, v is a float64.
+func (m Values) integer(v any) any {
+	if m.Integer == nil {
 		return v
 	}
 	n, ok := v.(int64)
 	if f, isFloat := v.(float64); isFloat && m.isInteger(f) {
 		n, ok = int64(f), true
 	}
-	if !ok {
+	like := reflect.New(reflect.TypeOf(m.Integer)).Elem()
+	if !ok || like.OverflowInt(n) {
 		return v
 	}
-	like := reflect.New(reflect.TypeOf(before)).Elem()
-	switch {
-	case like.CanInt() && !like.OverflowInt(n):
-		like.SetInt(n)
-	case like.CanUint() && n >= 0 && !like.OverflowUint(uint64(n)):
-		like.SetUint(uint64(n))
-	default:
-		return v
-	}
+	like.SetInt(n)
 	return like.Interface()
 }
 
