@@ -347,3 +347,40 @@ func TestK1GorillaValuesThatDoNotFitTheirOldTypes(t *testing.T) {
 		})
 	}
 }
+
+// JSON has lists and maps, which both programs change.
+func TestK1FromTextListsStayLists(t *testing.T) {
+	type item struct {
+		Name string
+		N    int
+	}
+	store := newMemory(t)
+	store.text = true
+	s := newSite(t, From(store, FromConfig{Text: true}), nil)
+	s.gorilla(store, func(g *sessions.Session) {
+		g.Values["cart"], g.Values["exact"], g.Values["bytes"] = []item{{"hat", 1}}, []any{1}, []any{1}
+	})
+	s.do(func(x *core.Session) {
+		core.Update(x, "cart", func(cart []item) []item { return append(cart, item{"coat", 2}) })
+		x.Set("exact", []int{1 << 60})
+		x.Set("bytes", [][]byte{{1}})
+		x.Set("new", []item{{"tie", 3}})
+	})
+	s.gorilla(store, func(g *sessions.Session) {
+		cart, _ := g.Values["cart"].([]any)
+		if len(cart) != 2 || !maps.Equal(cart[1].(map[string]any), map[string]any{"Name": "coat", "N": 2.0}) {
+			t.Errorf("gorilla reads %#v", g.Values)
+		}
+		g.Values["cart"] = append(cart, item{"tie", 3})
+	})
+	s.do(func(x *core.Session) {
+		cart, errCart := core.Lookup[[]item](x, "cart")
+		exact, errExact := core.Lookup[[]int](x, "exact")
+		blobs, errBlobs := core.Lookup[[][]byte](x, "bytes")
+		added, errAdded := core.Lookup[[]item](x, "new")
+		if err := errors.Join(errCart, errExact, errBlobs, errAdded); err != nil || !slices.Equal(cart, []item{{"hat", 1}, {"coat", 2}, {"tie", 3}}) ||
+			!slices.Equal(exact, []int{1 << 60}) || len(blobs) != 1 || !bytes.Equal(blobs[0], []byte{1}) || len(added) != 1 {
+			t.Errorf("cart %v, exact %v, bytes %v, new %v: %v", cart, exact, blobs, added, err)
+		}
+	})
+}

@@ -4,13 +4,13 @@ import (
 	"bytes"
 	"encoding/base64"
 	"encoding/gob"
+	"encoding/json"
 	"io"
 	"maps"
 	"math"
 	"reflect"
 	"slices"
 	"strings"
-	"unicode/utf8"
 
 	"github.com/satchel-go/satchel/core"
 )
@@ -55,12 +55,11 @@ func (m Values) ToNative(raw []byte, before Original) any {
 		return v
 	}
 	var v any
-	if m.Codec.Decode(raw, &v) == nil && m.isBasic(v) {
-		stored := v
-		if n, ok := v.(int64); ok && m.Text {
-			stored = float64(n)
+	if m.Codec.Decode(raw, &v) == nil {
+		if m.Text {
+			v = asJSON(v)
 		}
-		if again, ok := m.FromNative(stored); ok && bytes.Equal(again, raw) {
+		if again, ok := m.FromNative(v); ok && bytes.Equal(again, raw) && m.isBasic(v, before.Native) {
 			return m.integer(v)
 		}
 	}
@@ -70,20 +69,36 @@ func (m Values) ToNative(raw []byte, before Original) any {
 	return slices.Concat(EncodedMark, raw)
 }
 
+// asJSON returns v as JSON gives it back, or nil.
+func asJSON(v any) (back any) {
+	text, err := json.Marshal(v)
+	if err == nil {
+		err = json.Unmarshal(text, &back)
+	}
+	if err != nil {
+		return nil
+	}
+	return back
+}
+
 // isBasic reports whether every program that uses the library can decode v. gob knows the basic
-// types without registration; JSON knows fewer of them.
-func (m Values) isBasic(v any) bool {
+// types without registration. Of JSON, only a store that has returned lists and maps is known to keep them.
+func (m Values) isBasic(v, before any) bool {
 	switch v := v.(type) {
-	case bool:
+	case bool, string, int64, float64:
 		return true
-	case string:
-		return !m.Text || utf8.ValidString(v) && !strings.HasPrefix(v, TextMark)
-	case int64:
-		return true
-	case float64:
-		return !m.Text || !math.IsInf(v, 0) && !math.IsNaN(v)
 	case []byte:
-		return !m.Text && !bytes.HasPrefix(v, EncodedMark)
+		return !bytes.HasPrefix(v, EncodedMark)
+	case []any, map[string]any:
+		return m.Text && isList(before)
+	}
+	return false
+}
+
+func isList(v any) bool {
+	switch v.(type) {
+	case []any, map[string]any:
+		return true
 	}
 	return false
 }
@@ -149,14 +164,34 @@ func (m Values) FromNative(native any) (raw []byte, ok bool) {
 				raw, err := base64.RawURLEncoding.DecodeString(encoded)
 				return raw, err == nil && len(raw) > 0
 			}
-		case float64:
-			if v == math.Trunc(v) && math.Abs(v) <= 1<<53 { // whole numbers are integers
-				native = int64(v)
-			}
 		}
+		native = integers(native)
 	}
 	raw, err := m.Codec.Encode(native)
 	return raw, err == nil && len(raw) > 0
+}
+
+// integers returns v with all whole numbers as integers, which JSON does not tell apart.
+func integers(v any) any {
+	switch v := v.(type) {
+	case float64:
+		if v == math.Trunc(v) && math.Abs(v) <= 1<<53 {
+			return int64(v)
+		}
+	case []any:
+		all := make([]any, len(v))
+		for i := range v {
+			all[i] = integers(v[i])
+		}
+		return all
+	case map[string]any:
+		all := make(map[string]any, len(v))
+		for key := range v {
+			all[key] = integers(v[key])
+		}
+		return all
+	}
+	return v
 }
 
 // Bytes returns b as the store keeps it.
