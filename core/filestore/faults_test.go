@@ -152,6 +152,46 @@ func TestK2NobodyIsToldOfAnEndThatIsNotStored(t *testing.T) {
 }
 
 // TestSavesShareSyncs: whoever waits for the disk waits together.
+// TestK1NobodyReadsWhatIsNotStored holds up the disk while a session is saved: whoever read
+// the new state might find the old one after a crash. Found by make chaos.
+func TestK1NobodyReadsWhatIsNotStored(t *testing.T) {
+	d := newSimDisk()
+	s := openSim(t, d)
+	v := save(t, s, 0, "", "old")
+	syncs, began := make(chan struct{}), make(chan struct{}, 10)
+	d.failing(func(op, _ string) error {
+		if op == "sync" {
+			began <- struct{}{}
+			<-syncs
+		}
+		return nil
+	})
+	load := func() (core.Entry, error) {
+		ctx, cancel := context.WithTimeout(t.Context(), 5*time.Millisecond)
+		defer cancel()
+		return s.Load(ctx, sessionID(0))
+	}
+	if e, err := load(); err != nil || string(e.Data) != "old" {
+		t.Fatalf("Load before: %q, %v", e.Data, err)
+	}
+	saved := make(chan error)
+	go func() {
+		_, err := s.Save(t.Context(), sessionID(0), core.Entry{Data: []byte("new"), Expires: time.Now().Add(time.Hour)}, v)
+		saved <- err
+	}()
+	<-began
+	if e, err := load(); !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("K1: Load answers %q, %v before the change is synced", e.Data, err)
+	}
+	close(syncs)
+	if err := <-saved; err != nil {
+		t.Error(err)
+	}
+	if e, err := load(); err != nil || string(e.Data) != "new" {
+		t.Errorf("Load after: %q, %v", e.Data, err)
+	}
+}
+
 func TestSavesShareSyncs(t *testing.T) {
 	d := newSimDisk()
 	s := openSim(t, d)

@@ -12,7 +12,7 @@
 // # What it promises
 //
 // Once [Store.Save], [Store.Delete], [Store.DeleteAll] or [Store.Confirm] has returned nil, it is on disk: no crash
-// and no power cut undoes it. Nobody is told of an end that is not on disk either.
+// and no power cut undoes it. Nobody is told of a change or an end that is not on disk either.
 // [Store.Touch] does not wait: a crash may lose the touches of the last second, and their
 // sessions then end that much earlier. A call that fails because of the disk may or may not have been stored.
 //
@@ -39,7 +39,7 @@
 //
 // # When the disk fails
 //
-// If the disk is full or fails, sessions can be read, and calls that store something fail. So do
+// If the disk is full or fails, sessions can be read as memory has them, and calls that store something fail. So do
 // lists, and the loading of sessions that have just ended: on the disk they may not have. A session
 // that is deleted then is gone from memory, and the call returns an error: after a restart it
 // might be back. The store tries again until it can write all sessions to a new

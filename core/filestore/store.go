@@ -20,12 +20,16 @@ func fail(op string, err error) error {
 }
 
 // Load implements [core.Store]. It reads memory, and allocates nothing when it finds
-// the entry.
+// the entry. If the entry was changed just now, Load waits until that is on disk, or the
+// disk has failed: nobody shall have read what a crash undoes.
 func (s *Store) Load(ctx context.Context, id core.ID) (e core.Entry, err error) {
 	if e, err = s.mem.Load(ctx, id); err != nil {
-		err = s.gone(ctx, "load", id, err)
+		return e, s.gone(ctx, "load", id, err)
 	}
-	return e, err
+	if err := s.log.sync(ctx, id); err != nil && ctx.Err() != nil {
+		return core.Entry{}, fail("load", err)
+	}
+	return e, nil
 }
 
 // gone returns err. But if that is that id is gone, gone first makes sure that it is

@@ -27,8 +27,12 @@
 //   - Values are under their own keys. Strings, bools, []byte and float64 keep
 //     their type; integers become int64. Any other value becomes a []byte: its
 //     encoding after the three bytes D9 D9 F7, CBOR's mark.
-//   - A value that gorilla wrote keeps its Go type until it changes. An integer
-//     keeps it even then.
+//   - A value that gorilla wrote keeps its Go type, also when Satchel changes it to another
+//     value of that type. As with gorilla, gob makes nil of an empty list in a struct and of a
+//     pointer to zero; in an any, integers become int64.
+//   - So what gorilla's programs cannot read is a value of a type of their own that Satchel
+//     was first to store under its key, or that Satchel changed to what is none of that type.
+//     Programs that find nothing there begin anew over it.
 //   - Flashes of kind "" are gorilla's flashes. gorilla does not see other kinds or
 //     typed flashes. Flashes that gorilla keeps under another key are a value under
 //     that key.

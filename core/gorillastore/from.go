@@ -41,8 +41,10 @@ type FromConfig struct {
 	// that the store is unavailable.
 	Absent func(err error) bool
 
-	// Text means that the store keeps values as JSON or similar instead of gob, so
-	// that it returns only strings, bools and float64.
+	// Text means that the store keeps values as JSON or similar instead of gob, so that it
+	// returns only strings, bools, float64, and lists and maps of them. Whole numbers are
+	// integers for Satchel. A list or map that gorilla wrote stays one; others that Satchel
+	// sets become strings.
 	Text bool
 }
 

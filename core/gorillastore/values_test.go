@@ -1,11 +1,14 @@
 package gorillastore
 
 import (
+	"bytes"
 	"encoding/gob"
 	"errors"
+	"maps"
 	"math"
 	"slices"
 	"testing"
+	"time"
 
 	"github.com/gorilla/securecookie"
 	"github.com/gorilla/sessions"
@@ -245,6 +248,139 @@ func TestK1CompatibleKeepsNullsOfJSON(t *testing.T) {
 	s.gorilla(store, func(g *sessions.Session) {
 		if g.Values["none"] != 1.0 {
 			t.Errorf("gorilla finds %#v", g.Values["none"])
+		}
+	})
+}
+
+// Types that an application has given to gob.Register, or Fiber's RegisterType.
+type (
+	line  struct{ Name string }
+	role  string
+	order struct {
+		Lines []line
+		Paid  *bool
+		By    time.Time
+	}
+)
+
+func init() {
+	for _, v := range []any{[]line{}, role(""), &order{}, map[string]int{}, time.Time{}, []any{}} {
+		gob.Register(v)
+	}
+}
+
+// A value that gorilla wrote keeps its type when it changes, so that the old program's
+// s.Values["cart"].([]line) does not begin a cart of its own.
+func TestK1GorillaValuesThatChangeKeepTheirTypes(t *testing.T) {
+	noon, yes := time.Date(2026, 5, 4, 12, 0, 0, 0, time.UTC), true
+	for _, codec := range []core.Codec{core.CBOR(), core.JSON()} {
+		for _, p := range arriving {
+			backend, store := p.make(t)
+			s := newSite(t, backend, func(c *core.Config) { c.Codec = codec })
+			s.gorilla(store, func(g *sessions.Session) {
+				g.Values["cart"], g.Values["role"], g.Values["order"] = []line{{"hat"}}, role("guest"), &order{Lines: []line{{"hat"}}, By: noon}
+				g.Values["counts"], g.Values["at"], g.Values["list"] = map[string]int{"hat": 1}, noon, []any{"hat"}
+				g.Values["emptied"], g.Values["other"] = []line{{"hat"}}, []line{{"hat"}}
+			})
+			s.do(func(x *core.Session) {
+				core.Update(x, "cart", func(cart []line) []line { return append(cart, line{"coat"}) })
+				x.Set("role", role("admin"))
+				x.Set("order", order{Lines: []line{}, Paid: &yes, By: noon.Add(time.Hour)})
+				core.Update(x, "counts", func(n map[string]int) map[string]int { n["coat"]++; return n })
+				x.Set("at", noon.Add(time.Hour))
+				core.Update(x, "list", func(all []string) []string { return append(all, "coat") })
+				x.Set("emptied", []line{})
+				x.Set("other", "text")
+			})
+			s.gorilla(store, func(g *sessions.Session) {
+				cart, _ := g.Values["cart"].([]line)
+				theRole, _ := g.Values["role"].(role)
+				paid, _ := g.Values["order"].(*order)
+				counts, _ := g.Values["counts"].(map[string]int)
+				at, _ := g.Values["at"].(time.Time)
+				list, _ := g.Values["list"].([]any)
+				emptied, ok := g.Values["emptied"].([]line)
+				if !slices.Equal(cart, []line{{"hat"}, {"coat"}}) || theRole != "admin" || paid == nil || !*paid.Paid || len(paid.Lines) > 0 ||
+					!paid.By.Equal(noon.Add(time.Hour)) || !maps.Equal(counts, map[string]int{"hat": 1, "coat": 1}) || !at.Equal(noon.Add(time.Hour)) ||
+					!slices.Equal(list, []any{"hat", "coat"}) || !ok || len(emptied) > 0 || g.Values["other"] != "text" {
+					t.Errorf("%s: gorilla reads %#v", p.name, g.Values)
+				}
+				g.Values["cart"] = append(cart, line{"tie"})
+			})
+			s.do(func(x *core.Session) {
+				if cart, _ := core.Get[[]line](x, "cart"); !slices.Equal(cart, []line{{"hat"}, {"coat"}, {"tie"}}) {
+					t.Errorf("%s: the cart is %v", p.name, cart)
+				}
+				if emptied, err := core.Lookup[[]line](x, "emptied"); err != nil || len(emptied) > 0 {
+					t.Errorf("%s: emptied: %v, %v", p.name, emptied, err)
+				}
+			})
+		}
+	}
+}
+
+// What gob cannot write, though it knows the type, or would not be the same in the old
+// type, is encoded: no save fails, and nothing changes.
+func TestK1GorillaValuesThatDoNotFitTheirOldTypes(t *testing.T) {
+	type longer struct{ Name, Size string }
+	for _, p := range arriving {
+		backend, store := p.make(t)
+		s := newSite(t, backend, nil)
+		s.gorilla(store, func(g *sessions.Session) { g.Values["none"], g.Values["cart"] = &order{}, []line{{"hat"}} })
+		s.do(func(x *core.Session) {
+			x.Set("none", (*order)(nil))
+			x.Set("cart", []longer{{"hat", "L"}})
+		})
+		s.gorilla(store, func(g *sessions.Session) {
+			for _, key := range []string{"none", "cart"} {
+				if b, _ := g.Values[key].([]byte); !bytes.HasPrefix(b, inplace.EncodedMark) {
+					t.Errorf("%s: gorilla reads %s as %#v", p.name, key, g.Values[key])
+				}
+			}
+		})
+		s.do(func(x *core.Session) {
+			none, errNone := core.Lookup[*order](x, "none")
+			cart, errCart := core.Lookup[[]longer](x, "cart")
+			if err := errors.Join(errNone, errCart); err != nil || none != nil || !slices.Equal(cart, []longer{{"hat", "L"}}) {
+				t.Errorf("%s: %v, %v: %v", p.name, none, cart, err)
+			}
+		})
+	}
+}
+
+// JSON has lists and maps, which both programs change.
+func TestK1FromTextListsStayLists(t *testing.T) {
+	type item struct {
+		Name string
+		N    int
+	}
+	store := newMemory(t)
+	store.text = true
+	s := newSite(t, From(store, FromConfig{Text: true}), nil)
+	s.gorilla(store, func(g *sessions.Session) {
+		g.Values["cart"], g.Values["exact"], g.Values["bytes"] = []item{{"hat", 1}}, []any{1}, []any{1}
+	})
+	s.do(func(x *core.Session) {
+		core.Update(x, "cart", func(cart []item) []item { return append(cart, item{"coat", 2}) })
+		x.Set("exact", []int{1 << 60})
+		x.Set("bytes", [][]byte{{1}})
+		x.Set("new", []item{{"tie", 3}})
+	})
+	s.gorilla(store, func(g *sessions.Session) {
+		cart, _ := g.Values["cart"].([]any)
+		if len(cart) != 2 || !maps.Equal(cart[1].(map[string]any), map[string]any{"Name": "coat", "N": 2.0}) {
+			t.Errorf("gorilla reads %#v", g.Values)
+		}
+		g.Values["cart"] = append(cart, item{"tie", 3})
+	})
+	s.do(func(x *core.Session) {
+		cart, errCart := core.Lookup[[]item](x, "cart")
+		exact, errExact := core.Lookup[[]int](x, "exact")
+		blobs, errBlobs := core.Lookup[[][]byte](x, "bytes")
+		added, errAdded := core.Lookup[[]item](x, "new")
+		if err := errors.Join(errCart, errExact, errBlobs, errAdded); err != nil || !slices.Equal(cart, []item{{"hat", 1}, {"coat", 2}, {"tie", 3}}) ||
+			!slices.Equal(exact, []int{1 << 60}) || len(blobs) != 1 || !bytes.Equal(blobs[0], []byte{1}) || len(added) != 1 {
+			t.Errorf("cart %v, exact %v, bytes %v, new %v: %v", cart, exact, blobs, added, err)
 		}
 	})
 }

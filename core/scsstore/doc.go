@@ -15,9 +15,14 @@
 // theirs, until the last of them is replaced:
 //
 //   - Values are under their own keys. Strings, bools, []byte and float64 keep their type;
-//     integers become int. A value that scs wrote keeps its type until it changes, and an
-//     integer even then. Any other value becomes a []byte: its encoding after the three
+//     integers become int. Any other value becomes a []byte: its encoding after the three
 //     bytes D9 D9 F7, CBOR's mark. With another Codec than gob it becomes a string.
+//   - A value that scs wrote keeps its type, also when Satchel changes it to another value of
+//     that type. As with scs, gob makes nil of an empty list in a struct and of a pointer to
+//     zero; in an any, integers become int64. With another Codec, lists and maps stay so.
+//   - So what scs's programs cannot read is a value of a type of their own that Satchel was
+//     first to store under its key, or that Satchel changed to what is none of that type.
+//     Programs that find nothing there begin anew over it.
 //   - The value under Config.UserKey is the session's user. Keys of Config.Flashes are
 //     flashes; other values that an application pops are values.
 //   - RememberMe and Cookie.Persist make a session remembered.

@@ -191,6 +191,28 @@ func TestSCSReadsWhatSatchelWrote(t *testing.T) {
 	})
 }
 
+// line is a type that an application has given to gob.Register.
+type line struct{ Name string }
+
+func init() { gob.Register([]line{}) }
+
+// A value that scs wrote keeps its type when it changes.
+func TestK1SCSValuesThatChangeKeepTheirTypes(t *testing.T) {
+	old := newOld(newMemory())
+	s := newSite(t, old, From(old, ourKeys), nil)
+	s.scs(func(ctx context.Context) { old.Put(ctx, "cart", []line{{"hat"}}); old.Put(ctx, "small", int8(1)) })
+	s.do(func(x *core.Session) {
+		core.Update(x, "cart", func(cart []line) []line { return append(cart, line{"coat"}) })
+		x.Set("small", 300) // becomes an int
+	})
+	s.scs(func(ctx context.Context) {
+		cart, _ := old.Get(ctx, "cart").([]line)
+		if !slices.Equal(cart, []line{{"hat"}, {"coat"}}) || old.GetInt(ctx, "small") != 300 {
+			t.Errorf("scs has %#v, %#v", old.Get(ctx, "cart"), old.Get(ctx, "small"))
+		}
+	})
+}
+
 func TestSEC15EndsInBothDirections(t *testing.T) {
 	onEach(t, func(t *testing.T, s *site, _ *memory) {
 		s.do(func(x *core.Session) { x.Login("ann") })

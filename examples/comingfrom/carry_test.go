@@ -12,6 +12,8 @@ import (
 	"github.com/alexedwards/scs/v2"
 	scsmem "github.com/alexedwards/scs/v2/memstore"
 	ginredis "github.com/gin-contrib/sessions/redis"
+	"github.com/gofiber/fiber/v2"
+	"github.com/gofiber/fiber/v2/middleware/adaptor"
 	"github.com/gofiber/fiber/v2/middleware/session"
 	session3 "github.com/gofiber/fiber/v3/middleware/session"
 	"github.com/gorilla/sessions"
@@ -485,6 +487,42 @@ func TestT1SessionsFromFiberEndAfterItsExpiration(t *testing.T) {
 			}
 		}
 	})
+}
+
+// In "ready", the old application and the new one fill one cart.
+func TestK1FiberAndSatchelFillOneCart(t *testing.T) {
+	old := fiberStore(new(fiberMemory))
+	old.RegisterType([]Item{})
+	before := fiber.New()
+	before.Get("/", func(c *fiber.Ctx) error {
+		s, err := old.Get(c)
+		if err != nil {
+			return err
+		}
+		cart, _ := s.Get("cart").([]Item)
+		cart = append(cart, Item{Name: c.Query("item"), N: 1})
+		s.Set("cart", cart)
+		if err := s.Save(); err != nil {
+			return err
+		}
+		return c.SendString(fmt.Sprintln(cart))
+	})
+	from := gorillastore.From(gorillastore.FiberV2(gorillastore.FiberConfig{Storage: old.Storage}), gorillastore.FromConfig{UserKey: "user"})
+	m, err := core.New(core.Migrating(inMemory(t), from), core.Config{Cookie: core.Cookie{Name: "session_id"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	cart := core.NewKey[[]Item]("cart")
+	b := newBrowser(t, site{handler: adaptor.FiberApp(before)})
+	b.get("/?item=hat")
+	b.handler = program(m, func(_ http.ResponseWriter, s *core.Session) {
+		cart.Update(s, func(items []Item) []Item { return append(items, Item{Name: "coat", N: 1}) })
+	})
+	b.get("/")
+	b.handler = adaptor.FiberApp(before)
+	if got := b.get("/?item=tie"); got != "200 [{hat 1} {coat 1} {tie 1}]" {
+		t.Errorf("Fiber shows %q", got)
+	}
 }
 
 func TestT1FiberAbsoluteTimeoutCounts(t *testing.T) {

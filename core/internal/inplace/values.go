@@ -3,12 +3,14 @@ package inplace
 import (
 	"bytes"
 	"encoding/base64"
+	"encoding/gob"
+	"encoding/json"
+	"io"
 	"maps"
 	"math"
 	"reflect"
 	"slices"
 	"strings"
-	"unicode/utf8"
 
 	"github.com/satchel-go/satchel/core"
 )
@@ -41,21 +43,24 @@ type Values struct {
 	Integer any
 }
 
-// ToNative returns the basic Go value that raw encodes, or raw itself after the mark.
-// It decodes raw and encodes it again. Only a value that gives the same bytes becomes
-// a basic value, so that no value changes on its way through the library's.
+// ToNative returns the Go value that raw encodes, or raw itself after the mark. The value
+// has the type of before if it can, and else a basic one. ToNative decodes raw and encodes
+// it again. Only a value that gives the same bytes is returned, so that no value changes on
+// its way through the library's.
 func (m Values) ToNative(raw []byte, before Original) any {
 	if before.Raw != nil && bytes.Equal(raw, before.Raw) {
 		return before.Native // may be nil: a null in JSON
 	}
+	if v, ok := m.inTypeOf(raw, before.Native); ok {
+		return v
+	}
 	var v any
-	if m.Codec.Decode(raw, &v) == nil && m.isBasic(v) {
-		stored := v
-		if n, ok := v.(int64); ok && m.Text {
-			stored = float64(n)
+	if m.Codec.Decode(raw, &v) == nil {
+		if m.Text {
+			v = asJSON(v)
 		}
-		if again, ok := m.FromNative(stored); ok && bytes.Equal(again, raw) {
-			return m.inTypeOf(v, before.Native)
+		if again, ok := m.FromNative(v); ok && bytes.Equal(again, raw) && m.isBasic(v, before.Native) {
+			return m.integer(v)
 		}
 	}
 	if m.Text {
@@ -64,50 +69,71 @@ func (m Values) ToNative(raw []byte, before Original) any {
 	return slices.Concat(EncodedMark, raw)
 }
 
+// asJSON returns v as JSON gives it back, or nil.
+func asJSON(v any) (back any) {
+	text, err := json.Marshal(v)
+	if err == nil {
+		err = json.Unmarshal(text, &back)
+	}
+	if err != nil {
+		return nil
+	}
+	return back
+}
+
 // isBasic reports whether every program that uses the library can decode v. gob knows the basic
-// types without registration; JSON knows fewer of them.
-func (m Values) isBasic(v any) bool {
+// types without registration. Of JSON, only a store that has returned lists and maps is known to keep them.
+func (m Values) isBasic(v, before any) bool {
 	switch v := v.(type) {
-	case bool:
+	case bool, string, int64, float64:
 		return true
-	case string:
-		return !m.Text || utf8.ValidString(v) && !strings.HasPrefix(v, TextMark)
-	case int64:
-		return true
-	case float64:
-		return !m.Text || !math.IsInf(v, 0) && !math.IsNaN(v)
 	case []byte:
-		return !m.Text && !bytes.HasPrefix(v, EncodedMark)
+		return !bytes.HasPrefix(v, EncodedMark)
+	case []any, map[string]any:
+		return m.Text && isList(before)
 	}
 	return false
 }
 
-// inTypeOf converts the integer v to the integer type of before, the library's previous
-// value under the same key, if it fits: session.Values["n"].(int) keeps working. From
-// a codec without integers, such as JSON, v is a float64.
-func (m Values) inTypeOf(v, before any) any {
-	if before == nil {
-		before = m.Integer
+func isList(v any) bool {
+	switch v.(type) {
+	case []any, map[string]any:
+		return true
 	}
-	if before == nil {
+	return false
+}
+
+// inTypeOf returns the value that raw encodes in the type of before, the library's previous
+// value under the same key, if it is one of that type: session.Values["n"].(int) and
+// session.Values["cart"].([]Item) keep working. What a store keeps as text has lost its type.
+func (m Values) inTypeOf(raw []byte, before any) (v any, ok bool) {
+	if _, isBytes := before.([]byte); isBytes || before == nil || m.Text { // bytes may be an encoded value
+		return nil, false
+	}
+	p := reflect.New(reflect.TypeOf(before))
+	if m.Codec.Decode(raw, p.Interface()) != nil {
+		return nil, false
+	}
+	v = p.Elem().Interface()
+	again, ok := m.FromNative(v)
+	return v, ok && bytes.Equal(again, raw) && gob.NewEncoder(io.Discard).Encode(&v) == nil // gob knows the type, but not every value
+}
+
+// integer converts v to the type of Integer, if it is an integer and fits. From a codec
+// without integers, such as JSON, v is a float64.
+func (m Values) integer(v any) any {
+	if m.Integer == nil {
 		return v
 	}
 	n, ok := v.(int64)
 	if f, isFloat := v.(float64); isFloat && m.isInteger(f) {
 		n, ok = int64(f), true
 	}
-	if !ok {
+	like := reflect.New(reflect.TypeOf(m.Integer)).Elem()
+	if !ok || like.OverflowInt(n) {
 		return v
 	}
-	like := reflect.New(reflect.TypeOf(before)).Elem()
-	switch {
-	case like.CanInt() && !like.OverflowInt(n):
-		like.SetInt(n)
-	case like.CanUint() && n >= 0 && !like.OverflowUint(uint64(n)):
-		like.SetUint(uint64(n))
-	default:
-		return v
-	}
+	like.SetInt(n)
 	return like.Interface()
 }
 
@@ -138,14 +164,34 @@ func (m Values) FromNative(native any) (raw []byte, ok bool) {
 				raw, err := base64.RawURLEncoding.DecodeString(encoded)
 				return raw, err == nil && len(raw) > 0
 			}
-		case float64:
-			if v == math.Trunc(v) && math.Abs(v) <= 1<<53 { // whole numbers are integers
-				native = int64(v)
-			}
 		}
+		native = integers(native)
 	}
 	raw, err := m.Codec.Encode(native)
 	return raw, err == nil && len(raw) > 0
+}
+
+// integers returns v with all whole numbers as integers, which JSON does not tell apart.
+func integers(v any) any {
+	switch v := v.(type) {
+	case float64:
+		if v == math.Trunc(v) && math.Abs(v) <= 1<<53 {
+			return int64(v)
+		}
+	case []any:
+		all := make([]any, len(v))
+		for i := range v {
+			all[i] = integers(v[i])
+		}
+		return all
+	case map[string]any:
+		all := make(map[string]any, len(v))
+		for key := range v {
+			all[key] = integers(v[key])
+		}
+		return all
+	}
+	return v
 }
 
 // Bytes returns b as the store keeps it.
