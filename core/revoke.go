@@ -124,40 +124,42 @@ func (m *Manager) toRevoke(ctx context.Context, user string, except ID, pass int
 // revokeOf ends id if it is user's, or becomes user's by a login that is being
 // stored, perhaps on an anonymous session. Either the login finds its reservation
 // gone and undoes itself, or it was stored before, and the second revokeIf ends it.
-func (m *Manager) revokeOf(ctx context.Context, user string, id ID) (ended bool, err error) {
-	if ended, err = m.revokeIf(ctx, user, id); err != nil {
+func (m *Manager) revokeOf(ctx context.Context, user string, id ID) (bool, error) {
+	ended, until, err := m.revokeIf(ctx, user, id)
+	if err != nil {
 		return ended, err
 	}
 	err = m.users.Release(ctx, user, id)
 	if err != nil {
 		err = unavailable("end", err) // it may still have left the index
 	} else if !ended {
-		ended, err = m.revokeIf(ctx, user, id)
+		ended, until, err = m.revokeIf(ctx, user, id)
 	}
 	if err != nil {
-		m.reindex(ctx, user, id, time.Time{}) // so that another try finds it
+		m.reindex(ctx, user, id, until) // so that another try finds it
 	}
 	return ended, err
 }
 
-// revokeIf ends id if it is user's now.
-func (m *Manager) revokeIf(ctx context.Context, user string, id ID) (ended bool, _ error) {
+// revokeIf ends id if it is user's now. It returns until when it would have lived, zero
+// if nobody knows.
+func (m *Manager) revokeIf(ctx context.Context, user string, id ID) (ended bool, until time.Time, _ error) {
 	l, err := m.loadID(ctx, id)
 	switch {
 	case isGone(err) && l.Record.User == user:
-		return false, m.bar(ctx, &l.Record) // it had ended already
+		return false, l.Record.Expires, m.bar(ctx, &l.Record) // it had ended already
 	case isGone(err), err == nil && l.Record.User != user:
-		return false, nil
+		return false, time.Time{}, nil
 	case errors.Is(err, ErrUnavailable):
-		return false, err
+		return false, time.Time{}, err
 	}
 	ctx, cancel := m.deadline(ctx, m.config.CommitTimeout)
 	defer cancel()
 	if err := m.delete(ctx, ending{id: id}); err != nil {
-		return false, err
+		return false, l.Record.Expires, err
 	}
 	m.observe(ctx, m.requestIn(ctx), Event{Kind: EventRevoked, ID: id, User: user})
-	return true, nil
+	return true, l.Record.Expires, nil
 }
 
 // RevokeAll ends every session of the backend, those of other namespaces in the

@@ -179,7 +179,7 @@ func (t *saving) release(ctx context.Context) error {
 		err = t.s.m.users.Release(ctx, t.s.login, id)
 		if !errors.Is(err, errNotAsked) { // without an answer, it may be done all the same
 			if still, err := t.free(ctx, id); err != nil || !still {
-				t.s.m.reindex(ctx, t.s.login, id, time.Time{})
+				t.s.m.reindex(ctx, t.s.login, id, t.until)
 			}
 		}
 	}

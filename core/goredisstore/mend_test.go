@@ -3,6 +3,7 @@ package goredisstore_test
 import (
 	"errors"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -169,6 +170,30 @@ func TestI2SEC13UnansweredLoginDoesNotProlongTheIndex(t *testing.T) {
 	if n := len(r.sessions("ann")); n != 1 {
 		t.Errorf("%d sessions are listed, want the one that nobody could end", n)
 	}
+	if _, lasts := members(t, newClient(t, srv.Addr()), r.prefix); lasts > time.Hour+6*time.Minute {
+		t.Errorf("the index lasts %v", lasts)
+	}
+}
+
+// The same after a revocation that cannot tell whether the session has left the index.
+func TestI2SEC13UnansweredRevocationDoesNotProlongTheIndex(t *testing.T) {
+	t.Parallel()
+	srv := redistest.Start(t)
+	r, proxy := newProxied(t, srv, core.Config{IdleTimeout: time.Hour})
+	r.loggedIn("ann")
+	var released atomic.Bool
+	proxy.CutAfter(redistest.Always, func(args []string) bool {
+		is := script("release")(args)
+		released.Store(released.Load() || is)
+		return is
+	})
+	proxy.CutBefore(redistest.Always, func(args []string) bool {
+		return released.Load() && redistest.Command("GETEX")(args)
+	})
+	if n, err := r.manager.RevokeUser(t.Context(), "ann"); n != 1 || err == nil {
+		t.Errorf("RevokeUser: %d, %v", n, err)
+	}
+	proxy.Heal()
 	if _, lasts := members(t, newClient(t, srv.Addr()), r.prefix); lasts > time.Hour+6*time.Minute {
 		t.Errorf("the index lasts %v", lasts)
 	}
