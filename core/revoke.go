@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 )
 
 // Revoke ends the session id, whichever user it belongs to. It is for operators.
@@ -134,7 +135,7 @@ func (m *Manager) revokeOf(ctx context.Context, user string, id ID) (ended bool,
 		ended, err = m.revokeIf(ctx, user, id)
 	}
 	if err != nil {
-		m.reindex(ctx, user, id) // so that another try finds it
+		m.reindex(ctx, user, id, time.Time{}) // so that another try finds it
 	}
 	return ended, err
 }

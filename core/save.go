@@ -65,10 +65,11 @@ type saving struct {
 	shows      bool  // the response shows the flashes that were read
 	late       error // what came too late; the rest is saved
 	maxFlashes int
-	id         ID   // drawn for a new session
-	asked      bool // the backend was asked to store it
-	reserved   ID   // in the user's index, by this save
-	former     ID   // what was reserved before the session turned out to be gone
+	id         ID        // drawn for a new session
+	asked      bool      // the backend was asked to store it
+	reserved   ID        // in the user's index, by this save
+	ends       time.Time // of a new session that the backend was asked to store
+	former     ID        // what was reserved before the session turned out to be gone
 }
 
 // prepare fetches the newest record for a write that must not move the expiry, so
@@ -138,6 +139,9 @@ func (t *saving) try(ctx context.Context, p *plan) (Handle, []string, error) {
 		base = s.handle
 	}
 	t.asked = true
+	if !s.stored { // nobody else has its token, and moves this
+		t.ends = p.next.Expires
+	}
 	handle, token, err := m.backend.Save(ctx, m.scope, &p.next, base, p.newToken)
 	if err != nil {
 		return nil, nil, err

@@ -42,7 +42,7 @@ func (t *saving) reserve(ctx context.Context, r *Record) error {
 		ended, err := m.endPushedOut(ctx, s.login, id)
 		if err != nil {
 			for _, id := range end[i:] { // still alive
-				m.reindex(ctx, s.login, id)
+				m.reindex(ctx, s.login, id, time.Time{})
 			}
 			return err
 		}
@@ -179,7 +179,7 @@ func (t *saving) release(ctx context.Context) error {
 		err = t.s.m.users.Release(ctx, t.s.login, id)
 		if !errors.Is(err, errNotAsked) { // without an answer, it may be done all the same
 			if still, err := t.free(ctx, id); err != nil || !still {
-				t.s.m.reindex(ctx, t.s.login, id)
+				t.s.m.reindex(ctx, t.s.login, id, t.ends)
 			}
 		}
 	}
@@ -207,7 +207,7 @@ func (t *saving) undo(ctx context.Context) {
 	}
 	if err := t.s.m.endOne(ctx, ending{id: t.reserved, user: t.s.login}); err != nil {
 		// If it lives, the index must name it; if not, the index frees its place.
-		t.s.m.reindex(ctx, t.s.login, t.reserved)
+		t.s.m.reindex(ctx, t.s.login, t.reserved, t.ends)
 	}
 }
 
@@ -285,8 +285,9 @@ func (m *Manager) restore(ctx context.Context, user string, id ID) (kept bool, _
 
 // reindex puts a session that could not be ended back into its user's index, so
 // that it can be found again, unless it is gone or not the user's. The backend is in trouble, so this
-// may fail too.
-func (m *Manager) reindex(ctx context.Context, user string, id ID) {
+// may fail too. Without an answer, the session ends at the given time; zero means that
+// no bound is known, and an index then keeps its place for long.
+func (m *Manager) reindex(ctx context.Context, user string, id ID, ends time.Time) {
 	ctx, cancel := m.deadline(insisting(context.WithoutCancel(ctx)), m.config.CommitTimeout) // the caller's may have ended
 	defer cancel()
 	l, err := m.dir.LoadID(ctx, id)
@@ -297,7 +298,10 @@ func (m *Manager) reindex(ctx context.Context, user string, id ID) {
 	if isGone(err) || err == nil && l.Record.User != user {
 		return
 	}
-	_ = m.enter(ctx, user, id, l.Record.Expires, 0) // until zero without an answer: no bound is known
+	if err == nil {
+		ends = l.Record.Expires
+	}
+	_ = m.enter(ctx, user, id, ends, 0)
 }
 
 // enter enters a stored session in its user's index, if there is room within limit.
