@@ -19,7 +19,8 @@ import (
 type hooked struct {
 	*memstore.Store
 	before, after func(operation string) error
-	awaited       string // by once, and not seen yet
+	awaited       string    // by once, and not seen yet
+	until         time.Time // what Confirm was told last
 }
 
 func hook(f func(string) error, operation string) error {
@@ -59,6 +60,7 @@ func (s *hooked) Reserve(ctx context.Context, user string, id core.ID, limit int
 }
 
 func (s *hooked) Confirm(ctx context.Context, user string, id core.ID, until time.Time) error {
+	s.until = until
 	return s.around("confirm", func() error { return s.Store.Confirm(ctx, user, id, until) })
 }
 

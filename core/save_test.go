@@ -143,6 +143,35 @@ func TestI2FailedLoginLeavesThePlaceToTheOther(t *testing.T) {
 	}
 }
 
+// A login is stored, and then the store gives no answers, so the login fails. Its session, if
+// it lives, ends when it was told to: its place in the index needs no longer time, or in Redis
+// it would stay for more than a year.
+func TestI2FailedLoginLeavesNoPlaceForever(t *testing.T) {
+	w, store := hookedServer(t)
+	r := newClient(t, w.m).begin()
+	r.s.Login("ann")
+	saved := false
+	store.before = func(op string) error {
+		if saved && (op == "load" || op == "delete") {
+			return errStoreDown
+		}
+		return nil
+	}
+	store.after = func(op string) error {
+		if op == "save" {
+			saved = true
+			return errStoreDown
+		}
+		return nil
+	}
+	if err := r.c.m.Commit(r.x, r.s, 200); !errors.Is(err, core.ErrUnavailable) {
+		t.Fatal(err)
+	}
+	if want := w.clock.now().Add(30 * time.Minute); !store.until.Equal(want) {
+		t.Errorf("I2: the place of a failed login lasts until %v, want %v", store.until, want)
+	}
+}
+
 func TestI1WithdrawnLoginLeavesNoPlace(t *testing.T) {
 	// As in TestI2LoginThatMovesDoesNotSurviveRevokeUser; afterwards the place that
 	// the login had taken meanwhile no longer counts.
