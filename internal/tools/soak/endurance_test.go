@@ -38,6 +38,19 @@ func TestAStoreThatStaysAsItIsPasses(t *testing.T) {
 	}
 }
 
+// A log that saws with a long period is no leak, whatever the phase of its teeth.
+func TestALogThatIsCompactedPasses(t *testing.T) {
+	for phase := range 18 {
+		r := steadily()
+		for i := range r.samples {
+			r.samples[i].size = 10<<20 + (i+phase)%18<<20
+		}
+		if failures := r.judge(); len(failures) != 0 {
+			t.Errorf("phase %d: %v", phase, errors.Join(failures...))
+		}
+	}
+}
+
 // A leak of a few bytes for each session is seen through the ups and downs.
 func TestALeakIsNoticed(t *testing.T) {
 	const perSample = 1_000_000 / 180
