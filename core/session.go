@@ -250,9 +250,9 @@ func (s *Session) time(of func(*Record) time.Time) time.Time {
 }
 
 // Err returns the first error that will fail the commit, such as a value that could
-// not be encoded, or else the error of the first change that came too late. It
-// returns nil if there is none. Setting or deleting the same key again removes the
-// error of a value.
+// not be encoded, or else the error of the first change that came too late: once the
+// response has started, only a commit finds that out. It returns nil if there is
+// none. Setting or deleting the same key again removes the error of a value.
 func (s *Session) Err() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -24,8 +24,13 @@ import (
 // mistakes are what people do on the way, in the order of the table "If it does not work"
 // in docs/start.md. Each returns what they then read.
 var mistakes = []func(t *testing.T) string{
-	func(t *testing.T) string { return build(t, "") },
-	func(t *testing.T) string { return build(t, "require github.com/satchel-go/satchel v0.1.0\n") },
+	func(t *testing.T) string { return goSays(t, inModule, "off", "build", ".") },
+	func(t *testing.T) string {
+		proxy := httptest.NewServer(http.NotFoundHandler())
+		defer proxy.Close()
+		return goSays(t, inModule, proxy.URL, "mod", "tidy")
+	},
+	func(t *testing.T) string { return goSays(t, inWorkspace, "off", "build", "-o", os.DevNull) },
 	func(*testing.T) string { _, err := sealed.ParseKeyring(""); return fmt.Sprint(err) },
 	func(*testing.T) string { _, err := sealed.ParseKeyring("c2VjcmV0"); return fmt.Sprint(err) },
 	func(*testing.T) string {
@@ -105,19 +110,41 @@ func panics(f func()) (said string) {
 	return ""
 }
 
-// build returns what the go command says of a program in a module with these lines.
-func build(t *testing.T, lines string) string {
+// inModule is a program in a module that names no other.
+var inModule = map[string]string{
+	"go.mod":  "module shop\n\ngo 1.25.0\n",
+	"main.go": "package main\n\nimport _ \"github.com/satchel-go/satchel/core\"\n\nfunc main() {}\n",
+}
+
+// inWorkspace is a program that the workspace builds, with the adapter of another Echo.
+var inWorkspace = map[string]string{"main.go": `package main
+
+import (
+	"github.com/labstack/echo/v4"
+	"github.com/satchel-go/satchel/echov5adapter"
+)
+
+func main() {
+	e := echo.New()
+	e.Use(echov5adapter.Middleware(nil))
+}
+`}
+
+// goSays returns why the go command fails on a program.
+func goSays(t *testing.T, program map[string]string, proxy string, args ...string) string {
 	t.Helper()
 	dir := t.TempDir()
-	for name, text := range map[string]string{"go.mod": "module shop\n\ngo 1.25.0\n\n" + lines, "main.go": "package main\n\nimport _ \"github.com/satchel-go/satchel/core\"\n\nfunc main() {}\n"} {
+	for name, text := range program {
 		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
 			t.Fatal(err)
 		}
 	}
-	cmd := exec.CommandContext(t.Context(), "go", "build", ".")
-	cmd.Dir, cmd.Env = dir, append(os.Environ(), "GOWORK=off", "GOPROXY=off", "GOFLAGS=")
-	if lines != "" {
-		cmd.Args = []string{"go", "mod", "tidy"}
+	cmd := exec.CommandContext(t.Context(), "go", args...)
+	cmd.Env = append(os.Environ(), "GOPROXY="+proxy, "GOFLAGS=")
+	if program["go.mod"] == "" {
+		cmd.Args = append(cmd.Args, filepath.Join(dir, "main.go"))
+	} else {
+		cmd.Dir, cmd.Env = dir, append(cmd.Env, "GOWORK=off")
 	}
 	out, err := cmd.CombinedOutput()
 	if err == nil {

@@ -2,6 +2,7 @@ package recipes
 
 import (
 	"net/http"
+	"net/url"
 
 	"github.com/gin-gonic/gin"
 	"github.com/gofiber/fiber/v3"
@@ -24,10 +25,9 @@ func csrfGin(app *gin.Engine) http.Handler { return http.NewCrossOriginProtectio
 //recipe:end
 
 //recipe:fiber
-func csrfFiber() fiber.Handler {
-	protection := http.NewCrossOriginProtection()
+func csrfFiber(protection *http.CrossOriginProtection) fiber.Handler {
 	return func(c fiber.Ctx) error {
-		r := http.Request{Method: c.Method(), Host: string(c.Request().Host()), Header: http.Header{}}
+		r := http.Request{Method: c.Method(), Host: string(c.Request().Host()), URL: &url.URL{Path: c.Path()}, Header: http.Header{}}
 		for _, name := range [...]string{"Sec-Fetch-Site", "Origin"} {
 			r.Header.Set(name, c.Get(name))
 		}

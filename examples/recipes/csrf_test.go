@@ -17,7 +17,7 @@ func TestCrossOriginProtection(t *testing.T) {
 	pages := mounted(routes{
 		"POST /transfer": func(c call) (int, string) { c.s.Set("sent", true); return 200, "sent" },
 		"GET /transfer":  func(call) (int, string) { return 200, "form" },
-	}, csrfFiber())
+	}, csrfFiber(http.NewCrossOriginProtection()))
 	for _, f := range pages {
 		t.Run(f.name, func(t *testing.T) {
 			t.Parallel()
@@ -54,5 +54,24 @@ func TestCrossOriginProtection(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// TestCrossOriginProtectionBypass: in Fiber too, a provider may post its answer back, to its page alone.
+func TestCrossOriginProtectionBypass(t *testing.T) {
+	protection := http.NewCrossOriginProtection()
+	protection.AddInsecureBypassPattern("/callback")
+	page := func(call) (int, string) { return 200, "" }
+	for _, f := range mounted(routes{"POST /callback": page, "POST /transfer": page}, csrfFiber(protection)) {
+		app, ok := f.app(sessiontest.New(t).Manager).(*fiber.App)
+		if !ok {
+			continue // the standard library's own handler
+		}
+		b := newBrowser(t, serve(t, app), nil)
+		for path, want := range map[string]int{"/callback": 200, "/transfer": 403} {
+			if res := b.send("POST", path, "", "", "Sec-Fetch-Site", "cross-site"); res.status != want {
+				t.Errorf("%s: %d, want %d", path, res.status, want)
+			}
+		}
 	}
 }

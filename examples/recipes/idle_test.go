@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -34,16 +35,7 @@ func TestIdleWarningChromium(t *testing.T) {
 	if testing.Short() {
 		t.Skip("starts a browser")
 	}
-	browser, err := chromium.Find()
-	if err != nil {
-		t.Fatal(err)
-	}
-	page, err := os.ReadFile(docs + "/idle-warning.md")
-	if err != nil {
-		t.Fatal(err)
-	}
-	_, widget, _ := strings.Cut(string(page), "```html\n")
-	widget, _, _ = strings.Cut(widget, "```")
+	widget := idleWidget(t)
 	sessions := sessiontest.New(t, func(c *core.Config) { c.IdleTimeout = 20 * time.Minute })
 	r := idleRoutes(sessions)
 	r["GET /"] = func(c call) (int, string) {
@@ -66,18 +58,75 @@ func TestIdleWarningChromium(t *testing.T) {
 })()</script>`
 	}
 	for _, f := range mounted(r)[:1] { // the script is the same in all
-		profile, err := os.MkdirTemp("", "recipes") //nolint:usetesting // TempDir fails if a browser's child still writes
-		if err != nil {
-			t.Fatal(err)
-		}
-		t.Cleanup(func() { _ = os.RemoveAll(profile) })
-		ctx, cancel := context.WithTimeout(t.Context(), 60*time.Second)
-		defer cancel()
-		out, err := exec.CommandContext(ctx, browser, "--headless", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage",
-			"--user-data-dir="+profile, "--ignore-certificate-errors", "--virtual-time-budget=15000", "--dump-dom", serve(t, f.app(sessions.Manager))+"/").Output()
-		if want := "You will be signed out in 2 minutes. | hidden"; err != nil || !strings.Contains(string(out), want) {
+		out, err := show(t, serve(t, f.app(sessions.Manager))+"/")
+		if want := "You will be signed out in 2 minutes. | hidden"; err != nil || !strings.Contains(out, want) {
 			t.Errorf("the browser shows %s, want %s: %v", out, want, err)
 		}
+	}
+}
+
+// idleWidget returns the page's element and script.
+func idleWidget(t *testing.T) string {
+	t.Helper()
+	page, err := os.ReadFile(docs + "/idle-warning.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, widget, _ := strings.Cut(string(page), "```html\n")
+	widget, _, _ = strings.Cut(widget, "```")
+	return widget
+}
+
+// show returns what a browser that waits for 15 seconds of its own time then has at url.
+func show(t *testing.T, url string) (string, error) {
+	t.Helper()
+	browser, err := chromium.Find()
+	if err != nil {
+		t.Fatal(err)
+	}
+	profile, err := os.MkdirTemp("", "recipes") //nolint:usetesting // TempDir fails if a browser's child still writes
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = os.RemoveAll(profile) })
+	ctx, cancel := context.WithTimeout(t.Context(), 60*time.Second)
+	defer cancel()
+	out, err := exec.CommandContext(ctx, browser, "--headless", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage",
+		"--user-data-dir="+profile, "--ignore-certificate-errors", "--virtual-time-budget=15000", "--dump-dom", url).Output()
+	return string(out), err
+}
+
+// TestT2IdleWarningUnattended: a page that nobody looks at lets its session end, is
+// reloaded once, and then stays.
+func TestT2IdleWarningUnattended(t *testing.T) {
+	if testing.Short() {
+		t.Skip("starts a browser")
+	}
+	widget := idleWidget(t)
+	sessions := sessiontest.New(t, func(c *core.Config) { c.IdleTimeout = 20 * time.Minute })
+	r := idleRoutes(sessions)
+	var pages atomic.Int64
+	r["GET /page"] = func(c call) (int, string) {
+		n := pages.Add(1)
+		if n == 1 {
+			c.s.Login("ann")
+			if err := c.s.Commit(c); err != nil {
+				return 500, err.Error()
+			}
+		}
+		return 200, fmt.Sprintf("<!doctype html><p>page %d of %q</p>", n, c.s.UserID()) + widget
+	}
+	r["GET /session"] = func(c call) (int, string) {
+		seconds := remaining(c.s, c.s.IdleExpiresAt().Add(-time.Millisecond))["seconds"]
+		if want := map[string]int{"ann": 1}[c.s.UserID()]; seconds != want {
+			t.Errorf("T2: %d seconds while the user is %q, want %d", seconds, c.s.UserID(), want)
+		}
+		sessions.Advance(20 * time.Minute) // before the page asks again
+		return 200, fmt.Sprintf(`{"seconds":%d}`, seconds)
+	}
+	out, err := show(t, serve(t, mounted(r)[0].app(sessions.Manager))+"/page")
+	if want := `page 2 of ""`; err != nil || !strings.Contains(out, want) || pages.Load() != 2 {
+		t.Errorf("the browser shows %s after %d pages, want %s: %v", out, pages.Load(), want, err)
 	}
 }
 

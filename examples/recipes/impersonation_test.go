@@ -80,3 +80,17 @@ func TestImpersonationStops(t *testing.T) {
 	})
 	root.WantAnonymous()
 }
+
+// TestImpersonationCounts: with a SessionLimit, an impersonation can end the user's oldest device.
+func TestImpersonationCounts(t *testing.T) {
+	sessions := sessiontest.New(t, func(c *core.Config) { c.SessionLimit = 1 })
+	admins.set("admin of "+t.Name(), true)
+	ann, root := sessions.Login("ann"), sessions.Login("admin of "+t.Name())
+	in(root, func(s *core.Session) {
+		if err := impersonate(s, "ann"); err != nil {
+			t.Error(err)
+		}
+	})
+	root.WantUser("ann")
+	ann.WantAnonymous()
+}
