@@ -1,8 +1,12 @@
 package examples_test
 
 import (
+	"bytes"
 	"database/sql"
+	"encoding/base64"
+	"encoding/binary"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -146,6 +150,8 @@ var places = map[string]opener{
 		})
 	},
 }
+
+const touchName = "__Host-session-touch"
 
 // touched are the places whose sessions are also frozen with a touch beside them.
 var touched = []string{"cookie", "jwe", "jwt", "gorilla-cookie"}
@@ -373,16 +379,19 @@ func freezeFiles(t *testing.T, f *frozen, dir string) {
 }
 
 // sqlVersion and sqlSession find the version of the tables, and in a row of sessions what
-// precedes the random version, and the version of the data.
+// precedes the random version, and the version of the data. touchVersions finds those of a
+// signed touch and of the record in it.
 var (
-	sqlVersion = regexp.MustCompile(`satchel \d+`)
-	sqlSession = regexp.MustCompile(`(INSERT INTO formats_sessions .* VALUES \([^,]+, )\d+(, .*, '?\\?x'?(..)[0-9a-f]*'\))`)
+	touchVersions = regexp.MustCompile(`"v":\d+|"r":"..`)
+	sqlVersion    = regexp.MustCompile(`satchel \d+`)
+	sqlSession    = regexp.MustCompile(`(INSERT INTO formats_sessions .* VALUES \([^,]+, )\d+(, .*, '?\\?x'?(..)[0-9a-f]*'\))`)
 )
 
 // plain returns what is stored without versions of entries, which are random, and the
-// versions of its formats. Nothing is plain that is encrypted, signed or in files, which
-// have salts.
-func (f frozen) plain() (stored frozen, versions string) {
+// versions of its formats. Nothing is plain that is encrypted; a touch in
+// a signed token is.
+func (f frozen) plain(t *testing.T) (stored frozen, versions string) {
+	t.Helper()
 	inOne := func(value []byte) []byte { // see core/internal/entry
 		versions = string([]byte{value[0], value[14+value[13]]})
 		return slices.Concat(value[:1], make([]byte, 6), value[7:])
@@ -409,6 +418,59 @@ func (f frozen) plain() (stored frozen, versions string) {
 			}
 			stored.SQL = append(stored.SQL, statement)
 		}
+	case f.Files != nil:
+		put, format := lastPut(t, f.Files)
+		rest := put[17:] // behind the kind and the ID
+		number := func() uint64 {
+			v, n := binary.Uvarint(rest)
+			rest = rest[n:]
+			return v
+		}
+		number() // the version
+		stored.Files = map[string][]byte{"put": slices.Concat(put[:17], rest)}
+		number() // seconds and nanoseconds of the expiry
+		number()
+		rest = rest[number():] // the user
+		number()
+		versions = fmt.Sprint(format, rest[0])
+	default:
+		stored.Cookies = map[string]string{touchName: f.Cookies[touchName]}
+		_, payload, _ := strings.Cut(f.Cookies[touchName], ".")
+		payload, _, _ = strings.Cut(payload, ".")
+		claims, err := base64.RawURLEncoding.DecodeString(payload)
+		if err != nil {
+			t.Fatal(err)
+		}
+		versions = fmt.Sprintf("%q", touchVersions.FindAll(claims, -1))
 	}
 	return stored, versions
+}
+
+// lastPut returns the last record of a file store that puts a session, and the format of its
+// file. What surrounds records has salts; see core/filestore.
+func lastPut(t *testing.T, files map[string][]byte) (put []byte, format uint32) {
+	t.Helper()
+	const header, frame = 48, 24
+	for _, name := range slices.Sorted(maps.Keys(files)) {
+		if !strings.HasPrefix(name, "log-") {
+			continue
+		}
+		file := files[name]
+		format = binary.LittleEndian.Uint32(file[8:])
+		salt := file[20:28]
+		for file = file[header:]; len(file) >= frame && bytes.Equal(file[:8], salt); {
+			records := file[frame:][:binary.LittleEndian.Uint32(file[8:])]
+			file = file[frame+len(records):]
+			if len(records) > 0 && records[0] == 1 {
+				put = records
+			}
+		}
+		if len(file) != 0 {
+			t.Fatalf("%s has %x between its frames", name, file)
+		}
+	}
+	if put == nil {
+		t.Fatal("no session was put")
+	}
+	return put, format
 }

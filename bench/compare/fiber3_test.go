@@ -10,13 +10,15 @@ import (
 	fibersession "github.com/gofiber/fiber/v3/middleware/session"
 )
 
+const nextPlain = "Config.Next for that page"
+
 // fiber3 is Fiber v3's session middleware with Fiber's storage for Redis, and the flash
 // messages of Fiber v3's redirects.
 func fiber3() library {
 	return library{
 		name: "Fiber v3's session", backend: "Redis", framework: "Fiber v3", source: "fiber3_test.go",
 		modules: []string{"github.com/gofiber/fiber/v3", "github.com/gofiber/storage/redis/v3"},
-		options: []option{{safeCookies, []string{"flags"}}},
+		options: []option{{safeCookies, []string{"flags"}}, {nextPlain, []string{"outage-plain", "untouched"}}},
 		start:   startFiber3,
 	}
 }
@@ -32,6 +34,7 @@ func startFiber3(e environment) (*app, error) {
 	}
 	middleware, store := fibersession.NewWithStore(fibersession.Config{
 		Storage: storage, IdleTimeout: idle, AbsoluteTimeout: e.max,
+		Next:         func(c fiber.Ctx) bool { return e.option == nextPlain && c.Path() == "/plain" },
 		CookieSecure: e.option == safeCookies, CookieHTTPOnly: e.option == safeCookies,
 	})
 	server := fiber.New(fiber.Config{ReadBufferSize: 16 << 10})
