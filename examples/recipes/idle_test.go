@@ -140,8 +140,8 @@ func TestT2IdleWarning(t *testing.T) {
 			left := func(r reply, want int) {
 				t.Helper()
 				var got struct{ Seconds int }
-				if err := json.Unmarshal([]byte(r.body), &got); err != nil || got.Seconds > want || got.Seconds < want-10 {
-					t.Errorf("T2: %s, want about %d seconds", r.body, want) // the clock runs
+				if err := json.Unmarshal([]byte(r.body), &got); err != nil || got.Seconds > want+1 || got.Seconds < want-10 {
+					t.Errorf("T2: %s, want about %d seconds", r.body, want) // the clock runs, and parts of a second count
 				}
 			}
 			left(b.get("/session"), 1200)
