@@ -489,18 +489,24 @@ func TestT1SessionsFromFiberEndAfterItsExpiration(t *testing.T) {
 	})
 }
 
+// CartLine is a type that no other test gives to gob.
+type CartLine struct {
+	Name string
+	N    int
+}
+
 // In "ready", the old application and the new one fill one cart.
 func TestK1FiberAndSatchelFillOneCart(t *testing.T) {
 	old := fiberStore(new(fiberMemory))
-	old.RegisterType([]Item{})
+	old.RegisterType([]CartLine{})
 	before := fiber.New()
 	before.Get("/", func(c *fiber.Ctx) error {
 		s, err := old.Get(c)
 		if err != nil {
 			return err
 		}
-		cart, _ := s.Get("cart").([]Item)
-		cart = append(cart, Item{Name: c.Query("item"), N: 1})
+		cart, _ := s.Get("cart").([]CartLine)
+		cart = append(cart, CartLine{Name: c.Query("item"), N: 1})
 		s.Set("cart", cart)
 		if err := s.Save(); err != nil {
 			return err
@@ -512,11 +518,11 @@ func TestK1FiberAndSatchelFillOneCart(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	cart := core.NewKey[[]Item]("cart")
+	cart := core.NewKey[[]CartLine]("cart")
 	b := newBrowser(t, site{handler: adaptor.FiberApp(before)})
 	b.get("/?item=hat")
 	b.handler = program(m, func(_ http.ResponseWriter, s *core.Session) {
-		cart.Update(s, func(items []Item) []Item { return append(items, Item{Name: "coat", N: 1}) })
+		cart.Update(s, func(items []CartLine) []CartLine { return append(items, CartLine{Name: "coat", N: 1}) })
 	})
 	b.get("/")
 	b.handler = adaptor.FiberApp(before)
