@@ -1,6 +1,7 @@
 package chaos
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -43,8 +44,9 @@ type Load struct {
 	sessions       []*Session
 	living         map[string]*browser // by the session's ID
 	tokens         map[string]*Session // all that were handed out
-	verdicts       []verdict
+	found          []Violation
 	noVerdict      error
+	losses         []span
 	shown, counted int            // flashes and increments, of sessions that were judged
 	visits         map[string]int // that came to their end, by name
 	voids          map[string]int // that did not
@@ -449,7 +451,7 @@ func (b *browser) end() {
 
 // broke records a promise that the browser has seen broken.
 func (b *browser) broke(rule, format string, args ...any) {
-	b.session.broke(rule, format, args...)
+	b.session.broke(b.load.now(), rule, format, args...)
 	b.load.broken()
 }
 
@@ -500,13 +502,28 @@ func (l *Load) again() {
 }
 
 // lists compares each user's list with the living sessions.
-func (l *Load) lists() (found []Violation, err error) {
-	loss := map[string]bool{} // by the session's ID
+func (l *Load) lists() error {
+	byID := map[string]*Session{}
+	l.mu.Lock()
 	for _, s := range l.sessions {
-		loss[s.ID] = s.Loss
+		if !s.visit { // visits go on
+			s.losses, byID[s.ID] = l.losses, s
+		}
+	}
+	l.mu.Unlock()
+	say := func(id, format string, args ...any) {
+		s := byID[id]
+		if s == nil {
+			s = newSession("unknown", "")
+		}
+		v := s.violation("list", s.Begin, l.now(), format, args...)
+		v.Lossy = s.explained(v)
+		l.mu.Lock()
+		defer l.mu.Unlock()
+		l.found = append(l.found, v)
 	}
 	for _, b := range l.living {
-		if b.session.Loss || l.noUsers {
+		if l.noUsers || b.session.explained(Violation{Rule: "list", since: b.session.Begin, at: l.now()}) {
 			continue
 		}
 		want := map[string]bool{}
@@ -518,22 +535,22 @@ func (l *Load) lists() (found []Violation, err error) {
 		}
 		list, body, err := b.list()
 		if err != nil {
-			return nil, err
+			return err
 		}
 		got := map[string]bool{}
 		for _, info := range list {
 			got[info.ID] = true
 			if !want[info.ID] {
-				found = append(found, Violation{"list", fmt.Sprintf("%s has %s too: %s", b.user, info.ID, strings.TrimSpace(string(body))), loss[info.ID]})
+				say(info.ID, "%s has %s too: %s", b.user, info.ID, bytes.TrimSpace(body))
 			}
 		}
 		for id, mine := range want {
 			if mine && !got[id] && l.living[id].used() {
-				found = append(found, Violation{"list", fmt.Sprintf("%s lacks %s: %s", b.user, id, strings.TrimSpace(string(body))), loss[id]})
+				say(id, "%s lacks %s: %s", b.user, id, bytes.TrimSpace(body))
 			}
 		}
 	}
-	return found, nil
+	return nil
 }
 
 // used reports whether an answer has just shown that the session is there.

@@ -129,6 +129,81 @@ func TestChaos(t *testing.T) {
 	}
 }
 
+// TestLosses shows what a loss explains: only what a store can forget, and nothing that was
+// seen before it or was begun after it.
+func TestLosses(t *testing.T) {
+	get := func(begin int64, more func(*Op)) Op {
+		o := Op{Kind: "get", Key: "k0", Begin: begin, End: begin + 5, Status: 200, User: "ann", ID: "id"}
+		more(&o)
+		return o
+	}
+	anonymous := func(o *Op) { o.User, o.ID = "", "" }
+	incr := func(begin int64, n int) Op {
+		return Op{Kind: "incr", Key: counter, Begin: begin, End: begin + 5, Status: 200, Found: true, Count: n}
+	}
+	flash := func(begin int64) []Op {
+		return []Op{{Kind: "flash", Arg: "s f", Begin: begin, End: begin + 5}, {Kind: "flashes", Begin: begin + 10, End: begin + 15}}
+	}
+	show := func(begin int64) Op {
+		return Op{Kind: "flashes", Begin: begin, End: begin + 5, Flashes: []string{"s f"}}
+	}
+	late := func(o *Op) { o.Late = true }
+	ends := 100 * int64(time.Second) // of the session; the loss is from 1000 to 2000
+	for _, tc := range []struct {
+		name, rule string
+		lossy      bool
+		ops        []Op
+	}{
+		{"logged out by it", "logged out", true, []Op{get(1100, anonymous)}},
+		{"logged out before", "logged out", false, []Op{get(900, anonymous)}},
+		{"updates that it lost", "values", true, []Op{incr(900, 1), incr(1100, 1)}},
+		{"updates that were lost before", "values", false, []Op{incr(800, 1), incr(900, 1), incr(1100, 2)}},
+		{"a flash that it lost", "flash lost", true, flash(995)},
+		{"a flash that was lost before", "flash lost", false, flash(900)},
+		{"a flash that was lost afterwards", "flash lost", false, flash(2100)},
+		{"a flash that it brought back", "flash twice", true, []Op{{Kind: "flash", Arg: "s f"}, show(900), show(1100)}},
+		{"a flash that came back afterwards", "flash twice", false, []Op{{Kind: "flash", Arg: "s f"}, show(2100), show(2200)}},
+		{"an old token", "old token", true, []Op{get(1100, late)}},
+		{"back after a logout", "logout wins", true, []Op{get(ends+100, func(o *Op) { anonymous(o); o.Found = true })}},
+		{"another user", "another's data", false, []Op{get(1100, func(o *Op) { o.User = "bob" })}},
+		{"a careless cookie", "cookie", false, []Op{get(1100, func(o *Op) { o.Careless = "scripts can read it" })}},
+	} {
+		s := newSession("s", "ann")
+		s.ID, s.Drained, s.ops, s.EndBegin, s.EndAcked = "id", true, tc.ops, ends, ends+10
+		s.losses = []span{{1000, 2000}}
+		if tc.rule == "logout wins" {
+			s.losses = []span{{ends, 2 * ends}}
+		}
+		found, err := s.Judge()
+		if err != nil || !slices.ContainsFunc(found, func(v Violation) bool { return v.Rule == tc.rule }) {
+			t.Errorf("%s: found %v, error %v, want %q", tc.name, found, err, tc.rule)
+		}
+		for _, v := range found {
+			if v.Rule == tc.rule && v.Lossy != tc.lossy {
+				t.Errorf("%s: excused %v, want %v: %v", tc.name, v.Lossy, tc.lossy, v)
+			}
+		}
+	}
+	for _, rule := range []string{"cookie", "another's data", "token at rest", "idle timeout", "lifetime", "forged token", "random tokens"} {
+		s := newSession("s", "ann")
+		if s.losses = []span{{1, never}}; s.explained(Violation{Rule: rule, at: 2}) {
+			t.Errorf("a loss explains %q", rule)
+		}
+	}
+}
+
+// TestMayLose shows that a loss has an end, and that what ends before writes are lost has lost none.
+func TestMayLose(t *testing.T) {
+	w := &World{load: newLoad(nil)}
+	w.mayLose(0)(time.Second)
+	w.mayLose(time.Hour)(time.Second)
+	w.mayLose(0)
+	l := w.load.losses
+	if l[0].end < l[0].begin+int64(time.Second) || l[0].end > w.load.now()+int64(time.Second) || l[1].end > l[1].begin || l[2].end != never {
+		t.Errorf("%v", l)
+	}
+}
+
 // TestReferee shows that the referee finds what is wrong in histories, and nothing in a right one.
 func TestReferee(t *testing.T) {
 	at := func(kind, key, arg string, begin int64, more func(*Op)) Op {

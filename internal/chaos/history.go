@@ -1,6 +1,7 @@
 package chaos
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -52,23 +53,22 @@ func (o Op) String() string {
 // Session is the history of one session, from its login to its end.
 type Session struct {
 	Tag, User, ID string
-	Begin         int64 // of its login
-	Window        int64 // how old the answer to a GET may be
-	Loss          bool  // the store may have forgotten acknowledged writes meanwhile, as its documentation says
+	Begin         int64  // of its login
+	Window        int64  // how old the answer to a GET may be
+	losses        []span // when the store may have forgotten what it had acknowledged
 
 	mu  sync.Mutex
 	ops []Op
 	// EndBegin and EndAcked are when the first try to end it began, and when one was acknowledged.
 	EndBegin, EndAcked int64
-	Abandoned          bool  // the client does not have its token: the answer to a renewal was lost
-	Drained            bool  // its flashes were read after the last was added
-	settled            int64 // when it was judged
-	visit              bool  // a [visitor] has judged it
+	Abandoned          bool // the client does not have its token: the answer to a renewal was lost
+	Drained            bool // its flashes were read after the last was added
+	visit              bool // a [visitor] has judged it
 	broken             []Violation
 }
 
 func newSession(tag, user string) *Session {
-	return &Session{Tag: tag, User: user, EndBegin: never, EndAcked: never, settled: never}
+	return &Session{Tag: tag, User: user, EndBegin: never, EndAcked: never}
 }
 
 func (s *Session) add(o Op) {
@@ -78,20 +78,39 @@ func (s *Session) add(o Op) {
 }
 
 // broke records a promise that who acts has seen broken.
-func (s *Session) broke(rule, format string, args ...any) {
+func (s *Session) broke(at int64, rule, format string, args ...any) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.broken = append(s.broken, s.violation(rule, format, args...))
+	s.broken = append(s.broken, s.violation(rule, s.Begin, at, format, args...))
 }
 
-func (s *Session) violation(rule, format string, args ...any) Violation {
-	return Violation{rule, fmt.Sprintf("session %s of %s: ", s.Tag, s.User) + fmt.Sprintf(format, args...), s.Loss}
+func (s *Session) violation(rule string, since, at int64, format string, args ...any) Violation {
+	text := fmt.Sprintf("session %s of %s: ", s.Tag, s.User) + fmt.Sprintf(format, args...)
+	return Violation{Rule: rule, Text: text, since: since, at: at}
 }
 
 // Violation is a broken promise.
 type Violation struct {
 	Rule, Text string
-	Lossy      bool // what the store's own durability explains
+	Lossy      bool  // the store's own durability explains it
+	since, at  int64 // when what must hold was begun, and when an answer showed that it does not
+}
+
+// losable are the rules that are broken when a store forgets what it has acknowledged. No
+// loss explains another's data, or that a session lives for too long.
+var losable = []string{
+	"values", "flash lost", "flash twice", "logged out", "logout wins", "old token", "list",
+	"logout", // whose session is not there is sent no deletion (L4)
+	// A visit says so too if its session is gone, or as it was before:
+	"flashes", "rolled back", "deleted", "revoked", "one renewal wins", "late", "remember",
+}
+
+// explained reports whether a loss explains a violation: it is no older than what was lost,
+// and was seen after the loss began. A session that had ended long before was not concerned.
+func (s *Session) explained(v Violation) bool {
+	return slices.Contains(losable, v.Rule) && slices.ContainsFunc(s.losses, func(t span) bool {
+		return t.begin < t.end && v.since < t.end && v.at > t.begin && s.EndAcked > t.begin-int64(lag)
+	})
 }
 
 func (v Violation) String() string { return v.Rule + ": " + v.Text }
@@ -102,26 +121,47 @@ func (s *Session) Judge() (found []Violation, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	slices.SortFunc(s.ops, func(a, b Op) int { return int(a.Begin - b.Begin) })
-	say := func(rule, format string, args ...any) {
-		found = append(found, s.violation(rule, format, args...))
+	say := func(rule string, since, at int64, format string, args ...any) {
+		found = append(found, s.violation(rule, since, at, format, args...))
 	}
 	found = append(found, s.broken...)
 	s.shorten()
 	for _, o := range s.ops {
 		if o.Outcome == acknowledged {
-			s.one(o, say)
+			s.one(o, func(rule, format string, args ...any) { say(rule, s.Begin, o.End, format, args...) })
 		}
 	}
-	if s.visit {
-		return found, nil
+	if !s.visit {
+		s.flashes(say)
+		err = s.ordered(say)
 	}
-	s.flashes(say)
-	bad, err := s.values()
-	for _, text := range bad {
-		say("values", "no order explains\n%s", text)
+	for i, v := range found {
+		found[i].Lossy = s.explained(v)
 	}
 	return found, err
 }
+
+// ordered judges the values. What has happened before a loss must be in order by itself.
+func (s *Session) ordered(say saying) error {
+	bad, err := s.values(s.EndBegin)
+	at, first := never, s.EndBegin
+	for _, t := range s.losses {
+		first = min(first, t.begin)
+	}
+	if len(bad) > 0 && first < s.EndBegin {
+		before, e := s.values(first)
+		if err = errors.Join(err, e); len(before) > 0 {
+			bad, at = before, first
+		}
+	}
+	for _, text := range bad {
+		say("values", s.Begin, at, "no order explains\n%s", text)
+	}
+	return err
+}
+
+// saying notes a violation: see [Violation] for since and at.
+type saying func(rule string, since, at int64, format string, args ...any)
 
 // shorten leaves what a session does near the end of its lifetime without a verdict, or
 // after it was perhaps unused for too long, because no answer came.
@@ -196,15 +236,19 @@ func (s *Session) tried(o Op) bool {
 }
 
 // flashes: what was acknowledged is shown, and once to readers one after the other.
-func (s *Session) flashes(say func(rule, format string, args ...any)) {
+func (s *Session) flashes(say saying) {
 	shown := map[string][]Op{}
 	added := map[string]bool{}
+	var last int64 // when the reader was done
 	for _, o := range s.ops {
 		added[o.Arg] = added[o.Arg] || o.Kind == "flash"
+		if o.Kind == "flashes" && !o.Late {
+			last = max(last, o.End)
+		}
 		for _, text := range o.Flashes {
 			for _, before := range shown[text] {
 				if before.End < o.Begin-s.Window {
-					say("flash twice", "%q in %v and in %v", text, before, o)
+					say("flash twice", before.Begin, o.End, "%q in %v and in %v", text, before, o)
 					break
 				}
 			}
@@ -213,7 +257,7 @@ func (s *Session) flashes(say func(rule, format string, args ...any)) {
 	}
 	for text := range shown {
 		if !added[text] {
-			say("flashes", "%q was never added", text)
+			say("unknown flash", s.Begin, last, "%q was never added", text)
 		}
 	}
 	if !s.Drained || s.Abandoned {
@@ -225,7 +269,7 @@ func (s *Session) flashes(say func(rule, format string, args ...any)) {
 		}
 		mayHave := func(o Op) bool { return o.Kind == "flashes" && o.Outcome == unknown && o.End > add.Begin }
 		if !slices.ContainsFunc(s.ops, mayHave) {
-			say("flash lost", "%v", add)
+			say("flash lost", add.Begin, last, "%v", add)
 		}
 	}
 }

@@ -23,7 +23,7 @@ func newRedis(tb testing.TB, store, program, before, after string, options ...re
 	w.faults = append(w.faults,
 		Fault{"redis killed", func() (bool, error) {
 			if len(options) == 0 {
-				defer w.mayLose()()
+				defer w.mayLose(0)(0)
 			}
 			was := srv.Info("run_id")
 			srv.Kill()
@@ -67,7 +67,7 @@ func (w *World) keepsRedis(masters func() []*redistest.Server) {
 		each(func(srv *redistest.Server, key string) {
 			left, _ := srv.MustDo("PTTL", key).(int64)
 			if left == -1 || time.Duration(left)*time.Millisecond > most {
-				found = append(found, Violation{"left in the store", fmt.Sprintf("%s for %d ms", key, left), false})
+				found = append(found, Violation{Rule: "left in the store", Text: fmt.Sprintf("%s for %d ms", key, left)})
 			}
 		})
 		return found

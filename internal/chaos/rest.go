@@ -57,7 +57,7 @@ func (w *World) tokens() (found []Violation, err error) {
 		secret := raw[len(raw)-32:]
 		half := secret[:16]
 		if strings.Contains(text, token[32:]) || strings.Contains(text, string(half)) || strings.Contains(text, hex.EncodeToString(half)) {
-			found = append(found, Violation{"token at rest", "of session " + s.Tag, false})
+			found = append(found, Violation{Rule: "token at rest", Text: "of session " + s.Tag})
 		}
 		for i, v := range secret {
 			if values[i] == nil {
@@ -68,7 +68,7 @@ func (w *World) tokens() (found []Violation, err error) {
 	}
 	for i, v := range values {
 		if n := min(len(w.load.tokens), 100); len(v) < n/4 { // by chance it would be most of n
-			found = append(found, Violation{"random tokens", fmt.Sprintf("byte %d of %d secrets has %d values", i, len(w.load.tokens), len(v)), false})
+			found = append(found, Violation{Rule: "random tokens", Text: fmt.Sprintf("byte %d of %d secrets has %d values", i, len(w.load.tokens), len(v))})
 		}
 	}
 	return found, nil
@@ -86,7 +86,7 @@ func (w *World) Empty(ctx context.Context) ([]Violation, error) {
 			return nil, err
 		}
 		if time.Now().After(deadline) {
-			return []Violation{{"left in the store", fmt.Sprintf("%d after %v, such as %q", len(left), w.lasts, left[0]), false}}, nil
+			return []Violation{{Rule: "left in the store", Text: fmt.Sprintf("%d after %v, such as %q", len(left), w.lasts, left[0])}}, nil
 		}
 		select {
 		case <-ctx.Done():

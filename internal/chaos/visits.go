@@ -254,8 +254,9 @@ func (v *visitor) anotherUser() {
 	op := v.ask(ask{kind: "login", form: url.Values{"user": {v.user + "-2"}}})
 	v.want(op.Token != "" && op.Token != old, "old token", "not replaced: %v", op)
 	v.dead("old token", old, "after another user's login")
-	op = v.ask(ask{kind: "get", key: "k", form: url.Values{"key": {"k"}}})
-	v.want(op.User == v.user+"-2" && !op.Found, "another's data", "after another user's login: %v", op)
+	op = v.get("")
+	v.want(op.User == v.user+"-2", "logged out", "after another user's login: %v", op)
+	v.want(!op.Found, "another's data", "after another user's login: %v", op)
 	op = v.ask(ask{kind: "flashes"})
 	v.want(len(op.Flashes) == 0, "another's data", "after another user's login: %v", op)
 }

@@ -58,7 +58,8 @@ type Fault struct {
 	run  func() (effect bool, err error)
 }
 
-// span is a time in which the store may forget what it has acknowledged.
+// span is a time in which the store may lose what it has acknowledged, until its end or
+// before its begin.
 type span struct{ begin, end int64 }
 
 // lag is how long before a failover the writes may be that it loses.
@@ -82,16 +83,26 @@ type World struct {
 	// window and noUsers: see [Load].
 	window  time.Duration
 	noUsers bool
-	losses  []span
 	first   bool // the first violation ends the run
 }
 
-// mayLose says that the store's documentation lets it forget acknowledged writes from now
-// until the returned function is called.
-func (w *World) mayLose() (end func()) {
-	n := len(w.losses)
-	w.losses = append(w.losses, span{w.load.now() - int64(lag), never})
-	return func() { w.losses[n].end = w.load.now() }
+// mayLose says that the store's documentation lets it forget acknowledged writes from a
+// while from now on, until some time after the returned function is called. If that is
+// before, it may forget nothing.
+func (w *World) mayLose(in time.Duration) (end func(after time.Duration)) {
+	l := w.load
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	n, begin := len(l.losses), l.now()+int64(in)
+	l.losses = append(l.losses, span{begin, never})
+	return func(after time.Duration) {
+		l.mu.Lock()
+		defer l.mu.Unlock()
+		l.losses = slices.Clone(l.losses) // sessions have the former
+		if l.losses[n].end = begin; l.now() > begin {
+			l.losses[n].end = l.now() + int64(after)
+		}
+	}
 }
 
 // launch starts a probe for each framework, with the store's URL as it sees it.
@@ -204,42 +215,28 @@ func (w *World) Run(ctx context.Context, browsers int, d time.Duration) (r Repor
 	if err != nil {
 		return r, err
 	}
-	if l.seen.Load() && w.first {
-		l.mu.Lock()
-		sessions := slices.Clone(l.sessions) // visits go on
-		l.mu.Unlock()
-		for _, s := range sessions {
-			l.settle(s)
+	quick := w.first && l.seen.Load()
+	if !quick {
+		l.rest(idle + 2*time.Second)
+		if err := l.lists(); err != nil {
+			return r, err
 		}
-		for _, v := range l.verdicts {
-			r.Violations = append(r.Violations, v.found...)
-		}
-		return r, nil
+		visiting.Wait()
+		l.again()
 	}
 	l.mu.Lock()
-	for _, s := range l.sessions {
-		s.Loss = slices.ContainsFunc(w.losses, func(t span) bool { return t.end > s.Begin && t.begin < min(s.EndAcked, s.settled) })
-	}
+	sessions := slices.Clone(l.sessions) // visits may go on
 	l.mu.Unlock()
-	l.rest(idle + 2*time.Second)
-	found, err := l.lists()
-	visiting.Wait()
-	if err != nil {
-		return r, err
-	}
-	l.again()
-	for _, s := range l.sessions {
+	for _, s := range sessions {
 		l.settle(s)
 	}
-	for _, v := range l.verdicts {
-		for _, violation := range v.found {
-			violation.Lossy = v.session.Loss
-			found = append(found, violation)
-		}
+	if !quick {
+		more, e := w.atRest()
+		l.found, err = append(l.found, more...), errors.Join(l.noVerdict, e)
 	}
-	more, err := w.atRest()
-	found, err = append(found, more...), errors.Join(err, l.noVerdict)
-	for _, v := range found {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, v := range l.found {
 		if v.Lossy {
 			r.Lost = append(r.Lost, v)
 		} else {
@@ -250,21 +247,16 @@ func (w *World) Run(ctx context.Context, browsers int, d time.Duration) (r Repor
 	return r, errors.Join(err, r.enough())
 }
 
-// verdict is what was found in a session. Whether the store's durability explains it is
-// known at the end of the run.
-type verdict struct {
-	session *Session
-	found   []Violation
-}
-
 // settle judges what a session has done, and drops it, so that a long run fits into memory.
 func (l *Load) settle(s *Session) {
+	l.mu.Lock()
+	s.losses = l.losses // the others come later, and explain nothing that was seen before
+	l.mu.Unlock()
 	found, err := s.Judge()
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	s.settled = min(s.settled, l.now())
-	if len(found) > 0 {
-		l.verdicts = append(l.verdicts, verdict{s, found})
+	l.found = append(l.found, found...)
+	if slices.ContainsFunc(found, func(v Violation) bool { return !v.Lossy }) {
 		l.broken()
 	}
 	l.noVerdict = errors.Join(l.noVerdict, err)
@@ -351,8 +343,14 @@ func (r Report) String() string {
 	if !r.Scanned {
 		b.WriteString("  the store's bytes were not looked at\n")
 	}
+	told := map[string]int{}
 	for rule, n := range byRule(r.Lost) {
 		_, _ = fmt.Fprintf(&b, "  lost by the store (docs/operations.md, Persistence and Failover): %s: %d\n", rule, n)
+	}
+	for _, v := range r.Lost {
+		if told[v.Rule]++; told[v.Rule] <= 2 {
+			_, _ = fmt.Fprintf(&b, "    such as %.600s\n", v)
+		}
 	}
 	return b.String()
 }
