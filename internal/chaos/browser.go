@@ -221,8 +221,12 @@ func (b *browser) cookies(op *Op, at *url.URL, response *http.Response, borrowed
 			op.Cookie = "deleted"
 		} else if len(c.Value) > 0 {
 			op.Token, op.Lasting = c.Value, c.MaxAge > 0
+			of := b.session
+			if borrowed || op.Kind != "login" && op.Kind != "renew" {
+				of = newSession(b.session.Tag, "") // a new one, which nobody ends
+			}
 			b.load.mu.Lock()
-			b.load.tokens[c.Value] = b.session
+			b.load.tokens[c.Value] = of
 			b.load.mu.Unlock()
 		}
 		if !c.HttpOnly || c.SameSite != http.SameSiteLaxMode && c.SameSite != http.SameSiteStrictMode || c.Path != "/" {
@@ -485,12 +489,13 @@ func (l *Load) rest(d time.Duration) {
 	}
 }
 
-// again tries the tokens of ended sessions once more, at the end of the run.
+// again tries the tokens of sessions once more that have ended lately: had something brought
+// one of them back, it would not have expired yet.
 func (l *Load) again() {
 	l.mu.Lock()
-	tokens := map[string]*Session{}
+	tokens, lately := map[string]*Session{}, l.now()-int64(idle)
 	for token, s := range l.tokens {
-		if s.EndAcked != never && !s.visit {
+		if s.EndAcked != never && s.EndAcked > lately && !s.visit {
 			tokens[token] = s
 		}
 	}
@@ -557,7 +562,8 @@ func (l *Load) lists() error {
 func (b *browser) used() bool {
 	b.session.mu.Lock()
 	defer b.session.mu.Unlock()
-	return b.session.unused() > b.load.now()
+	gaps := b.session.unused()
+	return gaps[len(gaps)-1].begin > b.load.now()
 }
 
 // list asks for the user's sessions, again if the server is busy.

@@ -3,6 +3,8 @@ package chaos
 import (
 	"flag"
 	"fmt"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -126,6 +128,77 @@ func TestChaos(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// TestGaps shows that a session is judged on once an answer has shown it alive, however long
+// it was not used before.
+func TestGaps(t *testing.T) {
+	half := int64(idle / 2)
+	get := func(begin int64, user string) Op {
+		return Op{Kind: "get", Key: "k0", Begin: begin, End: begin + 5, Status: 200, User: user, ID: "id"}
+	}
+	incr := func(begin int64, n int) Op {
+		return Op{Kind: "incr", Key: counter, Begin: begin, End: begin + 5, Status: 200, Found: true, Count: n}
+	}
+	logout := func(begin int64) Op { return Op{Kind: "logout", Begin: begin, End: begin + 5, Status: 200, Late: true} }
+	for _, tc := range []struct {
+		name, want string
+		ops        []Op
+	}{
+		{"expired", "", []Op{get(1, "ann"), get(2*half, "")}},
+		{"logged out after a gap", "logged out", []Op{get(1, "ann"), get(2*half, "ann"), get(2*half+10, "")}},
+		{"a lost update after a gap", "values", []Op{incr(1, 1), get(2*half, "ann"), incr(2*half+10, 2), incr(2*half+20, 2)}},
+		{"expired in a gap, and back", "", []Op{get(1, "ann"), get(2*half, ""), incr(2*half+10, 1), get(2*half+20, "ann"), get(2*half+30, "ann")}},
+		{"logout of one that had expired", "", []Op{get(1, "ann"), logout(4 * half)}},
+		{"logout of one that is used", "logout", []Op{get(1, "ann"), get(half, "ann"), logout(half + 10)}},
+	} {
+		s := newSession("s", "ann")
+		s.ID, s.ops = "id", tc.ops
+		if last := tc.ops[len(tc.ops)-1]; last.Kind == "logout" {
+			s.EndBegin, s.EndAcked = last.Begin-1, last.End
+		}
+		found, err := s.Judge()
+		if err != nil || (len(found) > 0) != (tc.want != "") || len(found) > 0 && found[0].Rule != tc.want {
+			t.Errorf("%s: found %v, error %v, want %q", tc.name, found, err, tc.want)
+		}
+	}
+}
+
+// TestAgain shows that a session that came back after its end is found, and that one which a
+// late request has got is none.
+func TestAgain(t *testing.T) {
+	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Method == http.MethodPost { // with a token that nobody knows any more
+			http.SetCookie(w, &http.Cookie{Name: cookieName, Value: "new", Path: "/", HttpOnly: true, SameSite: http.SameSiteLaxMode})
+		}
+		c, err := r.Cookie(cookieName)
+		_, _ = fmt.Fprintf(w, `{"found":%t,"value":"x 1"}`, err == nil && c.Value != "gone")
+	}))
+	defer srv.Close()
+	l := newLoad([]string{srv.URL})
+	var found []string
+	for _, tag := range []string{"gone", "back"} {
+		b := l.newBrowser(0)
+		b.session = newSession("x", "ann")
+		b.session.EndBegin, b.session.EndAcked = 1, 2
+		l.tokens[tag] = b.session
+		b.do("set", "k0", nil, tag)
+	}
+	l.again()
+	for tag, s := range l.tokens {
+		violations, err := s.Judge()
+		for _, v := range violations {
+			if v.Rule == "logout wins" {
+				found = append(found, tag)
+			}
+		}
+		if err != nil {
+			t.Error(err)
+		}
+	}
+	if !slices.Equal(found, []string{"back"}) {
+		t.Errorf("found %q, want the one that is back", found)
 	}
 }
 

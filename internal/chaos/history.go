@@ -65,6 +65,8 @@ type Session struct {
 	Drained            bool // its flashes were read after the last was added
 	visit              bool // a [visitor] has judged it
 	broken             []Violation
+	gaps               []span // when it may have expired, though it had not
+	expiry             int64  // from when on it may have expired
 }
 
 func newSession(tag, user string) *Session {
@@ -166,7 +168,9 @@ type saying func(rule string, since, at int64, format string, args ...any)
 // shorten leaves what a session does near the end of its lifetime without a verdict, or
 // after it was perhaps unused for too long, because no answer came.
 func (s *Session) shorten() {
-	end := min(s.Begin+int64(lifetime()-margin), s.unused())
+	gaps := s.unused()
+	s.gaps, s.expiry = gaps[:len(gaps)-1], gaps[len(gaps)-1].begin
+	end := min(s.Begin+int64(lifetime()-margin), s.expiry)
 	if end >= s.EndBegin || s.visit || len(s.ops) == 0 {
 		return
 	}
@@ -174,25 +178,34 @@ func (s *Session) shorten() {
 	s.Drained = s.Drained && s.ops[len(s.ops)-1].End < end
 }
 
-// unused is when the session may expire, since no answer has shown that it was used. Its
-// operations are in order, and s.mu is held.
-func (s *Session) unused() int64 {
-	used := s.Begin
+// unused is when the session may have expired: from half an idle timeout after it was used
+// last, until an answer shows that it lives. The last such time has no end. The operations
+// are in order, and s.mu is held.
+func (s *Session) unused() (gaps []span) {
+	used := s.Begin + int64(idle/2)
 	for _, o := range s.ops {
 		if o.Outcome != acknowledged || o.Late {
 			continue
 		}
-		if o.End > used+int64(idle/2) {
-			break
+		if o.End > used {
+			if o.Kind != "get" || o.User != s.User || o.ID != s.ID {
+				continue
+			}
+			gaps = append(gaps, span{used, o.Begin})
 		}
-		used = o.Begin
+		used = o.Begin + int64(idle/2)
 	}
-	return used + int64(idle/2)
+	return append(gaps, span{used, never})
+}
+
+// doubtful reports whether the session may have expired when it was asked.
+func (s *Session) doubtful(o Op) bool {
+	return slices.ContainsFunc(s.gaps, func(t span) bool { return o.End > t.begin && o.Begin < t.end })
 }
 
 // one judges what can be said of an answer alone.
 func (s *Session) one(o Op, say func(rule, format string, args ...any)) {
-	alive := o.End < s.EndBegin
+	alive := o.End < s.EndBegin && !s.doubtful(o)
 	for _, text := range append(slices.Clone(o.Flashes), o.Value) {
 		if text != "" && !strings.HasPrefix(text, s.Tag+" ") {
 			say("another's data", "%v", o)
@@ -213,7 +226,7 @@ func (s *Session) one(o Op, say func(rule, format string, args ...any)) {
 	if o.Late && alive && (o.User != "" || o.Found) {
 		say("old token", "good after a renewal or a login: %v", o)
 	}
-	if o.Kind == "logout" && o.Late && o.Cookie != "deleted" && !s.tried(o) {
+	if o.Kind == "logout" && o.Late && o.Cookie != "deleted" && !s.tried(o) && o.End < s.expiry {
 		say("logout", "the client keeps its cookie: %v", o)
 	}
 	if o.Late || !alive {
@@ -264,7 +277,7 @@ func (s *Session) flashes(say saying) {
 		return
 	}
 	for _, add := range s.ops {
-		if add.Kind != "flash" || add.Late || add.Outcome != acknowledged || len(shown[add.Arg]) > 0 {
+		if add.Kind != "flash" || add.Late || add.Outcome != acknowledged || s.doubtful(add) || len(shown[add.Arg]) > 0 {
 			continue
 		}
 		mayHave := func(o Op) bool { return o.Kind == "flashes" && o.Outcome == unknown && o.End > add.Begin }

@@ -51,9 +51,9 @@ func (s *Session) values(until int64) (bad []string, err error) {
 		switch {
 		case o.Key == "" || o.Late || o.Outcome == refused || o.Begin > until:
 			continue
-		case !write && (o.Outcome == unknown || o.End > until):
+		case !write && (o.Outcome == unknown || o.End > until || s.doubtful(o)):
 			continue
-		case o.Outcome == unknown || o.End > until:
+		case o.Outcome == unknown || o.End > until || s.doubtful(o):
 			o.Outcome, end = unknown, never
 		}
 		if o.Kind == "get" {

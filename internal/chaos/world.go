@@ -217,12 +217,13 @@ func (w *World) Run(ctx context.Context, browsers int, d time.Duration) (r Repor
 	}
 	quick := w.first && l.seen.Load()
 	if !quick {
+		time.Sleep(w.window)
+		l.again()
 		l.rest(idle + 2*time.Second)
 		if err := l.lists(); err != nil {
 			return r, err
 		}
 		visiting.Wait()
-		l.again()
 	}
 	l.mu.Lock()
 	sessions := slices.Clone(l.sessions) // visits may go on
