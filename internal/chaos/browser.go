@@ -51,7 +51,8 @@ type Load struct {
 	visits         map[string]int // that came to their end, by name
 	voids          map[string]int // that did not
 
-	stop                   func() // called at the first violation, if not nil
+	trouble                atomic.Int64 // until when a fault explains that the store does not answer
+	stop                   func()       // called at the first violation, if not nil
 	seen                   atomic.Bool
 	watch                  atomic.Pointer[watch]
 	Ops, Unknowns, Refused atomic.Int64
@@ -176,8 +177,15 @@ func (b *browser) outcome(op *Op, base string, status int, response *http.Respon
 		op.Outcome = unknown
 	default:
 		op.Status = response.StatusCode
-		if op.Status >= 300 && op.Status != status {
-			op.Outcome = unknown
+		if op.Status < 300 || op.Status == status {
+			break
+		}
+		op.Outcome = unknown
+		if op.End-op.Begin >= int64(slow) {
+			b.load.troubled() // if not by a fault, by a busy machine
+		}
+		if status != whatever && !b.load.explains(*op) {
+			b.broke("unexplained answer", "%v", *op)
 		}
 	}
 	if op.Outcome == unknown {
@@ -186,6 +194,24 @@ func (b *browser) outcome(op *Op, base string, status int, response *http.Respon
 	if w := b.load.watch.Load(); w != nil && status != whatever {
 		w.see(*op, base)
 	}
+}
+
+// aftermath is how long a fault may be felt after its end.
+const aftermath = 5 * time.Second
+
+func (l *Load) troubled() { l.trouble.Store(max(l.trouble.Load(), l.now()+int64(aftermath))) }
+
+// explains reports whether the client may get such an answer that it did not want.
+func (l *Load) explains(op Op) bool {
+	switch op.Status {
+	case http.StatusServiceUnavailable:
+		return op.Begin < l.trouble.Load()
+	case http.StatusConflict: // others have changed or ended the session
+		return !reads(op.Kind)
+	case http.StatusNotFound: // it has ended
+		return op.Kind == "revoke"
+	}
+	return false
 }
 
 // watch counts what clients notice of a fault: answers that were lost, refused or slow, to

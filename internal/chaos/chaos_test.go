@@ -131,6 +131,51 @@ func TestChaos(t *testing.T) {
 	}
 }
 
+// TestUnexplained shows which answers no fault explains.
+func TestUnexplained(t *testing.T) {
+	l := newLoad(nil)
+	for _, tc := range []struct {
+		kind    string
+		status  int
+		trouble int64
+		want    bool
+	}{
+		{"set", 500, never, false},
+		{"get", 404, never, false},
+		{"revoke", 404, 0, true},
+		{"set", 503, 0, false},
+		{"set", 503, never, true},
+		{"set", 503, 15, true}, // the fault has just ended
+		{"set", 409, 0, true},
+		{"get", 409, 0, false},
+	} {
+		l.trouble.Store(tc.trouble)
+		if l.explains(Op{Kind: tc.kind, Status: tc.status, Begin: 10, End: 20}) != tc.want {
+			t.Errorf("%d to %s, trouble until %d: explained %v", tc.status, tc.kind, tc.trouble, !tc.want)
+		}
+	}
+	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(500) }))
+	defer srv.Close()
+	v := newLoad([]string{srv.URL}).newVisitor("v")
+	v.ask(ask{kind: "panic", status: whatever})
+	v.ask(ask{kind: "set", status: 500})
+	v.set("x")
+	if found, err := v.session.Judge(); err != nil || len(found) != 1 || found[0].Rule != "unexplained answer" {
+		t.Errorf("found %v, error %v, want the last", found, err)
+	}
+}
+
+// TestEnough shows that a run in which too many sessions have no verdict has none.
+func TestEnough(t *testing.T) {
+	r := Report{Sessions: 20, Shown: 1, Counted: 1, Ended: 12, Kept: 1, Abandoned: 2, Undrained: 2}
+	if err := r.enough(); err != nil {
+		t.Error(err)
+	}
+	if r.Undrained++; r.enough() == nil {
+		t.Error("5 of 12 sessions without a verdict are no error")
+	}
+}
+
 // TestGaps shows that a session is judged on once an answer has shown it alive, however long
 // it was not used before.
 func TestGaps(t *testing.T) {

@@ -67,14 +67,14 @@ func newSentinel(tb testing.TB, program string) *World {
 	planned := func() { s.Sentinels[0].MustDo("SENTINEL", "FAILOVER", s.MasterName()) }
 	w.faults = append(w.instances(), w.commands(func() *redistest.Server { return s.Master })...)
 	w.faults = append(w.faults,
-		Fault{"planned failover", func() (bool, error) { return over(0, planned) }},
-		Fault{"planned failover, writes paused", func() (bool, error) { // as docs/operations.md recommends
+		Fault{Name: "planned failover", run: func() (bool, error) { return over(0, planned) }},
+		Fault{Name: "planned failover, writes paused", run: func() (bool, error) { // as docs/operations.md recommends
 			return over(2500*time.Millisecond, func() {
 				s.Master.MustDo("CLIENT", "PAUSE", "2500", "WRITE")
 				planned()
 			})
 		}},
-		Fault{"master killed", func() (bool, error) { return over(0, s.Master.Kill) }})
+		Fault{Name: "master killed", run: func() (bool, error) { return over(0, s.Master.Kill) }})
 	return w
 }
 
@@ -108,20 +108,20 @@ func newCluster(tb testing.TB, program string) *World {
 	}
 	w.faults = append(w.instances(), w.commands(func() *redistest.Server { return c.Masters[rand.IntN(len(c.Masters))] })...)
 	w.faults = append(w.faults,
-		Fault{"planned failover", func() (bool, error) { // replica and master agree on the last write
+		Fault{Name: "planned failover", run: func() (bool, error) { // replica and master agree on the last write
 			return over(func(_, replica *redistest.Server) func() {
 				replica.MustDo("CLUSTER", "FAILOVER")
 				return func() {}
 			})
 		}},
-		Fault{"master killed", func() (bool, error) {
+		Fault{Name: "master killed", run: func() (bool, error) {
 			return over(func(master, _ *redistest.Server) func() {
 				end := w.mayLose(0)
 				master.Kill()
 				return func() { end(0) }
 			})
 		}},
-		Fault{"slots migrated", func() (bool, error) { return migrate(c), nil }})
+		Fault{Name: "slots migrated", run: func() (bool, error) { return migrate(c), nil }})
 	return w
 }
 

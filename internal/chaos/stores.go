@@ -29,6 +29,7 @@ func newLocal(tb testing.TB, store, program, url, dir string, frameworks ...stri
 	}
 	if dir == "" {
 		w.faults = w.faults[2:] // sessions end with their process
+		w.faults[0].mild = true
 		return w
 	}
 	w.bytes = func() (string, error) {
@@ -63,7 +64,7 @@ func newServed(tb testing.TB, store, program, url, addr string, frameworks ...st
 		}
 	}
 	cut := func(name string, begin func(*tcpproxy.Proxy, int)) Fault {
-		return Fault{name, func() (bool, error) {
+		return Fault{Name: name, run: func() (bool, error) {
 			const turns = 8
 			for _, p := range proxies {
 				begin(p, turns)
@@ -78,7 +79,7 @@ func newServed(tb testing.TB, store, program, url, addr string, frameworks ...st
 		}}
 	}
 	all := func(name string, begin func(*tcpproxy.Proxy)) Fault {
-		return Fault{name, func() (bool, error) {
+		return Fault{Name: name, run: func() (bool, error) {
 			return w.felt("", func() error {
 				for _, p := range proxies {
 					begin(p)
@@ -130,20 +131,20 @@ func newSQL(tb testing.TB, store, program string, srv, bouncer *sqltest.Server) 
 		return errors.Join(err, db.Close())
 	}
 	restart := func(name string, srv *sqltest.Server) Fault {
-		return Fault{name, func() (bool, error) {
+		return Fault{Name: name, run: func() (bool, error) {
 			return w.felt("", func() error { return srv.Restart() })
 		}}
 	}
 	w.faults = append(w.faults,
 		restart("database killed", srv),
-		Fault{"database read-only", func() (bool, error) {
+		Fault{Name: "database read-only", run: func() (bool, error) {
 			return w.felt("", func() error {
 				err := admin(on)
 				time.Sleep(time.Second)
 				return errors.Join(err, admin(off))
 			})
 		}},
-		Fault{name + " suspended", func() (bool, error) {
+		Fault{Name: name + " suspended", run: func() (bool, error) {
 			return w.felt("", func() error {
 				err := front.Suspend()
 				w.cut() // PostgreSQL's open connections would go on
@@ -164,7 +165,7 @@ func newMemcached(tb testing.TB, program string) *World {
 	w := newServed(tb, "Memcached, without lists", program, "memcached://"+srv.Addr(), srv.Addr(), "gin", "echo", "fiber")
 	w.noUsers = true
 	w.atRestMemcached(srv)
-	w.faults = append(w.faults, Fault{"memcached suspended", func() (bool, error) {
+	w.faults = append(w.faults, Fault{Name: "memcached suspended", run: func() (bool, error) {
 		return w.felt("", func() error {
 			srv.Stop(tb)
 			time.Sleep(1500 * time.Millisecond)

@@ -56,6 +56,7 @@ func (p *probe) try() (err error) {
 type Fault struct {
 	Name string
 	run  func() (effect bool, err error)
+	mild bool // the store answers all the same
 }
 
 // span is a time in which the store may lose what it has acknowledged, until its end or
@@ -162,9 +163,9 @@ func (w *World) instances() []Fault {
 		}
 	}
 	return []Fault{
-		{"instance killed", replace(func(p *probe) { p.Kill() })},
-		{"instance rolled", replace(func(p *probe) { p.Stop(syscall.SIGTERM) })},
-		{"instance suspended", func() (bool, error) {
+		{Name: "instance killed", run: replace(func(p *probe) { p.Kill() })},
+		{Name: "instance rolled", run: replace(func(p *probe) { p.Stop(syscall.SIGTERM) })},
+		{Name: "instance suspended", run: func() (bool, error) {
 			p := w.probes[rand.IntN(len(w.probes))]
 			return w.felt(p.url, func() error {
 				err := p.Suspend()
@@ -184,6 +185,7 @@ type Report struct {
 	Effective, Void             map[string]int // faults, by name
 	Visits, Voids               map[string]int // visits with and without a verdict, by name
 	Violations, Lost            []Violation    // Lost: what the store's own durability explains
+	Abandoned, Undrained        int            // sessions whose token was lost, or whose flashes could not be read to the end
 	Shown, Counted, Ended, Kept int            // flashes shown, increments, ends acknowledged, living sessions at the end
 }
 
@@ -299,7 +301,14 @@ func (w *World) befall(ctx context.Context, r *Report) error {
 			if !pause(time.Second) {
 				return nil
 			}
+			if !f.mild {
+				w.load.trouble.Store(never)
+			}
 			effect, err := f.run()
+			if !f.mild {
+				w.load.trouble.Store(0)
+				w.load.troubled()
+			}
 			if err != nil {
 				return fmt.Errorf("fault %q: %w", f.Name, err)
 			}
@@ -321,6 +330,13 @@ func (r *Report) count(l *Load) {
 		if s.EndAcked != never {
 			r.Ended++
 		}
+		switch {
+		case s.visit || l.living[s.ID] != nil:
+		case s.Abandoned:
+			r.Abandoned++
+		case !s.Drained:
+			r.Undrained++
+		}
 	}
 }
 
@@ -331,6 +347,9 @@ func (r *Report) enough() error {
 			return fmt.Errorf("%s: no %s: the run proves nothing", r.Store, what)
 		}
 	}
+	if n := r.Abandoned + r.Undrained; 3*n > r.Ended {
+		return fmt.Errorf("%s: %d sessions were abandoned and %d not read to the end, of %d that ended: the run proves too little", r.Store, r.Abandoned, r.Undrained, r.Ended)
+	}
 	return nil
 }
 
@@ -339,6 +358,7 @@ func (r Report) String() string {
 	var b strings.Builder
 	_, _ = fmt.Fprintf(&b, "%s: %d operations, %d unknown, %d sessions, %d ended, %d increments, %d flashes shown; %d violations; %d losses that the store's durability explains\n",
 		r.Store, r.Ops, r.Unknowns, r.Sessions, r.Ended, r.Counted, r.Shown, len(r.Violations), len(r.Lost))
+	_, _ = fmt.Fprintf(&b, "  sessions abandoned: %d, whose flashes were not read to the end: %d\n", r.Abandoned, r.Undrained)
 	_, _ = fmt.Fprintf(&b, "  faults: %v; without effect, not counted: %v\n", r.Effective, r.Void)
 	_, _ = fmt.Fprintf(&b, "  visits: %v; without a verdict: %v\n", r.Visits, r.Voids)
 	if !r.Scanned {
