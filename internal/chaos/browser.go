@@ -76,6 +76,7 @@ type browser struct {
 	alone   bool // nobody else is this user
 	jar     http.CookieJar
 	session *Session
+	old     []string // tokens that were replaced
 	seq     atomic.Int64
 	copied  atomic.Value // the last copy that came, a string: whoever has an old token may have it
 	renewal sync.RWMutex // a renewal overlaps nothing: requests with the previous token read nothing (L4)
@@ -255,6 +256,9 @@ func (b *browser) cookies(op *Op, at *url.URL, response *http.Response, borrowed
 			b.load.tokens[c.Value] = of
 			b.load.mu.Unlock()
 		}
+		if c.Domain != "" {
+			op.Careless = "other hosts get it"
+		}
 		if !c.HttpOnly || c.SameSite != http.SameSiteLaxMode && c.SameSite != http.SameSiteStrictMode || c.Path != "/" {
 			op.Careless = "scripts or other websites can use " + c.Raw[len(cookieName)+1+len(c.Value):]
 		}
@@ -275,10 +279,13 @@ func (b *browser) read(op *Op, body []byte) {
 		return
 	}
 	if op.Kind == "flashes" {
-		var list []struct{ Text string }
+		var list []struct{ Kind, Text string }
 		_ = json.Unmarshal(body, &list) // an empty list is judged
 		for _, f := range list {
 			op.Flashes = append(op.Flashes, f.Text)
+			if !strings.HasSuffix(f.Text, " "+f.Kind) {
+				op.Mixed = f.Kind
+			}
 		}
 		return
 	}
@@ -318,6 +325,7 @@ func (b *browser) live(ctx context.Context) {
 			return // it stays logged in, for the list
 		}
 		if !b.session.Abandoned {
+			b.replaced()
 			b.drain()
 			b.end()
 		}
@@ -328,6 +336,7 @@ func (b *browser) live(ctx context.Context) {
 
 // login starts a session, and reports whether it has.
 func (b *browser) login(ctx context.Context, n int) bool {
+	b.old = nil
 	b.session = newSession(fmt.Sprintf("b%d.%d", b.n, n), b.user)
 	b.session.Window = int64(b.load.window)
 	for tries := 30; ; {
@@ -382,7 +391,8 @@ func (b *browser) step() bool {
 		}
 		if op.Outcome == acknowledged {
 			time.Sleep(b.load.window)
-			b.do("get", "k0", url.Values{"key": {"k0"}}, old)
+			b.old = append(b.old, old)
+			b.replaced()
 		}
 		return true
 	}
@@ -395,6 +405,13 @@ func (b *browser) step() bool {
 	return true
 }
 
+// replaced tries the tokens that a renewal or a login has replaced.
+func (b *browser) replaced() {
+	for _, old := range b.old {
+		b.do("get", "k0", url.Values{"key": {"k0"}}, old)
+	}
+}
+
 // leave gives a session up whose token was perhaps replaced by one that never came.
 func (b *browser) leave(op Op) {
 	b.session.Abandoned = true
@@ -404,21 +421,27 @@ func (b *browser) leave(op Op) {
 	delete(b.load.living, b.session.ID)
 }
 
+// kinds are those of flashes. Each text ends with its kind.
+var kinds = []string{"info", "warning"}
+
 // act does one of what pages do, with the jar's token or another.
 func (b *browser) act(token string) {
 	next := func() string { return fmt.Sprintf("%s %d", b.session.Tag, b.seq.Add(1)) }
-	key := "k" + strconv.Itoa(rand.IntN(2))
+	key, delay := "k"+strconv.Itoa(rand.IntN(2)), []string{strconv.Itoa(rand.IntN(15))}
 	switch n := rand.IntN(100); {
+	case n < 22:
+		b.do("set", key, url.Values{"key": {key}, "value": {next()}, "delay": delay}, token)
 	case n < 25:
-		b.do("set", key, url.Values{"key": {key}, "value": {next()}, "delay": {strconv.Itoa(rand.IntN(15))}}, token)
+		b.do("delete", key, url.Values{"key": {key}, "delay": delay}, token)
 	case n < 60:
 		b.do("get", key, url.Values{"key": {key}}, token)
 	case n < 72:
-		b.do("incr", counter, url.Values{"key": {counter}}, token)
+		b.do("incr", counter, url.Values{"key": {counter}, "delay": delay}, token)
 	case n < 82:
 		b.do("get", counter, url.Values{"key": {counter}}, token)
 	case n < 92:
-		b.do("flash", "", url.Values{"kind": {"info"}, "text": {next()}}, token)
+		kind := kinds[rand.IntN(len(kinds))]
+		b.do("flash", "", url.Values{"kind": {kind}, "text": {next() + " " + kind}}, token)
 	default:
 		b.do("flashes", "", nil, token)
 	}

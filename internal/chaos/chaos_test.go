@@ -1,6 +1,10 @@
 package chaos
 
 import (
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/hex"
 	"flag"
 	"fmt"
 	"net/http"
@@ -128,6 +132,60 @@ func TestChaos(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// TestAnswers shows what the referee sees in an answer: a cookie for other hosts, a flash that
+// has another kind than its text says, and a replaced token that is tried again.
+func TestAnswers(t *testing.T) {
+	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/login" {
+			w.Header().Set("Cache-Control", "no-store")
+			http.SetCookie(w, &http.Cookie{Name: cookieName, Value: "t", Path: "/", HttpOnly: true, SameSite: http.SameSiteLaxMode, Domain: "127.0.0.1"})
+		}
+		switch c, err := r.Cookie(cookieName); {
+		case r.URL.Path == "/flashes":
+			_, _ = fmt.Fprint(w, `[{"kind":"info","text":"b0.0 1 info"},{"kind":"info","text":"b0.0 2 warning"}]`)
+		case err == nil && c.Value == "old":
+			_, _ = fmt.Fprint(w, `{"user":"user0","id":"id"}`)
+		default:
+			_, _ = fmt.Fprint(w, `{}`)
+		}
+	}))
+	defer srv.Close()
+	b := newLoad([]string{srv.URL}).newBrowser(0)
+	b.login(t.Context(), 0)
+	b.old = []string{"old"}
+	b.replaced()
+	b.do("flashes", "", nil, "")
+	found, err := b.session.Judge()
+	for _, rule := range []string{"cookie", "flash of another kind", "old token"} {
+		if err != nil || !slices.ContainsFunc(found, func(v Violation) bool { return v.Rule == rule }) {
+			t.Errorf("%s: found %v, error %v", rule, found, err)
+		}
+	}
+}
+
+// TestTokens shows that the secret of a token is found in whatever form it is kept.
+func TestTokens(t *testing.T) {
+	secret := make([]byte, 32)
+	_, _ = rand.Read(secret) // never fails
+	token := base64.RawURLEncoding.EncodeToString(append([]byte("0123456789abcdef"), secret...))
+	w := &World{load: newLoad(nil)}
+	w.load.tokens[token] = newSession("s", "")
+	keeps := map[string]string{"its bytes": string(secret), "a half": string(secret[16:]), "hex": hex.EncodeToString(secret)}
+	for n := range 3 {
+		text := append([]byte("abc")[:n], secret...)
+		keeps[fmt.Sprintf("base64 after %d bytes", n)] = base64.StdEncoding.EncodeToString(text)
+		keeps[fmt.Sprintf("base64url after %d bytes", n)] = base64.URLEncoding.EncodeToString(text)
+	}
+	sum := sha256.Sum256(secret)
+	keeps["a hash"] = hex.EncodeToString(sum[:]) + string(sum[:])
+	for name, text := range keeps {
+		w.bytes = func() (string, error) { return "before " + text + " after", nil }
+		if found, err := w.tokens(); err != nil || (len(found) > 0) != (name != "a hash") {
+			t.Errorf("%s: found %v, error %v", name, found, err)
+		}
 	}
 }
 
@@ -365,6 +423,10 @@ func TestReferee(t *testing.T) {
 		{"logout keeps the cookie", []Op{at("logout", "", "", 101, func(o *Op) { o.Late = true })}, "logout"},
 		{"logout for the second time", []Op{at("logout", "", "", 101, lost), at("logout", "", "", 107, func(o *Op) { o.Late = true })}, ""},
 		{"token stays", []Op{at("renew", "", "", 0, nil)}, "old token"},
+		{"deleted", []Op{at("set", "k0", "s 1", 0, nil), at("delete", "k0", "", 10, nil), at("get", "k0", "", 20, nil)}, ""},
+		{"not deleted", []Op{at("set", "k0", "s 1", 0, nil), at("delete", "k0", "", 10, nil), at("get", "k0", "", 20, value("s 1"))}, "values"},
+		{"lost deletion may have happened", []Op{at("set", "k0", "s 1", 0, nil), at("delete", "k0", "", 10, lost), at("get", "k0", "", 20, nil)}, ""},
+		{"flash of another kind", []Op{at("flash", "", "s f", 0, nil), at("flashes", "", "", 10, func(o *Op) { show("s f")(o); o.Mixed = "info" })}, "flash of another kind"},
 	} {
 		s := newSession("s", "ann")
 		s.ID, s.Drained, s.EndBegin, s.EndAcked, s.ops = "id", true, 100, 110, tc.ops

@@ -41,6 +41,7 @@ type Op struct {
 	Token    string // that it has set
 	Lasting  bool   // whether that outlives the browser
 	Careless string // what is wrong with the way it was set
+	Mixed    string // a flash that came as another kind
 	Late     bool   // sent with a token from before the session's end
 }
 
@@ -104,7 +105,7 @@ var losable = []string{
 	"values", "flash lost", "flash twice", "logged out", "logout wins", "old token", "list",
 	"logout", // whose session is not there is sent no deletion (L4)
 	// A visit says so too if its session is gone, or as it was before:
-	"flashes", "rolled back", "deleted", "revoked", "one renewal wins", "late", "remember",
+	"flashes", "rolled back", "deleted", "revoked", "one renewal wins", "late", "remember", "login keeps",
 }
 
 // explained reports whether a loss explains a violation: it is no older than what was lost,
@@ -210,6 +211,9 @@ func (s *Session) one(o Op, say func(rule, format string, args ...any)) {
 		if text != "" && !strings.HasPrefix(text, s.Tag+" ") {
 			say("another's data", "%v", o)
 		}
+	}
+	if o.Mixed != "" {
+		say("flash of another kind", "%s: %v", o.Mixed, o)
 	}
 	if o.Careless != "" {
 		say("cookie", "%s: %v", o.Careless, o)

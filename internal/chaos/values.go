@@ -28,6 +28,8 @@ var model = porcupine.Model{
 		switch o.Kind {
 		case "set":
 			return true, state{text: o.Arg}
+		case "delete":
+			return true, state{}
 		case "incr":
 			s.count++
 			return o.Outcome == unknown || o.Count == s.count, s
@@ -46,7 +48,7 @@ const counter = "n"
 func (s *Session) values(until int64) (bad []string, err error) {
 	keys := map[string][]porcupine.Operation{}
 	for _, o := range s.ops {
-		write := o.Kind == "set" || o.Kind == "incr"
+		write := o.Kind != "get"
 		begin, end := o.Begin, o.End
 		switch {
 		case o.Key == "" || o.Late || o.Outcome == refused || o.Begin > until:

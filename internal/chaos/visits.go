@@ -35,6 +35,7 @@ var visits = []visit{
 	{name: "many flashes", run: (*visitor).manyFlashes},
 	{name: "values", run: (*visitor).changes},
 	{name: "logout", run: (*visitor).logout},
+	{name: "anonymous", run: (*visitor).anonymous},
 	{name: "another user", run: (*visitor).anotherUser},
 	{name: "renewals at once", run: (*visitor).renewals},
 	{name: "logout across a renewal", run: (*visitor).crossing},
@@ -42,6 +43,7 @@ var visits = []visit{
 	{name: "remember", users: true, run: (*visitor).remember},
 	{name: "revocations", users: true, run: (*visitor).revocations},
 	{name: "idle", long: true, run: (*visitor).idle},
+	{name: "remembered", users: true, long: true, run: (*visitor).remembered},
 	{name: "in use", long: true, run: (*visitor).inUse},
 }
 
@@ -139,7 +141,7 @@ func (v *visitor) get(token string) Op {
 func (v *visitor) text() string { return fmt.Sprintf("%s %d", v.session.Tag, v.seq.Add(1)) }
 
 func (v *visitor) flash(kind string) string {
-	text := v.text()
+	text := v.text() + " " + kind
 	v.ask(ask{kind: "flash", form: url.Values{"kind": {kind}, "text": {text}}})
 	return text
 }
@@ -233,7 +235,7 @@ func (v *visitor) logout() {
 
 	v.login()
 	v.set(v.text())
-	old, bye := v.token(), v.text()
+	old, bye := v.token(), v.text()+" info"
 	a := ask{kind: "logout", form: url.Values{"flash": {bye}}}
 	if mathrand.IntN(2) == 0 {
 		a.header = [2]string{"Sec-Purpose", "prefetch"} // the page is not shown, but it adds a flash
@@ -244,6 +246,20 @@ func (v *visitor) logout() {
 	v.dead("logout", "", "values after the logout")
 	op = v.ask(ask{kind: "flashes"})
 	v.want(slices.Equal(op.Flashes, []string{bye}), "flashes", "want %q after the logout: %v", bye, op)
+}
+
+// anonymous: a login keeps what the visitor has done before (I1).
+func (v *visitor) anonymous() {
+	v.ask(ask{kind: "logout"})
+	text := v.text()
+	v.set(text)
+	flash, old := v.flash("info"), v.token()
+	v.login()
+	op := v.get("")
+	v.want(op.User == v.user && op.Value == text, "login keeps", "want %q: %v", text, op)
+	op = v.ask(ask{kind: "flashes"})
+	v.want(slices.Equal(op.Flashes, []string{flash}), "login keeps", "want %q: %v", flash, op)
+	v.dead("old token", old, "after a login")
 }
 
 // anotherUser: a login over another user's session takes nothing along (I1).
@@ -329,9 +345,25 @@ func (v *visitor) remember() {
 	v.want(op.Lasting, "remember", "a remembered login that is renewed does not outlive the browser: %v", op)
 	op = v.login()
 	v.want(!op.Lasting, "remember", "the next login is remembered too: %v", op)
+	v.forget()
+}
+
+// forget ends a remembered session, lest it stay in the store for weeks.
+func (v *visitor) forget() {
 	lost := v.lost
-	v.until(ask{kind: "revoke-user", form: url.Values{"user": {v.user}}}) // it would stay in the store for weeks
+	v.until(ask{kind: "revoke-user", form: url.Values{"user": {v.user}}})
 	v.lost = lost
+}
+
+// remembered: a remembered login outlives the ordinary idle timeout (T3).
+func (v *visitor) remembered() {
+	v.ask(ask{kind: "login", form: url.Values{"user": {v.user}, "remember": {"1"}}})
+	if !v.lost {
+		time.Sleep(idle + margin)
+		op := v.until(getK())
+		v.want(op.User == v.user, "remember", "unused for more than %v: %v", idle, op)
+	}
+	v.forget()
 }
 
 // revocations end what they name, and nothing else (I2).
