@@ -28,7 +28,7 @@ const copyName = cookieName + "-copy"
 const (
 	tabs  = 3                      // of a browser; their requests overlap
 	think = 20 * time.Millisecond  // how long a tab pauses at most
-	slow  = 400 * time.Millisecond // a request that takes longer has felt a fault
+	slow  = 400 * time.Millisecond // a request that takes longer has met a fault, or a busy machine
 )
 
 // Load is what the browsers have in common.
@@ -39,6 +39,7 @@ type Load struct {
 	window time.Duration // how old the answer to a GET may be
 	// noUsers: the store has no index of users, and so neither lists nor revocations.
 	noUsers bool
+	own     bool // a client sees its own changes at once, whatever the window
 
 	mu             sync.Mutex
 	sessions       []*Session
@@ -53,6 +54,7 @@ type Load struct {
 
 	trouble                atomic.Int64 // until when a fault explains that the store does not answer
 	stop                   func()       // called at the first violation, if not nil
+	fits                   []string     // rules; others are not the one
 	seen                   atomic.Bool
 	watch                  atomic.Pointer[watch]
 	Ops, Unknowns, Refused atomic.Int64
@@ -219,14 +221,15 @@ func (l *Load) explains(op Op) bool {
 // what they asked after its begin and before its end.
 type watch struct {
 	begin int64
-	url   string // of the probe that it befalls, "" for all
+	slow  time.Duration // how long an answer takes that has met the fault
+	url   string        // of the probe that it befalls, "" for all
 	hits  atomic.Int64
 	ended atomic.Int64 // its end, 0 while it lasts
 }
 
 func (w *watch) see(op Op, base string) {
 	ended := w.ended.Load()
-	lost := op.Outcome != acknowledged || op.End-op.Begin >= int64(slow)
+	lost := op.Outcome != acknowledged || op.End-op.Begin >= int64(w.slow)
 	if lost && op.Begin >= w.begin && (ended == 0 || op.Begin < ended) && (w.url == "" || w.url == base) {
 		w.hits.Add(1)
 	}
@@ -505,7 +508,7 @@ func (b *browser) end() {
 // broke records a promise that the browser has seen broken.
 func (b *browser) broke(rule, format string, args ...any) {
 	b.session.broke(b.load.now(), rule, format, args...)
-	b.load.broken()
+	b.load.broken(rule)
 }
 
 // across writes for a while. If the handler had the session before the first try to end it,
@@ -517,7 +520,7 @@ func (b *browser) across(token string, sent *atomic.Int64) {
 	if op.Token == "" {
 		return
 	}
-	if op.End-int64(delay)*int64(time.Millisecond) < sent.Load() {
+	if op.End-int64(delay)*int64(time.Millisecond) < sent.Load() && b.used() {
 		b.broke("logout wins", "a request that had the session before its end at %v got a cookie: %v", time.Duration(sent.Load()), op)
 	}
 	other := &browser{load: b.load, session: newSession(b.session.Tag, "")} // it is no part of this history

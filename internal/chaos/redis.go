@@ -32,12 +32,7 @@ func newRedis(tb testing.TB, store, program, before, after string, options ...re
 			return srv.Info("run_id") != was, nil
 		}},
 		Fault{Name: "redis suspended", run: func() (bool, error) {
-			return w.felt("", func() error {
-				srv.Stop()
-				time.Sleep(1500 * time.Millisecond)
-				srv.Continue()
-				return nil
-			})
+			return w.pause("", 1500*time.Millisecond, func() error { srv.Stop(); return nil }, func() error { srv.Continue(); return nil })
 		}})
 	return w
 }

@@ -127,7 +127,6 @@ func (w *World) RevokeAll() ([]Violation, error) {
 	if op.Status == http.StatusNotImplemented {
 		return nil, nil
 	}
-	time.Sleep(w.window) // there may be copies
 	ann.dead("revoked", "", "all sessions")
 	bob.dead("revoked", "", "all sessions")
 	if ann.lost || bob.lost {

@@ -81,10 +81,11 @@ type World struct {
 	lasts time.Duration
 	cut   func() // all connections to the server
 	load  *Load
-	// window and noUsers: see [Load].
-	window  time.Duration
-	noUsers bool
-	first   bool // the first violation ends the run
+	// window, noUsers and own: see [Load].
+	window       time.Duration
+	noUsers, own bool
+	first        bool     // the first violation ends the run,
+	fits         []string // of these rules, if not nil
 }
 
 // mayLose says that the store's documentation lets it forget acknowledged writes from a
@@ -134,9 +135,9 @@ func (w *World) launch(tb testing.TB, program string, frameworks []string, urls 
 }
 
 // felt does something, and reports whether a client noticed: an answer was lost or refused,
-// or was slow. url is that of the probe that it befalls, "" for all.
-func (w *World) felt(url string, do func() error) (bool, error) {
-	seen := &watch{begin: w.load.now(), url: url}
+// or took as long as that. url is that of the probe that it befalls, "" for all.
+func (w *World) felt(url string, slow time.Duration, do func() error) (bool, error) {
+	seen := &watch{begin: w.load.now(), slow: slow, url: url}
 	w.load.watch.Store(seen)
 	defer w.load.watch.Store(nil)
 	err := do()
@@ -148,6 +149,16 @@ func (w *World) felt(url string, do func() error) (bool, error) {
 		time.Sleep(10 * time.Millisecond)
 	}
 	return seen.hits.Load() > 0, err
+}
+
+// pause is what a fault does that suspends something for a while: few of those who then ask
+// wait for less than most of it.
+func (w *World) pause(url string, d time.Duration, begin, end func() error) (bool, error) {
+	return w.felt(url, d*3/4, func() error {
+		err := begin()
+		time.Sleep(d)
+		return errors.Join(err, end())
+	})
 }
 
 // instances are the faults of the application's own processes.
@@ -167,11 +178,7 @@ func (w *World) instances() []Fault {
 		{Name: "instance rolled", run: replace(func(p *probe) { p.Stop(syscall.SIGTERM) })},
 		{Name: "instance suspended", run: func() (bool, error) {
 			p := w.probes[rand.IntN(len(w.probes))]
-			return w.felt(p.url, func() error {
-				err := p.Suspend()
-				time.Sleep(time.Second)
-				return errors.Join(err, p.Resume())
-			})
+			return w.pause(p.url, time.Second, p.Suspend, p.Resume)
 		}},
 	}
 }
@@ -198,7 +205,7 @@ func (w *World) Run(ctx context.Context, browsers int, d time.Duration) (r Repor
 		urls = append(urls, p.url)
 	}
 	l := newLoad(urls)
-	l.noUsers, l.window = w.noUsers, w.window
+	l.noUsers, l.window, l.own, l.fits = w.noUsers, w.window, w.own, w.fits
 	w.load = l
 	loading, stop := context.WithTimeout(ctx, d)
 	defer stop()
@@ -259,8 +266,10 @@ func (l *Load) settle(s *Session) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.found = append(l.found, found...)
-	if slices.ContainsFunc(found, func(v Violation) bool { return !v.Lossy }) {
-		l.broken()
+	for _, v := range found {
+		if !v.Lossy {
+			l.broken(v.Rule)
+		}
 	}
 	l.noVerdict = errors.Join(l.noVerdict, err)
 	s.mu.Lock()
@@ -275,14 +284,18 @@ func (l *Load) settle(s *Session) {
 }
 
 // broken notes that a promise was seen broken.
-func (l *Load) broken() {
+func (l *Load) broken(rule string) {
+	if len(l.fits) > 0 && !slices.Contains(l.fits, rule) {
+		return
+	}
 	l.seen.Store(true)
 	if l.stop != nil {
 		l.stop()
 	}
 }
 
-// befall makes one fault after the other happen, each kind in turn and in a new order.
+// befall makes one fault after the other happen, each kind in turn and in a new order. What
+// had no effect is tried again soon.
 func (w *World) befall(ctx context.Context, r *Report) error {
 	pause := func(d time.Duration) bool {
 		select {
@@ -296,8 +309,9 @@ func (w *World) befall(ctx context.Context, r *Report) error {
 		<-ctx.Done()
 	}
 	for pause(time.Second) {
-		for _, i := range rand.Perm(len(w.faults)) {
-			f := w.faults[i]
+		turns := rand.Perm(len(w.faults))
+		for n := 0; n < len(turns); n++ {
+			f := w.faults[turns[n]]
 			if !pause(time.Second) {
 				return nil
 			}
@@ -316,6 +330,9 @@ func (w *World) befall(ctx context.Context, r *Report) error {
 				r.Effective[f.Name]++
 			} else {
 				r.Void[f.Name]++
+				if len(turns) < 2*len(w.faults) {
+					turns = append(turns, turns[n])
+				}
 			}
 		}
 	}
@@ -351,6 +368,25 @@ func (r *Report) enough() error {
 		return fmt.Errorf("%s: %d sessions were abandoned and %d not read to the end, of %d that ended: the run proves too little", r.Store, r.Abandoned, r.Undrained, r.Ended)
 	}
 	return nil
+}
+
+// missing is an error if in so long a run a fault never took effect, or a visit never came to
+// its end.
+func (w *World) missing(r Report, d time.Duration) (err error) {
+	if d < time.Minute {
+		return nil
+	}
+	for _, f := range w.faults {
+		if r.Effective[f.Name] == 0 {
+			err = errors.Join(err, fmt.Errorf("the fault %q never took effect", f.Name))
+		}
+	}
+	for _, v := range visits {
+		if r.Visits[v.name] == 0 && !(v.users && w.noUsers) {
+			err = errors.Join(err, fmt.Errorf("the visit %q never came to its end", v.name))
+		}
+	}
+	return err
 }
 
 // String is the report in lines.
