@@ -384,7 +384,7 @@ func TestLosses(t *testing.T) {
 func TestMayLose(t *testing.T) {
 	w := &World{load: newLoad(nil)}
 	w.mayLose(0)(time.Second)
-	w.mayLose(time.Hour)(time.Second)
+	w.mayLose(time.Minute)(time.Hour)
 	w.mayLose(0)
 	l := w.load.losses
 	if l[0].end < l[0].begin+int64(time.Second) || l[0].end > w.load.now()+int64(time.Second) || l[1].end > l[1].begin || l[2].end != never {
