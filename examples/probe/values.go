@@ -84,11 +84,13 @@ func incr(r adaptertest.Request) error {
 
 func deleteKey(r adaptertest.Request) error {
 	p := params{r: r}
-	key := p.text("key")
+	key, delay := p.text("key"), p.delay()
 	if p.err != nil {
 		return p.err
 	}
-	r.Session().Delete(key)
+	s := r.Session()
+	time.Sleep(delay)
+	s.Delete(key)
 	return r.JSON(http.StatusOK, nothing{})
 }
 

@@ -1,6 +1,7 @@
 package chaos
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -27,7 +28,7 @@ const copyName = cookieName + "-copy"
 const (
 	tabs  = 3                      // of a browser; their requests overlap
 	think = 20 * time.Millisecond  // how long a tab pauses at most
-	slow  = 400 * time.Millisecond // a request that takes longer has felt a fault
+	slow  = 400 * time.Millisecond // a request that takes longer has met a fault, or a busy machine
 )
 
 // Load is what the browsers have in common.
@@ -38,18 +39,22 @@ type Load struct {
 	window time.Duration // how old the answer to a GET may be
 	// noUsers: the store has no index of users, and so neither lists nor revocations.
 	noUsers bool
+	own     bool // a client sees its own changes at once, whatever the window
 
 	mu             sync.Mutex
 	sessions       []*Session
 	living         map[string]*browser // by the session's ID
 	tokens         map[string]*Session // all that were handed out
-	verdicts       []verdict
+	found          []Violation
 	noVerdict      error
+	losses         []span
 	shown, counted int            // flashes and increments, of sessions that were judged
 	visits         map[string]int // that came to their end, by name
 	voids          map[string]int // that did not
 
-	stop                   func() // called at the first violation, if not nil
+	trouble                atomic.Int64 // until when a fault explains that the store does not answer
+	stop                   func()       // called at the first violation, if not nil
+	fits                   []string     // rules; others are not the one
 	seen                   atomic.Bool
 	watch                  atomic.Pointer[watch]
 	Ops, Unknowns, Refused atomic.Int64
@@ -73,6 +78,7 @@ type browser struct {
 	alone   bool // nobody else is this user
 	jar     http.CookieJar
 	session *Session
+	old     []string // tokens that were replaced
 	seq     atomic.Int64
 	copied  atomic.Value // the last copy that came, a string: whoever has an old token may have it
 	renewal sync.RWMutex // a renewal overlaps nothing: requests with the previous token read nothing (L4)
@@ -174,8 +180,15 @@ func (b *browser) outcome(op *Op, base string, status int, response *http.Respon
 		op.Outcome = unknown
 	default:
 		op.Status = response.StatusCode
-		if op.Status >= 300 && op.Status != status {
-			op.Outcome = unknown
+		if op.Status < 300 || op.Status == status {
+			break
+		}
+		op.Outcome = unknown
+		if op.End-op.Begin >= int64(slow) {
+			b.load.troubled() // if not by a fault, by a busy machine
+		}
+		if status != whatever && !b.load.explains(*op) {
+			b.broke("unexplained answer", "%v", *op)
 		}
 	}
 	if op.Outcome == unknown {
@@ -186,18 +199,37 @@ func (b *browser) outcome(op *Op, base string, status int, response *http.Respon
 	}
 }
 
+// aftermath is how long a fault may be felt after its end.
+const aftermath = 5 * time.Second
+
+func (l *Load) troubled() { l.trouble.Store(max(l.trouble.Load(), l.now()+int64(aftermath))) }
+
+// explains reports whether the client may get such an answer that it did not want.
+func (l *Load) explains(op Op) bool {
+	switch op.Status {
+	case http.StatusServiceUnavailable:
+		return op.Begin < l.trouble.Load()
+	case http.StatusConflict: // others have changed or ended the session
+		return !reads(op.Kind)
+	case http.StatusNotFound: // it has ended
+		return op.Kind == "revoke"
+	}
+	return false
+}
+
 // watch counts what clients notice of a fault: answers that were lost, refused or slow, to
 // what they asked after its begin and before its end.
 type watch struct {
 	begin int64
-	url   string // of the probe that it befalls, "" for all
+	slow  time.Duration // how long an answer takes that has met the fault
+	url   string        // of the probe that it befalls, "" for all
 	hits  atomic.Int64
 	ended atomic.Int64 // its end, 0 while it lasts
 }
 
 func (w *watch) see(op Op, base string) {
 	ended := w.ended.Load()
-	lost := op.Outcome != acknowledged || op.End-op.Begin >= int64(slow)
+	lost := op.Outcome != acknowledged || op.End-op.Begin >= int64(w.slow)
 	if lost && op.Begin >= w.begin && (ended == 0 || op.Begin < ended) && (w.url == "" || w.url == base) {
 		w.hits.Add(1)
 	}
@@ -219,9 +251,16 @@ func (b *browser) cookies(op *Op, at *url.URL, response *http.Response, borrowed
 			op.Cookie = "deleted"
 		} else if len(c.Value) > 0 {
 			op.Token, op.Lasting = c.Value, c.MaxAge > 0
+			of := b.session
+			if borrowed || op.Kind != "login" && op.Kind != "renew" {
+				of = newSession(b.session.Tag, "") // a new one, which nobody ends
+			}
 			b.load.mu.Lock()
-			b.load.tokens[c.Value] = b.session
+			b.load.tokens[c.Value] = of
 			b.load.mu.Unlock()
+		}
+		if c.Domain != "" {
+			op.Careless = "other hosts get it"
 		}
 		if !c.HttpOnly || c.SameSite != http.SameSiteLaxMode && c.SameSite != http.SameSiteStrictMode || c.Path != "/" {
 			op.Careless = "scripts or other websites can use " + c.Raw[len(cookieName)+1+len(c.Value):]
@@ -243,10 +282,13 @@ func (b *browser) read(op *Op, body []byte) {
 		return
 	}
 	if op.Kind == "flashes" {
-		var list []struct{ Text string }
+		var list []struct{ Kind, Text string }
 		_ = json.Unmarshal(body, &list) // an empty list is judged
 		for _, f := range list {
 			op.Flashes = append(op.Flashes, f.Text)
+			if !strings.HasSuffix(f.Text, " "+f.Kind) {
+				op.Mixed = f.Kind
+			}
 		}
 		return
 	}
@@ -286,6 +328,7 @@ func (b *browser) live(ctx context.Context) {
 			return // it stays logged in, for the list
 		}
 		if !b.session.Abandoned {
+			b.replaced()
 			b.drain()
 			b.end()
 		}
@@ -296,6 +339,7 @@ func (b *browser) live(ctx context.Context) {
 
 // login starts a session, and reports whether it has.
 func (b *browser) login(ctx context.Context, n int) bool {
+	b.old = nil
 	b.session = newSession(fmt.Sprintf("b%d.%d", b.n, n), b.user)
 	b.session.Window = int64(b.load.window)
 	for tries := 30; ; {
@@ -350,7 +394,8 @@ func (b *browser) step() bool {
 		}
 		if op.Outcome == acknowledged {
 			time.Sleep(b.load.window)
-			b.do("get", "k0", url.Values{"key": {"k0"}}, old)
+			b.old = append(b.old, old)
+			b.replaced()
 		}
 		return true
 	}
@@ -363,6 +408,13 @@ func (b *browser) step() bool {
 	return true
 }
 
+// replaced tries the tokens that a renewal or a login has replaced.
+func (b *browser) replaced() {
+	for _, old := range b.old {
+		b.do("get", "k0", url.Values{"key": {"k0"}}, old)
+	}
+}
+
 // leave gives a session up whose token was perhaps replaced by one that never came.
 func (b *browser) leave(op Op) {
 	b.session.Abandoned = true
@@ -372,21 +424,27 @@ func (b *browser) leave(op Op) {
 	delete(b.load.living, b.session.ID)
 }
 
+// kinds are those of flashes. Each text ends with its kind.
+var kinds = []string{"info", "warning"}
+
 // act does one of what pages do, with the jar's token or another.
 func (b *browser) act(token string) {
 	next := func() string { return fmt.Sprintf("%s %d", b.session.Tag, b.seq.Add(1)) }
-	key := "k" + strconv.Itoa(rand.IntN(2))
+	key, delay := "k"+strconv.Itoa(rand.IntN(2)), []string{strconv.Itoa(rand.IntN(15))}
 	switch n := rand.IntN(100); {
+	case n < 22:
+		b.do("set", key, url.Values{"key": {key}, "value": {next()}, "delay": delay}, token)
 	case n < 25:
-		b.do("set", key, url.Values{"key": {key}, "value": {next()}, "delay": {strconv.Itoa(rand.IntN(15))}}, token)
+		b.do("delete", key, url.Values{"key": {key}, "delay": delay}, token)
 	case n < 60:
 		b.do("get", key, url.Values{"key": {key}}, token)
 	case n < 72:
-		b.do("incr", counter, url.Values{"key": {counter}}, token)
+		b.do("incr", counter, url.Values{"key": {counter}, "delay": delay}, token)
 	case n < 82:
 		b.do("get", counter, url.Values{"key": {counter}}, token)
 	case n < 92:
-		b.do("flash", "", url.Values{"kind": {"info"}, "text": {next()}}, token)
+		kind := kinds[rand.IntN(len(kinds))]
+		b.do("flash", "", url.Values{"kind": {kind}, "text": {next() + " " + kind}}, token)
 	default:
 		b.do("flashes", "", nil, token)
 	}
@@ -449,8 +507,8 @@ func (b *browser) end() {
 
 // broke records a promise that the browser has seen broken.
 func (b *browser) broke(rule, format string, args ...any) {
-	b.session.broke(rule, format, args...)
-	b.load.broken()
+	b.session.broke(b.load.now(), rule, format, args...)
+	b.load.broken(rule)
 }
 
 // across writes for a while. If the handler had the session before the first try to end it,
@@ -462,7 +520,7 @@ func (b *browser) across(token string, sent *atomic.Int64) {
 	if op.Token == "" {
 		return
 	}
-	if op.End-int64(delay)*int64(time.Millisecond) < sent.Load() {
+	if op.End-int64(delay)*int64(time.Millisecond) < sent.Load() && b.used() {
 		b.broke("logout wins", "a request that had the session before its end at %v got a cookie: %v", time.Duration(sent.Load()), op)
 	}
 	other := &browser{load: b.load, session: newSession(b.session.Tag, "")} // it is no part of this history
@@ -483,12 +541,13 @@ func (l *Load) rest(d time.Duration) {
 	}
 }
 
-// again tries the tokens of ended sessions once more, at the end of the run.
+// again tries the tokens of sessions once more that have ended lately: had something brought
+// one of them back, it would not have expired yet.
 func (l *Load) again() {
 	l.mu.Lock()
-	tokens := map[string]*Session{}
+	tokens, lately := map[string]*Session{}, l.now()-int64(idle)
 	for token, s := range l.tokens {
-		if s.EndAcked != never && !s.visit {
+		if s.EndAcked != never && s.EndAcked > lately && !s.visit {
 			tokens[token] = s
 		}
 	}
@@ -500,13 +559,28 @@ func (l *Load) again() {
 }
 
 // lists compares each user's list with the living sessions.
-func (l *Load) lists() (found []Violation, err error) {
-	loss := map[string]bool{} // by the session's ID
+func (l *Load) lists() error {
+	byID := map[string]*Session{}
+	l.mu.Lock()
 	for _, s := range l.sessions {
-		loss[s.ID] = s.Loss
+		if !s.visit { // visits go on
+			s.losses, byID[s.ID] = l.losses, s
+		}
+	}
+	l.mu.Unlock()
+	say := func(id, format string, args ...any) {
+		s := byID[id]
+		if s == nil {
+			s = newSession("unknown", "")
+		}
+		v := s.violation("list", s.Begin, l.now(), format, args...)
+		v.Lossy = s.explained(v)
+		l.mu.Lock()
+		defer l.mu.Unlock()
+		l.found = append(l.found, v)
 	}
 	for _, b := range l.living {
-		if b.session.Loss || l.noUsers {
+		if l.noUsers || b.session.explained(Violation{Rule: "list", since: b.session.Begin, at: l.now()}) {
 			continue
 		}
 		want := map[string]bool{}
@@ -518,29 +592,30 @@ func (l *Load) lists() (found []Violation, err error) {
 		}
 		list, body, err := b.list()
 		if err != nil {
-			return nil, err
+			return err
 		}
 		got := map[string]bool{}
 		for _, info := range list {
 			got[info.ID] = true
 			if !want[info.ID] {
-				found = append(found, Violation{"list", fmt.Sprintf("%s has %s too: %s", b.user, info.ID, strings.TrimSpace(string(body))), loss[info.ID]})
+				say(info.ID, "%s has %s too: %s", b.user, info.ID, bytes.TrimSpace(body))
 			}
 		}
 		for id, mine := range want {
 			if mine && !got[id] && l.living[id].used() {
-				found = append(found, Violation{"list", fmt.Sprintf("%s lacks %s: %s", b.user, id, strings.TrimSpace(string(body))), loss[id]})
+				say(id, "%s lacks %s: %s", b.user, id, bytes.TrimSpace(body))
 			}
 		}
 	}
-	return found, nil
+	return nil
 }
 
 // used reports whether an answer has just shown that the session is there.
 func (b *browser) used() bool {
 	b.session.mu.Lock()
 	defer b.session.mu.Unlock()
-	return b.session.unused() > b.load.now()
+	gaps := b.session.unused()
+	return gaps[len(gaps)-1].begin > b.load.now()
 }
 
 // list asks for the user's sessions, again if the server is busy.

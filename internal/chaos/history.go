@@ -1,6 +1,7 @@
 package chaos
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -40,6 +41,7 @@ type Op struct {
 	Token    string // that it has set
 	Lasting  bool   // whether that outlives the browser
 	Careless string // what is wrong with the way it was set
+	Mixed    string // a flash that came as another kind
 	Late     bool   // sent with a token from before the session's end
 }
 
@@ -52,23 +54,24 @@ func (o Op) String() string {
 // Session is the history of one session, from its login to its end.
 type Session struct {
 	Tag, User, ID string
-	Begin         int64 // of its login
-	Window        int64 // how old the answer to a GET may be
-	Loss          bool  // the store may have forgotten acknowledged writes meanwhile, as its documentation says
+	Begin         int64  // of its login
+	Window        int64  // how old the answer to a GET may be
+	losses        []span // when the store may have forgotten what it had acknowledged
 
 	mu  sync.Mutex
 	ops []Op
 	// EndBegin and EndAcked are when the first try to end it began, and when one was acknowledged.
 	EndBegin, EndAcked int64
-	Abandoned          bool  // the client does not have its token: the answer to a renewal was lost
-	Drained            bool  // its flashes were read after the last was added
-	settled            int64 // when it was judged
-	visit              bool  // a [visitor] has judged it
+	Abandoned          bool // the client does not have its token: the answer to a renewal was lost
+	Drained            bool // its flashes were read after the last was added
+	visit              bool // a [visitor] has judged it
 	broken             []Violation
+	gaps               []span // when it may have expired, though it had not
+	expiry             int64  // from when on it may have expired
 }
 
 func newSession(tag, user string) *Session {
-	return &Session{Tag: tag, User: user, EndBegin: never, EndAcked: never, settled: never}
+	return &Session{Tag: tag, User: user, EndBegin: never, EndAcked: never}
 }
 
 func (s *Session) add(o Op) {
@@ -78,20 +81,39 @@ func (s *Session) add(o Op) {
 }
 
 // broke records a promise that who acts has seen broken.
-func (s *Session) broke(rule, format string, args ...any) {
+func (s *Session) broke(at int64, rule, format string, args ...any) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.broken = append(s.broken, s.violation(rule, format, args...))
+	s.broken = append(s.broken, s.violation(rule, s.Begin, at, format, args...))
 }
 
-func (s *Session) violation(rule, format string, args ...any) Violation {
-	return Violation{rule, fmt.Sprintf("session %s of %s: ", s.Tag, s.User) + fmt.Sprintf(format, args...), s.Loss}
+func (s *Session) violation(rule string, since, at int64, format string, args ...any) Violation {
+	text := fmt.Sprintf("session %s of %s: ", s.Tag, s.User) + fmt.Sprintf(format, args...)
+	return Violation{Rule: rule, Text: text, since: since, at: at}
 }
 
 // Violation is a broken promise.
 type Violation struct {
 	Rule, Text string
-	Lossy      bool // what the store's own durability explains
+	Lossy      bool  // the store's own durability explains it
+	since, at  int64 // when what must hold was begun, and when an answer showed that it does not
+}
+
+// losable are the rules that are broken when a store forgets what it has acknowledged. No
+// loss explains another's data, or that a session lives for too long.
+var losable = []string{
+	"values", "flash lost", "flash twice", "logged out", "logout wins", "old token", "list",
+	"logout", // whose session is not there is sent no deletion (L4)
+	// A visit says so too if its session is gone, or as it was before:
+	"flashes", "rolled back", "deleted", "revoked", "one renewal wins", "late", "remember", "login keeps",
+}
+
+// explained reports whether a loss explains a violation: it is no older than what was lost,
+// and was seen after the loss began. A session that had ended long before was not concerned.
+func (s *Session) explained(v Violation) bool {
+	return slices.Contains(losable, v.Rule) && slices.ContainsFunc(s.losses, func(t span) bool {
+		return t.begin < t.end && v.since < t.end && v.at > t.begin && s.EndAcked > t.begin-int64(lag)
+	})
 }
 
 func (v Violation) String() string { return v.Rule + ": " + v.Text }
@@ -102,31 +124,54 @@ func (s *Session) Judge() (found []Violation, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	slices.SortFunc(s.ops, func(a, b Op) int { return int(a.Begin - b.Begin) })
-	say := func(rule, format string, args ...any) {
-		found = append(found, s.violation(rule, format, args...))
+	say := func(rule string, since, at int64, format string, args ...any) {
+		found = append(found, s.violation(rule, since, at, format, args...))
 	}
 	found = append(found, s.broken...)
 	s.shorten()
 	for _, o := range s.ops {
 		if o.Outcome == acknowledged {
-			s.one(o, say)
+			s.one(o, func(rule, format string, args ...any) { say(rule, s.Begin, o.End, format, args...) })
 		}
 	}
-	if s.visit {
-		return found, nil
+	if !s.visit {
+		s.flashes(say)
+		err = s.ordered(say)
 	}
-	s.flashes(say)
-	bad, err := s.values()
-	for _, text := range bad {
-		say("values", "no order explains\n%s", text)
+	for i, v := range found {
+		found[i].Lossy = s.explained(v)
 	}
 	return found, err
 }
 
+// ordered judges the values. What has happened before a loss must be in order by itself.
+func (s *Session) ordered(say saying) error {
+	bad, err := s.values(s.EndBegin)
+	at, first := never, s.EndBegin
+	for _, t := range s.losses {
+		first = min(first, t.begin)
+	}
+	if len(bad) > 0 && first < s.EndBegin {
+		before, e := s.values(first)
+		if err = errors.Join(err, e); len(before) > 0 {
+			bad, at = before, first
+		}
+	}
+	for _, text := range bad {
+		say("values", s.Begin, at, "no order explains\n%s", text)
+	}
+	return err
+}
+
+// saying notes a violation: see [Violation] for since and at.
+type saying func(rule string, since, at int64, format string, args ...any)
+
 // shorten leaves what a session does near the end of its lifetime without a verdict, or
 // after it was perhaps unused for too long, because no answer came.
 func (s *Session) shorten() {
-	end := min(s.Begin+int64(lifetime()-margin), s.unused())
+	gaps := s.unused()
+	s.gaps, s.expiry = gaps[:len(gaps)-1], gaps[len(gaps)-1].begin
+	end := min(s.Begin+int64(lifetime()-margin), s.expiry)
 	if end >= s.EndBegin || s.visit || len(s.ops) == 0 {
 		return
 	}
@@ -134,29 +179,41 @@ func (s *Session) shorten() {
 	s.Drained = s.Drained && s.ops[len(s.ops)-1].End < end
 }
 
-// unused is when the session may expire, since no answer has shown that it was used. Its
-// operations are in order, and s.mu is held.
-func (s *Session) unused() int64 {
-	used := s.Begin
+// unused is when the session may have expired: from half an idle timeout after it was used
+// last, until an answer shows that it lives. The last such time has no end. The operations
+// are in order, and s.mu is held.
+func (s *Session) unused() (gaps []span) {
+	used := s.Begin + int64(idle/2)
 	for _, o := range s.ops {
 		if o.Outcome != acknowledged || o.Late {
 			continue
 		}
-		if o.End > used+int64(idle/2) {
-			break
+		if o.End > used {
+			if o.Kind != "get" || o.User != s.User || o.ID != s.ID {
+				continue
+			}
+			gaps = append(gaps, span{used, o.Begin})
 		}
-		used = o.Begin
+		used = o.Begin + int64(idle/2)
 	}
-	return used + int64(idle/2)
+	return append(gaps, span{used, never})
+}
+
+// doubtful reports whether the session may have expired when it was asked.
+func (s *Session) doubtful(o Op) bool {
+	return slices.ContainsFunc(s.gaps, func(t span) bool { return o.End > t.begin && o.Begin < t.end })
 }
 
 // one judges what can be said of an answer alone.
 func (s *Session) one(o Op, say func(rule, format string, args ...any)) {
-	alive := o.End < s.EndBegin
+	alive := o.End < s.EndBegin && !s.doubtful(o)
 	for _, text := range append(slices.Clone(o.Flashes), o.Value) {
 		if text != "" && !strings.HasPrefix(text, s.Tag+" ") {
 			say("another's data", "%v", o)
 		}
+	}
+	if o.Mixed != "" {
+		say("flash of another kind", "%s: %v", o.Mixed, o)
 	}
 	if o.Careless != "" {
 		say("cookie", "%s: %v", o.Careless, o)
@@ -173,7 +230,7 @@ func (s *Session) one(o Op, say func(rule, format string, args ...any)) {
 	if o.Late && alive && (o.User != "" || o.Found) {
 		say("old token", "good after a renewal or a login: %v", o)
 	}
-	if o.Kind == "logout" && o.Late && o.Cookie != "deleted" && !s.tried(o) {
+	if o.Kind == "logout" && o.Late && o.Cookie != "deleted" && !s.tried(o) && o.End < s.expiry {
 		say("logout", "the client keeps its cookie: %v", o)
 	}
 	if o.Late || !alive {
@@ -196,15 +253,19 @@ func (s *Session) tried(o Op) bool {
 }
 
 // flashes: what was acknowledged is shown, and once to readers one after the other.
-func (s *Session) flashes(say func(rule, format string, args ...any)) {
+func (s *Session) flashes(say saying) {
 	shown := map[string][]Op{}
 	added := map[string]bool{}
+	var last int64 // when the reader was done
 	for _, o := range s.ops {
 		added[o.Arg] = added[o.Arg] || o.Kind == "flash"
+		if o.Kind == "flashes" && !o.Late {
+			last = max(last, o.End)
+		}
 		for _, text := range o.Flashes {
 			for _, before := range shown[text] {
 				if before.End < o.Begin-s.Window {
-					say("flash twice", "%q in %v and in %v", text, before, o)
+					say("flash twice", before.Begin, o.End, "%q in %v and in %v", text, before, o)
 					break
 				}
 			}
@@ -213,19 +274,19 @@ func (s *Session) flashes(say func(rule, format string, args ...any)) {
 	}
 	for text := range shown {
 		if !added[text] {
-			say("flashes", "%q was never added", text)
+			say("unknown flash", s.Begin, last, "%q was never added", text)
 		}
 	}
 	if !s.Drained || s.Abandoned {
 		return
 	}
 	for _, add := range s.ops {
-		if add.Kind != "flash" || add.Late || add.Outcome != acknowledged || len(shown[add.Arg]) > 0 {
+		if add.Kind != "flash" || add.Late || add.Outcome != acknowledged || s.doubtful(add) || len(shown[add.Arg]) > 0 {
 			continue
 		}
 		mayHave := func(o Op) bool { return o.Kind == "flashes" && o.Outcome == unknown && o.End > add.Begin }
 		if !slices.ContainsFunc(s.ops, mayHave) {
-			say("flash lost", "%v", add)
+			say("flash lost", add.Begin, last, "%v", add)
 		}
 	}
 }

@@ -46,8 +46,9 @@ func mutants(t *testing.T, names []string) func(t *testing.T, name string) (prog
 }
 
 // TestJudge runs the referee on probes that each break a promise. It must find each, and in
-// "none" nothing. A line of the list is the mutation,
-// the store, and the only faults, separated by commas.
+// "none" nothing, on every store. A line of the list is the mutation, the store, the only
+// faults, separated by commas ("-": none, "all"), and the rules that may find it, separated
+// by slashes; without them, any may.
 func TestJudge(t *testing.T) {
 	if *judge == "" {
 		t.Skip("make chaos-judge runs it")
@@ -67,13 +68,16 @@ func TestJudge(t *testing.T) {
 	}
 	mutated := mutants(t, names)
 	for _, line := range lines {
-		fields := append(strings.SplitN(line, " ", 3), "", "")
-		name, store, faults := fields[0], fields[1], fields[2]
+		fields := append(strings.SplitN(line, " ", 4), "", "", "")
+		name, store, faults, rules := fields[0], fields[1], fields[2], fields[3]
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			w := newWorld(t, cmp.Or(store, "redis-aof"), mutated(t, name))
 			w.first = name != "none"
-			if faults != "" {
+			if rules != "" {
+				w.fits = strings.Split(rules, "/")
+			}
+			if faults != "" && faults != "all" {
 				only := strings.Split(faults, ",")
 				w.faults = slices.DeleteFunc(w.faults, func(f Fault) bool { return !slices.Contains(only, f.Name) })
 				if len(w.faults) != len(only) && faults != "-" {
@@ -86,7 +90,9 @@ func TestJudge(t *testing.T) {
 				alive, err = w.RevokeAll()
 				r.Violations = append(r.Violations, alive...)
 			}
-			switch found := len(r.Violations) > 0; {
+			switch found := slices.ContainsFunc(r.Violations, func(v Violation) bool {
+				return w.fits == nil || slices.Contains(w.fits, v.Rule)
+			}); {
 			case found != (name != "none") || err != nil && !found:
 				t.Fatalf("found %v, error %v\n%s", r.Violations, err, r)
 			case found:

@@ -21,9 +21,9 @@ func newRedis(tb testing.TB, store, program, before, after string, options ...re
 	w.keepsRedis(func() []*redistest.Server { return []*redistest.Server{srv} })
 	w.faults = append(w.faults, w.commands(func() *redistest.Server { return srv })...)
 	w.faults = append(w.faults,
-		Fault{"redis killed", func() (bool, error) {
+		Fault{Name: "redis killed", run: func() (bool, error) {
 			if len(options) == 0 {
-				defer w.mayLose()()
+				defer w.mayLose(0)(0)
 			}
 			was := srv.Info("run_id")
 			srv.Kill()
@@ -31,13 +31,8 @@ func newRedis(tb testing.TB, store, program, before, after string, options ...re
 			srv.Restart()
 			return srv.Info("run_id") != was, nil
 		}},
-		Fault{"redis suspended", func() (bool, error) {
-			return w.felt("", func() error {
-				srv.Stop()
-				time.Sleep(1500 * time.Millisecond)
-				srv.Continue()
-				return nil
-			})
+		Fault{Name: "redis suspended", run: func() (bool, error) {
+			return w.pause("", 1500*time.Millisecond, func() error { srv.Stop(); return nil }, func() error { srv.Continue(); return nil })
 		}})
 	return w
 }
@@ -67,7 +62,7 @@ func (w *World) keepsRedis(masters func() []*redistest.Server) {
 		each(func(srv *redistest.Server, key string) {
 			left, _ := srv.MustDo("PTTL", key).(int64)
 			if left == -1 || time.Duration(left)*time.Millisecond > most {
-				found = append(found, Violation{"left in the store", fmt.Sprintf("%s for %d ms", key, left), false})
+				found = append(found, Violation{Rule: "left in the store", Text: fmt.Sprintf("%s for %d ms", key, left)})
 			}
 		})
 		return found
@@ -77,17 +72,17 @@ func (w *World) keepsRedis(masters func() []*redistest.Server) {
 // commands are the faults that a server is told to have.
 func (w *World) commands(master func() *redistest.Server) []Fault {
 	return []Fault{
-		{"scripts flushed", func() (bool, error) {
+		{Name: "scripts flushed", run: func() (bool, error) {
 			srv := master()
 			had := srv.Info("number_of_cached_scripts")
 			_, err := srv.Do("SCRIPT", "FLUSH")
 			return had != "0", err
 		}},
-		{"clients killed", func() (bool, error) {
+		{Name: "clients killed", run: func() (bool, error) {
 			n, err := master().Do("CLIENT", "KILL", "TYPE", "normal")
 			return n != int64(0), err
 		}},
-		{"memory full", func() (bool, error) {
+		{Name: "memory full", run: func() (bool, error) {
 			srv := master()
 			was := srv.Info("errorstat_OOM")
 			_, err := srv.Do("CONFIG", "SET", "maxmemory", "1mb")

@@ -29,6 +29,7 @@ func newLocal(tb testing.TB, store, program, url, dir string, frameworks ...stri
 	}
 	if dir == "" {
 		w.faults = w.faults[2:] // sessions end with their process
+		w.faults[0].mild = true
 		return w
 	}
 	w.bytes = func() (string, error) {
@@ -63,7 +64,7 @@ func newServed(tb testing.TB, store, program, url, addr string, frameworks ...st
 		}
 	}
 	cut := func(name string, begin func(*tcpproxy.Proxy, int)) Fault {
-		return Fault{name, func() (bool, error) {
+		return Fault{Name: name, run: func() (bool, error) {
 			const turns = 8
 			for _, p := range proxies {
 				begin(p, turns)
@@ -77,9 +78,9 @@ func newServed(tb testing.TB, store, program, url, addr string, frameworks ...st
 			return hit, nil
 		}}
 	}
-	all := func(name string, begin func(*tcpproxy.Proxy)) Fault {
-		return Fault{name, func() (bool, error) {
-			return w.felt("", func() error {
+	all := func(name string, long time.Duration, begin func(*tcpproxy.Proxy)) Fault {
+		return Fault{Name: name, run: func() (bool, error) {
+			return w.felt("", long, func() error {
 				for _, p := range proxies {
 					begin(p)
 				}
@@ -94,9 +95,9 @@ func newServed(tb testing.TB, store, program, url, addr string, frameworks ...st
 	w.faults = append(w.instances(),
 		cut("cut before", (*tcpproxy.Proxy).CutBefore),
 		cut("cut after", (*tcpproxy.Proxy).CutAfter),
-		all("delayed", func(p *tcpproxy.Proxy) { p.DelayAnswers(slow) }),
-		all("swallowed", func(p *tcpproxy.Proxy) { p.Blackhole() }),
-		all("refused", func(p *tcpproxy.Proxy) { p.Refuse() }))
+		all("delayed", slow, func(p *tcpproxy.Proxy) { p.DelayAnswers(slow) }),
+		all("swallowed", 900*time.Millisecond, func(p *tcpproxy.Proxy) { p.Blackhole() }),
+		all("refused", 900*time.Millisecond, func(p *tcpproxy.Proxy) { p.Refuse() }))
 	return w
 }
 
@@ -130,26 +131,20 @@ func newSQL(tb testing.TB, store, program string, srv, bouncer *sqltest.Server) 
 		return errors.Join(err, db.Close())
 	}
 	restart := func(name string, srv *sqltest.Server) Fault {
-		return Fault{name, func() (bool, error) {
-			return w.felt("", func() error { return srv.Restart() })
+		return Fault{Name: name, run: func() (bool, error) {
+			return w.felt("", answerTimeout, func() error { return srv.Restart() })
 		}}
 	}
 	w.faults = append(w.faults,
 		restart("database killed", srv),
-		Fault{"database read-only", func() (bool, error) {
-			return w.felt("", func() error {
-				err := admin(on)
-				time.Sleep(time.Second)
-				return errors.Join(err, admin(off))
-			})
+		Fault{Name: "database read-only", run: func() (bool, error) {
+			return w.pause("", time.Second, func() error { return admin(on) }, func() error { return admin(off) })
 		}},
-		Fault{name + " suspended", func() (bool, error) {
-			return w.felt("", func() error {
-				err := front.Suspend()
-				w.cut() // PostgreSQL's open connections would go on
-				time.Sleep(1500 * time.Millisecond)
-				return errors.Join(err, front.Resume())
-			})
+		Fault{Name: name + " suspended", run: func() (bool, error) {
+			return w.pause("", 1500*time.Millisecond, func() error {
+				defer w.cut() // PostgreSQL's open connections would go on
+				return front.Suspend()
+			}, front.Resume)
 		}})
 	if bouncer != nil {
 		w.faults = append(w.faults, restart("PgBouncer killed", bouncer))
@@ -164,13 +159,8 @@ func newMemcached(tb testing.TB, program string) *World {
 	w := newServed(tb, "Memcached, without lists", program, "memcached://"+srv.Addr(), srv.Addr(), "gin", "echo", "fiber")
 	w.noUsers = true
 	w.atRestMemcached(srv)
-	w.faults = append(w.faults, Fault{"memcached suspended", func() (bool, error) {
-		return w.felt("", func() error {
-			srv.Stop(tb)
-			time.Sleep(1500 * time.Millisecond)
-			srv.Continue(tb)
-			return nil
-		})
+	w.faults = append(w.faults, Fault{Name: "memcached suspended", run: func() (bool, error) {
+		return w.pause("", 1500*time.Millisecond, func() error { srv.Stop(tb); return nil }, func() error { srv.Continue(tb); return nil })
 	}})
 	return w
 }

@@ -28,6 +28,8 @@ var model = porcupine.Model{
 		switch o.Kind {
 		case "set":
 			return true, state{text: o.Arg}
+		case "delete":
+			return true, state{}
 		case "incr":
 			s.count++
 			return o.Outcome == unknown || o.Count == s.count, s
@@ -42,18 +44,18 @@ var model = porcupine.Model{
 // counter is the key that holds a number.
 const counter = "n"
 
-// values looks for an order of the operations on each key, while the session lives.
-func (s *Session) values() (bad []string, err error) {
+// values looks for an order of the operations on each key until a time.
+func (s *Session) values(until int64) (bad []string, err error) {
 	keys := map[string][]porcupine.Operation{}
 	for _, o := range s.ops {
-		write := o.Kind == "set" || o.Kind == "incr"
+		write := o.Kind != "get"
 		begin, end := o.Begin, o.End
 		switch {
-		case o.Key == "" || o.Late || o.Outcome == refused || o.Begin > s.EndBegin:
+		case o.Key == "" || o.Late || o.Outcome == refused || o.Begin > until:
 			continue
-		case !write && (o.Outcome == unknown || o.End > s.EndBegin):
+		case !write && (o.Outcome == unknown || o.End > until || s.doubtful(o)):
 			continue
-		case o.Outcome == unknown || o.End > s.EndBegin:
+		case o.Outcome == unknown || o.End > until || s.doubtful(o):
 			o.Outcome, end = unknown, never
 		}
 		if o.Kind == "get" {

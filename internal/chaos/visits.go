@@ -20,6 +20,7 @@ import (
 type visitor struct {
 	*browser
 	lost bool
+	used int64 // when the session was used last
 }
 
 // visit is what a visitor does.
@@ -35,6 +36,7 @@ var visits = []visit{
 	{name: "many flashes", run: (*visitor).manyFlashes},
 	{name: "values", run: (*visitor).changes},
 	{name: "logout", run: (*visitor).logout},
+	{name: "anonymous", run: (*visitor).anonymous},
 	{name: "another user", run: (*visitor).anotherUser},
 	{name: "renewals at once", run: (*visitor).renewals},
 	{name: "logout across a renewal", run: (*visitor).crossing},
@@ -42,6 +44,7 @@ var visits = []visit{
 	{name: "remember", users: true, run: (*visitor).remember},
 	{name: "revocations", users: true, run: (*visitor).revocations},
 	{name: "idle", long: true, run: (*visitor).idle},
+	{name: "remembered", users: true, long: true, run: (*visitor).remembered},
 	{name: "in use", long: true, run: (*visitor).inUse},
 }
 
@@ -54,11 +57,13 @@ func (l *Load) visit(ctx context.Context) {
 		switch {
 		case v.users && l.noUsers:
 		case v.long:
-			all.Go(func() {
-				for n := 0; ctx.Err() == nil && (n == 0 || time.Until(deadline) > lifetime()/2); n++ {
-					l.once(v, n)
-				}
-			})
+			for n := range 3 { // so that faults leave one in peace
+				all.Go(func() {
+					for ; ctx.Err() == nil && (n < 3 || time.Until(deadline) > lifetime()/2); n += 3 {
+						l.once(v, n)
+					}
+				})
+			}
 		default:
 			short = append(short, v)
 		}
@@ -94,22 +99,27 @@ func (l *Load) newVisitor(tag string) *visitor {
 	jar, _ := cookiejar.New(nil) // never fails
 	s := newSession(tag, tag)
 	s.visit, s.Begin = true, l.now()
+	used := s.Begin
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.sessions = append(l.sessions, s)
-	return &visitor{browser: &browser{load: l, user: tag, jar: jar, session: s}}
+	return &visitor{browser: &browser{load: l, user: tag, jar: jar, session: s}, used: used}
 }
 
-// ask sends a request, unless an answer was lost before.
+// ask sends a request, unless an answer was lost before. On a busy machine the session may
+// have expired: then the answer is as good as lost.
 func (v *visitor) ask(a ask) Op {
 	if v.lost {
 		return Op{}
 	}
-	if reads(a.kind) {
+	if reads(a.kind) && !v.load.own {
 		time.Sleep(v.load.window) // the answer may be as old as that
 	}
 	op := v.send(a)
-	v.lost = op.Outcome != acknowledged && a.status != whatever
+	v.lost = op.Outcome != acknowledged && a.status != whatever || op.End > v.used+int64(idle/2)
+	if a.token == "" && a.header[0] != "Cookie" {
+		v.used = op.Begin
+	}
 	return op
 }
 
@@ -120,6 +130,7 @@ func (v *visitor) want(ok bool, promise, format string, args ...any) {
 }
 
 func (v *visitor) login() Op {
+	v.used = v.load.now()
 	op := v.ask(ask{kind: "login", form: url.Values{"user": {v.user}}})
 	v.session.ID = op.ID
 	v.want(op.Token != "", "old token", "a login sets no cookie: %v", op)
@@ -139,13 +150,18 @@ func (v *visitor) get(token string) Op {
 func (v *visitor) text() string { return fmt.Sprintf("%s %d", v.session.Tag, v.seq.Add(1)) }
 
 func (v *visitor) flash(kind string) string {
-	text := v.text()
+	text := v.text() + " " + kind
 	v.ask(ask{kind: "flash", form: url.Values{"kind": {kind}, "text": {text}}})
 	return text
 }
 
-// dead wants a token to open nothing.
+// dead wants a token to open nothing, once no copy does.
 func (v *visitor) dead(promise, token, why string) {
+	time.Sleep(v.load.window)
+	v.opensNothing(promise, token, why)
+}
+
+func (v *visitor) opensNothing(promise, token, why string) {
 	op := v.get(token)
 	v.want(op.User == "" && !op.Found, promise, "%s: %v", why, op)
 }
@@ -233,7 +249,7 @@ func (v *visitor) logout() {
 
 	v.login()
 	v.set(v.text())
-	old, bye := v.token(), v.text()
+	old, bye := v.token(), v.text()+" info"
 	a := ask{kind: "logout", form: url.Values{"flash": {bye}}}
 	if mathrand.IntN(2) == 0 {
 		a.header = [2]string{"Sec-Purpose", "prefetch"} // the page is not shown, but it adds a flash
@@ -246,6 +262,20 @@ func (v *visitor) logout() {
 	v.want(slices.Equal(op.Flashes, []string{bye}), "flashes", "want %q after the logout: %v", bye, op)
 }
 
+// anonymous: a login keeps what the visitor has done before (I1).
+func (v *visitor) anonymous() {
+	v.ask(ask{kind: "logout"})
+	text := v.text()
+	v.set(text)
+	flash, old := v.flash("info"), v.token()
+	v.login()
+	op := v.get("")
+	v.want(op.User == v.user && op.Value == text, "login keeps", "want %q: %v", text, op)
+	op = v.ask(ask{kind: "flashes"})
+	v.want(slices.Equal(op.Flashes, []string{flash}), "login keeps", "want %q: %v", flash, op)
+	v.dead("old token", old, "after a login")
+}
+
 // anotherUser: a login over another user's session takes nothing along (I1).
 func (v *visitor) anotherUser() {
 	v.set(v.text())
@@ -254,8 +284,9 @@ func (v *visitor) anotherUser() {
 	op := v.ask(ask{kind: "login", form: url.Values{"user": {v.user + "-2"}}})
 	v.want(op.Token != "" && op.Token != old, "old token", "not replaced: %v", op)
 	v.dead("old token", old, "after another user's login")
-	op = v.ask(ask{kind: "get", key: "k", form: url.Values{"key": {"k"}}})
-	v.want(op.User == v.user+"-2" && !op.Found, "another's data", "after another user's login: %v", op)
+	op = v.get("")
+	v.want(op.User == v.user+"-2", "logged out", "after another user's login: %v", op)
+	v.want(!op.Found, "another's data", "after another user's login: %v", op)
 	op = v.ask(ask{kind: "flashes"})
 	v.want(len(op.Flashes) == 0, "another's data", "after another user's login: %v", op)
 }
@@ -307,7 +338,7 @@ func (v *visitor) forged() {
 		"with a letter more": token + "A", "without its last letter": token[:len(token)-1],
 		"with another's secret": base64.RawURLEncoding.EncodeToString(mixed), "that nobody has issued": unissued,
 	} {
-		v.dead("forged token", forgery, "a token "+why)
+		v.opensNothing("forged token", forgery, "a token "+why)
 	}
 	op := v.ask(ask{kind: "set", key: "k", form: url.Values{"key": {"k"}, "value": {v.text()}}, token: unissued})
 	v.want(op.Token != unissued, "forged token", "one that nobody has issued is taken over: %v", op)
@@ -328,9 +359,25 @@ func (v *visitor) remember() {
 	v.want(op.Lasting, "remember", "a remembered login that is renewed does not outlive the browser: %v", op)
 	op = v.login()
 	v.want(!op.Lasting, "remember", "the next login is remembered too: %v", op)
+	v.forget()
+}
+
+// forget ends a remembered session, lest it stay in the store for weeks.
+func (v *visitor) forget() {
 	lost := v.lost
-	v.until(ask{kind: "revoke-user", form: url.Values{"user": {v.user}}}) // it would stay in the store for weeks
+	v.until(ask{kind: "revoke-user", form: url.Values{"user": {v.user}}})
 	v.lost = lost
+}
+
+// remembered: a remembered login outlives the ordinary idle timeout (T3).
+func (v *visitor) remembered() {
+	v.ask(ask{kind: "login", form: url.Values{"user": {v.user}, "remember": {"1"}}})
+	if !v.lost {
+		time.Sleep(idle + margin)
+		op := v.until(getK())
+		v.want(op.User == v.user, "remember", "unused for more than %v: %v", idle, op)
+	}
+	v.forget()
 }
 
 // revocations end what they name, and nothing else (I2).
@@ -367,7 +414,7 @@ func (v *visitor) revocations() {
 }
 
 // lifetime is the absolute timeout of the probes' sessions.
-func lifetime() time.Duration { return 4 * idle }
+func lifetime() time.Duration { return 3 * idle }
 
 // margin is how far the referee's and the probe's time of an answer are apart.
 const margin = time.Second
@@ -402,7 +449,7 @@ func (v *visitor) idle() {
 func (v *visitor) inUse() {
 	text := v.text()
 	v.set(text)
-	renewed, seen := false, time.Now()
+	renewed := false
 	begin, begun := v.session.Begin, v.load.now() // its lifetime began in between
 	for !v.lost && v.load.now() < begin+int64(lifetime()-margin) {
 		time.Sleep(idle / 8)
@@ -411,14 +458,13 @@ func (v *visitor) inUse() {
 			renewed = true
 			continue
 		}
-		before := time.Now()
 		switch op := v.send(getK()); {
 		case op.Outcome != acknowledged, op.End > begin+int64(lifetime()-margin):
-		case time.Since(seen) > idle/2:
+		case op.End > v.used+int64(idle/2):
 			v.lost = true // a fault has kept it from being used
 		default:
 			v.want(op.User == v.user && op.Value == text, "logged out", "in use: %v", op)
-			seen = before
+			v.used = op.Begin
 		}
 	}
 	for !v.lost && v.load.now() < begun+int64(lifetime()+margin) {

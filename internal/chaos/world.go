@@ -56,9 +56,11 @@ func (p *probe) try() (err error) {
 type Fault struct {
 	Name string
 	run  func() (effect bool, err error)
+	mild bool // the store answers all the same
 }
 
-// span is a time in which the store may forget what it has acknowledged.
+// span is a time in which the store may lose what it has acknowledged, until its end or
+// before its begin.
 type span struct{ begin, end int64 }
 
 // lag is how long before a failover the writes may be that it loses.
@@ -79,19 +81,30 @@ type World struct {
 	lasts time.Duration
 	cut   func() // all connections to the server
 	load  *Load
-	// window and noUsers: see [Load].
-	window  time.Duration
-	noUsers bool
-	losses  []span
-	first   bool // the first violation ends the run
+	// window, noUsers and own: see [Load].
+	window       time.Duration
+	noUsers, own bool
+	first        bool     // the first violation ends the run,
+	fits         []string // of these rules, if not nil
 }
 
-// mayLose says that the store's documentation lets it forget acknowledged writes from now
-// until the returned function is called.
-func (w *World) mayLose() (end func()) {
-	n := len(w.losses)
-	w.losses = append(w.losses, span{w.load.now() - int64(lag), never})
-	return func() { w.losses[n].end = w.load.now() }
+// mayLose says that the store's documentation lets it forget acknowledged writes from a
+// while from now on, until some time after the returned function is called. If that is
+// before, it may forget nothing.
+func (w *World) mayLose(in time.Duration) (end func(after time.Duration)) {
+	l := w.load
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	n, begin := len(l.losses), l.now()+int64(in)
+	l.losses = append(l.losses, span{begin, never})
+	return func(after time.Duration) {
+		l.mu.Lock()
+		defer l.mu.Unlock()
+		l.losses = slices.Clone(l.losses) // sessions have the former
+		if l.losses[n].end = begin; l.now() > begin {
+			l.losses[n].end = l.now() + int64(after)
+		}
+	}
 }
 
 // launch starts a probe for each framework, with the store's URL as it sees it.
@@ -122,9 +135,9 @@ func (w *World) launch(tb testing.TB, program string, frameworks []string, urls 
 }
 
 // felt does something, and reports whether a client noticed: an answer was lost or refused,
-// or was slow. url is that of the probe that it befalls, "" for all.
-func (w *World) felt(url string, do func() error) (bool, error) {
-	seen := &watch{begin: w.load.now(), url: url}
+// or took as long as that. url is that of the probe that it befalls, "" for all.
+func (w *World) felt(url string, slow time.Duration, do func() error) (bool, error) {
+	seen := &watch{begin: w.load.now(), slow: slow, url: url}
 	w.load.watch.Store(seen)
 	defer w.load.watch.Store(nil)
 	err := do()
@@ -136,6 +149,16 @@ func (w *World) felt(url string, do func() error) (bool, error) {
 		time.Sleep(10 * time.Millisecond)
 	}
 	return seen.hits.Load() > 0, err
+}
+
+// pause is what a fault does that suspends something for a while: few of those who then ask
+// wait for less than most of it.
+func (w *World) pause(url string, d time.Duration, begin, end func() error) (bool, error) {
+	return w.felt(url, d*3/4, func() error {
+		err := begin()
+		time.Sleep(d)
+		return errors.Join(err, end())
+	})
 }
 
 // instances are the faults of the application's own processes.
@@ -151,15 +174,11 @@ func (w *World) instances() []Fault {
 		}
 	}
 	return []Fault{
-		{"instance killed", replace(func(p *probe) { p.Kill() })},
-		{"instance rolled", replace(func(p *probe) { p.Stop(syscall.SIGTERM) })},
-		{"instance suspended", func() (bool, error) {
+		{Name: "instance killed", run: replace(func(p *probe) { p.Kill() })},
+		{Name: "instance rolled", run: replace(func(p *probe) { p.Stop(syscall.SIGTERM) })},
+		{Name: "instance suspended", run: func() (bool, error) {
 			p := w.probes[rand.IntN(len(w.probes))]
-			return w.felt(p.url, func() error {
-				err := p.Suspend()
-				time.Sleep(time.Second)
-				return errors.Join(err, p.Resume())
-			})
+			return w.pause(p.url, time.Second, p.Suspend, p.Resume)
 		}},
 	}
 }
@@ -173,6 +192,7 @@ type Report struct {
 	Effective, Void             map[string]int // faults, by name
 	Visits, Voids               map[string]int // visits with and without a verdict, by name
 	Violations, Lost            []Violation    // Lost: what the store's own durability explains
+	Abandoned, Undrained        int            // sessions whose token was lost, or whose flashes could not be read to the end
 	Shown, Counted, Ended, Kept int            // flashes shown, increments, ends acknowledged, living sessions at the end
 }
 
@@ -185,7 +205,7 @@ func (w *World) Run(ctx context.Context, browsers int, d time.Duration) (r Repor
 		urls = append(urls, p.url)
 	}
 	l := newLoad(urls)
-	l.noUsers, l.window = w.noUsers, w.window
+	l.noUsers, l.window, l.own, l.fits = w.noUsers, w.window, w.own, w.fits
 	w.load = l
 	loading, stop := context.WithTimeout(ctx, d)
 	defer stop()
@@ -204,42 +224,29 @@ func (w *World) Run(ctx context.Context, browsers int, d time.Duration) (r Repor
 	if err != nil {
 		return r, err
 	}
-	if l.seen.Load() && w.first {
-		l.mu.Lock()
-		sessions := slices.Clone(l.sessions) // visits go on
-		l.mu.Unlock()
-		for _, s := range sessions {
-			l.settle(s)
+	quick := w.first && l.seen.Load()
+	if !quick {
+		time.Sleep(w.window)
+		l.again()
+		l.rest(idle + 2*time.Second)
+		if err := l.lists(); err != nil {
+			return r, err
 		}
-		for _, v := range l.verdicts {
-			r.Violations = append(r.Violations, v.found...)
-		}
-		return r, nil
+		visiting.Wait()
 	}
 	l.mu.Lock()
-	for _, s := range l.sessions {
-		s.Loss = slices.ContainsFunc(w.losses, func(t span) bool { return t.end > s.Begin && t.begin < min(s.EndAcked, s.settled) })
-	}
+	sessions := slices.Clone(l.sessions) // visits may go on
 	l.mu.Unlock()
-	l.rest(idle + 2*time.Second)
-	found, err := l.lists()
-	visiting.Wait()
-	if err != nil {
-		return r, err
-	}
-	l.again()
-	for _, s := range l.sessions {
+	for _, s := range sessions {
 		l.settle(s)
 	}
-	for _, v := range l.verdicts {
-		for _, violation := range v.found {
-			violation.Lossy = v.session.Loss
-			found = append(found, violation)
-		}
+	if !quick {
+		more, e := w.atRest()
+		l.found, err = append(l.found, more...), errors.Join(l.noVerdict, e)
 	}
-	more, err := w.atRest()
-	found, err = append(found, more...), errors.Join(err, l.noVerdict)
-	for _, v := range found {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, v := range l.found {
 		if v.Lossy {
 			r.Lost = append(r.Lost, v)
 		} else {
@@ -250,22 +257,19 @@ func (w *World) Run(ctx context.Context, browsers int, d time.Duration) (r Repor
 	return r, errors.Join(err, r.enough())
 }
 
-// verdict is what was found in a session. Whether the store's durability explains it is
-// known at the end of the run.
-type verdict struct {
-	session *Session
-	found   []Violation
-}
-
 // settle judges what a session has done, and drops it, so that a long run fits into memory.
 func (l *Load) settle(s *Session) {
+	l.mu.Lock()
+	s.losses = l.losses // the others come later, and explain nothing that was seen before
+	l.mu.Unlock()
 	found, err := s.Judge()
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	s.settled = min(s.settled, l.now())
-	if len(found) > 0 {
-		l.verdicts = append(l.verdicts, verdict{s, found})
-		l.broken()
+	l.found = append(l.found, found...)
+	for _, v := range found {
+		if !v.Lossy {
+			l.broken(v.Rule)
+		}
 	}
 	l.noVerdict = errors.Join(l.noVerdict, err)
 	s.mu.Lock()
@@ -280,14 +284,18 @@ func (l *Load) settle(s *Session) {
 }
 
 // broken notes that a promise was seen broken.
-func (l *Load) broken() {
+func (l *Load) broken(rule string) {
+	if len(l.fits) > 0 && !slices.Contains(l.fits, rule) {
+		return
+	}
 	l.seen.Store(true)
 	if l.stop != nil {
 		l.stop()
 	}
 }
 
-// befall makes one fault after the other happen, each kind in turn and in a new order.
+// befall makes one fault after the other happen, each kind in turn and in a new order. What
+// had no effect is tried again soon.
 func (w *World) befall(ctx context.Context, r *Report) error {
 	pause := func(d time.Duration) bool {
 		select {
@@ -301,12 +309,20 @@ func (w *World) befall(ctx context.Context, r *Report) error {
 		<-ctx.Done()
 	}
 	for pause(time.Second) {
-		for _, i := range rand.Perm(len(w.faults)) {
-			f := w.faults[i]
+		turns := rand.Perm(len(w.faults))
+		for n := 0; n < len(turns); n++ {
+			f := w.faults[turns[n]]
 			if !pause(time.Second) {
 				return nil
 			}
+			if !f.mild {
+				w.load.trouble.Store(never)
+			}
 			effect, err := f.run()
+			if !f.mild {
+				w.load.trouble.Store(0)
+				w.load.troubled()
+			}
 			if err != nil {
 				return fmt.Errorf("fault %q: %w", f.Name, err)
 			}
@@ -314,6 +330,9 @@ func (w *World) befall(ctx context.Context, r *Report) error {
 				r.Effective[f.Name]++
 			} else {
 				r.Void[f.Name]++
+				if len(turns) < 2*len(w.faults) {
+					turns = append(turns, turns[n])
+				}
 			}
 		}
 	}
@@ -328,6 +347,13 @@ func (r *Report) count(l *Load) {
 		if s.EndAcked != never {
 			r.Ended++
 		}
+		switch {
+		case s.visit || l.living[s.ID] != nil:
+		case s.Abandoned:
+			r.Abandoned++
+		case !s.Drained:
+			r.Undrained++
+		}
 	}
 }
 
@@ -338,7 +364,29 @@ func (r *Report) enough() error {
 			return fmt.Errorf("%s: no %s: the run proves nothing", r.Store, what)
 		}
 	}
+	if n := r.Abandoned + r.Undrained; 3*n > r.Ended {
+		return fmt.Errorf("%s: %d sessions were abandoned and %d not read to the end, of %d that ended: the run proves too little", r.Store, r.Abandoned, r.Undrained, r.Ended)
+	}
 	return nil
+}
+
+// missing is an error if in so long a run a fault never took effect, or a visit never came to
+// its end.
+func (w *World) missing(r Report, d time.Duration) (err error) {
+	if d < time.Minute {
+		return nil
+	}
+	for _, f := range w.faults {
+		if r.Effective[f.Name] == 0 {
+			err = errors.Join(err, fmt.Errorf("the fault %q never took effect", f.Name))
+		}
+	}
+	for _, v := range visits {
+		if r.Visits[v.name] == 0 && !(v.users && w.noUsers) {
+			err = errors.Join(err, fmt.Errorf("the visit %q never came to its end", v.name))
+		}
+	}
+	return err
 }
 
 // String is the report in lines.
@@ -346,13 +394,20 @@ func (r Report) String() string {
 	var b strings.Builder
 	_, _ = fmt.Fprintf(&b, "%s: %d operations, %d unknown, %d sessions, %d ended, %d increments, %d flashes shown; %d violations; %d losses that the store's durability explains\n",
 		r.Store, r.Ops, r.Unknowns, r.Sessions, r.Ended, r.Counted, r.Shown, len(r.Violations), len(r.Lost))
+	_, _ = fmt.Fprintf(&b, "  sessions abandoned: %d, whose flashes were not read to the end: %d\n", r.Abandoned, r.Undrained)
 	_, _ = fmt.Fprintf(&b, "  faults: %v; without effect, not counted: %v\n", r.Effective, r.Void)
 	_, _ = fmt.Fprintf(&b, "  visits: %v; without a verdict: %v\n", r.Visits, r.Voids)
 	if !r.Scanned {
 		b.WriteString("  the store's bytes were not looked at\n")
 	}
+	told := map[string]int{}
 	for rule, n := range byRule(r.Lost) {
 		_, _ = fmt.Fprintf(&b, "  lost by the store (docs/operations.md, Persistence and Failover): %s: %d\n", rule, n)
+	}
+	for _, v := range r.Lost {
+		if told[v.Rule]++; told[v.Rule] <= 2 {
+			_, _ = fmt.Fprintf(&b, "    such as %.600s\n", v)
+		}
 	}
 	return b.String()
 }
