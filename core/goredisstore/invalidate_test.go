@@ -147,7 +147,7 @@ func TestL4APongOvertakesReports(t *testing.T) {
 	store := goredisstore.New(newClient(t, server.Addr()), goredisstore.Config{Prefix: "p:", Timeout: patience})
 	s := hear(t, store, 10*time.Millisecond)
 	until(t, "it listens", func() bool { return s.get(core.ID{}) > 0 })
-	sleeper, writer := rawConn(t, server.Addr()), rawConn(t, server.Addr())
+	writer := rawConn(t, server.Addr())
 	pending := map[core.ID]time.Time{}
 	early := 0
 	s.mu.Lock()
@@ -163,22 +163,37 @@ func TestL4APongOvertakesReports(t *testing.T) {
 		}
 	}
 	s.mu.Unlock()
-	for i := range 40 {
+	var sleeping sync.WaitGroup
+	done := make(chan struct{})
+	for range 2 { // one sleeps when the other wakes, so that either PING of a pair may have to wait
+		sleeper := rawConn(t, server.Addr())
+		sleeping.Go(func() {
+			for {
+				select {
+				case <-done:
+					return
+				default:
+					sleeper.send(t, "DEBUG", "SLEEP", "0.01")
+					sleeper.receive(t)
+				}
+			}
+		})
+	}
+	for i := range 100 {
 		id := core.ID{1, byte(i)}
-		sleeper.send(t, "DEBUG", "SLEEP", "0.03")
-		time.Sleep(2 * time.Millisecond) // it sleeps now
 		s.mu.Lock()
 		pending[id] = time.Now()
 		s.mu.Unlock()
 		writer.send(t, "SET", store.Key(id), "x")
 		writer.receive(t)
-		sleeper.receive(t)
 	}
-	until(t, "all is told", func() bool { return s.get(core.ID{1, 39}) > 0 })
+	close(done)
+	sleeping.Wait()
+	until(t, "all is told", func() bool { return s.get(core.ID{1, 99}) > 0 })
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if early > 0 {
-		t.Errorf("L4: %d of 40 times, alive spoke of a time after a change that was not told", early)
+		t.Errorf("L4: %d of 100 times, alive spoke of a time after a change that was not told", early)
 	}
 }
 
