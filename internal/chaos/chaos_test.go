@@ -349,6 +349,8 @@ func TestLosses(t *testing.T) {
 		{"a flash that it lost", "flash lost", true, flash(995)},
 		{"a flash that was lost before", "flash lost", false, flash(900)},
 		{"a flash that was lost afterwards", "flash lost", false, flash(2100)},
+		{"a flash in one of the sessions that came after it", "flash lost", true, append([]Op{get(1100, anonymous)}, flash(2100)...)},
+		{"a flash before what no loss explains", "flash lost", false, append(flash(2100), get(2200, anonymous))},
 		{"a flash that it brought back", "flash twice", true, []Op{{Kind: "flash", Arg: "s f"}, show(900), show(1100)}},
 		{"a flash that came back afterwards", "flash twice", false, []Op{{Kind: "flash", Arg: "s f"}, show(2100), show(2200)}},
 		{"an old token", "old token", true, []Op{get(1100, late)}},

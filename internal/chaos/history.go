@@ -135,7 +135,7 @@ func (s *Session) Judge() (found []Violation, err error) {
 		}
 	}
 	if !s.visit {
-		s.flashes(say)
+		s.flashes(s.forgotten(found), say)
 		err = s.ordered(say)
 	}
 	for i, v := range found {
@@ -252,8 +252,20 @@ func (s *Session) tried(o Op) bool {
 	return slices.ContainsFunc(s.ops, func(before Op) bool { return before.Kind == "logout" && before.Begin < o.Begin })
 }
 
+// forgotten is when an answer showed that a loss has taken the session itself. From then on
+// each tab may be in a new session of its own, of which the browser keeps the last.
+func (s *Session) forgotten(found []Violation) int64 {
+	at := never
+	for _, v := range found {
+		if v.Rule == "logged out" && s.explained(v) {
+			at = min(at, v.at)
+		}
+	}
+	return at
+}
+
 // flashes: what was acknowledged is shown, and once to readers one after the other.
-func (s *Session) flashes(say saying) {
+func (s *Session) flashes(forgotten int64, say saying) {
 	shown := map[string][]Op{}
 	added := map[string]bool{}
 	var last int64 // when the reader was done
@@ -286,7 +298,11 @@ func (s *Session) flashes(say saying) {
 		}
 		mayHave := func(o Op) bool { return o.Kind == "flashes" && o.Outcome == unknown && o.End > add.Begin }
 		if !slices.ContainsFunc(s.ops, mayHave) {
-			say("flash lost", add.Begin, last, "%v", add)
+			since := add.Begin
+			if add.End >= forgotten {
+				since = s.Begin
+			}
+			say("flash lost", since, last, "%v", add)
 		}
 	}
 }

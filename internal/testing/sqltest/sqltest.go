@@ -105,6 +105,13 @@ func (s *Server) Crash() {
 	}
 }
 
+// PID returns the ID of the server's process, another one after [Server.Restart].
+func (s *Server) PID() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.proc.PID()
+}
+
 // Suspend stops the server from running until [Server.Resume]. PostgreSQL's open
 // connections go on, as each has a process of its own; new ones wait.
 func (s *Server) Suspend() error {
