@@ -33,9 +33,13 @@ type browser struct {
 	renewal sync.RWMutex // a renewal overlaps nothing: requests with the previous token read nothing (L4)
 }
 
-func (l *Load) newBrowser(n int) *browser {
+func newJar() http.CookieJar {
 	jar, _ := cookiejar.New(nil) // never fails
-	b := &browser{load: l, n: n, user: fmt.Sprintf("user%d", n/2), jar: jar}
+	return jar
+}
+
+func (l *Load) newBrowser(n int) *browser {
+	b := &browser{load: l, n: n, user: fmt.Sprintf("user%d", n/2), jar: newJar()}
 	if n%3 == 2 {
 		b.user, b.alone = fmt.Sprintf("alone%d", n), true
 	}
@@ -58,7 +62,7 @@ func (b *browser) live(ctx context.Context) {
 			b.end()
 		}
 		b.load.settle(b.session)
-		b.jar, _ = cookiejar.New(nil)
+		b.jar = newJar()
 	}
 }
 
@@ -136,7 +140,7 @@ func (b *browser) step() bool {
 // replaced tries the tokens that a renewal or a login has replaced.
 func (b *browser) replaced() {
 	for _, old := range b.old {
-		b.do("get", "k0", url.Values{"key": {"k0"}}, old)
+		b.do("get", "k0", nil, old)
 	}
 }
 
@@ -158,15 +162,15 @@ func (b *browser) act(token string) {
 	key, delay := "k"+strconv.Itoa(rand.IntN(2)), []string{strconv.Itoa(rand.IntN(15))}
 	switch n := rand.IntN(100); {
 	case n < 22:
-		b.do("set", key, url.Values{"key": {key}, "value": {next()}, "delay": delay}, token)
+		b.do("set", key, url.Values{"value": {next()}, "delay": delay}, token)
 	case n < 25:
-		b.do("delete", key, url.Values{"key": {key}, "delay": delay}, token)
+		b.do("delete", key, url.Values{"delay": delay}, token)
 	case n < 60:
-		b.do("get", key, url.Values{"key": {key}}, token)
+		b.do("get", key, nil, token)
 	case n < 72:
-		b.do("incr", counter, url.Values{"key": {counter}, "delay": delay}, token)
+		b.do("incr", counter, url.Values{"delay": delay}, token)
 	case n < 82:
-		b.do("get", counter, url.Values{"key": {counter}}, token)
+		b.do("get", counter, nil, token)
 	case n < 92:
 		kind := kinds[rand.IntN(len(kinds))]
 		b.do("flash", "", url.Values{"kind": {kind}, "text": {next() + " " + kind}}, token)
@@ -222,11 +226,11 @@ func (b *browser) end() {
 	delete(b.load.living, s.ID)
 	b.load.mu.Unlock()
 	for range 3 {
-		b.do("get", "k0", url.Values{"key": {"k0"}}, token)
+		b.do("get", "k0", nil, token)
 	}
-	b.do("set", "k0", url.Values{"key": {"k0"}, "value": {s.Tag + " late"}}, token)
+	b.do("set", "k0", url.Values{"value": {s.Tag + " late"}}, token)
 	time.Sleep(b.load.window)
-	b.do("get", "k0", url.Values{"key": {"k0"}}, token)
+	b.do("get", "k0", nil, token)
 	wg.Wait()
 }
 
@@ -241,7 +245,7 @@ func (b *browser) broke(rule, format string, args ...any) {
 func (b *browser) across(token string, sent *atomic.Int64) {
 	delay := 20 + rand.IntN(60)
 	text := fmt.Sprintf("%s across %d", b.session.Tag, b.seq.Add(1))
-	op := b.do("set", "k0", url.Values{"key": {"k0"}, "value": {text}, "delay": {strconv.Itoa(delay)}}, token)
+	op := b.do("set", "k0", url.Values{"value": {text}, "delay": {strconv.Itoa(delay)}}, token)
 	if op.Token == "" {
 		return
 	}
@@ -250,7 +254,7 @@ func (b *browser) across(token string, sent *atomic.Int64) {
 	}
 	other := &browser{load: b.load, session: newSession(b.session.Tag, "")} // it is no part of this history
 	for _, key := range []string{"k0", "k1", counter} {
-		got := other.send(ask{kind: "get", key: key, form: url.Values{"key": {key}}, token: op.Token})
+		got := other.send(ask{kind: "get", key: key, token: op.Token})
 		if got.User != "" || got.Count > 0 || got.Value != "" && got.Value != text {
 			b.broke("logout wins", "a request in flight got a cookie, %v, and with it %v", op, got)
 		}

@@ -7,22 +7,25 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"net/url"
 	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
 )
 
+// traits are in what stores differ.
+type traits struct {
+	window  time.Duration // how old the answer to a GET may be
+	noUsers bool          // there is no index of users, and so neither lists nor revocations
+	own     bool          // a client sees its own changes at once, whatever the window
+}
+
 // Load is what the browsers have in common.
 type Load struct {
 	start  time.Time
 	urls   []string // of the probes
 	client *client
-	window time.Duration // how old the answer to a GET may be
-	// noUsers: the store has no index of users, and so neither lists nor revocations.
-	noUsers bool
-	own     bool // a client sees its own changes at once, whatever the window
+	traits
 
 	mu             sync.Mutex
 	sessions       []*Session
@@ -35,12 +38,12 @@ type Load struct {
 	visits         map[string]int // that came to their end, by name
 	voids          map[string]int // that did not
 
-	trouble                atomic.Int64 // until when a fault explains that the store does not answer
-	stop                   func()       // called at the first violation, if not nil
-	fits                   []string     // rules; others are not the one
-	seen                   atomic.Bool
-	watch                  atomic.Pointer[watch]
-	Ops, Unknowns, Refused atomic.Int64
+	trouble       atomic.Int64 // until when a fault explains that the store does not answer
+	stop          func()       // called at the first violation, if not nil
+	fits          []string     // rules; others are not the one
+	seen          atomic.Bool
+	watch         atomic.Pointer[watch]
+	Ops, Unknowns atomic.Int64
 }
 
 func newLoad(urls []string) *Load {
@@ -130,7 +133,7 @@ func (w *watch) see(op Op, base string) {
 func (l *Load) rest(d time.Duration) {
 	for until := time.Now().Add(d); time.Now().Before(until); time.Sleep(2 * time.Second) {
 		for _, b := range l.living {
-			b.do("get", "k0", url.Values{"key": {"k0"}}, "")
+			b.do("get", "k0", nil, "")
 		}
 	}
 }
@@ -148,7 +151,7 @@ func (l *Load) again() {
 	l.mu.Unlock()
 	for token, s := range tokens {
 		b := &browser{load: l, session: s}
-		b.do("get", "k0", url.Values{"key": {"k0"}}, token)
+		b.do("get", "k0", nil, token)
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"maps"
 	"math/rand/v2"
 	"net"
 	"net/http"
@@ -30,7 +31,7 @@ type answer struct {
 // ask is a request.
 type ask struct {
 	kind, key string     // the probe's route, and the key that it is about
-	form      url.Values // its parameters
+	form      url.Values // its other parameters
 	token     string     // instead of the jar's
 	method    string     // instead of the route's
 	header    [2]string  // one more, or instead of the cookies
@@ -54,8 +55,13 @@ func (b *browser) send(a ask) Op {
 	if a.method != "" {
 		method = a.method
 	}
-	if len(a.form) > 0 {
-		target += "?" + a.form.Encode()
+	query := url.Values{}
+	maps.Copy(query, a.form)
+	if a.key != "" {
+		query.Set("key", a.key)
+	}
+	if len(query) > 0 {
+		target += "?" + query.Encode()
 	}
 	op := Op{Kind: a.kind, Key: a.key, Arg: a.form.Get("value") + a.form.Get("text"), Late: a.token != ""}
 	request, err := http.NewRequestWithContext(context.Background(), method, target, nil)
@@ -101,7 +107,6 @@ func (b *browser) outcome(op *Op, base string, status int, response *http.Respon
 	switch {
 	case errors.As(err, &dial) && dial.Op == "dial":
 		op.Outcome = refused
-		b.load.Refused.Add(1)
 	case err != nil:
 		op.Outcome = unknown
 	default:
@@ -113,7 +118,11 @@ func (b *browser) outcome(op *Op, base string, status int, response *http.Respon
 		if op.End-op.Begin >= int64(slow) {
 			b.load.troubled() // if not by a fault, by a busy machine
 		}
-		if status != whatever && !b.load.explains(*op) {
+		switch {
+		case status == whatever || b.load.explains(*op):
+		case op.Kind == "revoke-others" && op.Status == http.StatusNotFound: // to somebody anonymous
+			b.broke("logged out", "%v", *op)
+		default:
 			b.broke("unexplained answer", "%v", *op)
 		}
 	}

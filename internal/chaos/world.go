@@ -17,10 +17,14 @@ import (
 	"time"
 
 	"github.com/satchel-go/satchel/internal/testing/process"
+	"github.com/satchel-go/satchel/internal/testing/tcpproxy"
 )
 
 // idle is the probes' idle timeout. No fault lasts nearly as long.
 var idle = 15 * time.Second
+
+// lifetime is the absolute timeout of the probes' sessions.
+func lifetime() time.Duration { return 3 * idle }
 
 // probe is one instance of the application.
 type probe struct {
@@ -78,13 +82,12 @@ type World struct {
 	// it must be empty.
 	left  func() ([]string, error)
 	lasts time.Duration
-	cut   func() // all connections to the server
-	load  *Load
-	// window, noUsers and own: see [Load].
-	window       time.Duration
-	noUsers, own bool
-	first        bool     // the first violation ends the run,
-	fits         []string // of these rules, if not nil
+	// proxies are the network between the probes and the store.
+	proxies []*tcpproxy.Proxy
+	load    *Load
+	traits
+	first bool     // the first violation ends the run,
+	fits  []string // of these rules, if not nil
 }
 
 // mayLose says that the store's documentation lets it forget acknowledged writes from a
@@ -191,7 +194,7 @@ func (w *World) Run(ctx context.Context, browsers int, d time.Duration) (r Repor
 		urls = append(urls, p.url)
 	}
 	l := newLoad(urls)
-	l.noUsers, l.window, l.own, l.fits = w.noUsers, w.window, w.own, w.fits
+	l.traits, l.fits = w.traits, w.fits
 	w.load = l
 	loading, stop := context.WithTimeout(ctx, d)
 	defer stop()
