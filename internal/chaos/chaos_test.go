@@ -203,14 +203,22 @@ func TestUnexplained(t *testing.T) {
 			t.Errorf("%d to %s, trouble until %d: explained %v", tc.status, tc.kind, tc.trouble, !tc.want)
 		}
 	}
-	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(500) }))
+	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/revoke-others" {
+			http.NotFound(w, r)
+			return
+		}
+		w.WriteHeader(500)
+	}))
 	defer srv.Close()
-	v := newLoad([]string{srv.URL}).newVisitor("v")
-	v.ask(ask{kind: "panic", status: whatever})
-	v.ask(ask{kind: "set", status: 500})
-	v.set("x")
-	if found, err := v.session.Judge(); err != nil || len(found) != 1 || found[0].Rule != "unexplained answer" {
-		t.Errorf("found %v, error %v, want the last", found, err)
+	for kind, want := range map[string]string{"set": "unexplained answer", "revoke-others": "logged out"} {
+		v := newLoad([]string{srv.URL}).newVisitor("v")
+		v.ask(ask{kind: "panic", status: whatever})
+		v.ask(ask{kind: "set", status: 500})
+		v.ask(ask{kind: kind})
+		if found, err := v.session.Judge(); err != nil || len(found) != 1 || found[0].Rule != want {
+			t.Errorf("%s: found %v, error %v, want %q", kind, found, err, want)
+		}
 	}
 }
 
@@ -227,7 +235,7 @@ func TestEnough(t *testing.T) {
 
 // TestMissing shows that a run of a minute has no verdict without every fault and visit.
 func TestMissing(t *testing.T) {
-	w := &World{faults: []Fault{{Name: "f"}}, noUsers: true}
+	w := &World{faults: []Fault{{Name: "f"}}, traits: traits{noUsers: true}}
 	r := Report{Effective: map[string]int{"f": 1}, Visits: map[string]int{}}
 	for _, v := range visits {
 		if !v.users {
@@ -391,6 +399,36 @@ func TestMayLose(t *testing.T) {
 	l := w.load.losses
 	if l[0].end < l[0].begin+int64(time.Second) || l[0].end > w.load.now()+int64(time.Second) || l[1].end > l[1].begin || l[2].end != never {
 		t.Errorf("%v", l)
+	}
+}
+
+// TestStays shows that a loss explains what is left in the store only of a session whose end it
+// may have undone.
+func TestStays(t *testing.T) {
+	w := &World{load: newLoad(nil)}
+	w.load.losses = []span{{5 * int64(time.Second), 6 * int64(time.Second)}}
+	for i, tc := range []struct {
+		ended time.Duration
+		lossy bool
+	}{{time.Second, false}, {4 * time.Second, true}, {5500 * time.Millisecond, true}, {7 * time.Second, false}} {
+		raw := make([]byte, 48)
+		raw[0] = byte(i)
+		s := newSession("s", "ann")
+		s.EndAcked = int64(tc.ended)
+		w.load.start = time.Now().Add(-time.Minute)
+		w.load.tokens[base64.RawURLEncoding.EncodeToString(raw)] = s
+		visit := newSession("v", fmt.Sprintf("user%d", i))
+		visit.visit, visit.EndAcked = true, int64(tc.ended)
+		w.load.sessions = append(w.load.sessions, visit)
+		sum := sha256.Sum256([]byte(visit.User))
+		for _, key := range []string{base64.RawURLEncoding.EncodeToString(raw[:16]), base64.RawURLEncoding.EncodeToString(sum[:15])} {
+			if v := w.stays(w.byKey()[key], "key"); v.Rule != "left in the store" || v.Lossy != tc.lossy {
+				t.Errorf("%s, ended at %v: excused %v, want %v: %v", key, tc.ended, v.Lossy, tc.lossy, v)
+			}
+		}
+	}
+	if v := w.stays(w.byKey()["unknown"], "key"); v.Lossy {
+		t.Errorf("a key that nobody knows is excused: %v", v)
 	}
 }
 

@@ -104,6 +104,7 @@ type Violation struct {
 var losable = []string{
 	"values", "flash lost", "flash twice", "logged out", "logout wins", "old token", "list",
 	"logout", // whose session is not there is sent no deletion (L4)
+	"left in the store",
 	// A visit says so too if its session is gone, or as it was before:
 	"flashes", "rolled back", "deleted", "revoked", "one renewal wins", "late", "remember", "login keeps",
 }

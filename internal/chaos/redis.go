@@ -1,6 +1,8 @@
 package chaos
 
 import (
+	"crypto/sha256"
+	"encoding/base64"
 	"fmt"
 	"strings"
 	"testing"
@@ -19,7 +21,7 @@ func newRedis(tb testing.TB, store, program, before, after string, options ...re
 	srv := redistest.Start(tb, options...)
 	w := newServed(tb, store, program, before+srv.URL()+after, srv.Addr(), "nethttp", "echo5", "fiber3")
 	w.keepsRedis(func() []*redistest.Server { return []*redistest.Server{srv} })
-	w.faults = append(w.faults, w.commands(func() *redistest.Server { return srv })...)
+	w.faults = append(w.faults, commands(func() *redistest.Server { return srv })...)
 	w.faults = append(w.faults,
 		Fault{Name: "redis killed", run: func() (bool, error) {
 			if len(options) == 0 {
@@ -54,23 +56,61 @@ func (w *World) keepsRedis(masters func() []*redistest.Server) {
 	// An index lives five minutes longer than its sessions, and those a minute longer than they are good for.
 	most := idle + time.Minute + 5*time.Minute + 5*time.Second
 	w.lasts = most
+	id := func(key string) string { return key[strings.LastIndexByte(key, ':')+1:] }
 	w.left = func() (left []string, _ error) {
-		each(func(_ *redistest.Server, key string) { left = append(left, key) })
+		sessions := w.byKey()
+		each(func(_ *redistest.Server, key string) {
+			if !w.stays(sessions[id(key)], "").Lossy {
+				left = append(left, key)
+			}
+		})
 		return left, nil
 	}
 	w.kept = func() (found []Violation) {
+		sessions := w.byKey()
 		each(func(srv *redistest.Server, key string) {
 			left, _ := srv.MustDo("PTTL", key).(int64)
 			if left == -1 || time.Duration(left)*time.Millisecond > most {
-				found = append(found, Violation{Rule: "left in the store", Text: fmt.Sprintf("%s for %d ms", key, left)})
+				found = append(found, w.stays(sessions[id(key)], fmt.Sprintf("%s for %d ms", key, left)))
 			}
 		})
 		return found
 	}
 }
 
+// byKey returns the sessions by the IDs in their tokens and, of visits, by the hash of their
+// users: keys end with either.
+func (w *World) byKey() map[string]*Session {
+	sessions := map[string]*Session{}
+	for token, s := range w.load.tokens {
+		s.losses = w.load.losses
+		if raw, err := base64.RawURLEncoding.DecodeString(token); err == nil && len(raw) > 32 {
+			sessions[base64.RawURLEncoding.EncodeToString(raw[:len(raw)-32])] = s
+		}
+	}
+	for _, s := range w.load.sessions {
+		if s.visit {
+			s.losses = w.load.losses
+			sum := sha256.Sum256([]byte(s.User))
+			sessions[base64.RawURLEncoding.EncodeToString(sum[:15])] = s
+		}
+	}
+	return sessions
+}
+
+// stays is the violation of a session, nil if not known, that is left in the store. A loss may
+// have undone its end.
+func (w *World) stays(s *Session, text string) Violation {
+	v := Violation{Rule: "left in the store", Text: text}
+	if s != nil {
+		v = s.violation(v.Rule, s.EndAcked, w.load.now(), "ended at %v, left: %s", time.Duration(s.EndAcked), text)
+		v.Lossy = s.explained(v)
+	}
+	return v
+}
+
 // commands are the faults that a server is told to have.
-func (w *World) commands(master func() *redistest.Server) []Fault {
+func commands(master func() *redistest.Server) []Fault {
 	return []Fault{
 		{Name: "scripts flushed", run: func() (bool, error) {
 			srv := master()

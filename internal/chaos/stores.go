@@ -51,53 +51,13 @@ func newLocal(tb testing.TB, store, program, url, dir string, frameworks ...stri
 func newServed(tb testing.TB, store, program, url, addr string, frameworks ...string) *World {
 	tb.Helper()
 	w := &World{Store: store}
-	var proxies []*tcpproxy.Proxy
 	var urls []string
 	for range frameworks {
 		p := tcpproxy.Start(tb, addr)
-		proxies, urls = append(proxies, p), append(urls, strings.Replace(url, addr, p.Addr(), 1))
+		w.proxies, urls = append(w.proxies, p), append(urls, strings.Replace(url, addr, p.Addr(), 1))
 	}
 	w.launch(tb, program, frameworks, urls...)
-	w.cut = func() {
-		for _, p := range proxies {
-			p.CutAll()
-		}
-	}
-	cut := func(name string, begin func(*tcpproxy.Proxy, int)) Fault {
-		return Fault{Name: name, run: func() (bool, error) {
-			const turns = 8
-			for _, p := range proxies {
-				begin(p, turns)
-			}
-			time.Sleep(700 * time.Millisecond)
-			hit := false
-			for _, p := range proxies {
-				hit = hit || p.Left() < turns
-				p.Heal()
-			}
-			return hit, nil
-		}}
-	}
-	all := func(name string, long time.Duration, begin func(*tcpproxy.Proxy)) Fault {
-		return Fault{Name: name, run: func() (bool, error) {
-			return w.felt("", long, func() error {
-				for _, p := range proxies {
-					begin(p)
-				}
-				time.Sleep(1200 * time.Millisecond)
-				for _, p := range proxies {
-					p.Heal()
-				}
-				return nil
-			})
-		}}
-	}
-	w.faults = append(w.instances(),
-		cut("cut before", (*tcpproxy.Proxy).CutBefore),
-		cut("cut after", (*tcpproxy.Proxy).CutAfter),
-		all("delayed", slow, func(p *tcpproxy.Proxy) { p.DelayAnswers(slow) }),
-		all("swallowed", 900*time.Millisecond, func(p *tcpproxy.Proxy) { p.Blackhole() }),
-		all("refused", 900*time.Millisecond, func(p *tcpproxy.Proxy) { p.Refuse() }))
+	w.faults = append(w.instances(), w.network()...)
 	return w
 }
 

@@ -7,21 +7,12 @@ import (
 	"fmt"
 	mathrand "math/rand/v2"
 	"net/http"
-	"net/http/cookiejar"
 	"net/url"
 	"slices"
 	"strings"
 	"sync"
 	"time"
 )
-
-// visitor does one thing after the other in a session of its own, so that it knows what each
-// answer must be. One answer that is lost ends the visit, without a verdict.
-type visitor struct {
-	*browser
-	lost bool
-	used int64 // when the session was used last
-}
 
 // visit is what a visitor does.
 type visit struct {
@@ -52,28 +43,30 @@ var visits = []visit{
 func (l *Load) visit(ctx context.Context) {
 	deadline, _ := ctx.Deadline()
 	var all sync.WaitGroup
-	var short []visit
-	for _, v := range visits {
-		switch {
-		case v.users && l.noUsers:
-		case v.long:
-			for n := range 3 { // so that faults leave one in peace
+	for n := range 3 { // so that faults leave one in peace
+		var short []visit
+		for _, v := range visits {
+			switch {
+			case v.users && l.noUsers:
+			case v.long:
 				all.Go(func() {
-					for ; ctx.Err() == nil && (n < 3 || time.Until(deadline) > lifetime()/2); n += 3 {
+					for n := n; ctx.Err() == nil && (n < 3 || time.Until(deadline) > lifetime()/2); n += 3 {
 						l.once(v, n)
 					}
 				})
-			}
-		default:
-			short = append(short, v)
-		}
-	}
-	for n := 0; ctx.Err() == nil; n++ {
-		for _, i := range mathrand.Perm(len(short)) {
-			if ctx.Err() == nil {
-				l.once(short[i], n)
+			default:
+				short = append(short, v)
 			}
 		}
+		all.Go(func() {
+			for n := n; ctx.Err() == nil; n += 3 {
+				for _, i := range mathrand.Perm(len(short)) {
+					if ctx.Err() == nil {
+						l.once(short[i], n)
+					}
+				}
+			}
+		})
 	}
 	all.Wait()
 }
@@ -92,84 +85,6 @@ func (l *Load) once(what visit, n int) {
 	}
 	l.mu.Unlock()
 	l.settle(v.session)
-}
-
-// newVisitor is a visitor whose user is tag.
-func (l *Load) newVisitor(tag string) *visitor {
-	jar, _ := cookiejar.New(nil) // never fails
-	s := newSession(tag, tag)
-	s.visit, s.Begin = true, l.now()
-	used := s.Begin
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.sessions = append(l.sessions, s)
-	return &visitor{browser: &browser{load: l, user: tag, jar: jar, session: s}, used: used}
-}
-
-// ask sends a request, unless an answer was lost before. On a busy machine the session may
-// have expired: then the answer is as good as lost.
-func (v *visitor) ask(a ask) Op {
-	if v.lost {
-		return Op{}
-	}
-	if reads(a.kind) && !v.load.own {
-		time.Sleep(v.load.window) // the answer may be as old as that
-	}
-	op := v.send(a)
-	v.lost = op.Outcome != acknowledged && a.status != whatever || op.End > v.used+int64(idle/2)
-	if a.token == "" && a.header[0] != "Cookie" {
-		v.used = op.Begin
-	}
-	return op
-}
-
-func (v *visitor) want(ok bool, promise, format string, args ...any) {
-	if !v.lost && !ok {
-		v.broke(promise, format, args...)
-	}
-}
-
-func (v *visitor) login() Op {
-	v.used = v.load.now()
-	op := v.ask(ask{kind: "login", form: url.Values{"user": {v.user}}})
-	v.session.ID = op.ID
-	v.want(op.Token != "", "old token", "a login sets no cookie: %v", op)
-	return op
-}
-
-func (v *visitor) set(value string) {
-	v.ask(ask{kind: "set", key: "k", form: url.Values{"key": {"k"}, "value": {value}}})
-}
-
-// get reads the value with the jar's token or another.
-func (v *visitor) get(token string) Op {
-	return v.ask(ask{kind: "get", key: "k", form: url.Values{"key": {"k"}}, token: token})
-}
-
-// text returns a text that no other session has.
-func (v *visitor) text() string { return fmt.Sprintf("%s %d", v.session.Tag, v.seq.Add(1)) }
-
-func (v *visitor) flash(kind string) string {
-	text := v.text() + " " + kind
-	v.ask(ask{kind: "flash", form: url.Values{"kind": {kind}, "text": {text}}})
-	return text
-}
-
-// dead wants a token to open nothing, once no copy does.
-func (v *visitor) dead(promise, token, why string) {
-	time.Sleep(v.load.window)
-	v.opensNothing(promise, token, why)
-}
-
-func (v *visitor) opensNothing(promise, token, why string) {
-	op := v.get(token)
-	v.want(op.User == "" && !op.Found, promise, "%s: %v", why, op)
-}
-
-// alive wants the jar's token to open the visitor's session.
-func (v *visitor) alive(promise, why string) {
-	op := v.get("")
-	v.want(op.User == v.user, promise, "%s: %v", why, op)
 }
 
 // flashes: only a page that people see takes a flash (F1), one kind or all, in order (F4).
@@ -224,13 +139,13 @@ func (v *visitor) manyFlashes() {
 func (v *visitor) changes() {
 	kept := v.text()
 	v.set(kept)
-	v.ask(ask{kind: "set", key: "k", form: url.Values{"key": {"k"}, "value": {v.text()}, "status": {"500"}}, status: http.StatusInternalServerError})
+	v.ask(ask{kind: "set", key: "k", form: url.Values{"value": {v.text()}, "status": {"500"}}, status: http.StatusInternalServerError})
 	op := v.get("")
 	v.want(op.Value == kept, "rolled back", "want %q after an answer of 500: %v", kept, op)
-	v.ask(ask{kind: "panic", form: url.Values{"key": {"k"}, "value": {v.text()}}, status: whatever})
+	v.ask(ask{kind: "panic", key: "k", form: url.Values{"value": {v.text()}}, status: whatever})
 	op = v.get("")
 	v.want(op.Value == kept, "rolled back", "want %q after a panic: %v", kept, op)
-	v.ask(ask{kind: "delete", form: url.Values{"key": {"k"}}})
+	v.ask(ask{kind: "delete", key: "k"})
 	op = v.get("")
 	v.want(!op.Found && op.User == v.user, "deleted", "%v", op)
 	v.set(kept)
@@ -304,7 +219,7 @@ func (v *visitor) renewals() {
 	v.jar.SetCookies(at, []*http.Cookie{{Name: cookieName, Value: ops[0].Token + ops[1].Token}})
 	v.lost = v.lost || ops[0].Outcome != acknowledged || ops[1].Outcome != acknowledged
 	v.want((ops[0].Cookie == "set") != (ops[1].Cookie == "set"), "one renewal wins", "%v and %v", ops[0], ops[1])
-	late := v.ask(ask{kind: "set", key: "k", form: url.Values{"key": {"k"}, "value": {v.text()}}, token: old})
+	late := v.ask(ask{kind: "set", key: "k", form: url.Values{"value": {v.text()}}, token: old})
 	v.want(late.Cookie == "", "late", "a request with the old token gets a cookie: %v", late)
 	v.alive("logged out", "after two renewals at once")
 	v.dead("old token", old, "after two renewals at once")
@@ -340,11 +255,10 @@ func (v *visitor) forged() {
 	} {
 		v.opensNothing("forged token", forgery, "a token "+why)
 	}
-	op := v.ask(ask{kind: "set", key: "k", form: url.Values{"key": {"k"}, "value": {v.text()}}, token: unissued})
+	op := v.ask(ask{kind: "set", key: "k", form: url.Values{"value": {v.text()}}, token: unissued})
 	v.want(op.Token != unissued, "forged token", "one that nobody has issued is taken over: %v", op)
-	v.opensNothing("forged token", unissued, "a token that nobody has issued, and that was used to set a value,")
 	for _, pair := range []string{token + "; " + cookieName + "=" + unissued, unissued + "; " + cookieName + "=" + token} {
-		op := v.ask(ask{kind: "get", key: "k", form: url.Values{"key": {"k"}}, header: [2]string{"Cookie", cookieName + "=" + pair}})
+		op := v.ask(ask{kind: "get", key: "k", header: [2]string{"Cookie", cookieName + "=" + pair}})
 		v.want(op.User == "", "forged token", "one of two cookies is used: %v", op)
 	}
 	v.alive("logged out", "after forged tokens")
@@ -361,13 +275,6 @@ func (v *visitor) remember() {
 	op = v.login()
 	v.want(!op.Lasting, "remember", "the next login is remembered too: %v", op)
 	v.forget()
-}
-
-// forget ends a remembered session, lest it stay in the store for weeks.
-func (v *visitor) forget() {
-	lost := v.lost
-	v.until(ask{kind: "revoke-user", form: url.Values{"user": {v.user}}})
-	v.lost = lost
 }
 
 // remembered: a remembered login outlives the ordinary idle timeout (T3).
@@ -413,24 +320,6 @@ func (v *visitor) revocations() {
 	check("all of a user", bob, v)
 	check("all of a user", bob, phone)
 }
-
-// lifetime is the absolute timeout of the probes' sessions.
-func lifetime() time.Duration { return 3 * idle }
-
-// margin is how far the referee's and the probe's time of an answer are apart.
-const margin = time.Second
-
-// until sends a request until it has an answer, while others see to it that faults end.
-func (v *visitor) until(a ask) Op {
-	for deadline := time.Now().Add(20 * time.Second); ; time.Sleep(50 * time.Millisecond) {
-		if op := v.send(a); op.Outcome == acknowledged || time.Now().After(deadline) {
-			v.lost = v.lost || op.Outcome != acknowledged
-			return op
-		}
-	}
-}
-
-func getK() ask { return ask{kind: "get", key: "k", form: url.Values{"key": {"k"}}} }
 
 // idle: a session that is not used ends, whatever else its client asks for (T1, T2).
 func (v *visitor) idle() {

@@ -6,7 +6,6 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
-	"maps"
 	"math/rand/v2"
 	"os/exec"
 	"slices"
@@ -18,10 +17,14 @@ import (
 	"time"
 
 	"github.com/satchel-go/satchel/internal/testing/process"
+	"github.com/satchel-go/satchel/internal/testing/tcpproxy"
 )
 
 // idle is the probes' idle timeout. No fault lasts nearly as long.
 var idle = 15 * time.Second
+
+// lifetime is the absolute timeout of the probes' sessions.
+func lifetime() time.Duration { return 3 * idle }
 
 // probe is one instance of the application.
 type probe struct {
@@ -79,13 +82,12 @@ type World struct {
 	// it must be empty.
 	left  func() ([]string, error)
 	lasts time.Duration
-	cut   func() // all connections to the server
-	load  *Load
-	// window, noUsers and own: see [Load].
-	window       time.Duration
-	noUsers, own bool
-	first        bool     // the first violation ends the run,
-	fits         []string // of these rules, if not nil
+	// proxies are the network between the probes and the store.
+	proxies []*tcpproxy.Proxy
+	load    *Load
+	traits
+	first bool     // the first violation ends the run,
+	fits  []string // of these rules, if not nil
 }
 
 // mayLose says that the store's documentation lets it forget acknowledged writes from a
@@ -183,19 +185,6 @@ func (w *World) instances() []Fault {
 	}
 }
 
-// Report is what came of a run.
-type Report struct {
-	Store                       string
-	Took                        time.Duration // under load
-	Scanned                     bool          // whether the store's bytes were read
-	Ops, Unknowns, Sessions     int
-	Effective, Void             map[string]int // faults, by name
-	Visits, Voids               map[string]int // visits with and without a verdict, by name
-	Violations, Lost            []Violation    // Lost: what the store's own durability explains
-	Abandoned, Undrained        int            // sessions whose token was lost, or whose flashes could not be read to the end
-	Shown, Counted, Ended, Kept int            // flashes shown, increments, ends acknowledged, living sessions at the end
-}
-
 // Run lets browsers act and faults happen for d, and judges what came of it. An error
 // means that there is no verdict.
 func (w *World) Run(ctx context.Context, browsers int, d time.Duration) (r Report, err error) {
@@ -205,7 +194,7 @@ func (w *World) Run(ctx context.Context, browsers int, d time.Duration) (r Repor
 		urls = append(urls, p.url)
 	}
 	l := newLoad(urls)
-	l.noUsers, l.window, l.own, l.fits = w.noUsers, w.window, w.own, w.fits
+	l.traits, l.fits = w.traits, w.fits
 	w.load = l
 	loading, stop := context.WithTimeout(ctx, d)
 	defer stop()
@@ -257,43 +246,6 @@ func (w *World) Run(ctx context.Context, browsers int, d time.Duration) (r Repor
 	return r, errors.Join(err, r.enough())
 }
 
-// settle judges what a session has done, and drops it, so that a long run fits into memory.
-func (l *Load) settle(s *Session) {
-	l.mu.Lock()
-	s.losses = l.losses // the others come later, and explain nothing that was seen before
-	l.mu.Unlock()
-	found, err := s.Judge()
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.found = append(l.found, found...)
-	for _, v := range found {
-		if !v.Lossy {
-			l.broken(v.Rule)
-		}
-	}
-	l.noVerdict = errors.Join(l.noVerdict, err)
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	for _, o := range s.ops {
-		l.shown += len(o.Flashes)
-		if o.Kind == "incr" && o.Outcome == acknowledged {
-			l.counted++
-		}
-	}
-	s.ops, s.broken = nil, nil
-}
-
-// broken notes that a promise was seen broken.
-func (l *Load) broken(rule string) {
-	if len(l.fits) > 0 && !slices.Contains(l.fits, rule) {
-		return
-	}
-	l.seen.Store(true)
-	if l.stop != nil {
-		l.stop()
-	}
-}
-
 // befall makes one fault after the other happen, each kind in turn and in a new order. What
 // had no effect is tried again soon.
 func (w *World) befall(ctx context.Context, r *Report) error {
@@ -337,117 +289,4 @@ func (w *World) befall(ctx context.Context, r *Report) error {
 		}
 	}
 	return nil
-}
-
-func (r *Report) count(l *Load) {
-	r.Ops, r.Unknowns, r.Sessions, r.Kept = int(l.Ops.Load()), int(l.Unknowns.Load()), len(l.sessions), len(l.living)
-	r.Visits, r.Voids = l.visits, l.voids
-	r.Shown, r.Counted = l.shown, l.counted
-	for _, s := range l.sessions {
-		if s.EndAcked != never {
-			r.Ended++
-		}
-		switch {
-		case s.visit || l.living[s.ID] != nil:
-		case s.Abandoned:
-			r.Abandoned++
-		case !s.Drained:
-			r.Undrained++
-		}
-	}
-}
-
-// enough is an error if the run has too little of anything to prove something.
-func (r *Report) enough() error {
-	for what, n := range map[string]int{"sessions": r.Sessions, "flashes shown": r.Shown, "increments": r.Counted, "acknowledged ends": r.Ended, "sessions left": r.Kept} {
-		if n == 0 {
-			return fmt.Errorf("%s: no %s: the run proves nothing", r.Store, what)
-		}
-	}
-	if n := r.Abandoned + r.Undrained; 3*n > r.Ended {
-		return fmt.Errorf("%s: %d sessions were abandoned and %d not read to the end, of %d that ended: the run proves too little", r.Store, r.Abandoned, r.Undrained, r.Ended)
-	}
-	return nil
-}
-
-// missing is an error if in so long a run a fault never took effect, or a visit never came to
-// its end.
-func (w *World) missing(r Report, d time.Duration) (err error) {
-	if d < time.Minute {
-		return nil
-	}
-	for _, f := range w.faults {
-		if r.Effective[f.Name] == 0 {
-			err = errors.Join(err, fmt.Errorf("the fault %q never took effect", f.Name))
-		}
-	}
-	for _, v := range visits {
-		if r.Visits[v.name] == 0 && !(v.users && w.noUsers) {
-			err = errors.Join(err, fmt.Errorf("the visit %q never came to its end", v.name))
-		}
-	}
-	return err
-}
-
-// String is the report in lines.
-func (r Report) String() string {
-	var b strings.Builder
-	_, _ = fmt.Fprintf(&b, "%s: %d operations, %d unknown, %d sessions, %d ended, %d increments, %d flashes shown; %d violations; %d losses that the store's durability explains\n",
-		r.Store, r.Ops, r.Unknowns, r.Sessions, r.Ended, r.Counted, r.Shown, len(r.Violations), len(r.Lost))
-	_, _ = fmt.Fprintf(&b, "  sessions abandoned: %d, whose flashes were not read to the end: %d\n", r.Abandoned, r.Undrained)
-	_, _ = fmt.Fprintf(&b, "  faults: %v; without effect, not counted: %v\n", r.Effective, r.Void)
-	_, _ = fmt.Fprintf(&b, "  visits: %v; without a verdict: %v\n", r.Visits, r.Voids)
-	if !r.Scanned {
-		b.WriteString("  the store's bytes were not looked at\n")
-	}
-	told := map[string]int{}
-	for rule, n := range byRule(r.Lost) {
-		_, _ = fmt.Fprintf(&b, "  lost by the store (docs/operations.md, Persistence and Failover): %s: %d\n", rule, n)
-	}
-	for _, v := range r.Lost {
-		if told[v.Rule]++; told[v.Rule] <= 2 {
-			_, _ = fmt.Fprintf(&b, "    such as %.600s\n", v)
-		}
-	}
-	return b.String()
-}
-
-// table is the table in docs/testing.md, with a row for all together.
-func table(reports []Report) string {
-	all := Report{Store: "all", Effective: map[string]int{}}
-	rows := []string{
-		"| store | seconds | operations | unknown | faults that took effect | violations | losses |",
-		"|---|---|---|---|---|---|---|",
-	}
-	for _, r := range reports {
-		if r.Store == "" {
-			continue // it did not come to an end
-		}
-		rows = append(rows, r.Row())
-		all.Took, all.Ops, all.Unknowns = all.Took+r.Took, all.Ops+r.Ops, all.Unknowns+r.Unknowns
-		all.Violations, all.Lost = append(all.Violations, r.Violations...), append(all.Lost, r.Lost...)
-		for _, n := range r.Effective {
-			all.Effective["of all kinds"] += n
-		}
-	}
-	return strings.Join(append(rows, all.Row()), "\n")
-}
-
-// Row is the report as a row of that table.
-func (r Report) Row() string {
-	total, names := 0, []string{}
-	for _, name := range slices.Sorted(maps.Keys(r.Effective)) {
-		total += r.Effective[name]
-		names = append(names, fmt.Sprintf("%s %d", name, r.Effective[name]))
-	}
-	return fmt.Sprintf("| %s | %.0f | %d | %d | %d: %s | %d | %d |",
-		r.Store, r.Took.Seconds(), r.Ops, r.Unknowns, total, strings.Join(names, ", "), len(r.Violations), len(r.Lost))
-}
-
-func byRule(list []Violation) map[string]int {
-	n := map[string]int{}
-	for _, v := range list {
-		n[v.Rule]++
-	}
-	return n
 }

@@ -28,10 +28,18 @@ func Replicas(n int) ClusterOption {
 	return func(s *clusterSettings) { s.replicas = n }
 }
 
+// Nodes is the option of [StartCluster] that starts each node with options.
+func Nodes(opts ...Option) ClusterOption {
+	return func(s *clusterSettings) { s.nodes = opts }
+}
+
 // ClusterOption changes how a cluster is started.
 type ClusterOption func(*clusterSettings)
 
-type clusterSettings struct{ replicas int }
+type clusterSettings struct {
+	replicas int
+	nodes    []Option
+}
 
 // StartCluster starts a cluster of masters, which together hold all slots, and
 // waits until it is ready. It ends with tb. If one node is killed, the others
@@ -43,14 +51,14 @@ func StartCluster(tb testing.TB, masters int, opts ...ClusterOption) *Cluster {
 		o(&set)
 	}
 	c := &Cluster{tb: tb}
-	node := Args(
+	node := append([]Option{Args(
 		"--cluster-enabled", "yes", "--cluster-config-file", "nodes.conf", "--cluster-node-timeout", "1500",
-		"--cluster-require-full-coverage", "no", "--repl-diskless-sync-delay", "0")
+		"--cluster-require-full-coverage", "no", "--repl-diskless-sync-delay", "0")}, set.nodes...)
 	for range masters {
-		c.Masters = append(c.Masters, Start(tb, node))
+		c.Masters = append(c.Masters, Start(tb, node...))
 	}
 	for range masters * set.replicas {
-		c.Replicas = append(c.Replicas, Start(tb, node))
+		c.Replicas = append(c.Replicas, Start(tb, node...))
 	}
 	for i, m := range c.Masters {
 		m.MustDo(append([]string{"CLUSTER", "ADDSLOTS"}, slots(i*clusterSlots/masters, (i+1)*clusterSlots/masters)...)...)

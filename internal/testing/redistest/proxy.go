@@ -31,7 +31,7 @@ type Proxy struct {
 func StartProxy(tb testing.TB, addr string) *Proxy {
 	tb.Helper()
 	p := &Proxy{tb: tb}
-	p.Listen(tb, addr, p.serve)
+	p.Listen(tb, "127.0.0.1:0", addr, p.serve)
 	return p
 }
 

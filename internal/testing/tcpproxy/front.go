@@ -32,12 +32,12 @@ const (
 	silent
 )
 
-// Listen starts to accept connections for the server at target, "host:port". It ends
-// with tb. serve passes on what the client and the server say, until either closes its
+// Listen starts to accept connections at addr, port 0 for a free one, for the server at
+// target, "host:port". It ends with tb. serve passes on what the client and the server say, until either closes its
 // connection. If the connection is cut, the client's is closed and the context is over.
-func (f *Front) Listen(tb testing.TB, target string, serve func(ctx context.Context, client net.Conn)) {
+func (f *Front) Listen(tb testing.TB, addr, target string, serve func(ctx context.Context, client net.Conn)) {
 	tb.Helper()
-	l, err := new(net.ListenConfig).Listen(context.Background(), "tcp", "127.0.0.1:0")
+	l, err := new(net.ListenConfig).Listen(context.Background(), "tcp", addr)
 	if err != nil {
 		tb.Fatal(err)
 	}
@@ -83,7 +83,7 @@ func (f *Front) accept() {
 	}
 }
 
-// Addr returns the address to connect to, "127.0.0.1:port".
+// Addr returns the address to connect to, "host:port".
 func (f *Front) Addr() string { return f.listener.Addr().String() }
 
 // Target returns where new connections go.

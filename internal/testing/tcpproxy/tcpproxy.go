@@ -3,6 +3,7 @@
 package tcpproxy
 
 import (
+	"bytes"
 	"context"
 	"io"
 	"net"
@@ -19,6 +20,7 @@ type Proxy struct {
 	faults []fault // which wait for a turn to begin
 	turns  int
 	late   time.Duration // of what servers send
+	names  [2][]byte     // see Rename
 }
 
 // fault is what happens to a turn.
@@ -48,9 +50,24 @@ func (l *link) close() {
 // Start starts a proxy to the server at target, "host:port". It ends with tb.
 func Start(tb testing.TB, target string) *Proxy {
 	tb.Helper()
+	return StartOn(tb, "127.0.0.1:0", target)
+}
+
+// StartOn is [Start] with the address to listen on.
+func StartOn(tb testing.TB, addr, target string) *Proxy {
+	tb.Helper()
 	p := &Proxy{}
-	p.Listen(tb, target, p.serve)
+	p.Listen(tb, addr, target, p.serve)
 	return p
+}
+
+// Rename has new connections replace a text in what the server says by another of the same
+// length, such as the server's address by the proxy's. All that the server says must end
+// with a line.
+func (p *Proxy) Rename(from, to string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.names = [2][]byte{[]byte(from), []byte(to)}
 }
 
 // Turns returns how many turns clients have begun: what they send after the server has
@@ -111,8 +128,33 @@ func (p *Proxy) serve(ctx context.Context, client net.Conn) {
 	defer context.AfterFunc(ctx, l.close)()
 	var wg sync.WaitGroup
 	wg.Go(func() { p.pass(l, client, server, p.clientSent) })
-	p.pass(l, server, client, p.serverSent)
+	p.pass(l, p.renamed(server), client, p.serverSent)
 	wg.Wait()
+}
+
+func (p *Proxy) renamed(server io.Reader) io.Reader {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if len(p.names[0]) == 0 {
+		return server
+	}
+	return renamed{server, p.names}
+}
+
+// renamed reads whole lines, lest half a name ends what is read.
+type renamed struct {
+	from  io.Reader
+	names [2][]byte
+}
+
+func (r renamed) Read(b []byte) (n int, err error) {
+	for err == nil && n < len(b) && (n == 0 || b[n-1] != '\n') {
+		var more int
+		more, err = r.from.Read(b[n:])
+		n += more
+	}
+	copy(b, bytes.ReplaceAll(b[:n], r.names[0], r.names[1]))
+	return n, err
 }
 
 // pass passes on what one side sends, as long as may says so.

@@ -91,3 +91,37 @@ func TestFaults(t *testing.T) {
 		t.Errorf("%d connections and %d turns, want 10 and 9", ever, p.Turns())
 	}
 }
+
+// TestRename shows that a name is replaced even if the server says it in two parts.
+func TestRename(t *testing.T) {
+	l, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = l.Close() }()
+	go func() {
+		conn, err := l.Accept()
+		if err != nil {
+			return
+		}
+		defer func() { _ = conn.Close() }()
+		for _, part := range []string{"its name is old, really ol", "d\n", "no more\n"} {
+			_, _ = conn.Write([]byte(part))
+			time.Sleep(20 * time.Millisecond)
+		}
+	}()
+	p := Start(t, l.Addr().String())
+	p.Rename("old", "new")
+	conn, err := new(net.Dialer).DialContext(t.Context(), "tcp", p.Addr())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = conn.Close() }()
+	_ = conn.SetDeadline(time.Now().Add(10 * time.Second))
+	s := bufio.NewScanner(conn)
+	for _, want := range []string{"its name is new, really new", "no more"} {
+		if !s.Scan() || s.Text() != want {
+			t.Errorf("%q, want %q", s.Text(), want)
+		}
+	}
+}
