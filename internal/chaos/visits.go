@@ -327,6 +327,13 @@ func (v *visitor) idle() {
 	if v.lost {
 		return
 	}
+	rested := idle * 7 / 10
+	time.Sleep(rested)
+	kept := v.send(getK())
+	if v.lost = kept.Outcome != acknowledged || kept.End > v.used+int64(idle-margin); v.lost {
+		return
+	}
+	v.want(kept.User == v.user, "logged out", "unused for %v of %v: %v", rested, idle, kept)
 	for range 4 {
 		time.Sleep((idle + margin) / 4)
 		v.send(ask{kind: "blank"})
