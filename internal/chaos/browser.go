@@ -17,6 +17,8 @@ const (
 	tabs  = 3                      // of a browser; their requests overlap
 	think = 20 * time.Millisecond  // how long a tab pauses at most
 	slow  = 400 * time.Millisecond // a request that takes longer has met a fault, or a busy machine
+	// starved is how long a request takes on a machine so busy that the store gives up.
+	starved = 2 * time.Second
 )
 
 // browser has a cookie jar and one session after the other.

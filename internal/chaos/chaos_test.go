@@ -8,6 +8,7 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -187,20 +188,25 @@ func TestUnexplained(t *testing.T) {
 		kind    string
 		status  int
 		trouble int64
+		ends    int64
 		want    bool
 	}{
-		{"set", 500, never, false},
-		{"get", 404, never, false},
-		{"revoke", 404, 0, true},
-		{"set", 503, 0, false},
-		{"set", 503, never, true},
-		{"set", 503, 15, true}, // the fault has just ended
-		{"set", 409, 0, true},
-		{"get", 409, 0, false},
+		{"set", 500, never, never, false},
+		{"get", 404, never, never, false},
+		{"revoke", 404, 0, never, true},
+		{"set", 503, 0, never, false},
+		{"set", 503, never, never, true},
+		{"set", 503, 15, never, true}, // the fault has just ended
+		{"set", 409, 0, never, false},
+		{"set", 409, never, never, true},
+		{"set", 409, 0, 15, true}, // the session has ended
+		{"get", 409, never, 15, false},
 	} {
 		l.trouble.Store(tc.trouble)
-		if l.explains(Op{Kind: tc.kind, Status: tc.status, Begin: 10, End: 20}) != tc.want {
-			t.Errorf("%d to %s, trouble until %d: explained %v", tc.status, tc.kind, tc.trouble, !tc.want)
+		s := newSession("s", "ann")
+		s.EndBegin = tc.ends
+		if l.explains(Op{Kind: tc.kind, Status: tc.status, Begin: 10, End: 20}, s) != tc.want {
+			t.Errorf("%d to %s, trouble until %d, session until %d: explained %v", tc.status, tc.kind, tc.trouble, tc.ends, !tc.want)
 		}
 	}
 	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -224,12 +230,52 @@ func TestUnexplained(t *testing.T) {
 
 // TestEnough shows that a run in which too many sessions have no verdict has none.
 func TestEnough(t *testing.T) {
-	r := Report{Sessions: 20, Shown: 1, Counted: 1, Ended: 12, Kept: 1, Abandoned: 2, Undrained: 2}
+	r := Report{Ops: 3, Unknowns: 1, Sessions: 20, Shown: 1, Counted: 1, Ended: 12, Kept: 1, Abandoned: 2, Undrained: 2}
 	if err := r.enough(); err != nil {
 		t.Error(err)
 	}
 	if r.Undrained++; r.enough() == nil {
 		t.Error("5 of 12 sessions without a verdict are no error")
+	}
+	if r.Undrained, r.Unknowns = 0, 2; r.enough() == nil {
+		t.Error("2 of 3 operations without an answer are no error")
+	}
+}
+
+// TestVisitsMakeNoSessionsEnd shows that a run in which no browser's session ever ended has no verdict.
+func TestVisitsMakeNoSessionsEnd(t *testing.T) {
+	l := newLoad(nil)
+	visit, browsed := newSession("v", "v"), newSession("s", "ann")
+	visit.visit, visit.EndAcked, browsed.Drained = true, 10, true
+	l.sessions, l.shown, l.counted = []*Session{visit, browsed, newSession("k", "bob")}, 1, 1
+	l.sessions[2].ID = "k"
+	l.living["k"] = &browser{}
+	var r Report
+	if r.count(l); r.enough() == nil || r.Unended != 1 {
+		t.Errorf("%d ended and %d did not, and no logout of a browser was ever acknowledged", r.Ended, r.Unended)
+	}
+}
+
+// TestNoAnswer shows that an answer that never comes is as bad as a 500, unless a fault explains it.
+func TestNoAnswer(t *testing.T) {
+	for trouble, want := range map[int64]int{0: 1, never: 0} {
+		l := newLoad([]string{"http://127.0.0.1:1"})
+		l.trouble.Store(trouble)
+		b := l.newBrowser(0)
+		b.session = newSession("s", "ann")
+		if b.outcome(&Op{Kind: "set", Begin: 10, End: 20}, "", 0, nil, io.EOF); len(b.session.broken) != want {
+			t.Errorf("trouble until %d: %v", trouble, b.session.broken)
+		}
+	}
+}
+
+// TestFelt shows that a conflict is no effect of a fault.
+func TestFelt(t *testing.T) {
+	for status, want := range map[int]int64{409: 0, 404: 0, 503: 1, 0: 1} {
+		w := &watch{begin: 100, slow: 750}
+		if w.see(Op{Kind: "set", Begin: 110, End: 112, Outcome: unknown, Status: status}, "a"); w.hits.Load() != want {
+			t.Errorf("%d: %d hits", status, w.hits.Load())
+		}
 	}
 }
 
@@ -354,6 +400,7 @@ func TestLosses(t *testing.T) {
 		{"logged out before", "logged out", false, []Op{get(900, anonymous)}},
 		{"updates that it lost", "values", true, []Op{incr(900, 1), incr(1100, 1)}},
 		{"updates that were lost before", "values", false, []Op{incr(800, 1), incr(900, 1), incr(1100, 2)}},
+		{"updates that were lost between two losses", "values", false, []Op{incr(800, 1), incr(900, 1), incr(1100, 2)}},
 		{"a flash that it lost", "flash lost", true, flash(995)},
 		{"a flash that was lost before", "flash lost", false, flash(900)},
 		{"a flash that was lost afterwards", "flash lost", false, flash(2100)},
@@ -371,6 +418,9 @@ func TestLosses(t *testing.T) {
 		s.losses = []span{{1000, 2000}}
 		if tc.rule == "logout wins" {
 			s.losses = []span{{ends, 2 * ends}}
+		}
+		if strings.HasSuffix(tc.name, "two losses") {
+			s.Begin, s.losses = 700, []span{{100, 200}, {1000, 2000}}
 		}
 		found, err := s.Judge()
 		if err != nil || !slices.ContainsFunc(found, func(v Violation) bool { return v.Rule == tc.rule }) {
@@ -468,6 +518,10 @@ func TestReferee(t *testing.T) {
 		{"cookie deleted", []Op{at("get", "k0", "", 0, func(o *Op) { o.Cookie = "deleted" })}, "logged out"},
 		{"after the end", []Op{at("get", "k0", "", 120, nil)}, "logout wins"},
 		{"flash lost", []Op{at("flash", "", "s f", 0, nil), at("flashes", "", "", 10, nil)}, "flash lost"},
+		{"flash that a reader passed before an answer was lost", []Op{at("flash", "", "s f", 0, nil), at("flashes", "", "", 10, nil),
+			at("flashes", "", "", 20, func(o *Op) { o.Outcome = unknown }), at("flashes", "", "", 30, nil)}, "flash lost"},
+		{"flash that a lost answer may have had", []Op{at("flash", "", "s f", 0, nil),
+			at("flashes", "", "", 20, func(o *Op) { o.Outcome = unknown }), at("flashes", "", "", 30, nil)}, ""},
 		{"flash past the lifetime", []Op{at("flash", "", "s f", 0, nil), at("flashes", "", "", 2*int64(lifetime()), nil)}, ""},
 		{"flash twice", []Op{at("flash", "", "s f", 0, nil), at("flashes", "", "", 10, show("s f")), at("flashes", "", "", 20, show("s f"))}, "flash twice"},
 		{"old token", []Op{at("get", "k0", "", 0, func(o *Op) { o.Late = true })}, "old token"},

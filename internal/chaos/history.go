@@ -150,7 +150,9 @@ func (s *Session) ordered(say saying) error {
 	bad, err := s.values(s.EndBegin)
 	at, first := never, s.EndBegin
 	for _, t := range s.losses {
-		first = min(first, t.begin)
+		if t.end > s.Begin { // others were over before
+			first = min(first, t.begin)
+		}
 	}
 	if len(bad) > 0 && first < s.EndBegin {
 		before, e := s.values(first)
@@ -297,8 +299,16 @@ func (s *Session) flashes(forgotten int64, say saying) {
 		if add.Kind != "flash" || add.Late || add.Outcome != acknowledged || s.doubtful(add) || len(shown[add.Arg]) > 0 {
 			continue
 		}
-		mayHave := func(o Op) bool { return o.Kind == "flashes" && o.Outcome == unknown && o.End > add.Begin }
-		if !slices.ContainsFunc(s.ops, mayHave) {
+		taken := never // from when on a reader may have it whose answer was lost
+		for _, o := range s.ops {
+			if o.Kind == "flashes" && o.Outcome == unknown && o.End > add.Begin {
+				taken = min(taken, o.Begin)
+			}
+		}
+		passed := func(o Op) bool { // a reader that had to be shown it
+			return o.Kind == "flashes" && o.Outcome == acknowledged && !o.Late && o.Begin > add.End+s.Window && o.End < taken
+		}
+		if taken == never || slices.ContainsFunc(s.ops, passed) {
 			since := add.Begin
 			if add.End >= forgotten {
 				since = s.Begin

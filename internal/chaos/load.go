@@ -98,13 +98,16 @@ const aftermath = 5 * time.Second
 
 func (l *Load) troubled() { l.trouble.Store(max(l.trouble.Load(), l.now()+int64(aftermath))) }
 
+// inTrouble reports whether an operation met a fault, or what comes after one.
+func (l *Load) inTrouble(op Op) bool { return op.Begin < l.trouble.Load() }
+
 // explains reports whether the client may get such an answer that it did not want.
-func (l *Load) explains(op Op) bool {
+func (l *Load) explains(op Op, s *Session) bool {
 	switch op.Status {
 	case http.StatusServiceUnavailable:
-		return op.Begin < l.trouble.Load()
-	case http.StatusConflict: // others have changed or ended the session
-		return !reads(op.Kind)
+		return l.inTrouble(op)
+	case http.StatusConflict: // writes that meet are both kept (K1), but the session may have ended
+		return !reads(op.Kind) && (s.EndBegin <= op.End || op.Kind == "renew" || l.inTrouble(op))
 	case http.StatusNotFound: // it has ended
 		return op.Kind == "revoke"
 	}
@@ -123,7 +126,7 @@ type watch struct {
 
 func (w *watch) see(op Op, base string) {
 	ended := w.ended.Load()
-	lost := op.Outcome != acknowledged || op.End-op.Begin >= int64(w.slow)
+	lost := op.Outcome != acknowledged && (op.Status == 0 || op.Status == http.StatusServiceUnavailable) || op.End-op.Begin >= int64(w.slow)
 	if lost && op.Begin >= w.begin && (ended == 0 || op.Begin < ended) && (w.url == "" || w.url == base) {
 		w.hits.Add(1)
 	}

@@ -19,6 +19,7 @@ type Report struct {
 	Visits, Voids               map[string]int // visits with and without a verdict, by name
 	Violations, Lost            []Violation    // Lost: what the store's own durability explains
 	Abandoned, Undrained        int            // sessions whose token was lost, or whose flashes could not be read to the end
+	Unended                     int            // sessions whose end was never acknowledged
 	Shown, Counted, Ended, Kept int            // flashes shown, increments, ends acknowledged, living sessions at the end
 }
 
@@ -27,11 +28,15 @@ func (r *Report) count(l *Load) {
 	r.Visits, r.Voids = l.visits, l.voids
 	r.Shown, r.Counted = l.shown, l.counted
 	for _, s := range l.sessions {
-		if s.EndAcked != never {
-			r.Ended++
-		}
 		switch {
 		case s.visit || l.living[s.ID] != nil:
+			continue
+		case s.EndAcked != never:
+			r.Ended++
+		case !s.Abandoned:
+			r.Unended++
+		}
+		switch {
 		case s.Abandoned:
 			r.Abandoned++
 		case !s.Drained:
@@ -47,8 +52,12 @@ func (r *Report) enough() error {
 			return fmt.Errorf("%s: no %s: the run proves nothing", r.Store, what)
 		}
 	}
-	if n := r.Abandoned + r.Undrained; 3*n > r.Ended {
-		return fmt.Errorf("%s: %d sessions were abandoned and %d not read to the end, of %d that ended: the run proves too little", r.Store, r.Abandoned, r.Undrained, r.Ended)
+	if n := r.Abandoned + r.Undrained + r.Unended; 3*n > r.Ended {
+		return fmt.Errorf("%s: %d sessions were abandoned, %d not read to the end and %d not ended, beside %d that ended: the run proves too little",
+			r.Store, r.Abandoned, r.Undrained, r.Unended, r.Ended)
+	}
+	if 3*r.Unknowns > r.Ops {
+		return fmt.Errorf("%s: %d of %d operations have no answer: the run proves too little", r.Store, r.Unknowns, r.Ops)
 	}
 	return nil
 }

@@ -102,11 +102,17 @@ func reads(kind string) bool {
 }
 
 func (b *browser) outcome(op *Op, base string, status int, response *http.Response, err error) {
-	b.load.Ops.Add(1)
 	var dial *net.OpError
-	switch {
-	case errors.As(err, &dial) && dial.Op == "dial":
+	if errors.As(err, &dial) && dial.Op == "dial" {
 		op.Outcome = refused
+	} else {
+		b.load.Ops.Add(1)
+	}
+	if err != nil && status != whatever && !b.load.inTrouble(*op) {
+		b.broke("no answer", "%v: %v", err, *op)
+	}
+	switch {
+	case op.Outcome == refused:
 	case err != nil:
 		op.Outcome = unknown
 	default:
@@ -115,11 +121,11 @@ func (b *browser) outcome(op *Op, base string, status int, response *http.Respon
 			break
 		}
 		op.Outcome = unknown
-		if op.End-op.Begin >= int64(slow) {
+		if op.End-op.Begin >= int64(starved) {
 			b.load.troubled() // if not by a fault, by a busy machine
 		}
 		switch {
-		case status == whatever || b.load.explains(*op):
+		case status == whatever || b.load.explains(*op, b.session):
 		case op.Kind == "revoke-others" && op.Status == http.StatusNotFound: // to somebody anonymous
 			b.broke("logged out", "%v", *op)
 		default:
@@ -136,15 +142,24 @@ func (b *browser) outcome(op *Op, base string, status int, response *http.Respon
 
 // cookies keeps what the response sets.
 func (b *browser) cookies(op *Op, at *url.URL, response *http.Response, borrowed bool) {
-	lines := 0
+	lines := map[string]int{}
 	for _, c := range response.Cookies() {
-		if c.Name == copyName && c.Value != "" {
-			b.copied.Store(c.Value)
-		}
-		if c.Name != cookieName {
+		if c.Name != cookieName && c.Name != copyName {
 			continue
 		}
-		lines++
+		lines[c.Name]++
+		if c.Domain != "" {
+			op.Careless = "other hosts get it"
+		}
+		if !c.HttpOnly || c.SameSite != http.SameSiteLaxMode && c.SameSite != http.SameSiteStrictMode || c.Path != "/" {
+			op.Careless = "scripts or other websites can use " + c.Raw[len(c.Name)+1+len(c.Value):]
+		}
+		if c.Name == copyName {
+			if c.Value != "" {
+				b.copied.Store(c.Value)
+			}
+			continue
+		}
 		op.Cookie = "set"
 		if c.MaxAge < 0 {
 			op.Cookie = "deleted"
@@ -158,17 +173,12 @@ func (b *browser) cookies(op *Op, at *url.URL, response *http.Response, borrowed
 			b.load.tokens[c.Value] = of
 			b.load.mu.Unlock()
 		}
-		if c.Domain != "" {
-			op.Careless = "other hosts get it"
-		}
-		if !c.HttpOnly || c.SameSite != http.SameSiteLaxMode && c.SameSite != http.SameSiteStrictMode || c.Path != "/" {
-			op.Careless = "scripts or other websites can use " + c.Raw[len(cookieName)+1+len(c.Value):]
-		}
 	}
-	if lines > 1 {
+	if lines[cookieName] > 1 || lines[copyName] > 1 {
 		op.Careless = "several lines for one cookie"
 	}
-	if lines > 0 && !strings.Contains(response.Header.Get("Cache-Control"), "no-store") {
+	control := response.Header.Get("Cache-Control") // a copy alone may stay in its client's cache
+	if op.Cookie != "" && !strings.Contains(control, "no-store") || len(lines) > 0 && !strings.Contains(control, "private") && !strings.Contains(control, "no-store") {
 		op.Careless = "a cookie that others may get from a cache"
 	}
 	if !borrowed {

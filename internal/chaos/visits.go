@@ -257,7 +257,6 @@ func (v *visitor) forged() {
 	}
 	op := v.ask(ask{kind: "set", key: "k", form: url.Values{"value": {v.text()}}, token: unissued})
 	v.want(op.Token != unissued, "forged token", "one that nobody has issued is taken over: %v", op)
-	v.opensNothing("forged token", unissued, "a token that nobody has issued, and that was used to set a value,")
 	for _, pair := range []string{token + "; " + cookieName + "=" + unissued, unissued + "; " + cookieName + "=" + token} {
 		op := v.ask(ask{kind: "get", key: "k", header: [2]string{"Cookie", cookieName + "=" + pair}})
 		v.want(op.User == "", "forged token", "one of two cookies is used: %v", op)
@@ -328,6 +327,13 @@ func (v *visitor) idle() {
 	if v.lost {
 		return
 	}
+	rested := idle * 7 / 10
+	time.Sleep(rested)
+	kept := v.send(getK())
+	if v.lost = kept.Outcome != acknowledged || kept.End > v.used+int64(idle-margin); v.lost {
+		return
+	}
+	v.want(kept.User == v.user, "logged out", "unused for %v of %v: %v", rested, idle, kept)
 	for range 4 {
 		time.Sleep((idle + margin) / 4)
 		v.send(ask{kind: "blank"})

@@ -210,6 +210,7 @@ func (w *World) Run(ctx context.Context, browsers int, d time.Duration) (r Repor
 	err = w.befall(loading, &r)
 	stop()
 	all.Wait()
+	err = errors.Join(err, w.running())
 	if err != nil {
 		return r, err
 	}
@@ -246,6 +247,16 @@ func (w *World) Run(ctx context.Context, browsers int, d time.Duration) (r Repor
 	return r, errors.Join(err, r.enough())
 }
 
+// running is an error if an instance has ended by itself.
+func (w *World) running() error {
+	for _, p := range w.probes {
+		if p.Ended() {
+			return fmt.Errorf("%s: an instance has ended by itself:\n%s", w.Store, p.Log())
+		}
+	}
+	return nil
+}
+
 // befall makes one fault after the other happen, each kind in turn and in a new order. What
 // had no effect is tried again soon.
 func (w *World) befall(ctx context.Context, r *Report) error {
@@ -260,12 +271,16 @@ func (w *World) befall(ctx context.Context, r *Report) error {
 	if len(w.faults) == 0 {
 		<-ctx.Done()
 	}
-	for pause(time.Second) {
+	// Before each round a while in which nothing explains what goes wrong.
+	for rest := 2 * time.Second; pause(rest); rest = aftermath + 3*time.Second {
 		turns := rand.Perm(len(w.faults))
 		for n := 0; n < len(turns); n++ {
 			f := w.faults[turns[n]]
 			if !pause(time.Second) {
 				return nil
+			}
+			if err := w.running(); err != nil {
+				return err
 			}
 			if !f.mild {
 				w.load.trouble.Store(never)
