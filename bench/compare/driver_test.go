@@ -164,6 +164,14 @@ func (s *site) browser() *browser {
 	}}
 }
 
+// ann is the browser of a user who has logged in.
+func (s *site) ann() *browser {
+	s.Helper()
+	b := s.browser()
+	b.post("/login", "user", "ann")
+	return b
+}
+
 // with is a browser on this site that has copies of cookies.
 func (s *site) with(jar map[string]string) *browser {
 	b := s.browser()
