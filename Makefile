@@ -215,7 +215,7 @@ llms: check-go ## write llms.txt, the documentation's index for language models
 
 .PHONY: smoke
 smoke: check-go ## use the modules from outside, as if this state were tagged
-	@$(GO) run ./internal/tools/smoke
+	@scripts/smoke
 
 .PHONY: tidy-check
 tidy-check: check-go ## fail if "go mod tidy" would change a module

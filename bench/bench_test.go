@@ -159,7 +159,7 @@ func (p *pair) carry(cookie string) { p.form.carry(cookie); p.page.carry(cookie)
 func BenchmarkSession(b *testing.B) {
 	list := append(peers(b), bares()...)
 	for _, route := range []string{read, write, anonymous, flash} {
-		inTurns(b, list, route, route, 1)
+		inTurns(b, list, route, visits(b, route, 1))
 	}
 }
 
@@ -171,19 +171,18 @@ func BenchmarkInFlight(b *testing.B) {
 	})
 	for _, route := range []string{read, write} {
 		for _, flights := range []int{4, 16} {
-			inTurns(b, list, route, fmt.Sprintf("%s-x%d", route, flights), flights)
+			inTurns(b, list, fmt.Sprintf("%s-x%d", route, flights), visits(b, route, flights))
 		}
 		func() {
 			defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1))
 			onRedis := slices.DeleteFunc(slices.Clone(list), func(p peer) bool { return !strings.HasPrefix(p.name, "redis/") })
-			inTurns(b, onRedis, route, route+"-x16-1core", 16)
+			inTurns(b, onRedis, route+"-x16-1core", visits(b, route, 16))
 		}()
 	}
 }
 
-// inTurns has the peers on each backend take turns on a route, with so many requests in
-// flight, and reports them under a name.
-func inTurns(b *testing.B, list []peer, route, name string, flights int) {
+// inTurns has the peers on each backend measured together, and reports them under a name.
+func inTurns(b *testing.B, list []peer, name string, measure func(group []peer) []sample) {
 	groups := map[string][]peer{}
 	var order []string
 	for _, p := range list {
@@ -195,27 +194,32 @@ func inTurns(b *testing.B, list []peer, route, name string, flights int) {
 	}
 	for _, backend := range order {
 		group := groups[backend]
-		measured := sync.OnceValue(func() []sample {
-			sends := make([]func(int), len(group))
-			lengths := make([]int, len(group))
-			for i, p := range group {
-				requests := make([]request, flights)
-				for j := range requests {
-					requests[j], lengths[i] = p.visit(b, route)
-				}
-				sends[i] = func(n int) { inFlight(requests, n) }
-			}
-			// With more in flight, longer turns, so that starting and ending one takes a small part.
-			longer := min(flights, 8)
-			samples := takeTurns(sends, max(turnsOf(b)*2/(1+longer), 1), turn*time.Duration(longer))
-			for i := range samples {
-				samples[i].cookie = lengths[i]
-			}
-			return samples
-		})
+		measured := sync.OnceValue(func() []sample { return measure(group) })
 		for i, p := range group {
 			b.Run(name+"/"+p.name, func(b *testing.B) { measured()[i].report(b) })
 		}
+	}
+}
+
+// visits measures a route with so many requests in flight.
+func visits(b *testing.B, route string, flights int) func(group []peer) []sample {
+	return func(group []peer) []sample {
+		sends := make([]func(int), len(group))
+		lengths := make([]int, len(group))
+		for i, p := range group {
+			requests := make([]request, flights)
+			for j := range requests {
+				requests[j], lengths[i] = p.visit(b, route)
+			}
+			sends[i] = func(n int) { inFlight(requests, n) }
+		}
+		// With more in flight, longer turns, so that starting and ending one takes a small part.
+		longer := min(flights, 8)
+		samples := takeTurns(sends, max(turnsOf(b)*2/(1+longer), 1), turn*time.Duration(longer))
+		for i := range samples {
+			samples[i].cookie = lengths[i]
+		}
+		return samples
 	}
 }
 

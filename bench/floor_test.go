@@ -275,20 +275,15 @@ func floorSteps() map[string]httpStep {
 	}
 	count := counter()
 	steps := map[string]httpStep{}
+	fillAll := func(s *floorSession) {
+		s.set("id", binary.AppendVarint(nil, 1234567))
+		s.set("name", []byte("Ann Example"))
+		s.set("role", []byte("editor"))
+		s.set("blob", payload)
+	}
 	for route, f := range map[string]func(*floorSession){
-		fill: func(s *floorSession) {
-			s.set("id", binary.AppendVarint(nil, 1234567))
-			s.set("name", []byte("Ann Example"))
-			s.set("role", []byte("editor"))
-			s.set("blob", payload)
-		},
-		member: func(s *floorSession) {
-			s.set("id", binary.AppendVarint(nil, 1234567))
-			s.set("name", []byte("Ann Example"))
-			s.set("role", []byte("editor"))
-			s.set("blob", payload)
-			s.set("user", []byte(userOf18(count())))
-		},
+		fill:   fillAll,
+		member: func(s *floorSession) { fillAll(s); s.set("user", []byte(userOf18(count()))) },
 		read:   readAll,
 		write:  func(s *floorSession) { readAll(s); s.set("id", binary.AppendVarint(nil, count())) },
 		notify: func(s *floorSession) { s.flash(notice) },

@@ -19,10 +19,7 @@ import (
 	"github.com/satchel-go/satchel/internal/testing/redistest"
 )
 
-var (
-	sessionsFlag = flag.Int("sessions", 0, "run BenchmarkGrowth with up to so many sessions in a store, and BenchmarkCapacity with up to 50000; 0 runs neither")
-	redisFlag    = flag.Int("redis-sessions", 100_000, "up to so many of them in Redis")
-)
+var sessionsFlag = flag.Int("sessions", 0, "run BenchmarkGrowth with up to so many sessions in a store, and BenchmarkCapacity with up to 50000; 0 runs neither")
 
 // visitors is how many of the sessions in a store are used, in turns.
 const visitors = 4096
@@ -87,7 +84,7 @@ func grow(b *testing.B, name string, f func(b *testing.B, p peer, most int)) {
 		defer store.Close() //nolint:errcheck // goes with its folder
 		backend = core.ServerSide(store)
 	default:
-		most = min(most, *redisFlag)
+		most = min(most, 100_000)
 		server := redistest.Start(b)
 		client := ourClient(b, server)
 		if name == "redis/floor" {

@@ -4,7 +4,6 @@ import (
 	"database/sql"
 	"path/filepath"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -41,22 +40,9 @@ const (
 // other processes, and some of them long if the machine is busy. The number of requests
 // does not depend on -benchtime.
 func BenchmarkSQL(b *testing.B) {
-	var backends []string
-	groups := map[string][]peer{}
-	for _, p := range sqlPeers(b) {
-		backend, _, _ := strings.Cut(p.name, "/")
-		if groups[backend] == nil {
-			backends = append(backends, backend)
-		}
-		groups[backend] = append(groups[backend], p)
-	}
+	list := sqlPeers(b)
 	for _, route := range []string{read, write, login} {
-		for _, backend := range backends {
-			measured := sync.OnceValue(func() []sample { return takeTurns(sqlRequests(b, route, groups[backend]), requests, 0) })
-			for i, p := range groups[backend] {
-				b.Run(route+"/"+p.name, func(b *testing.B) { measured()[i].report(b) })
-			}
-		}
+		inTurns(b, list, route, func(group []peer) []sample { return takeTurns(sqlRequests(b, route, group), requests, 0) })
 	}
 }
 

@@ -127,6 +127,9 @@ var migrations = map[string]func(t *testing.T, client *redis.Client) migration{
 	},
 }
 
+// key returns a key for gorilla's stores.
+func key(name string) []byte { return []byte((name + "-6Jw0vPq3XzT8kLmN5rB7yHcD2fGs9QaE")[:32]) }
+
 func onGorilla(store sessions.Store) func(*testing.T) fleet {
 	return func(t *testing.T) fleet { return newGorillaFleet(t, store) }
 }

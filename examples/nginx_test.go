@@ -1,7 +1,6 @@
 package examples_test
 
 import (
-	"bytes"
 	"context"
 	"fmt"
 	"net"
@@ -21,6 +20,7 @@ import (
 	"github.com/satchel-go/satchel/core"
 	"github.com/satchel-go/satchel/core/httpadapter"
 	"github.com/satchel-go/satchel/core/sealed"
+	"github.com/satchel-go/satchel/internal/testing/process"
 )
 
 // startNginx starts nginx in front of a server, with these settings of its location
@@ -64,36 +64,22 @@ http {
 	if err := os.WriteFile(file, []byte(config), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	var said bytes.Buffer
-	cmd := exec.CommandContext(context.WithoutCancel(t.Context()), path, "-p", dir, "-c", file, "-e", filepath.Join(dir, "error.log"))
-	cmd.Stdout, cmd.Stderr = &said, &said
-	if err := cmd.Start(); err != nil {
+	nginx, err := process.Start(exec.CommandContext(context.WithoutCancel(t.Context()), path, "-p", dir, "-c", file, "-e", filepath.Join(dir, "error.log")))
+	if err != nil {
 		t.Fatal(err)
 	}
-	ended := make(chan struct{})
-	go func() {
-		_ = cmd.Wait() // it is told to end
-		close(ended)
-	}()
-	for deadline := time.Now().Add(10 * time.Second); time.Now().Before(deadline); time.Sleep(10 * time.Millisecond) {
-		select {
-		case <-ended:
-			t.Logf("nginx: %s", said.String())
-			return ""
-		default:
-		}
-		if conn, err := (&net.Dialer{}).DialContext(t.Context(), "tcp", address); err == nil {
+	t.Cleanup(func() { nginx.Stop(syscall.SIGTERM) })
+	if err := nginx.Await(func() bool {
+		conn, err := (&net.Dialer{}).DialContext(t.Context(), "tcp", address)
+		if err == nil {
 			_ = conn.Close()
-			t.Cleanup(func() {
-				_ = cmd.Process.Signal(syscall.SIGTERM)
-				<-ended
-			})
-			return "http://" + address
 		}
+		return err == nil
+	}); err != nil {
+		t.Log(err)
+		return ""
 	}
-	_ = cmd.Process.Kill()
-	<-ended
-	return ""
+	return "http://" + address
 }
 
 // Behind nginx as it is installed, an event comes before the first answer that nginx

@@ -157,7 +157,7 @@ func TestSCSInAllItsStores(t *testing.T) {
 					v, copied := newVisitor(t, "ann"), newVisitor(t, "ann")
 					v.ask(there, http.MethodPost, "/login", "user", "ann")
 					v.mark(there, "there")
-					copied.client.Jar = copyJar(t, v, there)
+					v.copyTo(copied, there)
 					if a := v.ask(here, http.MethodGet, "/look", "marks", "there"); a.User != "ann" || len(a.Missing) != 0 || v.shown["there"] != 1 {
 						t.Errorf("here: %+v, shown %v", a, v.shown)
 					}
@@ -176,16 +176,4 @@ func TestSCSInAllItsStores(t *testing.T) {
 			}
 		}
 	}
-}
-
-// copyJar returns a jar with v's cookies.
-func copyJar(t *testing.T, v *visitor, at fleet) http.CookieJar {
-	t.Helper()
-	u, err := url.Parse(at[0])
-	if err != nil {
-		t.Fatal(err)
-	}
-	jar := newVisitor(t, "").client.Jar
-	jar.SetCookies(u, v.client.Jar.Cookies(u))
-	return jar
 }

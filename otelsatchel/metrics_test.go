@@ -103,47 +103,6 @@ func newManager(tb testing.TB, store core.Store, c core.Config) *core.Manager {
 	return m
 }
 
-func TestMeasures(t *testing.T) {
-	r := newReader(t)
-	m := otelsatchel.New(otelsatchel.Config{MeterProvider: r.provider, Name: "web"})
-	store := newMemory(t)
-	sessions := newManager(t, m.Store(store), core.Config{Observer: core.Observers(nil, m.Observe, nil)})
-	h := httpadapter.Middleware(sessions)(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
-		httpadapter.Session(r).Login("ann")
-	}))
-	w := httptest.NewRecorder()
-	h.ServeHTTP(w, httptest.NewRequestWithContext(t.Context(), "POST", "https://example.com/login", nil))
-	again := httptest.NewRequestWithContext(t.Context(), "POST", "https://example.com/login", nil)
-	again.Header.Set("Cookie", strings.Split(w.Header().Get("Set-Cookie"), ";")[0])
-	h.ServeHTTP(httptest.NewRecorder(), again)
-
-	r.want("satchel.session.events satchel.event=absent satchel.manager=web satchel.reason=no cookie", 1)
-	r.want("satchel.session.events satchel.event=login satchel.manager=web", 2)
-	r.want("satchel.session.events satchel.event=too late satchel.manager=web satchel.reason=afterwards", 0)
-	r.want("satchel.session.load.duration satchel.manager=web satchel.outcome=loaded", 1)
-	r.want("satchel.session.commit.duration satchel.manager=web satchel.outcome=saved", 2)
-	r.want("satchel.session.size satchel.manager=web", 2)
-	r.want("satchel.store.operation.duration satchel.manager=web satchel.store.operation=save satchel.store.outcome=ok", 2)
-	r.want("satchel.sessions satchel.manager=web", 1)
-	if n := len(r.values()); n > 60 {
-		t.Errorf("%d series", n)
-	}
-}
-
-func TestMigration(t *testing.T) {
-	r := newReader(t)
-	m := otelsatchel.New(otelsatchel.Config{MeterProvider: r.provider})
-	r.values()
-	m.Migration(nil)
-	if _, ok := r.values()["satchel.migration.moved"]; ok {
-		t.Error("a migration without one")
-	}
-	m.Migration(core.Migrating(core.ServerSide(newMemory(t)), core.ServerSide(newMemory(t))))
-	r.want("satchel.migration.moved", 0)
-	r.want("satchel.migration.read_old", 0)
-	r.want("satchel.migration.failed", 0)
-}
-
 // An event of a later release counts, under a name that is known.
 func TestEventsOfALaterRelease(t *testing.T) {
 	r := newReader(t)

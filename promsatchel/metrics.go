@@ -191,11 +191,7 @@ func (m *Metrics) Store(store core.Store) core.Store {
 	if m == nil {
 		return store
 	}
-	measured, added := metrics.Store(store, (*recorder)(m))
-	if added {
-		m.sources.AddStore(store)
-	}
-	return measured
+	return m.sources.Store(store, (*recorder)(m))
 }
 
 // Migration shows the progress of a migration: the sums, if there are several.

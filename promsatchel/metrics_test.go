@@ -3,15 +3,12 @@ package promsatchel_test
 import (
 	"errors"
 	"fmt"
-	"net/http"
-	"net/http/httptest"
 	"strings"
 	"testing"
 
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/satchel-go/satchel/core"
-	"github.com/satchel-go/satchel/core/httpadapter"
 	"github.com/satchel-go/satchel/core/memstore"
 	"github.com/satchel-go/satchel/promsatchel"
 )
@@ -61,48 +58,6 @@ func registered(tb testing.TB, all ...*promsatchel.Metrics) *prometheus.Registry
 		}
 	}
 	return registry
-}
-
-func TestMeasures(t *testing.T) {
-	m := promsatchel.New(promsatchel.Config{Name: "web"})
-	r := registered(t, m)
-	sessions, err := core.New(core.ServerSide(m.Store(newMemory(t))), core.Config{Observer: core.Observers(nil, m.Observe, nil)})
-	if err != nil {
-		t.Fatal(err)
-	}
-	h := httpadapter.Middleware(sessions)(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
-		httpadapter.Session(r).Login("ann")
-	}))
-	w := httptest.NewRecorder()
-	h.ServeHTTP(w, httptest.NewRequestWithContext(t.Context(), "POST", "https://example.com/login", nil))
-	again := httptest.NewRequestWithContext(t.Context(), "POST", "https://example.com/login", nil)
-	again.Header.Set("Cookie", strings.Split(w.Header().Get("Set-Cookie"), ";")[0])
-	h.ServeHTTP(httptest.NewRecorder(), again)
-
-	want(t, r, "satchel_session_events_total satchel_event=absent satchel_manager=web satchel_reason=no cookie", 1)
-	want(t, r, "satchel_session_events_total satchel_event=login satchel_manager=web", 2)
-	want(t, r, "satchel_session_events_total satchel_event=too late satchel_manager=web satchel_reason=afterwards", 0)
-	want(t, r, "satchel_session_load_duration_seconds satchel_manager=web satchel_outcome=loaded", 1)
-	want(t, r, "satchel_session_commit_duration_seconds satchel_manager=web satchel_outcome=saved", 2)
-	want(t, r, "satchel_session_size_bytes satchel_manager=web", 2)
-	want(t, r, "satchel_store_operation_duration_seconds satchel_manager=web satchel_store_operation=save satchel_store_outcome=ok", 2)
-	want(t, r, "satchel_sessions satchel_manager=web", 1)
-	if n := len(values(t, r)); n > 60 {
-		t.Errorf("%d series", n)
-	}
-}
-
-func TestMigration(t *testing.T) {
-	m := promsatchel.New(promsatchel.Config{})
-	r := registered(t, m)
-	m.Migration(nil)
-	if _, ok := values(t, r)["satchel_migration_moved_total"]; ok {
-		t.Error("a migration without one")
-	}
-	m.Migration(core.Migrating(core.ServerSide(newMemory(t)), core.ServerSide(newMemory(t))))
-	want(t, r, "satchel_migration_moved_total", 0)
-	want(t, r, "satchel_migration_read_old_total", 0)
-	want(t, r, "satchel_migration_failed_total", 0)
 }
 
 // An event of a later release counts, under a name that is known.

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"net"
-	"net/http"
 	"strconv"
 	"strings"
 	"sync"
@@ -45,7 +44,7 @@ type environment struct {
 	idle   time.Duration // zero for the library's default
 	max    time.Duration // the absolute lifetime; zero for the library's default
 	option string        // the name of an option that is on, or ""
-	report func(string)  // takes what the library reports by an error, a hook or its log
+	report func()        // takes that the library reports something by an error, a hook or its log
 }
 
 // timeout is for libraries that have one timeout only.
@@ -164,24 +163,16 @@ var routes = []route{
 		return err
 	})},
 	{"/login", writing(func(q request, s session) error { return s.login(q.param("user")) })},
-	{"/logout", func(_ *app, q request, open func() (session, error)) error {
-		s, err := open()
-		if err != nil {
-			return err
-		}
+	{"/logout", with(func(_ *app, q request, s session) error {
 		if err := s.logout(); err != nil { // saves, where that is needed
 			return err
 		}
 		return q.text(200, page)
-	}},
-	{"/forget", func(_ *app, q request, open func() (session, error)) error { // its author forgot to save
-		s, err := open()
-		if err != nil {
-			return err
-		}
+	})},
+	{"/forget", with(func(_ *app, q request, s session) error { // its author forgot to save
 		s.set(q.param("key"), q.param("value"))
 		return q.text(200, page)
-	}},
+	})},
 	{"/twice", func(_ *app, q request, open func() (session, error)) error { // two helpers that do not know of each other
 		for _, key := range []string{"first", "second"} {
 			s, err := open()
@@ -195,28 +186,16 @@ var routes = []route{
 		}
 		return q.text(200, page)
 	}},
-	{"/fail", func(_ *app, q request, open func() (session, error)) error { // fails before it comes to saving
-		s, err := open()
-		if err != nil {
-			return err
-		}
+	{"/fail", with(func(_ *app, q request, s session) error { // fails before it comes to saving
 		s.set(q.param("key"), q.param("value"))
 		return q.text(500, "the database is down")
-	}},
-	{"/panic", func(_ *app, q request, open func() (session, error)) error {
-		s, err := open()
-		if err != nil {
-			return err
-		}
+	})},
+	{"/panic", with(func(_ *app, q request, s session) error {
 		s.set(q.param("key"), q.param("value"))
 		panic("a mistake")
-	}},
+	})},
 
-	{"/flash", func(_ *app, q request, open func() (session, error)) error {
-		s, err := open()
-		if err != nil {
-			return err
-		}
+	{"/flash", with(func(_ *app, q request, s session) error {
 		if err := s.flash(q.param("text")); err != nil {
 			return err
 		}
@@ -224,31 +203,21 @@ var routes = []route{
 			return err
 		}
 		return q.redirect("/flashes")
-	}},
-	{"/flashes", func(_ *app, q request, open func() (session, error)) error {
-		return showFlashes(q, open, func() {})
-	}},
-	{"/held-flashes", func(a *app, q request, open func() (session, error)) error {
-		return showFlashes(q, open, func() { a.gates.pass(q.param("gate")) })
-	}},
+	})},
+	{"/flashes", with(func(_ *app, q request, s session) error { return showFlashes(q, s, func() {}) })},
+	{"/held-flashes", with(func(a *app, q request, s session) error {
+		return showFlashes(q, s, func() { a.gates.pass(q.param("gate")) })
+	})},
 
 	{"/held-put", held(func(q request, s session) { s.set(q.param("key"), q.param("value")) })},
 	{"/held-add", held(func(_ request, s session) { s.add() })},
-	{"/held-get", func(a *app, q request, open func() (session, error)) error {
-		s, err := open()
-		if err != nil {
-			return err
-		}
+	{"/held-get", with(func(a *app, q request, s session) error {
 		value := s.get(q.param("key"))
 		a.gates.pass(q.param("gate"))
 		return q.text(200, value)
-	}},
+	})},
 
-	{"/late", func(a *app, q request, open func() (session, error)) error {
-		s, err := open()
-		if err != nil {
-			return err
-		}
+	{"/late", with(func(a *app, q request, s session) error {
 		key, value, gate := q.param("key"), q.param("value"), q.param("gate")
 		if l, ok := s.(late); ok {
 			if s = l.late(); s == nil {
@@ -259,22 +228,18 @@ var routes = []route{
 			a.gates.pass(gate)
 			s.set(key, value)
 			if err := s.save(); err != nil {
-				a.env.report(err.Error())
+				a.env.report()
 			}
 			line(page)
 		})
-	}},
-	{"/flush", func(_ *app, q request, open func() (session, error)) error {
-		s, err := open()
-		if err != nil {
-			return err
-		}
+	})},
+	{"/flush", with(func(_ *app, q request, s session) error {
 		s.set(q.param("key"), q.param("value"))
 		if err := s.save(); err != nil {
 			return err
 		}
 		return q.stream("", func(line func(string)) { line(page) })
-	}},
+	})},
 
 	{"/end", outside(func(a *app, q request) error {
 		if a.endID == nil {
@@ -320,12 +285,19 @@ func (a *app) answer(r route, q request, open func() (session, error)) error {
 	}
 }
 
-func reading(f func(request, session) string) func(*app, request, func() (session, error)) error {
+// with is a handler that opens its session at once.
+func with(f func(*app, request, session) error) func(*app, request, func() (session, error)) error {
 	return func(a *app, q request, open func() (session, error)) error {
 		s, err := open()
 		if err != nil {
 			return err
 		}
+		return f(a, q, s)
+	}
+}
+
+func reading(f func(request, session) string) func(*app, request, func() (session, error)) error {
+	return with(func(a *app, q request, s session) error {
 		text := f(q, s)
 		if a.env.option == saveAlways {
 			if err := s.save(); err != nil {
@@ -333,15 +305,11 @@ func reading(f func(request, session) string) func(*app, request, func() (sessio
 			}
 		}
 		return q.text(200, text)
-	}
+	})
 }
 
 func writing(f func(request, session) error) func(*app, request, func() (session, error)) error {
-	return func(_ *app, q request, open func() (session, error)) error {
-		s, err := open()
-		if err != nil {
-			return err
-		}
+	return with(func(_ *app, q request, s session) error {
 		if err := f(q, s); err != nil {
 			return err
 		}
@@ -349,16 +317,12 @@ func writing(f func(request, session) error) func(*app, request, func() (session
 			return err
 		}
 		return q.text(200, page)
-	}
+	})
 }
 
 // held is a slow handler: it has read the session, waits at a gate, and then writes.
 func held(f func(request, session)) func(*app, request, func() (session, error)) error {
-	return func(a *app, q request, open func() (session, error)) error {
-		s, err := open()
-		if err != nil {
-			return err
-		}
+	return with(func(a *app, q request, s session) error {
 		_, _ = s.get("any"), s.count()
 		a.gates.pass(q.param("gate"))
 		f(q, s)
@@ -366,7 +330,7 @@ func held(f func(request, session)) func(*app, request, func() (session, error))
 			return err
 		}
 		return q.text(200, page)
-	}
+	})
 }
 
 func outside(f func(*app, request) error) func(*app, request, func() (session, error)) error {
@@ -380,11 +344,7 @@ func outside(f func(*app, request) error) func(*app, request, func() (session, e
 
 // showFlashes shows the flashes, one a line, or what the parameter "as" says: an error
 // page, or a redirect. It saves before it answers, as cookies have to go first.
-func showFlashes(q request, open func() (session, error), wait func()) error {
-	s, err := open()
-	if err != nil {
-		return err
-	}
+func showFlashes(q request, s session, wait func()) error {
 	list, err := s.flashes()
 	if err != nil {
 		return err
@@ -438,29 +398,17 @@ func (g *gates) pass(name string) {
 	}
 }
 
-// control is a server beside the application, with which the driver moves the gates:
-// /arrived waits until n requests are at one, and /open lets them go. /reports says what
-// the library has reported.
-func control(g *gates, reports func() []string) http.Handler {
-	mux := http.NewServeMux()
-	mux.HandleFunc("/arrived", func(w http.ResponseWriter, r *http.Request) {
-		n, err := strconv.Atoi(r.FormValue("n"))
-		if err != nil {
-			http.Error(w, err.Error(), http.StatusBadRequest)
-			return
+// arrived waits until n requests are at a gate, and reports whether they came.
+func (g *gates) arrived(name string, n int) bool {
+	for range n {
+		select {
+		case <-g.named(name).arrived:
+		case <-time.After(patience):
+			return false
 		}
-		for range n {
-			select {
-			case <-g.named(r.FormValue("gate")).arrived:
-			case <-time.After(patience):
-				http.Error(w, "nobody came", http.StatusGatewayTimeout)
-				return
-			}
-		}
-	})
-	mux.HandleFunc("/open", func(_ http.ResponseWriter, r *http.Request) { close(g.named(r.FormValue("gate")).open) })
-	mux.HandleFunc("/reports", func(w http.ResponseWriter, _ *http.Request) {
-		_, _ = w.Write([]byte(strings.Join(reports(), "\n")))
-	})
-	return mux
+	}
+	return true
 }
+
+// let lets the requests at a gate go.
+func (g *gates) let(name string) { close(g.named(name).open) }

@@ -48,35 +48,29 @@ var costCases = []comparison{
 		"second-process", "Another process with the same store and keys knows the session",
 		"A second instance of the application is asked with the first one's cookie.",
 		func(c *check) verdict {
-			s := c.start()
-			b := s.browser()
-			b.post("/login", "user", "ann")
-			return met(s.another(s.env.keys...).with(b.cookies()).get("/user").body == "ann", "it does not")
+			b := c.start().ann()
+			return met(b.another(b.env.keys...).with(b.cookies()).get("/user").body == "ann", "it does not")
 		},
 	},
 	{
 		"key-rotation", "Keys can be changed without logging anyone out",
 		"The application is started again with a new secret key in front of the old one.",
 		func(c *check) verdict {
-			s := c.start()
-			b := s.browser()
-			b.post("/login", "user", "ann")
-			if s.another(secret()).with(b.cookies()).try("GET", "/user").body == "ann" {
+			b := c.start().ann()
+			if b.another(secret()).with(b.cookies()).try("GET", "/user").body == "ann" {
 				return verdict{notApplicable, "there are no keys"}
 			}
-			return met(s.another(secret(), s.env.keys[0]).with(b.cookies()).get("/user").body == "ann", "everybody is logged out")
+			return met(b.another(secret(), b.env.keys[0]).with(b.cookies()).get("/user").body == "ann", "everybody is logged out")
 		},
 	},
 }
 
 func commands(c *check, path string, most int) verdict {
 	c.onlyRedis()
-	s := c.start(behindProxy)
-	b := s.browser()
-	b.post("/login", "user", "ann")
+	b := c.start(behindProxy).ann()
 	b.get(path, "key", "k") // whatever happens only once
-	s.proxy.Reset()
+	b.proxy.Reset()
 	b.get(path, "key", "k")
-	names := s.proxy.Commands()
+	names := b.proxy.Commands()
 	return met(len(names) <= most, "%s", strings.Join(names, ", "))
 }

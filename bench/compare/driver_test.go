@@ -44,10 +44,9 @@ type site struct {
 	proxy   *redistest.Proxy
 	proxied bool
 	url     string
-	control string
+	app     *app
 
-	mu      sync.Mutex
-	reports []string
+	reported atomic.Bool // the library has reported something
 }
 
 // databases are how many the one Redis server has; each application gets the next.
@@ -61,11 +60,7 @@ func (c *check) start(settings ...setting) *site {
 	s := &site{check: c, redis: server}
 	s.env = environment{
 		redis: server.Addr(), db: int(database.Add(1)), keys: []string{secret()}, option: c.option,
-		report: func(text string) {
-			s.mu.Lock()
-			defer s.mu.Unlock()
-			s.reports = append(s.reports, text)
-		},
+		report: func() { s.reported.Store(true) },
 	}
 	if s.env.db >= databases {
 		c.Fatal("more applications than databases")
@@ -96,30 +91,18 @@ func (s *site) run() {
 	if err != nil {
 		s.Fatalf("start: %v", err)
 	}
-	s.url = s.listen(a.serve)
-	side := &http.Server{ReadHeaderTimeout: time.Minute, Handler: control(&a.gates, func() []string {
-		s.mu.Lock()
-		defer s.mu.Unlock()
-		return slices.Clone(s.reports)
-	})}
-	s.control = s.listen(side.Serve)
-	s.Cleanup(func() {
-		if s.proxy != nil {
-			s.proxy.Heal()
-		}
-		_ = side.Close()
-		a.close()
-	})
-}
-
-func (s *site) listen(serve func(net.Listener) error) string {
-	s.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0") //nolint:noctx // it returns at once
 	if err != nil {
 		s.Fatal(err)
 	}
-	go func() { _ = serve(l) }()
-	return "http://" + l.Addr().String()
+	go func() { _ = a.serve(l) }()
+	s.url, s.app = "http://"+l.Addr().String(), a
+	s.Cleanup(func() {
+		if s.proxy != nil {
+			s.proxy.Heal()
+		}
+		a.close()
+	})
 }
 
 func secret() string {
@@ -179,6 +162,14 @@ func (s *site) browser() *browser {
 		Transport: transport, Timeout: patience,
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}}
+}
+
+// ann is the browser of a user who has logged in.
+func (s *site) ann() *browser {
+	s.Helper()
+	b := s.browser()
+	b.post("/login", "user", "ann")
+	return b
 }
 
 // with is a browser on this site that has copies of cookies.
@@ -315,30 +306,13 @@ func (b *browser) during(n int, path string, query []string, f func()) []reply {
 	for i := range n {
 		wg.Go(func() { replies[i] = b.send("POST", path, slices.Concat(query, []string{"gate", name}), nil) })
 	}
-	b.side("/arrived?n=%d&gate=%s", n, name)
+	if !b.app.gates.arrived(name, n) {
+		b.Error("the requests have not come to their gate")
+	}
 	f()
-	b.side("/open?gate=%s", name)
+	b.app.gates.let(name)
 	wg.Wait()
 	return replies
-}
-
-// side sends a request to the application's control server.
-func (s *site) side(format string, args ...any) string {
-	s.Helper()
-	req, err := http.NewRequestWithContext(s.Context(), http.MethodGet, s.control+fmt.Sprintf(format, args...), nil)
-	if err != nil {
-		s.Fatal(err)
-	}
-	resp, err := http.DefaultClient.Do(req)
-	if err != nil {
-		s.Fatal(err)
-	}
-	defer func() { _ = resp.Body.Close() }()
-	body, err := io.ReadAll(resp.Body)
-	if err != nil || resp.StatusCode != http.StatusOK {
-		s.Fatalf("%s: %d %s %v", format, resp.StatusCode, body, err)
-	}
-	return string(body)
 }
 
 func pause() { time.Sleep(100 * time.Millisecond) }

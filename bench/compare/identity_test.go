@@ -24,8 +24,7 @@ var identityCases = []comparison{
 		"old-token-dies", "A second login ends the first one's token",
 		"A user logs in again, as after a password prompt. Someone who copied the cookie before tries it.",
 		func(c *check) verdict {
-			b := c.start().browser()
-			b.post("/login", "user", "ann")
+			b := c.start().ann()
 			before := b.cookies()
 			b.post("/login", "user", "ann")
 			return met(b.with(before).get("/user").body == "", "the copied cookie stays logged in")
@@ -35,9 +34,7 @@ var identityCases = []comparison{
 		"invented-id", "An invented token is never adopted",
 		"Two browsers send the same token: one that somebody made up, and one of a session that has ended. The first stores something; the other looks for it.",
 		func(c *check) verdict {
-			s := c.start()
-			b := s.browser()
-			b.post("/login", "user", "ann")
+			b := c.start().ann()
 			name, ended := b.cookie()
 			tokens := map[string]string{"an invented token": "attackers-own-choice-of-a-token-0123456789"}
 			if c.lib.backend != "cookie" { // a cookie that holds the session is a copy, not an ID
@@ -51,8 +48,8 @@ var identityCases = []comparison{
 					continue
 				}
 				jar := map[string]string{name: token}
-				s.with(jar).try("POST", "/put", "key", "k", "value", "v") // an error is an answer, too
-				if s.with(jar).try("GET", "/get", "key", "k").body == "v" {
+				b.with(jar).try("POST", "/put", "key", "k", "value", "v") // an error is an answer, too
+				if b.with(jar).try("GET", "/get", "key", "k").body == "v" {
 					adopted = append(adopted, what)
 				}
 			}
@@ -64,13 +61,11 @@ var identityCases = []comparison{
 		"A user is logged in. Every key in Redis, and every part of one, is tried as the cookie.",
 		func(c *check) verdict {
 			c.onlyRedis()
-			s := c.start()
-			b := s.browser()
-			b.post("/login", "user", "ann")
+			b := c.start().ann()
 			name, _ := b.cookie()
-			for _, key := range s.keysInRedis() {
+			for _, key := range b.keysInRedis() {
 				for _, token := range parts(key) {
-					if s.with(map[string]string{name: token}).try("GET", "/user").body == "ann" {
+					if b.with(map[string]string{name: token}).try("GET", "/user").body == "ann" {
 						return verdict{no, "a key in Redis has the cookie's value"}
 					}
 				}
@@ -93,8 +88,7 @@ var identityCases = []comparison{
 		"copied-cookie", "After a logout, a copy of the cookie is dead",
 		"Someone has copied a user's cookie. The user logs out.",
 		func(c *check) verdict {
-			b := c.start().browser()
-			b.post("/login", "user", "ann")
+			b := c.start().ann()
 			before := b.cookies()
 			b.post("/logout")
 			if b.get("/user").body != "" {
@@ -107,8 +101,7 @@ var identityCases = []comparison{
 		"logout-cookie", "The logout's own cookie is worth nothing",
 		"The value in the Set-Cookie line of the logout is sent back.",
 		func(c *check) verdict {
-			b := c.start().browser()
-			b.post("/login", "user", "ann")
+			b := c.start().ann()
 			name, _ := b.cookie()
 			for _, cookie := range b.post("/logout").cookies {
 				if cookie.Name == name && b.with(map[string]string{name: cookie.Value}).try("GET", "/user").body == "ann" {
@@ -122,9 +115,7 @@ var identityCases = []comparison{
 		"tampered", "A tampered cookie is a visitor without a session",
 		"One character of the cookie is changed, and then the whole of it. The page is asked for.",
 		func(c *check) verdict {
-			s := c.start()
-			b := s.browser()
-			b.post("/login", "user", "ann")
+			b := c.start().ann()
 			name, value := b.cookie()
 			at := len(value) / 2
 			other := "A"
@@ -132,7 +123,7 @@ var identityCases = []comparison{
 				other = "B"
 			}
 			for _, tampered := range []string{value[:at] + other + value[at+1:], "nonsense"} {
-				r := s.with(map[string]string{name: tampered}).try("GET", "/user")
+				r := b.with(map[string]string{name: tampered}).try("GET", "/user")
 				if r.status != 200 {
 					return met(false, "status %d, until the cookie is gone", r.status)
 				}

@@ -8,10 +8,8 @@ var outageCases = []comparison{
 		"A logged-in user loads a page that uses the session while Redis refuses connections.",
 		func(c *check) verdict {
 			c.onlyRedis()
-			s := c.start(behindProxy)
-			b := s.browser()
-			b.post("/login", "user", "ann")
-			s.proxy.Refuse()
+			b := c.start(behindProxy).ann()
+			b.proxy.Refuse()
 			r := b.try("GET", "/user")
 			return met(r.status >= 500, "status %d, with an empty session", r.status)
 		},
@@ -21,14 +19,12 @@ var outageCases = []comparison{
 		"During the outage the user loads a page and sends a form. Then Redis is back, with its data.",
 		func(c *check) verdict {
 			c.onlyRedis()
-			s := c.start(behindProxy)
-			b := s.browser()
-			b.post("/login", "user", "ann")
+			b := c.start(behindProxy).ann()
 			before := b.cookies()
-			s.proxy.Refuse()
+			b.proxy.Refuse()
 			b.try("GET", "/user")
 			b.try("POST", "/put", "key", "k", "value", "v")
-			s.proxy.Heal()
+			b.proxy.Heal()
 			user := ""
 			for range 50 { // clients may hold back for a moment
 				if r := b.try("GET", "/user"); r.status == 200 {
@@ -51,15 +47,13 @@ var outageCases = []comparison{
 		"A slow request has found Redis down when it began. Redis is back by the time it saves.",
 		func(c *check) verdict {
 			c.onlyRedis()
-			s := c.start(behindProxy)
-			b := s.browser()
-			b.post("/login", "user", "ann")
-			s.proxy.Refuse()
+			b := c.start(behindProxy).ann()
+			b.proxy.Refuse()
 			r := b.try("GET", "/get", "key", "k") // what the slow request would get
 			if r.status >= 500 {
 				return verdict{mark: yes} // it gets no further
 			}
-			b.ok(b.during(1, "/held-put", []string{"key", "k", "value", "v"}, s.proxy.Heal)[0])
+			b.ok(b.during(1, "/held-put", []string{"key", "k", "value", "v"}, b.proxy.Heal)[0])
 			return met(b.get("/user").body == "ann", "logged out: the empty session overwrote the real one")
 		},
 	},
@@ -68,10 +62,8 @@ var outageCases = []comparison{
 		"A logged-in user loads a page whose handler leaves the session alone.",
 		func(c *check) verdict {
 			c.onlyRedis()
-			s := c.start(behindProxy)
-			b := s.browser()
-			b.post("/login", "user", "ann")
-			s.proxy.Refuse()
+			b := c.start(behindProxy).ann()
+			b.proxy.Refuse()
 			r := b.try("GET", "/plain")
 			return met(r.status == 200 && r.body == page, "status %d", r.status)
 		},
@@ -80,10 +72,8 @@ var outageCases = []comparison{
 		"outage-cookie", "Users keep their sessions during the outage",
 		"A logged-in user loads a page that uses the session while Redis refuses connections.",
 		func(c *check) verdict {
-			s := c.start(behindProxy)
-			b := s.browser()
-			b.post("/login", "user", "ann")
-			s.proxy.Refuse()
+			b := c.start(behindProxy).ann()
+			b.proxy.Refuse()
 			return met(b.try("GET", "/user").body == "ann", "without Redis there is no session")
 		},
 	},

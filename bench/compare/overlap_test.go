@@ -54,8 +54,7 @@ var overlapCases = []comparison{
 }
 
 func logoutWins(c *check, slow string, settings ...setting) verdict {
-	b := c.start(settings...).browser()
-	b.post("/login", "user", "ann")
+	b := c.start(settings...).ann()
 	if user := b.get("/user").body; user != "ann" {
 		c.Fatalf("the login gave user %q", user)
 	}

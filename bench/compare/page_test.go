@@ -1,10 +1,8 @@
 package compare
 
 import (
-	"encoding/json"
 	"fmt"
 	"os"
-	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
@@ -15,7 +13,6 @@ const (
 	root       = "../.."
 	pageFile   = root + "/docs/comparison.md"
 	readmeFile = root + "/README.md"
-	logFile    = root + "/tmp/compare.jsonl"
 
 	begin = "<!-- comparison -->"
 	end   = "<!-- /comparison -->"
@@ -45,12 +42,6 @@ var (
 // publish writes the page and the README's table, or compares them with what is there.
 func publish(t *testing.T, found results) {
 	t.Helper()
-	if err := os.MkdirAll(filepath.Dir(logFile), 0o755); err != nil {
-		t.Fatal(err)
-	}
-	if err := os.WriteFile(logFile, rawLog(t, found), 0o644); err != nil {
-		t.Fatal(err)
-	}
 	readme := read(t, readmeFile)
 	head, rest, found1 := strings.Cut(readme, begin+"\n")
 	_, tail, found2 := strings.Cut(rest, end)
@@ -98,38 +89,6 @@ func difference(have, want string) string {
 		}
 	}
 	return b.String()
-}
-
-// rawLog has a line of JSON for each run of a case.
-func rawLog(t *testing.T, found results) []byte {
-	t.Helper()
-	type line struct {
-		Case    string `json:"case"`
-		Library string `json:"library"`
-		Option  string `json:"option,omitempty"`
-		Result  mark   `json:"result"`
-		Note    string `json:"note,omitempty"`
-	}
-	var b strings.Builder
-	add := func(l line) {
-		text, err := json.Marshal(l)
-		if err != nil {
-			t.Fatal(err)
-		}
-		b.Write(append(text, '\n'))
-	}
-	for _, g := range groups {
-		for _, k := range g.cases {
-			for _, l := range append(libraries(), specimens()...) {
-				result := found[k.id][l.column()]
-				add(line{k.id, l.column(), "", result.mark, result.note})
-				for _, o := range result.with {
-					add(line{k.id, l.column(), o.option, o.mark, o.note})
-				}
-			}
-		}
-	}
-	return []byte(b.String())
 }
 
 // short is what a table shows of a cell.
@@ -220,8 +179,7 @@ func document(t *testing.T, found results) string {
 	line("end sessions: a cookie is sent even after its Max-Age. If a library fails a case for which it has a setting, the case runs again with it.")
 	line("Each case is shown to be able to say yes and no, if need be on [libraries made for that](../bench/compare/careless_test.go).")
 	line("")
-	line("Run it with `make compare`; the raw results are then in `tmp/compare.jsonl`. If a library is used in a way that is not its best, please tell us or")
-	line("change its application.")
+	line("Run it with `make compare`. If a library is used in a way that is not its best, please tell us or change its application.")
 	line("")
 	line("| column | versions | framework | application |")
 	line("|-|-|-|-|")

@@ -78,7 +78,7 @@ func satchel(e environment, backend core.Backend) (*app, *core.Manager, error) {
 		ServeWhenUnavailable: e.option == serveAnyway,
 		Observer: func(_ context.Context, event core.Event) {
 			if event.Level() >= slog.LevelWarn {
-				e.report(string(event.Kind))
+				e.report()
 			}
 		},
 	}

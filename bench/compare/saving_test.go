@@ -101,7 +101,7 @@ func lateChange(b *browser) verdict {
 	b.Helper()
 	name := fmt.Sprint("late", gateNumber.Add(1))
 	r, err := b.exchange("POST", "/late", []string{"key", "late", "value", "v", "gate", name}, nil, func() {
-		b.side("/open?gate=%s", name)
+		b.app.gates.let(name)
 	})
 	if err != nil {
 		b.Fatal(err)
@@ -110,7 +110,7 @@ func lateChange(b *browser) verdict {
 	if b.get("/get", "key", "late").body == "v" {
 		return verdict{yes, "kept"}
 	}
-	if b.side("/reports") != "" {
+	if b.reported.Load() {
 		return verdict{yes, "reported"}
 	}
 	return verdict{no, "lost, without an error"}

@@ -22,7 +22,6 @@ func (a *ginContribApp) handler() http.Handler {
 	g.Use(sessions.Sessions("session", a.store))
 	mount(func(method, path string, h gin.HandlerFunc) { g.Handle(method, path, h) },
 		a.home, a.setTheme, a.addToCart, a.login, a.logout, a.moved, a.failing, a.slow, a.keys)
-	g.POST("/late", a.late)
 	return g
 }
 
@@ -115,16 +114,6 @@ func (a *ginContribApp) keys(c *gin.Context) {
 		}
 	}
 	c.String(http.StatusOK, "%v", keysIn(values))
-}
-
-// late saves after the response has begun; gin-contrib has no error for that.
-func (a *ginContribApp) late(c *gin.Context) {
-	c.String(http.StatusOK, "done")
-	s := sessions.Default(c)
-	s.Set("theme", "dark")
-	if err := s.Save(); err != nil {
-		panic(err)
-	}
 }
 
 // filesForGin is gorilla's FilesystemStore as a store of gin-contrib's.

@@ -57,14 +57,10 @@ func page(sessions *core.Manager) http.Handler {
 }
 
 // BenchmarkRequest is a whole request over a connection on this machine, with its
-// session in memory. BenchmarkHandler is the same without the connection. They report
-// what measuring adds, as a ratio to no Observer: the ways take turns, and of each the
-// fastest turn counts, so that other load on the machine matters little.
-func BenchmarkRequest(b *testing.B) { overhead(b, true) }
-
-func BenchmarkHandler(b *testing.B) { overhead(b, false) }
-
-func overhead(b *testing.B, connected bool) {
+// session in memory. It reports what measuring adds, as a ratio to no Observer: the ways
+// take turns, and of each the fastest turn counts, so that other load on the machine
+// matters little.
+func BenchmarkRequest(b *testing.B) {
 	const turn = 50
 	for name, method := range map[string]string{"read": "GET", "write": "POST"} {
 		b.Run(name, func(b *testing.B) {
@@ -78,11 +74,7 @@ func overhead(b *testing.B, connected bool) {
 				if err != nil {
 					b.Fatal(err)
 				}
-				if connected {
-					sends[i] = overConnection(b, page(sessions), method)
-				} else {
-					sends[i] = direct(b, page(sessions), method)
-				}
+				sends[i] = overConnection(b, page(sessions), method)
 				fastest[i] = time.Hour
 			}
 			for b.Loop() {
@@ -106,7 +98,8 @@ func overhead(b *testing.B, connected bool) {
 func overConnection(b *testing.B, h http.Handler, method string) func() {
 	server := httptest.NewServer(h)
 	b.Cleanup(server.Close)
-	cookie := ""
+	cookie, then := "", method
+	method = http.MethodPost // which makes the session
 	send := func() {
 		r, err := http.NewRequestWithContext(b.Context(), method, server.URL, nil)
 		if err != nil {
@@ -120,33 +113,10 @@ func overConnection(b *testing.B, h http.Handler, method string) func() {
 		_, _ = io.Copy(io.Discard, res.Body)
 		_ = res.Body.Close()
 		if cookie == "" {
-			cookie = cookieOf(res.Header)
+			cookie, _, _ = strings.Cut(res.Header.Get("Set-Cookie"), ";")
 		}
 	}
-	first, then := "POST", method
-	method = first
 	send()
 	method = then
 	return send
 }
-
-// direct returns a function that gives the handler one request of a session.
-func direct(b *testing.B, h http.Handler, method string) func() {
-	w := httptest.NewRecorder()
-	h.ServeHTTP(w, httptest.NewRequestWithContext(b.Context(), "POST", "http://example.com/", nil))
-	r := httptest.NewRequestWithContext(b.Context(), method, "http://example.com/", nil)
-	r.Header.Set("Cookie", cookieOf(w.Header()))
-	answer := sink{http.Header{}}
-	return func() {
-		clear(answer.header)
-		h.ServeHTTP(answer, r)
-	}
-}
-
-func cookieOf(h http.Header) string { line, _, _ := strings.Cut(h.Get("Set-Cookie"), ";"); return line }
-
-type sink struct{ header http.Header }
-
-func (s sink) Header() http.Header         { return s.header }
-func (s sink) Write(b []byte) (int, error) { return len(b), nil }
-func (sink) WriteHeader(int)               {}

@@ -83,30 +83,3 @@ func TestK2CopiesInOtherProcesses(t *testing.T) {
 	time.Sleep(200 * time.Millisecond)
 	there.wants("GET /get?key=k", 200, `{"found":false,"value":"","new":true,"id":"","user":""}`)
 }
-
-// While an application moves from one generation of its framework to the next,
-// instances of both serve the same users.
-func TestGenerationsServeEachOthersSessions(t *testing.T) {
-	keys := sealed.GenerateKey()
-	for _, store := range []string{redistest.Start(t).URL(), "cookie:"} {
-		for _, pair := range [][2]string{{"fiber", "fiber3"}, {"fiber3", "fiber"}, {"echo", "echo5"}, {"echo5", "echo"}} {
-			from := newClient(t, serve(t, pair[0], store, keys))
-			to := newClient(t, serve(t, pair[1], store, keys))
-			to.http.Jar = from.http.Jar
-			from.wants("POST /login?user=ann", 200, "")
-			from.wants("POST /set?key=k&value=v", 200, `{}`)
-			from.wants("POST /flash?kind=info&text=hello", 204, "")
-			to.wants("GET /flashes", 200, `[{"kind":"info","text":"hello"}]`)
-			var got struct{ Value, User string }
-			to.into("GET /get?key=k", &got)
-			if got.Value != "v" || got.User != "ann" {
-				t.Errorf("%s on %s: %s finds %+v", store, pair[0], pair[1], got)
-			}
-			to.wants("POST /logout", 200, "")
-			from.into("GET /get?key=k", &got)
-			if got.Value != "" || got.User != "" {
-				t.Errorf("%s on %s: after a logout on %s there is %+v", store, pair[0], pair[1], got)
-			}
-		}
-	}
-}

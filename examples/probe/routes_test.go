@@ -3,9 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
-	"net/http"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -256,57 +254,4 @@ func TestStreamsAndPanics(t *testing.T) {
 			}
 		}
 	})
-}
-
-// TestIncrLosesNothing checks promise K1 as a client sees it.
-func TestIncrLosesNothing(t *testing.T) {
-	t.Parallel()
-	const calls = 50
-	for framework := range frameworks {
-		t.Run(framework, func(t *testing.T) {
-			t.Parallel()
-			c := newClient(t, serve(t, framework, "memory:", sealed.GenerateKey()))
-			c.wants("POST /set?key=k&value=v", 200, `{}`) // so that all have one session
-			var mu sync.Mutex
-			seen := map[string]int{}
-			var wg sync.WaitGroup
-			for range calls {
-				wg.Go(func() {
-					r := c.send("POST /incr?key=n&delay=20", "")
-					mu.Lock()
-					defer mu.Unlock()
-					seen[strings.TrimSpace(r.body)]++
-					if r.status != http.StatusOK {
-						t.Errorf("%d %s", r.status, r.body)
-					}
-				})
-			}
-			wg.Wait()
-			for n := range calls {
-				if answer := fmt.Sprintf(`{"value":%d}`, n+1); seen[answer] != 1 {
-					t.Errorf("%s was answered %d times, want once", answer, seen[answer])
-				}
-			}
-		})
-	}
-}
-
-// TestFrameworksShareSessions hands one browser from framework to framework.
-func TestFrameworksShareSessions(t *testing.T) {
-	t.Parallel()
-	for _, store := range []string{"cookie:", "redis:", "gorilla-cookie:", "gorilla-redis:"} {
-		store, keys := storeURL(t, store), sealed.GenerateKey()
-		var c *client
-		n := 0
-		for range 2 {
-			for framework := range frameworks {
-				next := newClient(t, serve(t, framework, store, keys))
-				if c != nil {
-					next.http.Jar = c.http.Jar // cookies ignore ports
-				}
-				c, n = next, n+1
-				c.wants("POST /incr?key=n", 200, fmt.Sprintf(`{"value":%d}`, n))
-			}
-		}
-	}
 }

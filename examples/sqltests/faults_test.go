@@ -29,98 +29,8 @@ func eachServer(t *testing.T, f func(t *testing.T, d database)) {
 	}
 }
 
-// own returns tables on a server of this test's own, and a function that ends all
-// connections but that which does it.
-func (d database) own(t *testing.T) (_ *tables, srv *sqltest.Server, endAll func()) {
-	t.Helper()
-	driver, list, end := "pgx", "SELECT pid FROM pg_stat_activity WHERE usename = 'satchel'", "SELECT pg_terminate_backend(%d)"
-	if d.dialect == sqlstore.Postgres {
-		srv = sqltest.StartPostgres(t)
-	} else {
-		srv, driver, list, end = sqltest.StartMariaDB(t), "mysql", "SELECT ID FROM information_schema.PROCESSLIST WHERE USER = 'satchel'", "KILL %d"
-	}
-	d.open = func(tb testing.TB, _ string) *sql.DB { return open(tb, driver, srv.Source()) }
-	d.name += t.Name() // for its pool
-	admin := open(t, driver, srv.AdminSource())
-	return d.fresh(t), srv, func() {
-		t.Helper()
-		rows, err := admin.QueryContext(t.Context(), list)
-		if err != nil {
-			t.Fatal(err)
-		}
-		var ids []int
-		for rows.Next() {
-			var id int
-			if err := rows.Scan(&id); err != nil {
-				t.Fatal(err)
-			}
-			ids = append(ids, id)
-		}
-		if err := errors.Join(rows.Err(), rows.Close()); err != nil {
-			t.Fatal(err)
-		}
-		for _, id := range ids {
-			_, _ = admin.ExecContext(t.Context(), fmt.Sprintf(end, id)) // some have ended by themselves
-		}
-	}
-}
-
 func unavailable(err error) bool {
 	return errors.Is(err, core.ErrUnavailable) && !errors.Is(err, core.ErrNotFound) && !errors.Is(err, core.ErrConflict)
-}
-
-// TestL3CrashAndConnectionsThatEnd ends all connections, then crashes the server.
-func TestL3CrashAndConnectionsThatEnd(t *testing.T) {
-	eachServer(t, func(t *testing.T, d database) {
-		tables, srv, endAll := d.own(t)
-		s := tables.store(t, sqlstore.Config{Timeout: 2 * time.Second})
-		id := login(t, s, "ann")
-		e, err := s.Load(t.Context(), id)
-		if err != nil {
-			t.Fatal(err)
-		}
-		inParallel(200, func(int) error { _, err := s.Load(t.Context(), id); return err }, t) // fills the pool
-		for range 3 {
-			endAll()
-			inParallel(100, func(i int) (err error) {
-				if i%2 == 0 {
-					_, err = s.Load(t.Context(), id)
-				} else {
-					_, err = s.Save(t.Context(), newID(), core.Entry{Expires: e.Expires}, 0)
-				}
-				return err
-			}, t)
-		}
-
-		v, err := s.Save(t.Context(), id, core.Entry{User: "ann", Data: []byte("acknowledged"), Expires: e.Expires}, e.Version)
-		if err != nil {
-			t.Fatal(err)
-		}
-		gone := login(t, s, "ann")
-		if err := s.Delete(t.Context(), gone); err != nil {
-			t.Fatal(err)
-		}
-		srv.Crash()
-		quick := tables.store(t, sqlstore.Config{Timeout: 300 * time.Millisecond})
-		begun := time.Now()
-		_, err = quick.Load(t.Context(), id)
-		if took := time.Since(begun); !unavailable(err) || took > 5*time.Second {
-			t.Errorf("Load without a server: %v after %v", err, took)
-		}
-		if _, err = quick.Save(t.Context(), id, e, v); !unavailable(err) {
-			t.Errorf("Save without a server: %v", err)
-		}
-		if err := srv.Restart(); err != nil {
-			t.Fatal(err)
-		}
-		eventually(t, "the server answers again", func() bool { _, err := s.Load(t.Context(), id); return err == nil })
-		if e, err := s.Load(t.Context(), id); err != nil || string(e.Data) != "acknowledged" || e.Version != v {
-			t.Errorf("what was acknowledged is now %q at %d, %v", e.Data, e.Version, err)
-		}
-		if n := living(t, s, []core.ID{gone}); n != 0 {
-			t.Error("a deleted session is back")
-		}
-	})
 }
 
 // TestL3ALostAnswerIsNoConflict loses the answers of the server one after the other.
@@ -293,14 +203,10 @@ func TestBehindPgBouncer(t *testing.T) {
 	t.Parallel()
 	bouncer := sqltest.StartPgBouncer(t, sqltest.SharedPostgres(t))
 	db := open(t, "pgx", bouncer.Source()+"&default_query_exec_mode=exec")
-	for _, d := range databases {
-		if d.dialect == sqlstore.Postgres {
-			storetest.RunWithClock(t, func(t *testing.T) (core.Store, storetest.Clock) {
-				clock := storetest.NewFakeClock()
-				return d.clean(t).storeOn(t, db, sqlstore.Config{Now: clock.Now}), clock
-			})
-		}
-	}
+	storetest.RunWithClock(t, func(t *testing.T) (core.Store, storetest.Clock) {
+		clock := storetest.NewFakeClock()
+		return onPostgres().clean(t).storeOn(t, db, sqlstore.Config{Now: clock.Now}), clock
+	})
 }
 
 // TestPgBouncerWithNamedStatementsIsExplained uses pgx as it comes.
@@ -309,31 +215,25 @@ func TestPgBouncerWithNamedStatementsIsExplained(t *testing.T) {
 		t.Skip("starts a server")
 	}
 	t.Parallel()
-	for _, d := range databases {
-		if d.dialect != sqlstore.Postgres {
-			continue
+	bouncer := sqltest.StartPgBouncer(t, sqltest.SharedPostgres(t))
+	s := onPostgres().clean(t).storeOn(t, open(t, "pgx", bouncer.Source()), sqlstore.Config{})
+	failures := make(chan error, 1000)
+	inParallel(200, func(int) error {
+		if _, err := s.Save(context.WithoutCancel(t.Context()), newID(), core.Entry{Expires: time.Now().Add(time.Hour)}, 0); err != nil {
+			failures <- err
 		}
-		bouncer := sqltest.StartPgBouncer(t, sqltest.SharedPostgres(t))
-		s := d.clean(t).storeOn(t, open(t, "pgx", bouncer.Source()), sqlstore.Config{})
-		failures := make(chan error, 1000)
-		inParallel(200, func(int) error {
-			if _, err := s.Save(context.WithoutCancel(t.Context()), newID(), core.Entry{Expires: time.Now().Add(time.Hour)}, 0); err != nil {
-				failures <- err
-			}
-			return nil
-		}, t)
-		close(failures)
-		for err := range failures {
-			if !unavailable(err) || !strings.Contains(err.Error(), "default_query_exec_mode=exec") {
-				t.Errorf("Save: %v", err)
-			}
+		return nil
+	}, t)
+	close(failures)
+	for err := range failures {
+		if !unavailable(err) || !strings.Contains(err.Error(), "default_query_exec_mode=exec") {
+			t.Errorf("Save: %v", err)
 		}
 	}
 }
 
-// TestL3SQLiteThatIsBusyOrFull has other pools write to the same file without waiting for
-// each other, then lets the file not grow any more.
-func TestL3SQLiteThatIsBusyOrFull(t *testing.T) {
+// TestL3SQLiteThatIsBusy has other pools write to the same file without waiting for each other.
+func TestL3SQLiteThatIsBusy(t *testing.T) {
 	t.Parallel()
 	d := databases[0]
 	tables := d.fresh(t)
@@ -351,17 +251,4 @@ func TestL3SQLiteThatIsBusyOrFull(t *testing.T) {
 		_, err := s.Save(t.Context(), id, core.Entry{User: "ann", Expires: time.Now().Add(time.Hour)}, 0)
 		return err
 	}, t)
-
-	pages := tables.number(t, "SELECT page_count FROM pragma_page_count()")
-	full := tables.storeOn(t, open(t, "sqlite", fmt.Sprintf("%s&_pragma=max_page_count(%d)", source, pages)), sqlstore.Config{})
-	id := login(t, stores[0], "ann")
-	if _, err := full.Save(t.Context(), newID(), core.Entry{Data: make([]byte, 1<<20), Expires: time.Now().Add(time.Hour)}, 0); !unavailable(err) {
-		t.Errorf("Save on a full disk: %v", err)
-	}
-	if n := living(t, full, []core.ID{id}); n != 1 {
-		t.Error("a session cannot be read from a full disk")
-	}
-	if err := full.Delete(t.Context(), id); err != nil {
-		t.Errorf("Delete on a full disk: %v", err)
-	}
 }

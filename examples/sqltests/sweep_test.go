@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -18,7 +19,7 @@ func (t *tables) plant(tb testing.TB, n int, now time.Time) {
 	tb.Helper()
 	expires := now.Add(-3 * time.Hour).UnixMilli()
 	at := fmt.Sprintf("%d, %d, %d", 1, expires, expires/time.Hour.Milliseconds()+1)
-	plant := plants.next()
+	plant := plants.Add(1)
 	users := fmt.Sprintf("a%d_", plant)
 	var series, owner, id string
 	switch t.dialect {
@@ -36,19 +37,7 @@ func (t *tables) plant(tb testing.TB, n int, now time.Time) {
 		t.members(), t.sessions(), users))
 }
 
-var plants counter
-
-type counter struct {
-	sync.Mutex
-	n int
-}
-
-func (c *counter) next() int {
-	c.Lock()
-	defer c.Unlock()
-	c.n++
-	return c.n
-}
+var plants atomic.Int64
 
 func (t *tables) left(tb testing.TB) int64 {
 	tb.Helper()

@@ -191,20 +191,6 @@ func TestErrorTypes(t *testing.T) {
 	}
 }
 
-func TestNamesInPrometheus(t *testing.T) {
-	for want, got := range map[string]string{
-		"satchel_session_events_total":             Events.Prometheus(true),
-		"satchel_session_load_duration_seconds":    Load.Prometheus(false),
-		"satchel_session_size_bytes":               Size.Prometheus(false),
-		"satchel_sessions":                         Sessions.Prometheus(false),
-		"satchel_store_operation_duration_seconds": Calls.Prometheus(false),
-	} {
-		if got != want {
-			t.Errorf("%s, want %s", got, want)
-		}
-	}
-}
-
 // Alerts compare with a time before, so what they look at begins at zero.
 func TestAlertsMissNoFirstEvent(t *testing.T) {
 	var alerting []string
@@ -243,10 +229,10 @@ func TestSourcesSumOrSayNothing(t *testing.T) {
 		t.Error("known without a store")
 	}
 	one, two := &source{n: 3}, &source{n: 4}
-	s.AddStore(one)
-	s.AddStore(two)
-	s.AddStore(one) // of another Manager on the same store
-	s.AddStore(nil)
+	s.add(one)
+	s.add(two)
+	s.add(one) // of another Manager on the same store
+	s.add(nil)
 	if n, known := s.Sessions(t.Context()); n != 7 || !known {
 		t.Errorf("%d sessions, known: %v", n, known)
 	}

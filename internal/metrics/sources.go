@@ -21,8 +21,17 @@ type Sources struct {
 	migrations []*core.Migration
 }
 
-// AddStore adds a store, if it can count its sessions and was not added before.
-func (s *Sources) AddStore(store core.Store) {
+// Store returns what [Store] does, and adds a store that is measured only now.
+func (s *Sources) Store(store core.Store, r Recorder) core.Store {
+	measured, added := Store(store, r)
+	if added {
+		s.add(store)
+	}
+	return measured
+}
+
+// add adds a store, if it can count its sessions and was not added before.
+func (s *Sources) add(store core.Store) {
 	counter, ok := core.StoreAs[core.Counter](store)
 	if !ok {
 		return

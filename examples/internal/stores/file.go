@@ -3,13 +3,12 @@ package stores
 import (
 	"errors"
 
-	"github.com/satchel-go/satchel/core"
 	"github.com/satchel-go/satchel/core/filestore"
 )
 
 // newFile opens the directory that follows file: in a URL.
 func newFile(dir string) (*filestore.Store, error) {
-	interval, dir, err := sweepParameter(dir)
+	interval, dir, err := duration(dir, "sweep", 0)
 	if err != nil {
 		return nil, err
 	}
@@ -17,12 +16,4 @@ func newFile(dir string) (*filestore.Store, error) {
 		return nil, errors.New("want a directory, such as file:/var/lib/app/sessions")
 	}
 	return filestore.Open(dir, filestore.Config{SweepInterval: interval})
-}
-
-func openFile(dir, _ string) (core.Backend, func() error, error) {
-	store, err := newFile(dir)
-	if err != nil {
-		return nil, nil, err
-	}
-	return core.ServerSide(store), store.Close, nil
 }

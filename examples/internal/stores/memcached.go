@@ -5,16 +5,15 @@ import (
 	"net"
 	"strings"
 
-	"github.com/satchel-go/satchel/core"
 	"github.com/satchel-go/satchel/core/memcachedstore"
 )
 
-// openMemcached opens servers that are separated by commas. One without a port has
+// newMemcached opens servers that are separated by commas. One without a port has
 // Memcached's own.
-func openMemcached(rest, _ string) (core.Backend, func() error, error) {
+func newMemcached(rest string) (*memcachedstore.Store, error) {
 	hosts, ok := strings.CutPrefix(rest, "//")
 	if !ok || hosts == "" || strings.ContainsAny(hosts, "/?#@") {
-		return nil, nil, errors.New("want servers such as memcached://host:11211,host2:11211")
+		return nil, errors.New("want servers such as memcached://host:11211,host2:11211")
 	}
 	addresses := strings.Split(hosts, ",")
 	for i, address := range addresses {
@@ -22,6 +21,5 @@ func openMemcached(rest, _ string) (core.Backend, func() error, error) {
 			addresses[i] = net.JoinHostPort(strings.Trim(address, "[]"), "11211")
 		}
 	}
-	store := memcachedstore.New(memcachedstore.Config{}, addresses...)
-	return core.ServerSide(store), store.Close, nil
+	return memcachedstore.New(memcachedstore.Config{}, addresses...), nil
 }

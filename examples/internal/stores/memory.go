@@ -1,36 +1,15 @@
 package stores
 
 import (
-	"errors"
 	"strings"
-	"time"
 
 	"github.com/satchel-go/satchel/core"
 	"github.com/satchel-go/satchel/core/memstore"
 )
 
-// sweepParameter takes the parameter sweep out of what follows a scheme: how often to
-// remove expired sessions, 0 for the store's default.
-func sweepParameter(rest string) (interval time.Duration, without string, err error) {
-	before, query, _ := strings.Cut(rest, "?")
-	var others []string
-	for parameter := range strings.SplitSeq(query, "&") {
-		text, ok := strings.CutPrefix(parameter, "sweep=")
-		if !ok {
-			others = append(others, parameter)
-		} else if interval, err = time.ParseDuration(text); err != nil {
-			return 0, "", errors.New("sweep: want a duration such as 10s")
-		}
-	}
-	if query = strings.Join(others, "&"); query == "" {
-		return interval, before, nil
-	}
-	return interval, before + "?" + query, nil
-}
-
-// newMemory reads what follows memory: in a URL, which is nothing but [sweepParameter].
+// newMemory reads what follows memory: in a URL, which is nothing but the parameter sweep.
 func newMemory(rest string) (*memstore.Store, error) {
-	interval, rest, err := sweepParameter(rest)
+	interval, rest, err := duration(rest, "sweep", 0)
 	if err != nil {
 		return nil, err
 	}
@@ -38,14 +17,6 @@ func newMemory(rest string) (*memstore.Store, error) {
 		return nil, err
 	}
 	return memstore.New(memstore.Config{SweepInterval: interval}), nil
-}
-
-func openMemory(rest, _ string) (core.Backend, func() error, error) {
-	store, err := newMemory(rest)
-	if err != nil {
-		return nil, nil, err
-	}
-	return core.ServerSide(store), store.Close, nil
 }
 
 // OpenCounted is [Open] with a function that counts the sessions in the store.
@@ -62,8 +33,7 @@ func OpenCounted(url, keys string) (core.Backend, func() error, func() int, erro
 }
 
 func counted[S interface {
-	core.Store
-	Close() error
+	closingStore
 	Len() int
 }](store S, err error) (core.Backend, func() error, func() int, error) {
 	if err != nil {

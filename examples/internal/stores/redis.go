@@ -1,27 +1,42 @@
 package stores
 
 import (
-	"strings"
+	"errors"
 
 	"github.com/satchel-go/satchel/core"
 	"github.com/satchel-go/satchel/core/goredisstore"
 	"github.com/satchel-go/satchel/core/gorillastore"
+	"github.com/satchel-go/satchel/core/nearcache"
 )
 
-// openRedis returns the opener of a scheme that goredisstore understands.
-func openRedis(scheme string) opener {
-	return func(rest, _ string) (core.Backend, func() error, error) {
-		store, err := goredisstore.Open(scheme+":"+rest, goredisstore.Config{})
-		if err != nil {
-			return nil, nil, err
-		}
-		return core.ServerSide(store), store.Close, nil
+// newRedis opens what follows a scheme that goredisstore understands.
+func newRedis(scheme string) func(rest string) (*goredisstore.Store, error) {
+	return func(rest string) (*goredisstore.Store, error) {
+		return goredisstore.Open(scheme+":"+rest, goredisstore.Config{})
 	}
 }
 
-// openGorillaRedis opens what follows gorilla-, through redisstore.
+// openNear returns the opener of such a store with copies in this process.
+func openNear(open func(rest string) (*goredisstore.Store, error)) opener {
+	return func(rest, _ string) (core.Backend, func() error, error) {
+		window, rest, err := duration(rest, "window", 0)
+		if err != nil {
+			return nil, nil, err
+		}
+		store, err := open(rest)
+		if err != nil {
+			return nil, nil, err
+		}
+		near, err := nearcache.New(store, nearcache.Config{Window: window})
+		if err != nil {
+			return nil, nil, errors.Join(err, store.Close())
+		}
+		return core.ServerSide(near), func() error { return errors.Join(near.Close(), store.Close()) }, nil
+	}
+}
+
+// openGorillaRedis opens what follows a scheme after gorilla-, through redisstore.
 func openGorillaRedis(scheme string) opener {
-	scheme = strings.TrimPrefix(scheme, "gorilla-")
 	return func(rest, _ string) (core.Backend, func() error, error) {
 		client, err := goredisstore.NewClient(scheme + ":" + rest)
 		if err != nil {

@@ -26,7 +26,7 @@ const patience = 10 * time.Second
 // which an application leaves to its migrations.
 func openSQL(driver string, source func(rest string) (string, error)) opener {
 	return func(rest, _ string) (core.Backend, func() error, error) {
-		interval, rest, err := sweepParameter(rest)
+		interval, rest, err := duration(rest, "sweep", 0)
 		if err != nil {
 			return nil, nil, err
 		}
@@ -52,7 +52,11 @@ func openSQL(driver string, source func(rest string) (string, error)) opener {
 }
 
 func openPostgres(rest, _ string) (core.Backend, func() error, error) {
-	interval, rest, err := sweepParameter(rest)
+	interval, rest, err := duration(rest, "sweep", 0)
+	if err != nil {
+		return nil, nil, err
+	}
+	job, rest, err := duration(rest, "sweepjob", 0)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -66,10 +70,6 @@ func openPostgres(rest, _ string) (core.Backend, func() error, error) {
 		return nil, nil, errors.New("the parameters are not those of pgx")
 	}
 	c.MaxConns = max(c.MaxConns, 32)
-	job, err := takeSweepJob(c.ConnConfig.RuntimeParams)
-	if err != nil {
-		return nil, nil, err
-	}
 	pool, err := pgxpool.NewWithConfig(ctx, c)
 	if err != nil {
 		return nil, nil, err
@@ -93,20 +93,6 @@ func openPostgres(rest, _ string) (core.Backend, func() error, error) {
 		pool.Close()
 		return err
 	}, nil
-}
-
-// takeSweepJob takes the parameter sweepjob, which is not PostgreSQL's, out of those for
-// the server. It is zero if there is none.
-func takeSweepJob(params map[string]string) (every time.Duration, err error) {
-	text, ok := params["sweepjob"]
-	if !ok {
-		return 0, nil
-	}
-	delete(params, "sweepjob")
-	if every, err = time.ParseDuration(text); err != nil || every <= 0 {
-		return 0, errors.New("sweepjob: want a duration such as 10s")
-	}
-	return every, nil
 }
 
 // sweepEvery sweeps in the place of the store's own clean-up, which waits for the full

@@ -9,6 +9,7 @@ import (
 	"os"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/satchel-go/satchel/core"
 	"github.com/satchel-go/satchel/core/sealed"
@@ -19,43 +20,46 @@ import (
 type opener func(rest, keys string) (core.Backend, func() error, error)
 
 // openers has the schemes that Open knows.
-var openers = map[string]opener{
-	"memory":         openMemory,
-	"file":           openFile,
-	"cookie":         openCookie,
-	"gorilla-cookie": openGorillaCookie,
-	"jwt":            openJWT,
-	"jwe":            openJWE,
+var openers = func() map[string]opener {
+	all := map[string]opener{
+		"memory":         onServer(newMemory),
+		"file":           onServer(newFile),
+		"cookie":         openCookie,
+		"gorilla-cookie": openGorillaCookie,
+		"jwt":            openJWT,
+		"jwe":            openJWE,
+		"postgres":       openPostgres,
+		"mysql":          openSQL("mysql", mysqlSource),
+		"sqlite":         openSQL("sqlite", sqliteSource),
+		"memcached":      onServer(newMemcached),
+		"unix":           onServer(newRedis("unix")),
+		"gorilla-redis":  openGorillaRedis("redis"),
+		"gorilla-rediss": openGorillaRedis("rediss"),
+		"hybrid+memory":  openHybrid(newMemory),
+		"hybrid+file":    openHybrid(newFile),
+	}
+	for _, scheme := range []string{"redis", "rediss", "redis-cluster", "rediss-cluster", "redis-sentinel", "rediss-sentinel"} {
+		open := newRedis(scheme)
+		all[scheme], all["near+"+scheme], all["hybrid+"+scheme] = onServer(open), openNear(open), openHybrid(open)
+	}
+	return all
+}()
 
-	"postgres": openPostgres,
-	"mysql":    openSQL("mysql", mysqlSource),
-	"sqlite":   openSQL("sqlite", sqliteSource),
+// closingStore is a store and what closes it.
+type closingStore interface {
+	core.Store
+	Close() error
+}
 
-	"memcached": openMemcached,
-
-	"redis":           openRedis("redis"),
-	"rediss":          openRedis("rediss"),
-	"redis-cluster":   openRedis("redis-cluster"),
-	"rediss-cluster":  openRedis("rediss-cluster"),
-	"redis-sentinel":  openRedis("redis-sentinel"),
-	"rediss-sentinel": openRedis("rediss-sentinel"),
-	"unix":            openRedis("unix"),
-
-	"near+redis":            openNearRedis("redis"),
-	"near+rediss":           openNearRedis("rediss"),
-	"near+redis-cluster":    openNearRedis("redis-cluster"),
-	"near+rediss-cluster":   openNearRedis("rediss-cluster"),
-	"near+redis-sentinel":   openNearRedis("redis-sentinel"),
-	"near+rediss-sentinel":  openNearRedis("rediss-sentinel"),
-	"hybrid+memory":         openHybrid(newMemory),
-	"hybrid+file":           openHybrid(newFile),
-	"hybrid+redis":          openHybridRedis("redis"),
-	"hybrid+rediss":         openHybridRedis("rediss"),
-	"hybrid+redis-cluster":  openHybridRedis("redis-cluster"),
-	"hybrid+redis-sentinel": openHybridRedis("redis-sentinel"),
-
-	"gorilla-redis":  openGorillaRedis("gorilla-redis"),
-	"gorilla-rediss": openGorillaRedis("gorilla-rediss"),
+// onServer returns the opener of a store, which needs no keys.
+func onServer[S closingStore](open func(rest string) (S, error)) opener {
+	return func(rest, _ string) (core.Backend, func() error, error) {
+		store, err := open(rest)
+		if err != nil {
+			return nil, nil, err
+		}
+		return core.ServerSide(store), store.Close, nil
+	}
 }
 
 // Open returns the backend of a store URL, and a function that closes it:
@@ -133,6 +137,24 @@ func openCookie(rest, keys string) (core.Backend, func() error, error) {
 		return nil, nil, err
 	}
 	return core.ClientSide(sealed.Cookie(ring)), nothing, nil
+}
+
+// duration takes a parameter out of what follows a scheme. Without it, it is usual.
+func duration(rest, name string, usual time.Duration) (d time.Duration, without string, err error) {
+	before, query, _ := strings.Cut(rest, "?")
+	var others []string
+	for parameter := range strings.SplitSeq(query, "&") {
+		text, ok := strings.CutPrefix(parameter, name+"=")
+		if !ok {
+			others = append(others, parameter)
+		} else if usual, err = time.ParseDuration(text); err != nil {
+			return 0, "", fmt.Errorf("%s: want a duration such as 10s", name)
+		}
+	}
+	if query = strings.Join(others, "&"); query != "" {
+		before += "?" + query
+	}
+	return usual, before, nil
 }
 
 // alone refuses anything after a scheme that is complete without it.

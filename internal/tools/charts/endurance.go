@@ -2,7 +2,6 @@ package main
 
 import (
 	"fmt"
-	"math"
 	"slices"
 	"strconv"
 	"strings"
@@ -44,17 +43,25 @@ func parseRecordings(text string) (list []*recording, table string, err error) {
 	return list, table, nil
 }
 
-// timelines draws figures as time passes.
-func timelines(list []*recording) sheet {
+// timelines is the figure of recordings as time passes.
+func timelines(list []*recording) *lines {
 	// The order in which they came is a matter of chance.
 	slices.SortStableFunc(list, func(a, b *recording) int { return strings.Compare(a.store, b.store) })
-	s := sheet{
-		Title: "Stores in which as many sessions expire as begin",
-		Note:  "Growth stops when the first sessions expire. After the load, all do. The scales of the latencies are logarithmic.",
-		Extra: timelineStyle,
+	f := &lines{
+		Title:   "Stores in which as many sessions expire as begin",
+		Note:    "Growth stops when the first sessions expire. After the load, all do. The scales of the latencies are logarithmic.",
+		Extra:   timelineStyle,
+		Columns: 2,
 	}
-	const columns = 2
-	for i, p := range []struct {
+	end := 0.0
+	for _, r := range list {
+		end = max(end, slices.Max(r.columns["seconds"]))
+	}
+	var minutes []tick
+	for at, step := 0.0, niceStep(end/60/8); at <= end/60; at += step {
+		minutes = append(minutes, tick{at * 60 / end, strconv.FormatFloat(at, 'f', -1, 64)})
+	}
+	for _, p := range []struct {
 		title, column string
 		unit          unit
 		log           bool
@@ -66,69 +73,21 @@ func timelines(list []*recording) sheet {
 		{"half of the requests take", "p50", microsecond, true},
 		{"99 % of the requests take at most", "p99", microsecond, true},
 	} {
-		panelWidth := float64(width) / columns
-		left, top := float64(i%columns)*panelWidth, head+float64(i/columns)*panelHeight
-		s.Height = top + panelHeight
-		s.Panels = append(s.Panels, timeline(list, p.column, p.unit, p.log,
-			drawn{Title: p.title, XTitle: "minutes", Left: left + plotLeft, Right: left + panelWidth - 86, Top: top + plotTop, Bottom: top + panelHeight - plotBottom}))
-	}
-	return s
-}
-
-// timeline draws one column of all recordings into d.
-func timeline(list []*recording, column string, unit unit, log bool, d drawn) drawn {
-	least, most, end := math.Inf(1), 0.0, 0.0
-	for _, r := range list {
-		for i, v := range r.columns[column] {
-			end = max(end, r.columns["seconds"][i])
-			if v > 0 {
-				least, most = min(least, v), max(most, v)
+		panel := panel{Title: p.title, XTitle: "minutes", xTicks: minutes, unit: p.unit, log: p.log}
+		for _, r := range list {
+			s := series{Name: storeTitle(r.store), Class: r.store}
+			for i, v := range r.columns[p.column] {
+				if v > 0 || v == 0 && !p.log { // else it is unknown, or there was no request
+					s.points = append(s.points, dot{r.columns["seconds"][i] / end, v})
+				}
+			}
+			if s.points != nil {
+				panel.series = append(panel.series, s)
 			}
 		}
+		f.panels = append(f.panels, panel)
 	}
-	if most == 0 {
-		return d
-	}
-	low, high, scale := 0.0, most*1.05, func(v float64) float64 { return v }
-	if log {
-		low, high, scale = math.Log(niceStep(least/2.6)), math.Log(niceStep(most*1.01)), math.Log
-	}
-	x := func(seconds float64) float64 { return d.Left + seconds/end*(d.Right-d.Left) }
-	y := func(v float64) float64 { return d.Bottom - (scale(v)-low)/(high-low)*(d.Bottom-d.Top) }
-	for minutes, step := 0.0, niceStep(end/60/8); minutes <= end/60; minutes += step {
-		d.XTicks = append(d.XTicks, tick{x(minutes * 60), strconv.FormatFloat(minutes, 'f', -1, 64)})
-	}
-	if log {
-		for v := math.Exp(low); v <= math.Exp(high)*1.01; v = niceStep(v * 1.01) {
-			d.YTicks = append(d.YTicks, tick{y(v), unit.text(v)})
-		}
-	} else {
-		for v, step := 0.0, niceStep(high/6/unit.size)*unit.size; v <= high; v += step {
-			d.YTicks = append(d.YTicks, tick{y(v), unit.text(v)})
-		}
-	}
-	for _, r := range list {
-		l := line{Name: storeTitle(r.store), Class: r.store, NameX: d.Right + 6}
-		for i, v := range r.columns[column] {
-			if v < 0 || log && v == 0 { // unknown, or no request
-				continue
-			}
-			at := dot{x(r.columns["seconds"][i]), y(v)}
-			l.Path += map[bool]string{true: "M", false: "L"}[l.Path == ""] + coordinate(at.X) + " " + coordinate(at.Y)
-			l.NameY = at.Y + 4
-		}
-		if l.Path != "" {
-			d.Lines = append(d.Lines, l)
-		}
-	}
-	spread(d.Lines)
-	return d
-}
-
-// unit is what ticks are multiples of.
-type unit struct {
-	size float64
-	text func(float64) string
+	return f
 }
 
 var (

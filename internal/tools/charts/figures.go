@@ -91,15 +91,15 @@ func inFlight(r *benchresults.Results) *lines {
 	}
 	for _, backend := range []string{memory, redis} {
 		for _, route := range []string{read, write} {
-			p := panel{Title: route + ", " + heading(backend), XTitle: "requests in flight", X: []string{"1", "4", "16"}}
-			suffixes := []string{"", "-x4", "-x16"}
+			labels, suffixes := []string{"1", "4", "16"}, []string{"", "-x4", "-x16"}
 			if backend == redis {
-				p.X, suffixes, p.apart = append(p.X, "16, one core"), append(suffixes, "-x16-1core"), true
+				labels, suffixes = append(labels, "16, one core"), append(suffixes, "-x16-1core")
 			}
+			p := timesIn(route, backend, "requests in flight", labels)
+			p.apart = backend == redis
 			for _, k := range r.Order {
-				s := seriesOf(r, k, suffixes)
-				if k.Route == route && k.Backend == backend && shown(write, k.Library) && s.any() {
-					p.series = append(p.series, s)
+				if k.Route == route && k.Backend == backend && shown(write, k.Library) {
+					p.add(r, k, suffixes)
 				}
 			}
 			f.panels = append(f.panels, p)
@@ -118,11 +118,9 @@ func grown(r *benchresults.Results, id, title, x string, steps []string) *lines 
 	}
 	for _, route := range []string{read, write} {
 		for _, backend := range []string{memory, file, redis} {
-			p := panel{Title: route + ", " + heading(backend), XTitle: x, X: labels}
+			p := timesIn(route, backend, x, labels)
 			for _, library := range []string{benchresults.Ours, "floor"} {
-				if s := seriesOf(r, key{Route: route, Backend: backend, Library: library}, suffixes); s.any() {
-					p.series = append(p.series, s)
-				}
+				p.add(r, key{Route: route, Backend: backend, Library: library}, suffixes)
 			}
 			f.panels = append(f.panels, p)
 		}
@@ -130,20 +128,31 @@ func grown(r *benchresults.Results, id, title, x string, steps []string) *lines 
 	return f
 }
 
-// seriesOf returns the times of k's library on its route with each suffix; 0 where there
-// is none.
-func seriesOf(r *benchresults.Results, k key, suffixes []string) series {
-	s := series{Name: k.Library, Class: class(k)}
-	for _, suffix := range suffixes {
+// timesIn returns a panel without lines, for times on a route.
+func timesIn(route, backend, x string, labels []string) panel {
+	p := panel{Title: route + ", " + heading(backend), XTitle: x, unit: unit{1, round}, log: true}
+	for i, text := range labels {
+		p.xTicks = append(p.xTicks, tick{evenly(i, len(labels)), text})
+	}
+	return p
+}
+
+// evenly returns the place of number i of n.
+func evenly(i, n int) float64 { return float64(i) / float64(max(n-1, 1)) }
+
+// add adds the times of k's library on its route with each suffix, as far as there are any.
+func (p *panel) add(r *benchresults.Results, k key, suffixes []string) {
+	s := series{Name: k.Library, Class: class(k), dots: true}
+	for i, suffix := range suffixes {
 		at := k
 		at.Route += suffix
-		value := 0.0
 		if r.Has(at) {
-			value = r.Time(at)
+			s.points = append(s.points, dot{evenly(i, len(suffixes)), r.Time(at)})
 		}
-		s.values = append(s.values, value)
 	}
-	return s
+	if s.points != nil {
+		p.series = append(p.series, s)
+	}
 }
 
 // class returns the style of a library: ours, the floor, or a peer.

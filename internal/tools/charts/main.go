@@ -79,7 +79,7 @@ func drawEndurance(file, doc, images, command, note string) error {
 		return fmt.Errorf("%s: %w", file, err)
 	}
 	var svg bytes.Buffer
-	if err := linesTemplate.Execute(&svg, timelines(list)); err != nil {
+	if err := timelines(list).draw(&svg); err != nil {
 		return err
 	}
 	if err := os.WriteFile(filepath.Join(images, "endurance.svg"), svg.Bytes(), 0o644); err != nil {

@@ -89,25 +89,31 @@ func niceStep(v float64) float64 {
 // lines is a figure of panels with lines.
 type lines struct {
 	id, Title, Note string
+	Extra           string // style besides that of all images
 	Columns         int
 	panels          []panel
 }
 
-// panel is a diagram. X has a place for each value of its series.
+// panel is a diagram. Across, places are shares of its width.
 type panel struct {
 	Title, XTitle string
-	X             []string
-	apart         bool // the last value is not joined to the others
+	xTicks        []tick
+	unit          unit
+	log           bool
+	apart         bool // the point at the right edge is not joined to the others
 	series        []series
 }
 
 type series struct {
 	Name, Class string
-	values      []float64 // 0 for none
+	points      []dot
+	dots        bool // the points are drawn, and the name beside the last one
 }
 
-func (s series) any() bool {
-	return slices.ContainsFunc(s.values, func(v float64) bool { return v > 0 })
+// unit is what ticks are multiples of.
+type unit struct {
+	size float64
+	text func(float64) string
 }
 
 func (f *lines) name() string { return f.id }
@@ -124,11 +130,10 @@ type drawn struct {
 }
 
 type line struct {
-	Name, Class    string
-	Path           string
-	Dots           []dot
-	NameX, NameY   float64
-	lastX, lastDot float64
+	Name, Class  string
+	Path         string
+	Dots         []dot
+	NameX, NameY float64
 }
 
 type dot struct{ X, Y float64 }
@@ -140,16 +145,12 @@ const (
 	plotBottom  = 46.0 // above the panel's bottom edge
 )
 
-// sheet is an image of panels.
-type sheet struct {
-	Title, Note string
-	Extra       string // style besides that of all images
-	Height      float64
-	Panels      []drawn
-}
-
 func (f *lines) draw(w io.Writer) error {
-	data := sheet{Title: f.Title, Note: f.Note}
+	data := struct {
+		*lines
+		Height float64
+		Panels []drawn
+	}{lines: f}
 	panelWidth := float64(width) / float64(f.Columns)
 	for i, p := range f.panels {
 		left, top := float64(i%f.Columns)*panelWidth, head+float64(i/f.Columns)*panelHeight
@@ -167,42 +168,44 @@ func (p panel) draw(left, right, top, bottom float64) drawn {
 	d := drawn{Title: p.Title, XTitle: p.XTitle, Left: left, Right: right, Top: top, Bottom: bottom}
 	least, most := math.Inf(1), 0.0
 	for _, s := range p.series {
-		for _, v := range s.values {
-			if v > 0 {
-				least, most = min(least, v), max(most, v)
+		for _, at := range s.points {
+			if at.Y > 0 {
+				least, most = min(least, at.Y), max(most, at.Y)
 			}
 		}
 	}
 	if most == 0 {
 		return d
 	}
-	// From a 1, 2 or 5 below to one above, so that a small difference stays small.
-	low, high := math.Log(niceStep(least/2.6)), math.Log(niceStep(most*1.01))
-	y := func(v float64) float64 { return bottom - (math.Log(v)-low)/(high-low)*(bottom-top) }
-	x := func(i int) float64 {
-		if len(p.X) == 1 {
-			return left
+	low, high, scale := 0.0, most*1.05, func(v float64) float64 { return v }
+	if p.log { // from a 1, 2 or 5 below to one above, so that a small difference stays small
+		low, high, scale = math.Log(niceStep(least/2.6)), math.Log(niceStep(most*1.01)), math.Log
+	}
+	x := func(share float64) float64 { return left + share*(right-left) }
+	y := func(v float64) float64 { return bottom - (scale(v)-low)/(high-low)*(bottom-top) }
+	for _, t := range p.xTicks {
+		d.XTicks = append(d.XTicks, tick{x(t.At), t.Text})
+	}
+	if p.log {
+		for v := math.Exp(low); v <= math.Exp(high)*1.01; v = niceStep(v * 1.01) {
+			d.YTicks = append(d.YTicks, tick{y(v), p.unit.text(v)})
 		}
-		return left + float64(i)/float64(len(p.X)-1)*(right-left)
-	}
-	for i, text := range p.X {
-		d.XTicks = append(d.XTicks, tick{x(i), text})
-	}
-	for v := math.Exp(low); v <= math.Exp(high)*1.01; v = niceStep(v * 1.01) {
-		d.YTicks = append(d.YTicks, tick{y(v), round(v)})
+	} else {
+		for v, step := 0.0, niceStep(high/6/p.unit.size)*p.unit.size; v <= high; v += step {
+			d.YTicks = append(d.YTicks, tick{y(v), p.unit.text(v)})
+		}
 	}
 	for _, s := range p.series {
 		l := line{Name: s.Name, Class: s.Class}
-		for i, v := range s.values {
-			if v <= 0 {
-				continue
-			}
-			at := dot{x(i), y(v)}
-			if !p.apart || i < len(s.values)-1 {
+		for _, point := range s.points {
+			at := dot{x(point.X), y(point.Y)}
+			if !p.apart || point.X < 1 {
 				l.Path += map[bool]string{true: "M", false: "L"}[l.Path == ""] + coordinate(at.X) + " " + coordinate(at.Y)
 			}
-			l.Dots = append(l.Dots, at)
-			l.NameX, l.NameY = at.X+8, at.Y+4
+			l.NameX, l.NameY = right+6, at.Y+4
+			if s.dots {
+				l.Dots, l.NameX = append(l.Dots, at), at.X+8
+			}
 		}
 		d.Lines = append(d.Lines, l)
 	}

@@ -49,19 +49,13 @@ type printer struct {
 	w                       io.Writer
 	passed, failed, skipped int
 
-	// A package's output is held back until the package ends, because packages
-	// run in parallel.
-	packages map[string]*packageOutput
-}
-
-type packageOutput struct {
-	own   []string            // not written by a test
-	order []string            // tests that have started but not passed
-	tests map[string][]string // their output
+	// Output is held back, by package and test: packages run in parallel, and what
+	// passing tests write is not printed.
+	held map[string]map[string]string
 }
 
 func newPrinter(w io.Writer) *printer {
-	return &printer{w: w, packages: map[string]*packageOutput{}}
+	return &printer{w: w, held: map[string]map[string]string{}}
 }
 
 func (p *printer) event(e event) {
@@ -69,45 +63,27 @@ func (p *printer) event(e event) {
 		p.print(e.Output)
 		return
 	}
-	po := p.packages[e.Package]
-	if po == nil {
-		po = &packageOutput{tests: map[string][]string{}}
-		p.packages[e.Package] = po
+	tests := p.held[e.Package]
+	if tests == nil {
+		tests = map[string]string{}
+		p.held[e.Package] = tests
 	}
-	if e.Test != "" {
-		p.testEvent(po, e)
-		return
-	}
-	switch e.Action {
-	case "output":
-		if e.Output != "PASS\n" {
-			po.own = append(po.own, e.Output)
-		}
-	case "pass", "fail", "skip":
-		p.flush(po, e.Action == "fail")
-		delete(p.packages, e.Package)
-	}
-}
-
-func (p *printer) testEvent(po *packageOutput, e event) {
-	switch e.Action {
-	case "run":
-		po.order = append(po.order, e.Test)
-		po.tests[e.Test] = nil
-	case "output":
-		if !progress(e.Output) {
-			po.tests[e.Test] = append(po.tests[e.Test], e.Output)
-		}
-	case "fail":
+	switch {
+	case e.Action == "output" && e.Output != "PASS\n" && !progress(e.Output):
+		tests[e.Test] += e.Output
+	case e.Action == "fail" && e.Test != "":
 		p.failed++
-	case "pass", "skip":
-		if e.Action == "pass" {
-			p.passed++
-		} else {
-			p.skipped++
-		}
-		delete(po.tests, e.Test)
-		po.order = slices.DeleteFunc(po.order, func(t string) bool { return t == e.Test })
+	case e.Action == "pass" && e.Test != "":
+		p.passed++
+		delete(tests, e.Test)
+	case e.Action == "skip" && e.Test != "":
+		p.skipped++
+		delete(tests, e.Test)
+	case e.Action == "fail":
+		p.flush(e.Package)
+	case e.Action == "pass", e.Action == "skip":
+		p.print(tests[""])
+		delete(p.held, e.Package)
 	}
 }
 
@@ -121,25 +97,23 @@ func progress(line string) bool {
 	return false
 }
 
-// flush prints a package's remaining output. In a failed package, that of tests
-// that never ended counts too: it reports a panic or a timeout.
-func (p *printer) flush(po *packageOutput, failed bool) {
-	if failed {
-		for _, t := range po.order {
-			for _, line := range po.tests[t] {
-				p.print(line)
-			}
+// flush prints what is left of a package that failed, its own output last. Tests that
+// never ended are among it: they report a panic or a timeout.
+func (p *printer) flush(name string) {
+	tests := p.held[name]
+	for _, test := range slices.Sorted(maps.Keys(tests)) {
+		if test != "" {
+			p.print(tests[test])
 		}
 	}
-	for _, line := range po.own {
-		p.print(line)
-	}
+	p.print(tests[""])
+	delete(p.held, name)
 }
 
 // close prints the output of packages that never ended, and the totals.
 func (p *printer) close() {
-	for _, name := range slices.Sorted(maps.Keys(p.packages)) {
-		p.flush(p.packages[name], true)
+	for _, name := range slices.Sorted(maps.Keys(p.held)) {
+		p.flush(name)
 	}
 	p.print(fmt.Sprintf("%d passed, %d failed, %d skipped\n", p.passed, p.failed, p.skipped))
 }

@@ -32,7 +32,7 @@ type crowd struct {
 }
 
 func newCrowd(url string, workers, sessions int, duration time.Duration) *crowd {
-	return &crowd{load: newLoad(strings.TrimPrefix(url, "http://"), workers, 0), sessions: sessions, duration: duration}
+	return &crowd{load: newLoad(strings.TrimPrefix(url, "http://"), workers), sessions: sessions, duration: duration}
 }
 
 // run begins all sessions, evenly over the duration. It takes longer if the server does,

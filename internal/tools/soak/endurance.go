@@ -118,9 +118,6 @@ func (p plan) accompany(ctx context.Context, r *endured, probe *probe, figures *
 		r.crowd.latency(&s)
 		s.recent = r.recent(s)
 		figures.add(r, s)
-		if p.verbose {
-			fmt.Printf("%-8s %6.1fs %d begun, %v, p99 %s\n", r.store, s.at.Seconds(), s.created, s, micros(s.p99))
-		}
 		if over.IsZero() {
 			r.samples = append(r.samples, s)
 			continue
@@ -254,7 +251,6 @@ var columns = []struct {
 	{"requests", func(s sample) int { return s.requests }},
 	{"sessions", func(s sample) int { return s.sessions }},
 	{"size", func(s sample) int { return s.size }},
-	{"dead", func(s sample) int { return s.dead }},
 	{"heap", func(s sample) int { return s.heap }},
 	{"rss", func(s sample) int { return s.rss }},
 	{"goroutines", func(s sample) int { return s.goroutines }},

@@ -12,14 +12,14 @@ import (
 // do, and nothing grows after the first minutes.
 func steadily() *endured {
 	c := newCrowd("", 64, 1_000_000, 30*time.Minute)
-	rest := sample{heap: 1 << 20, rss: 20 << 20, goroutines: 8, files: 12, size: 1 << 20, dead: -1}
+	rest := sample{heap: 1 << 20, rss: 20 << 20, goroutines: 8, files: 12, size: 1 << 20}
 	r := &endured{framework: "gin", store: "file", before: rest, after: rest, crowd: c}
 	r.after.created = c.sessions
 	for i := range 180 {
 		full := min(i, 15) * 1000
 		r.samples = append(r.samples, sample{
 			at: time.Duration(i) * 10 * time.Second, sessions: 4*full + i%6*2000, size: 300*4*full + i%7<<20, connections: 20,
-			heap: 500*4*full + i%3<<20, rss: 120<<20 + i%5<<20, goroutines: 30 + i%4, files: 40 + i%3, dead: -1,
+			heap: 500*4*full + i%3<<20, rss: 120<<20 + i%5<<20, goroutines: 30 + i%4, files: 40 + i%3,
 		})
 	}
 	return r

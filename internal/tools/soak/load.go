@@ -15,14 +15,15 @@ import (
 	"time"
 )
 
-// users is how many accounts the workers share.
-const users = 6
+const (
+	users = 6   // how many accounts the workers share
+	rate  = 400 // requests a second, of all workers
+)
 
 // load is the clients' traffic to a probe.
 type load struct {
 	url     string
 	workers int
-	rate    int // requests a second, of all workers
 	done    chan struct{}
 
 	mu       sync.Mutex
@@ -32,8 +33,8 @@ type load struct {
 	sent     int
 }
 
-func newLoad(url string, workers, rate int) *load {
-	return &load{url: url, workers: workers, rate: rate, done: make(chan struct{}), statuses: map[int]int{}, broken: map[string]int{}}
+func newLoad(url string, workers int) *load {
+	return &load{url: url, workers: workers, done: make(chan struct{}), statuses: map[int]int{}, broken: map[string]int{}}
 }
 
 // run sends requests until ctx is done.
@@ -50,7 +51,7 @@ func (l *load) work(ctx context.Context, seed uint64) {
 	w := &worker{load: l, random: rand.New(rand.NewPCG(1, seed))}
 	w.fresh()
 	defer w.transport.CloseIdleConnections()
-	ticks := time.NewTicker(time.Duration(l.workers) * time.Second / time.Duration(l.rate))
+	ticks := time.NewTicker(time.Duration(l.workers) * time.Second / rate)
 	defer ticks.Stop()
 	for {
 		select {

@@ -35,9 +35,7 @@ type plan struct {
 	duration   time.Duration // of the load, for each framework
 	frameworks []string
 	stores     []string
-	rate       int // requests a second, for each probe
 	workers    int
-	verbose    bool
 	sessions   int    // for each store, 0 for a mix of requests
 	out        string // the file for the figures about sessions
 
@@ -50,9 +48,7 @@ func main() {
 	flag.DurationVar(&p.duration, "duration", 10*time.Minute, "duration of the load in each framework; 10s at least")
 	frameworks := flag.String("frameworks", "nethttp,echo5,echo,gin,fiber3,fiber", "which")
 	stores := flag.String("stores", "memory,redis", "of memory, file, redis and postgres")
-	flag.IntVar(&p.rate, "rate", 400, "requests per second to each probe")
 	flag.IntVar(&p.workers, "workers", 16, "clients of each probe")
-	flag.BoolVar(&p.verbose, "v", false, "print every sample")
 	flag.IntVar(&p.sessions, "sessions", 0, "begin so many sessions on each store, each in one framework, instead of a mix of requests")
 	flag.StringVar(&p.out, "o", os.DevNull, "`file` for what was measured with -sessions")
 	flag.Parse()
@@ -139,7 +135,7 @@ func (p plan) soak(ctx context.Context, framework, store string, loaded func()) 
 		return err
 	}
 
-	l := newLoad(probe.url, p.workers, p.rate)
+	l := newLoad(probe.url, p.workers)
 	loading, cancel := context.WithTimeout(ctx, p.duration)
 	defer cancel()
 	go l.run(loading)
@@ -183,9 +179,6 @@ func (p plan) watch(ctx, loading context.Context, probe *probe, l *load) (sample
 			return samples, nil
 		}
 		s.allowed = l.recentlyBegun(time.Now()) + p.workers + users
-		if p.verbose {
-			fmt.Printf("%6.1fs %v\n", time.Since(begin).Seconds(), s)
-		}
 		if time.Since(begin) > time.Duration(warmUp*float64(p.duration)) {
 			samples = append(samples, s)
 		}

@@ -3,13 +3,11 @@ package main
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"net/http"
 	"os"
 	"os/exec"
 	"runtime"
-	"strconv"
 	"strings"
 	"syscall"
 	"time"
@@ -74,17 +72,12 @@ type sample struct {
 	allowed    int // of sessions, by what the load has begun
 
 	size        int // of the store, in bytes
-	dead        int // rows that are removed from its tables and still take room
 	connections int // to its server
 
 	at                time.Duration // since the load began
 	created, requests int           // since then
 	recent            int           // created so recently that they can be in the store
 	p50, p99, slowest int           // microseconds that requests took since the last sample
-}
-
-func (s sample) String() string {
-	return fmt.Sprintf("heap %s, RSS %s, %d goroutines, %d files, %d sessions", mega(s.heap), mega(s.rss), s.goroutines, s.files, s.sessions)
 }
 
 func mega(n int) string {
@@ -109,7 +102,7 @@ func (p *probe) sample(ctx context.Context) (s sample, err error) {
 	if err := json.NewDecoder(response.Body).Decode(&v); err != nil {
 		return s, err
 	}
-	s = sample{heap: v.Heap, goroutines: v.Goroutines, sessions: v.Sessions, rss: -1, files: -1, size: -1, dead: -1, connections: -1}
+	s = sample{heap: v.Heap, goroutines: v.Goroutines, sessions: v.Sessions, rss: -1, files: -1, size: -1, connections: -1}
 	if err := p.look(&s); err != nil {
 		return s, err
 	}
@@ -121,24 +114,14 @@ func (p *probe) sample(ctx context.Context) (s sample, err error) {
 	if err != nil {
 		return s, err
 	}
-	status, err := os.ReadFile(folder + "status")
+	statm, err := os.ReadFile(folder + "statm")
 	if err != nil {
 		return s, err
 	}
 	s.files = len(files)
-	s.rss, err = rssIn(string(status))
+	_, err = fmt.Sscan(string(statm), new(int), &s.rss) // in pages
+	s.rss *= os.Getpagesize()
 	return s, err
-}
-
-// rssIn reads the resident memory in /proc/PID/status.
-func rssIn(status string) (int, error) {
-	for line := range strings.Lines(status) {
-		if text, ok := strings.CutPrefix(line, "VmRSS:"); ok {
-			kB, err := strconv.Atoi(strings.TrimSpace(strings.TrimSuffix(strings.TrimSpace(text), "kB")))
-			return kB << 10, err
-		}
-	}
-	return 0, errors.New("no VmRSS in the process's status")
 }
 
 // settle waits, for a limited time, until everything is as before the load.

@@ -17,7 +17,7 @@ func even(n int) (before sample, samples []sample, after sample) {
 }
 
 func TestFlatIsFlat(t *testing.T) {
-	l := newLoad("", 16, 400)
+	l := newLoad("", 16)
 	before, samples, after := even(30)
 	for i := range samples { // as garbage collectors and pools cause it
 		samples[i].heap += i % 3 << 20
@@ -30,7 +30,7 @@ func TestFlatIsFlat(t *testing.T) {
 }
 
 func TestGrowthIsNoticed(t *testing.T) {
-	l := newLoad("", 16, 400)
+	l := newLoad("", 16)
 	for _, test := range []struct {
 		what string
 		grow func(i int, s *sample)
@@ -68,7 +68,7 @@ func TestWhatIsLeftIsNoticed(t *testing.T) {
 	} {
 		before, samples, after := even(30)
 		leave(&after)
-		failures := judge(before, samples, after, newLoad("", 16, 400))
+		failures := judge(before, samples, after, newLoad("", 16))
 		if len(failures) != 1 || !strings.Contains(failures[0].Error(), want) {
 			t.Errorf("%v, want %q", failures, want)
 		}
@@ -77,7 +77,7 @@ func TestWhatIsLeftIsNoticed(t *testing.T) {
 
 func TestAnswersAreJudged(t *testing.T) {
 	good := func() *load {
-		l := newLoad("", 16, 400)
+		l := newLoad("", 16)
 		l.sent, l.statuses = 1000, map[int]int{200: 990, 503: 10}
 		return l
 	}
@@ -102,20 +102,11 @@ func TestAnswersAreJudged(t *testing.T) {
 }
 
 func TestSessionsThatCanBeAlive(t *testing.T) {
-	l, now := newLoad("", 16, 400), time.Now()
+	l, now := newLoad("", 16), time.Now()
 	for _, ago := range []time.Duration{0, time.Second, 65 * time.Second, 67 * time.Second, time.Hour} {
 		l.begun = append(l.begun, now.Add(-ago))
 	}
 	if n := l.recentlyBegun(now); n != 3 {
 		t.Errorf("%d, want the 3 of the last 66 seconds", n)
-	}
-}
-
-func TestRSS(t *testing.T) {
-	if n, err := rssIn("VmHWM:\t   30000 kB\nVmRSS:\t   20480 kB\nThreads:\t5\n"); n != 20<<20 || err != nil {
-		t.Errorf("%d, %v", n, err)
-	}
-	if _, err := rssIn("Threads:\t5\n"); err == nil {
-		t.Error("no error without the line")
 	}
 }

@@ -8,7 +8,9 @@ import (
 	"os"
 	"os/exec"
 	"slices"
+	"strconv"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -335,6 +337,35 @@ func build(t *testing.T) string {
 		t.Fatalf("%v: %s", err, out)
 	}
 	return path
+}
+
+// seed logs n users in.
+func seed(t *testing.T, url string, n int) {
+	t.Helper()
+	store, err := goredisstore.Open(url, goredisstore.Config{Timeout: time.Minute})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = store.Close() }()
+	m, err := core.New(core.ServerSide(store), core.Config{LoadTimeout: time.Minute, CommitTimeout: time.Minute})
+	if err != nil {
+		t.Fatal(err)
+	}
+	const workers = 32
+	var all sync.WaitGroup
+	for w := range workers {
+		all.Go(func() {
+			for i := w; i < n; i += workers {
+				s := m.NewSession(context.Background())
+				s.Login("user-" + strconv.Itoa(i))
+				if err := s.Commit(context.Background()); err != nil {
+					t.Error(err)
+					return
+				}
+			}
+		})
+	}
+	all.Wait()
 }
 
 // TestClosedPipe shows that a reader that has enough ends the program without a word, and

@@ -1,5 +1,5 @@
 // Command consumer is what somebody else's program looks like: it uses every
-// module by its published name. The smoke tool runs it outside this repository.
+// module by its published name. scripts/smoke runs it outside this repository.
 //
 // It serves two requests through each adapter on each backend: the first
 // leaves a flash and redirects, the second shows it.
