@@ -69,10 +69,10 @@ func TestJudge(t *testing.T) {
 	mutated := mutants(t, names)
 	for _, line := range lines {
 		fields := append(strings.SplitN(line, " ", 4), "", "", "")
-		name, store, faults, rules := fields[0], fields[1], fields[2], fields[3]
-		t.Run(name, func(t *testing.T) {
+		name, store, faults, rules := fields[0], cmp.Or(fields[1], "redis-aof"), fields[2], fields[3]
+		t.Run(name+" on "+store, func(t *testing.T) {
 			t.Parallel()
-			w := newWorld(t, cmp.Or(store, "redis-aof"), mutated(t, name))
+			w := newWorld(t, store, mutated(t, name))
 			w.first = name != "none"
 			if rules != "" {
 				w.fits = strings.Split(rules, "/")

@@ -257,6 +257,7 @@ func (v *visitor) forged() {
 	}
 	op := v.ask(ask{kind: "set", key: "k", form: url.Values{"value": {v.text()}}, token: unissued})
 	v.want(op.Token != unissued, "forged token", "one that nobody has issued is taken over: %v", op)
+	v.opensNothing("forged token", unissued, "a token that nobody has issued, and that was used to set a value,")
 	for _, pair := range []string{token + "; " + cookieName + "=" + unissued, unissued + "; " + cookieName + "=" + token} {
 		op := v.ask(ask{kind: "get", key: "k", header: [2]string{"Cookie", cookieName + "=" + pair}})
 		v.want(op.User == "", "forged token", "one of two cookies is used: %v", op)
