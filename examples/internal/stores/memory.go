@@ -10,7 +10,7 @@ import (
 )
 
 // sweepParameter takes the parameter sweep out of what follows a scheme: how often to
-// remove expired sessions, 0 for the store's default.
+// remove all sessions that have expired, 0 without it.
 func sweepParameter(rest string) (interval time.Duration, without string, err error) {
 	before, query, _ := strings.Cut(rest, "?")
 	var others []string
@@ -18,7 +18,7 @@ func sweepParameter(rest string) (interval time.Duration, without string, err er
 		text, ok := strings.CutPrefix(parameter, "sweep=")
 		if !ok {
 			others = append(others, parameter)
-		} else if interval, err = time.ParseDuration(text); err != nil {
+		} else if interval, err = time.ParseDuration(text); err != nil || interval <= 0 {
 			return 0, "", errors.New("sweep: want a duration such as 10s")
 		}
 	}

@@ -47,7 +47,11 @@ func openSQL(driver string, source func(rest string) (string, error)) opener {
 			_ = db.Close() // the first error counts
 			return nil, nil, err
 		}
-		return core.ServerSide(store), func() error { return errors.Join(store.Close(), db.Close()) }, nil
+		stop := sweepEvery(store, interval)
+		return core.ServerSide(store), func() error {
+			stop()
+			return errors.Join(store.Close(), db.Close())
+		}, nil
 	}
 }
 
@@ -66,27 +70,16 @@ func openPostgres(rest, _ string) (core.Backend, func() error, error) {
 		return nil, nil, errors.New("the parameters are not those of pgx")
 	}
 	c.MaxConns = max(c.MaxConns, 32)
-	job, err := takeSweepJob(c.ConnConfig.RuntimeParams)
-	if err != nil {
-		return nil, nil, err
-	}
 	pool, err := pgxpool.NewWithConfig(ctx, c)
 	if err != nil {
 		return nil, nil, err
 	}
-	config := pgxstore.Config{SweepInterval: interval}
-	if job > 0 {
-		config.SweepInterval = -1
-	}
-	store := pgxstore.New(pool, config)
+	store := pgxstore.New(pool, pgxstore.Config{SweepInterval: interval})
 	if err := store.CreateTables(ctx); err != nil {
 		pool.Close()
 		return nil, nil, err
 	}
-	stop := func() {}
-	if job > 0 {
-		stop = sweepEvery(store, job)
-	}
+	stop := sweepEvery(store, interval)
 	return core.ServerSide(store), func() error {
 		stop()
 		err := store.Close()
@@ -95,23 +88,12 @@ func openPostgres(rest, _ string) (core.Backend, func() error, error) {
 	}, nil
 }
 
-// takeSweepJob takes the parameter sweepjob, which is not PostgreSQL's, out of those for
-// the server. It is zero if there is none.
-func takeSweepJob(params map[string]string) (every time.Duration, err error) {
-	text, ok := params["sweepjob"]
-	if !ok {
-		return 0, nil
-	}
-	delete(params, "sweepjob")
-	if every, err = time.ParseDuration(text); err != nil || every <= 0 {
-		return 0, errors.New("sweepjob: want a duration such as 10s")
-	}
-	return every, nil
-}
-
-// sweepEvery sweeps in the place of the store's own clean-up, which waits for the full
-// hour, until the returned function is called.
+// sweepEvery sweeps beside the store's own clean-up, which waits for the full hour, until
+// the returned function is called. Every may be 0: never.
 func sweepEvery(store core.Sweeper, every time.Duration) (stop func()) {
+	if every == 0 {
+		return func() {}
+	}
 	ctx, cancel := context.WithCancel(context.Background())
 	var running sync.WaitGroup
 	running.Go(func() {

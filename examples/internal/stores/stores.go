@@ -60,8 +60,8 @@ var openers = map[string]opener{
 
 // Open returns the backend of a store URL, and a function that closes it:
 //
-//	memory:           in this process; sessions end with it. With memory:?sweep=10s
-//	                  expired ones are removed every 10 seconds, as in files and SQL
+//	memory:           in this process; sessions end with it. With memory:?sweep=10s all
+//	                  that have expired are removed every 10 seconds; also in files and SQL
 //	file:DIR          in this process and in a directory; sessions survive it
 //	cookie:           in the client's cookie, sealed with keys
 //	gorilla-cookie:   in the client's cookie, as gorilla/sessions makes it
@@ -69,9 +69,7 @@ var openers = map[string]opener{
 //	                  SESSION_SIGNING_KEYS, for others to verify; sealed inside
 //	jwe:              in an encrypted JSON Web Token
 //	sqlite:FILE                    in SQLite
-//	postgres://user@host:port/db   in PostgreSQL, with the parameters of pgx. With
-//	                               ?sweepjob=10s all that has expired is removed every
-//	                               10 seconds, and not what did before the full hour
+//	postgres://user@host:port/db   in PostgreSQL, with the parameters of pgx
 //	mysql://user@host:port/db      in MySQL or MariaDB, with those of go-sql-driver
 //	memcached://a:port,b:port      in Memcached, divided among servers
 //	redis://host:port/db           in Redis
