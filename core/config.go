@@ -318,6 +318,17 @@ func (c *Config) expiry(r *Record, now time.Time) time.Time {
 	return expires
 }
 
+// latest returns when a session that is stored now ends at the latest, unless it has
+// timeouts of its own, or is used.
+func (c *Config) latest(now time.Time) (latest time.Time) {
+	for _, remembered := range [...]bool{false, true} {
+		r := Record{CreatedAt: now, Remembered: remembered}
+		c.shortenLifetime(&r)
+		latest = later(latest, c.expiry(&r, now))
+	}
+	return latest
+}
+
 // shortenLifetime moves r's deadline to where today's lifetime puts it, if that is
 // earlier: after a change of Config, a session ends no later than a new one would.
 func (c *Config) shortenLifetime(r *Record) {

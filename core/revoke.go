@@ -136,6 +136,9 @@ func (m *Manager) revokeOf(ctx context.Context, user string, id ID) (bool, error
 		ended, until, err = m.revokeIf(ctx, user, id)
 	}
 	if err != nil {
+		if until.IsZero() { // a login may have stored it since
+			until = m.config.latest(m.config.Now())
+		}
 		m.reindex(ctx, user, id, until) // so that another try finds it
 	}
 	return ended, err

@@ -67,7 +67,7 @@ type saving struct {
 	maxFlashes int
 	id         ID        // drawn for a new session
 	asked      bool      // the backend was asked to store it
-	until      time.Time // its expiry, as the backend was last asked
+	until      time.Time // its expiry, as it was last planned
 	reserved   ID        // in the user's index, by this save
 	former     ID        // what was reserved before the session turned out to be gone
 }
@@ -135,6 +135,7 @@ func (t *saving) try(ctx context.Context, p *plan) (Handle, []string, error) {
 	if size := p.next.size(); size > m.config.MaxBytes {
 		return nil, nil, &SizeError{Total: size, Limit: m.config.MaxBytes}
 	}
+	t.until = p.next.Expires
 	if err := t.reserve(ctx, &p.next); err != nil {
 		return nil, nil, err
 	}
@@ -142,7 +143,7 @@ func (t *saving) try(ctx context.Context, p *plan) (Handle, []string, error) {
 	if s.stored {
 		base = s.handle
 	}
-	t.asked, t.until = true, p.next.Expires
+	t.asked = true
 	handle, token, err := m.backend.Save(ctx, m.scope, &p.next, base, p.newToken)
 	if err != nil {
 		return nil, nil, err

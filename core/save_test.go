@@ -172,6 +172,73 @@ func TestI2FailedLoginLeavesNoPlaceForever(t *testing.T) {
 	}
 }
 
+// The same if neither the reservation nor its release had an answer.
+func TestI2SEC13LoginWithoutAnyAnswerLeavesNoPlaceForever(t *testing.T) {
+	w, store := hookedServer(t)
+	r := newClient(t, w.m).begin()
+	r.s.Login("ann")
+	lost := map[string]bool{"reserve": true, "release": true}
+	store.before = func(op string) error {
+		if op == "load" && !lost["release"] {
+			return errStoreDown
+		}
+		return nil
+	}
+	store.after = func(op string) error {
+		if lost[op] {
+			delete(lost, op)
+			return errStoreDown
+		}
+		return nil
+	}
+	if err := r.c.m.Commit(r.x, r.s, 200); !errors.Is(err, core.ErrUnavailable) {
+		t.Fatal(err)
+	}
+	if want := w.clock.now().Add(30 * time.Minute); !store.until.Equal(want) {
+		t.Errorf("I2: the place of a failed login lasts until %v, want %v", store.until, want)
+	}
+}
+
+// A revocation meets a login that is being stored, and has no answer when it takes its place
+// out of the index. What the login stores may be remembered: it is found for as long.
+func TestI2SEC13RevocationBesideALoginLeavesNoPlaceForever(t *testing.T) {
+	for name, test := range map[string]struct {
+		remembered core.Timeouts
+		lasts      time.Duration
+	}{
+		"by default":     {lasts: 14 * 24 * time.Hour},
+		"shorter":        {core.Timeouts{Idle: time.Minute}, 30 * time.Minute},
+		"lifetime alone": {core.Timeouts{Idle: core.NoTimeout, Lifetime: 24 * time.Hour}, 24 * time.Hour},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w, store := hookedServer(t, func(c *core.Config) { c.Remembered = test.remembered })
+			c := newClient(t, w.m)
+			c.do(func(s *core.Session) { s.Set("k", "v") })
+			r := c.begin()
+			r.s.Login("ann")
+			store.once("save", func() {
+				store.after = func(op string) error {
+					if op != "release" {
+						return nil
+					}
+					store.before, store.after = failing("load"), nil
+					return errStoreDown
+				}
+				if _, err := w.m.RevokeUser(t.Context(), "ann"); !errors.Is(err, core.ErrUnavailable) {
+					t.Errorf("RevokeUser: %v", err)
+				}
+				store.before = nil
+				if want := w.clock.now().Add(test.lasts); !store.until.Equal(want) {
+					t.Errorf("I2: the place lasts until %v, want %v", store.until, want)
+				}
+			})
+			if err := r.end(200); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+}
+
 func TestI1WithdrawnLoginLeavesNoPlace(t *testing.T) {
 	// As in TestI2LoginThatMovesDoesNotSurviveRevokeUser; afterwards the place that
 	// the login had taken meanwhile no longer counts.

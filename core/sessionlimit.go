@@ -42,7 +42,7 @@ func (t *saving) reserve(ctx context.Context, r *Record) error {
 		ended, err := m.endPushedOut(ctx, s.login, id)
 		if err != nil {
 			for _, id := range end[i:] { // still alive
-				m.reindex(ctx, s.login, id, time.Time{})
+				m.reindex(ctx, s.login, id, time.Time{}) // the index knows until when it has been
 			}
 			return err
 		}
@@ -285,7 +285,8 @@ func (m *Manager) restore(ctx context.Context, user string, id ID) (kept bool, _
 
 // reindex puts a session that could not be ended back into its user's index, so
 // that it can be found again, unless it is gone or not the user's. The backend is in trouble, so this
-// may fail too. If it does not even tell when the session expires, that is until; zero if nobody knows.
+// may fail too. If it does not even tell when the session expires, that is until; zero if only the index
+// knows, from which Reserve has just taken it.
 func (m *Manager) reindex(ctx context.Context, user string, id ID, until time.Time) {
 	ctx, cancel := m.deadline(insisting(context.WithoutCancel(ctx)), m.config.CommitTimeout) // the caller's may have ended
 	defer cancel()

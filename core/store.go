@@ -120,8 +120,9 @@ type UserIndex interface {
 	// whatever touches and saves extend it. It returns ErrNotFound if the
 	// reservation is gone.
 	//
-	// Until is when the entry expires unless it is extended; zero means that no
-	// bound is known. Only an index that is a [Mender] may make use of it, and
+	// Until is when the entry expires unless it is extended; zero means that the caller
+	// knows no bound, and that one that was given before still holds, also for a member
+	// that Reserve had taken out. Only an index that is a [Mender] may make use of it, and
 	// forget the member a few minutes after the latest time that it was given. Any
 	// other is always given zero.
 	Confirm(ctx context.Context, user string, id ID, until time.Time) error

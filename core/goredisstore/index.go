@@ -20,7 +20,8 @@ import (
 // its place in the order of entry, when its reservation lapses (0: none), and
 // until when it is confirmed:
 //
-//	-2  taken out to be deleted, but the deletion has not been reported
+//	-2  taken out to be deleted, but the deletion has not been reported; instead of
+//	    when its reservation lapses, it has until when it was confirmed (0: not known)
 //	-1  not confirmed
 //	 0  for as long as its session lives
 //	 t  for as long as its session lives, at most until t, which touches and saves move

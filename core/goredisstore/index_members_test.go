@@ -163,6 +163,33 @@ func TestI1BoundedMembers(t *testing.T) {
 	x.reserve(core.ID{4}, 2, core.ID{2})
 }
 
+// A member that is taken out, and comes back because its session could not be ended, is bounded
+// as before, and by what touches have told since.
+func TestI2SEC13TakenOutMembersKeepTheirBound(t *testing.T) {
+	t.Parallel()
+	for name, touched := range map[string]time.Duration{"untouched": 0, "touched": 3 * time.Hour, "touched for less": time.Minute} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			x := newIndex(t)
+			x.login(core.ID{1}, time.Hour)
+			x.clock.Advance(2 * time.Minute) // its reservation is over
+			x.reserve(core.ID{2}, 1, core.ID{1})
+			if touched > 0 {
+				if err := x.store.Mend(t.Context(), "ann", core.ID{1}, x.clock.Now().Add(touched)); err != nil {
+					t.Fatal(err)
+				}
+			}
+			x.reserve(core.ID{1}, 0)
+			x.confirm(core.ID{1}, 0)
+			lasts := max(time.Hour-2*time.Minute, touched)
+			x.clock.Advance(lasts + grace - time.Second)
+			x.wantList(core.ID{1})
+			x.clock.Advance(time.Second)
+			x.wantList()
+		})
+	}
+}
+
 // The oldest session is the one that logged in least recently, wherever Redis
 // keeps it. A session that was taken out but still lives may log in again.
 func TestI1OldestIsByLogin(t *testing.T) {

@@ -173,8 +173,10 @@ func TestL4APongOvertakesReports(t *testing.T) {
 				case <-done:
 					return
 				default:
-					sleeper.send(t, "DEBUG", "SLEEP", "0.01")
-					sleeper.receive(t)
+					if err := sleeper.do("DEBUG", "SLEEP", "0.01"); err != nil {
+						t.Errorf("DEBUG SLEEP: %v", err)
+						return
+					}
 				}
 			}
 		})
@@ -184,8 +186,10 @@ func TestL4APongOvertakesReports(t *testing.T) {
 		s.mu.Lock()
 		pending[id] = time.Now()
 		s.mu.Unlock()
-		writer.send(t, "SET", store.Key(id), "x")
-		writer.receive(t)
+		if err := writer.do("SET", store.Key(id), "x"); err != nil {
+			t.Errorf("SET: %v", err)
+			break
+		}
 	}
 	close(done)
 	sleeping.Wait()
@@ -197,7 +201,7 @@ func TestL4APongOvertakesReports(t *testing.T) {
 	}
 }
 
-// raw is a connection that sends without waiting.
+// raw is a connection over which nothing goes but what the test sends.
 type raw struct{ net.Conn }
 
 func rawConn(t *testing.T, addr string) raw {
@@ -210,25 +214,22 @@ func rawConn(t *testing.T, addr string) raw {
 	return raw{conn}
 }
 
-func (r raw) send(t *testing.T, args ...string) {
-	t.Helper()
+// do sends a command, and waits until it is done.
+func (r raw) do(args ...string) error {
 	var text strings.Builder
 	fmt.Fprintf(&text, "*%d\r\n", len(args))
 	for _, a := range args {
 		fmt.Fprintf(&text, "$%d\r\n%s\r\n", len(a), a)
 	}
 	if _, err := r.Write([]byte(text.String())); err != nil {
-		t.Fatal(err)
+		return err
 	}
-}
-
-func (r raw) receive(t *testing.T) {
-	t.Helper()
 	answer := make([]byte, 100)
 	n, err := r.Read(answer)
-	if err != nil || !strings.HasPrefix(string(answer[:n]), "+OK") {
-		t.Fatalf("%q, %v", answer[:n], err)
+	if err == nil && !strings.HasPrefix(string(answer[:n]), "+OK") {
+		err = fmt.Errorf("the answer is %q", answer[:n])
 	}
+	return err
 }
 
 // TestSilentInvalidations: what is no session is not told, and neither are sessions of others.

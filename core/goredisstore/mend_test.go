@@ -2,6 +2,7 @@ package goredisstore_test
 
 import (
 	"errors"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -194,6 +195,29 @@ func TestI2SEC13UnansweredRevocationDoesNotProlongTheIndex(t *testing.T) {
 		t.Errorf("RevokeUser: %d, %v", n, err)
 	}
 	proxy.Heal()
+	if _, lasts := members(t, newClient(t, srv.Addr()), r.prefix); lasts > time.Hour+6*time.Minute {
+		t.Errorf("the index lasts %v", lasts)
+	}
+}
+
+// The same after a login that could not end the session that it has pushed out of the limit.
+func TestI2SEC13FailedPushOutDoesNotProlongTheIndex(t *testing.T) {
+	t.Parallel()
+	srv := redistest.Start(t)
+	r, proxy := newProxied(t, srv, core.Config{IdleTimeout: time.Hour, SessionLimit: 1})
+	b := r.loggedIn("ann")
+	var pushed atomic.Bool
+	proxy.CutBefore(redistest.Always, func(args []string) bool {
+		looked := slices.Index(args, "end") + 1 // whether Reserve has looked which sessions live
+		pushed.Store(pushed.Load() || script("reserve")(args) && looked > 0 && args[looked] == "1")
+		return pushed.Load() && redistest.Command("GETEX")(args)
+	})
+	r.browser().refused("/login", "user", "ann")
+	proxy.Heal()
+	if n := len(r.sessions("ann")); n != 1 || !pushed.Load() {
+		t.Errorf("%d sessions are listed, want the one that nobody could end", n)
+	}
+	b.shows("after the failed login", "ann", "/user")
 	if _, lasts := members(t, newClient(t, srv.Addr()), r.prefix); lasts > time.Hour+6*time.Minute {
 		t.Errorf("the index lasts %v", lasts)
 	}

@@ -16,6 +16,9 @@ local member, entered = redis.call('HGET', KEYS[1], ARGV[1]), ''
 local n, lapses, t = string.match(member or '', '^(%d+) (%d+) (-?%d+)$')
 if n then
   t = tonumber(t)
+  if t == -2 and tonumber(lapses) > 0 then -- stays taken out, but may come back for as long
+    redis.call('HSET', KEYS[1], ARGV[1], string.format('%s %.0f -2', n, math.max(tonumber(lapses), till)))
+  end
   if t == 0 or t == -2 or tonumber(lapses) > now and t == -1 or t >= till then
     return ''
   elseif t > now then

@@ -24,9 +24,9 @@ local function parse(member)
 end
 
 -- The counter and the mark are no members, and this session is none of the others.
-local _, _, till = parse(redis.call('HGET', KEYS[1], id))
+local _, held, till = parse(redis.call('HGET', KEYS[1], id))
 local others = redis.call('HLEN', KEYS[1]) - (redis.call('HGET', KEYS[1], '') and 1 or 0) - (redis.call('HGET', KEYS[1], '!') and 1 or 0) - (till and 1 or 0)
-till = math.max(till or -1, -1) -- one that is in use stays so
+till = till == -2 and held > now and held or math.max(till or -1, -1) -- one that is in use, or was, stays so
 
 -- Only a limit that is reached needs all members; the cost of any other login does
 -- not depend on how many there are.
@@ -43,7 +43,7 @@ for i = 1, #some, 2 do
     if t == -2 then
       ending[#ending + 1] = some[i]
     elseif lapses > now or t == 0 or t > now then
-      live[#live + 1] = {n, some[i]}
+      live[#live + 1] = {n, some[i], t}
     else
       redis.call('HDEL', KEYS[1], some[i])
     end
@@ -78,7 +78,7 @@ redis.call('HSET', KEYS[1], id, string.format('%.0f %s %.0f', n, ARGV[3], till))
 if excess > 0 then
   table.sort(live, function(a, b) return a[1] < b[1] end)
   for i = 1, excess do
-    redis.call('HSET', KEYS[1], live[i][2], string.format('%.0f 0 -2', live[i][1]))
+    redis.call('HSET', KEYS[1], live[i][2], string.format('%.0f %.0f -2', live[i][1], math.max(live[i][3], 0)))
     ending[#ending + 1] = live[i][2]
   end
 end

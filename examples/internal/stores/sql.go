@@ -47,16 +47,16 @@ func openSQL(driver string, source func(rest string) (string, error)) opener {
 			_ = db.Close() // the first error counts
 			return nil, nil, err
 		}
-		return core.ServerSide(store), func() error { return errors.Join(store.Close(), db.Close()) }, nil
+		stop := sweepEvery(store, interval)
+		return core.ServerSide(store), func() error {
+			stop()
+			return errors.Join(store.Close(), db.Close())
+		}, nil
 	}
 }
 
 func openPostgres(rest, _ string) (core.Backend, func() error, error) {
 	interval, rest, err := duration(rest, "sweep", 0)
-	if err != nil {
-		return nil, nil, err
-	}
-	job, rest, err := duration(rest, "sweepjob", 0)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -74,19 +74,12 @@ func openPostgres(rest, _ string) (core.Backend, func() error, error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	config := pgxstore.Config{SweepInterval: interval}
-	if job > 0 {
-		config.SweepInterval = -1
-	}
-	store := pgxstore.New(pool, config)
+	store := pgxstore.New(pool, pgxstore.Config{SweepInterval: interval})
 	if err := store.CreateTables(ctx); err != nil {
 		pool.Close()
 		return nil, nil, err
 	}
-	stop := func() {}
-	if job > 0 {
-		stop = sweepEvery(store, job)
-	}
+	stop := sweepEvery(store, interval)
 	return core.ServerSide(store), func() error {
 		stop()
 		err := store.Close()
@@ -95,9 +88,12 @@ func openPostgres(rest, _ string) (core.Backend, func() error, error) {
 	}, nil
 }
 
-// sweepEvery sweeps in the place of the store's own clean-up, which waits for the full
-// hour, until the returned function is called.
+// sweepEvery sweeps beside the store's own clean-up, which waits for the full hour, until
+// the returned function is called. Every may be 0: never.
 func sweepEvery(store core.Sweeper, every time.Duration) (stop func()) {
+	if every == 0 {
+		return func() {}
+	}
 	ctx, cancel := context.WithCancel(context.Background())
 	var running sync.WaitGroup
 	running.Go(func() {

@@ -64,8 +64,8 @@ func onServer[S closingStore](open func(rest string) (S, error)) opener {
 
 // Open returns the backend of a store URL, and a function that closes it:
 //
-//	memory:           in this process; sessions end with it. With memory:?sweep=10s
-//	                  expired ones are removed every 10 seconds, as in files and SQL
+//	memory:           in this process; sessions end with it. With memory:?sweep=10s all
+//	                  that have expired are removed every 10 seconds; also in files and SQL
 //	file:DIR          in this process and in a directory; sessions survive it
 //	cookie:           in the client's cookie, sealed with keys
 //	gorilla-cookie:   in the client's cookie, as gorilla/sessions makes it
@@ -73,9 +73,7 @@ func onServer[S closingStore](open func(rest string) (S, error)) opener {
 //	                  SESSION_SIGNING_KEYS, for others to verify; sealed inside
 //	jwe:              in an encrypted JSON Web Token
 //	sqlite:FILE                    in SQLite
-//	postgres://user@host:port/db   in PostgreSQL, with the parameters of pgx. With
-//	                               ?sweepjob=10s all that has expired is removed every
-//	                               10 seconds, and not what did before the full hour
+//	postgres://user@host:port/db   in PostgreSQL, with the parameters of pgx
 //	mysql://user@host:port/db      in MySQL or MariaDB, with those of go-sql-driver
 //	memcached://a:port,b:port      in Memcached, divided among servers
 //	redis://host:port/db           in Redis
@@ -139,7 +137,7 @@ func openCookie(rest, keys string) (core.Backend, func() error, error) {
 	return core.ClientSide(sealed.Cookie(ring)), nothing, nil
 }
 
-// duration takes a parameter out of what follows a scheme. Without it, it is usual.
+// duration takes a parameter, which must be positive, out of what follows a scheme. Without it, it is usual.
 func duration(rest, name string, usual time.Duration) (d time.Duration, without string, err error) {
 	before, query, _ := strings.Cut(rest, "?")
 	var others []string
@@ -147,7 +145,7 @@ func duration(rest, name string, usual time.Duration) (d time.Duration, without 
 		text, ok := strings.CutPrefix(parameter, name+"=")
 		if !ok {
 			others = append(others, parameter)
-		} else if usual, err = time.ParseDuration(text); err != nil {
+		} else if usual, err = time.ParseDuration(text); err != nil || usual <= 0 {
 			return 0, "", fmt.Errorf("%s: want a duration such as 10s", name)
 		}
 	}

@@ -45,7 +45,7 @@ func (p plan) open(store string, sweep time.Duration) (target, error) {
 		if err != nil {
 			return target{}, err
 		}
-		url := server.URL() + "&sweepjob=" + sweep.String()
+		url := server.URL() + "&sweep=" + sweep.String()
 		return target{url, func(s *sample) error { return lookAtPostgres(server, s) }, server.Close}, nil
 	}
 	return target{}, fmt.Errorf("-stores: %q is none of memory, file, redis and postgres", store)
