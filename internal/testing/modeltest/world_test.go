@@ -12,6 +12,7 @@ import (
 
 	"github.com/satchel-go/satchel/core"
 	"github.com/satchel-go/satchel/core/memstore"
+	"github.com/satchel-go/satchel/core/nearcache"
 )
 
 // Timeouts of the Managers under test. The clock advances to moments between them,
@@ -47,6 +48,7 @@ type world struct {
 	clock    time.Time
 	raw      raw
 	manager  *core.Manager // under test; every operation on its store waits for its turn
+	far      *core.Manager // that of another process, without copies; or the same
 	direct   *core.Manager // on the raw store, to look at what is stored
 	actors   []*actor
 	running  *actor
@@ -72,8 +74,8 @@ type raw interface {
 	Len() int
 }
 
-// breakage wraps a store to break a promise.
-type breakage func(full) full
+// breakage makes a store break a promise.
+type breakage func(*broken)
 
 // run runs one schedule and returns the promise that it found broken, or nil.
 func run(s *schedule, counts counts, breaking breakage) *violation {
@@ -88,7 +90,7 @@ func trace(s *schedule, breaking breakage) (string, *violation) {
 	return strings.Join(w.trace, "\n"), v
 }
 
-func (w *world) run(breaking breakage) (found *violation) {
+func (w *world) run(breaking breakage) *violation {
 	w.clock = time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
 	if err := w.open(breaking); err != nil {
 		panic(err)
@@ -97,6 +99,18 @@ func (w *world) run(breaking breakage) (found *violation) {
 	for i := range w.schedule.actors {
 		w.actors = append(w.actors, newActor(w, i, &w.schedule.actors[i]))
 	}
+	found := violated(func() {
+		w.takeTurns()
+		w.model.finally()
+	})
+	for _, a := range w.actors {
+		a.stop()
+	}
+	return found
+}
+
+// violated runs f, and returns the promise that it finds broken, or nil.
+func violated(f func()) (found *violation) {
 	defer func() {
 		if r := recover(); r != nil {
 			var ok bool
@@ -104,26 +118,23 @@ func (w *world) run(breaking breakage) (found *violation) {
 				panic(r) // a mistake of the test
 			}
 		}
-		for _, a := range w.actors {
-			a.stop()
-		}
 	}()
-	w.takeTurns()
-	w.model.finally()
+	f()
 	return nil
 }
 
 // open makes the store and the Managers.
 func (w *world) open(breaking breakage) error {
 	now := func() time.Time { return w.clock }
-	w.raw = newAustere(now)
-	if !w.schedule.setup.austere {
-		memory := memstore.New(memstore.Config{SweepInterval: -1, Now: now}) // there is nothing to close
-		w.raw = memory
+	memory := memstore.New(memstore.Config{SweepInterval: -1, Now: now}) // there is nothing to close
+	if w.raw = memory; w.schedule.setup.austere {
+		w.raw = newAustere(memory, now)
 	}
 	var store full = w.raw
 	if breaking != nil {
-		store = breaking(store)
+		b := newBroken(store)
+		breaking(b)
+		store = b
 	}
 	setup := w.schedule.setup
 	config := core.Config{
@@ -139,12 +150,25 @@ func (w *world) open(breaking breakage) error {
 		config.LimitPolicy = core.RefuseLogin
 	}
 	var err error
-	backend := core.ServerSide(&gate{w, store})
-	if setup.hybrid {
+	bare := core.ServerSide(&gate{w, store})
+	backend := bare
+	switch {
+	case setup.hybrid:
 		backend = core.Hybrid(plain{}, &gate{w, store}, copyWindow)
+	case setup.near:
+		copies, err := nearcache.New(&gate{w, store}, nearcache.Config{Window: nearWindow, MaxEntries: 100, AllowBlind: true, Now: now})
+		if err != nil {
+			return err
+		}
+		backend = core.ServerSide(&near{copies, w})
 	}
 	if w.manager, err = core.New(backend, config); err != nil {
 		return err
+	}
+	if w.far = w.manager; setup.near {
+		if w.far, err = core.New(bare, config); err != nil {
+			return err
+		}
 	}
 	config.Observer, config.Rand = func(context.Context, core.Event) {}, seeded(2)
 	w.direct, err = core.New(core.ServerSide(w.raw), config)
