@@ -33,21 +33,13 @@ func (a *actor) play() {
 		}
 	case revoke:
 		if id, ok := w.model.pick(a.nth); ok {
-			a.revocation(func() error { return a.manager().Revoke(ctx, id) }, id)
+			a.revocation(func() error { return a.manager.Revoke(ctx, id) }, id)
 		}
 	case revokeUser:
-		a.revocation(func() error { _, err := a.manager().RevokeUser(ctx, a.user); return err })
+		a.revocation(func() error { _, err := a.manager.RevokeUser(ctx, a.user); return err })
 	case revokeAll:
-		a.revocation(func() error { return a.manager().RevokeAll(ctx) })
+		a.revocation(func() error { return a.manager.RevokeAll(ctx) })
 	}
-}
-
-// manager returns that of the actor's process.
-func (a *actor) manager() *core.Manager {
-	if a.far {
-		return a.w.far
-	}
-	return a.w.manager
 }
 
 // mayAge reports whether the actor's process may answer what it reads from copies.
@@ -111,7 +103,7 @@ func (a *actor) load(presented bool) bool {
 	a.view, a.act, a.events = v, act{loading: true}, nil
 	aged, calls := w.model.fromCopy(a, v), a.calls
 	var err error
-	a.s, err = a.x.load(a.manager())
+	a.s, err = a.x.load(a.manager)
 	switch {
 	case aged && a.calls > calls:
 		violate("L3", "the store was asked, and the client has a copy")
@@ -263,7 +255,7 @@ func canShow(status int) bool {
 func (a *actor) job(ctx context.Context, id core.ID) {
 	a.view, a.act = newView(a.w), act{opening: true}
 	ran := false
-	err := a.manager().Update(ctx, id, func(s *core.Session) error {
+	err := a.manager.Update(ctx, id, func(s *core.Session) error {
 		a.s, a.act, ran = s, act{}, true
 		for _, o := range a.ops {
 			a.do(o)

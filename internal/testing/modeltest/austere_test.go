@@ -27,10 +27,6 @@ type member struct {
 	ending    bool // taken out, and reported until it is deleted
 }
 
-func newAustere(entries *memstore.Store, now func() time.Time) *austere {
-	return &austere{entries, now, map[string][]member{}, map[string]*core.IncompleteError{}}
-}
-
 func (s *austere) entry(id core.ID) (core.Entry, bool) {
 	e, err := s.Load(context.Background(), id)
 	return e, err == nil

@@ -77,11 +77,7 @@ func newBrowser(seed uint64, c counts, sealer breakSealer, backend breakBackend)
 		clock:  time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC),
 		jar:    map[string]string{}, tokens: map[string]carried{}, touches: map[string]touch{}, counts: c,
 	}
-	keys, err := sealed.ParseKeyring(sealed.GenerateKey())
-	if err != nil {
-		panic(err)
-	}
-	var s core.Sealer = sealed.Cookie(keys)
+	var s core.Sealer = sealed.Cookie(must(sealed.ParseKeyring(sealed.GenerateKey())))
 	if sealer != nil {
 		s = sealer(s)
 	}
@@ -90,14 +86,10 @@ func newBrowser(seed uint64, c counts, sealer breakSealer, backend breakBackend)
 		made = backend(made)
 	}
 	for _, after := range []time.Duration{touchAfter, 2 * touchAfter} { // two releases side by side
-		m, err := core.New(made, core.Config{
+		b.servers = append(b.servers, must(core.New(made, core.Config{
 			IdleTimeout: idle, Lifetime: 3 * idle, TouchAfter: after, FlashLifetime: core.NoTimeout,
 			Now: func() time.Time { return b.clock }, Observer: func(context.Context, core.Event) {},
-		})
-		if err != nil {
-			panic(err)
-		}
-		b.servers = append(b.servers, m)
+		})))
 	}
 	return b
 }
@@ -379,9 +371,6 @@ func browse(seed uint64, c counts, sealer breakSealer, backend breakBackend) (fo
 			b.step()
 		}
 	})
-	if found == nil {
-		return nil, ""
-	}
 	return found, fmt.Sprintf("%v\nseed %d\n%s", found, seed, strings.Join(b.steps, "\n"))
 }
 

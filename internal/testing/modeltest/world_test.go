@@ -92,9 +92,7 @@ func trace(s *schedule, breaking breakage) (string, *violation) {
 
 func (w *world) run(breaking breakage) *violation {
 	w.clock = time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
-	if err := w.open(breaking); err != nil {
-		panic(err)
-	}
+	w.open(breaking)
 	w.model = newModel(w)
 	for i := range w.schedule.actors {
 		w.actors = append(w.actors, newActor(w, i, &w.schedule.actors[i]))
@@ -124,11 +122,11 @@ func violated(f func()) (found *violation) {
 }
 
 // open makes the store and the Managers.
-func (w *world) open(breaking breakage) error {
+func (w *world) open(breaking breakage) {
 	now := func() time.Time { return w.clock }
 	memory := memstore.New(memstore.Config{SweepInterval: -1, Now: now}) // there is nothing to close
 	if w.raw = memory; w.schedule.setup.austere {
-		w.raw = newAustere(memory, now)
+		w.raw = &austere{memory, now, map[string][]member{}, map[string]*core.IncompleteError{}}
 	}
 	var store full = w.raw
 	if breaking != nil {
@@ -149,30 +147,28 @@ func (w *world) open(breaking breakage) error {
 	if setup.refuse {
 		config.LimitPolicy = core.RefuseLogin
 	}
-	var err error
 	bare := core.ServerSide(&gate{w, store})
 	backend := bare
 	switch {
 	case setup.hybrid:
 		backend = core.Hybrid(plain{}, &gate{w, store}, copyWindow)
 	case setup.near:
-		copies, err := nearcache.New(&gate{w, store}, nearcache.Config{Window: nearWindow, MaxEntries: 100, AllowBlind: true, Now: now})
-		if err != nil {
-			return err
-		}
+		copies := must(nearcache.New(&gate{w, store}, nearcache.Config{Window: nearWindow, MaxEntries: 100, AllowBlind: true, Now: now}))
 		backend = core.ServerSide(&near{copies, w})
 	}
-	if w.manager, err = core.New(backend, config); err != nil {
-		return err
-	}
+	w.manager = must(core.New(backend, config))
 	if w.far = w.manager; setup.near {
-		if w.far, err = core.New(bare, config); err != nil {
-			return err
-		}
+		w.far = must(core.New(bare, config))
 	}
 	config.Observer, config.Rand = func(context.Context, core.Event) {}, seeded(2)
-	w.direct, err = core.New(core.ServerSide(w.raw), config)
-	return err
+	w.direct = must(core.New(core.ServerSide(w.raw), config))
+}
+
+func must[T any](v T, err error) T {
+	if err != nil {
+		panic(err)
+	}
+	return v
 }
 
 // takeTurns lets the actors take their turns until all are done.
@@ -229,14 +225,15 @@ func seeded(n byte) io.Reader { return rand.NewChaCha8([32]byte{n}) }
 // actor is a running script, in its own goroutine that runs only in its turns.
 type actor struct {
 	*script
-	w      *world
-	index  int
-	next   func() (struct{}, bool)
-	stop   func()
-	yield  func(struct{}) bool
-	done   bool
-	calls  int
-	events []core.Event // since the last commit began
+	w       *world
+	index   int
+	manager *core.Manager // of its process
+	next    func() (struct{}, bool)
+	stop    func()
+	yield   func(struct{}) bool
+	done    bool
+	calls   int
+	events  []core.Event // since the last commit began
 
 	s       *core.Session
 	x       *exchange
@@ -252,7 +249,10 @@ type actor struct {
 }
 
 func newActor(w *world, index int, s *script) *actor {
-	a := &actor{script: s, w: w, index: index}
+	a := &actor{script: s, w: w, index: index, manager: w.manager}
+	if s.far {
+		a.manager = w.far
+	}
 	a.next, a.stop = iter.Pull(func(yield func(struct{}) bool) {
 		defer func() {
 			switch r := recover().(type) {
