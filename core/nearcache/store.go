@@ -96,7 +96,7 @@ func (s *Store) TouchAndMend(ctx context.Context, user string, id core.ID, base 
 	if both, ok := s.inner.(core.TouchMender); ok {
 		return both.TouchAndMend(ctx, user, id, base, expires)
 	}
-	if err := s.inner.Touch(ctx, id, base, expires); err != nil {
+	if err := s.Touch(ctx, id, base, expires); err != nil { // drops what was read meanwhile, however long Mend takes
 		return err
 	}
 	if index, ok := core.StoreAs[core.UserIndex](s.inner); ok {

@@ -138,6 +138,41 @@ func TestK2OwnChangesAreSeenAtOnce(t *testing.T) {
 	}
 }
 
+// TestT1ATouchIsSeenWhileTheIndexIsMended: the expiry has moved, and mending may take long.
+func TestT1ATouchIsSeenWhileTheIndexIsMended(t *testing.T) {
+	slow := &slowMends{muted: &muted{newPerfect(t, nil)}}
+	s := near(t, slow, nearcache.Config{})
+	v := must(t, s, id(1), "data", 0)
+	expires := time.Now().Add(2 * time.Hour).Truncate(time.Millisecond)
+	slow.beforeTouch = func() { read(t.Context(), t, s, id(1)) } // there is a copy again
+	mended := false
+	slow.beforeMend = func() {
+		mended = true
+		if e, err := s.Load(t.Context(), id(1)); err != nil || !e.Expires.Equal(expires) {
+			t.Errorf("T1: after the touch, the entry expires at %v, want %v: %v", e.Expires, expires, err)
+		}
+	}
+	if err := s.TouchAndMend(t.Context(), "ann", id(1), v, expires); err != nil || !mended {
+		t.Errorf("TouchAndMend: %v, mended %t", err, mended)
+	}
+}
+
+// slowMends is a store in which something else happens before a touch, and before the index is mended.
+type slowMends struct {
+	*muted
+	beforeTouch, beforeMend func()
+}
+
+func (s *slowMends) Touch(ctx context.Context, id core.ID, base core.Version, expires time.Time) error {
+	s.beforeTouch()
+	return s.muted.Touch(ctx, id, base, expires)
+}
+
+func (s *slowMends) Mend(ctx context.Context, user string, id core.ID, until time.Time) error {
+	s.beforeMend()
+	return s.muted.Mend(ctx, user, id, until)
+}
+
 // muted is a store that says that it is alive, and reports no change.
 type muted struct{ *perfect }
 

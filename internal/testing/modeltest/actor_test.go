@@ -5,6 +5,7 @@ import (
 	"errors"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/satchel-go/satchel/core"
 )
@@ -20,6 +21,9 @@ func (a *actor) play() {
 		a.serve()
 	case advance:
 		w.clock = w.clock.Add(a.by)
+		if w.schedule.setup.near {
+			time.Sleep(a.by + 1) // copies age by the machine's clock; no deadline is at that very moment
+		}
 		w.note("%v pass", a.by)
 	case copyCookies:
 		w.clients[0] = w.clients[1]
@@ -29,14 +33,20 @@ func (a *actor) play() {
 		}
 	case revoke:
 		if id, ok := w.model.pick(a.nth); ok {
-			a.revocation(func() error { return w.manager.Revoke(ctx, id) }, id)
+			a.revocation(func() error { return a.manager.Revoke(ctx, id) }, id)
 		}
 	case revokeUser:
-		a.revocation(func() error { _, err := w.manager.RevokeUser(ctx, a.user); return err })
+		a.revocation(func() error { _, err := a.manager.RevokeUser(ctx, a.user); return err })
 	case revokeAll:
-		a.revocation(func() error { return w.manager.RevokeAll(ctx) })
+		a.revocation(func() error { return a.manager.RevokeAll(ctx) })
 	}
 }
+
+// mayAge reports whether the actor's process may answer what it reads from copies.
+func (a *actor) mayAge() bool { return a.w.schedule.setup.near && !a.far }
+
+// onlyReads reports whether the request may be answered from a copy.
+func (a *actor) onlyReads() bool { return a.method == "GET" || a.method == "HEAD" }
 
 // serve does what an adapter does with a request.
 func (a *actor) serve() {
@@ -93,9 +103,12 @@ func (a *actor) load(presented bool) bool {
 	a.view, a.act, a.events = v, act{loading: true}, nil
 	aged, calls := w.model.fromCopy(a, v), a.calls
 	var err error
-	a.s, err = a.x.load(w.manager)
-	if aged && a.calls > calls {
+	a.s, err = a.x.load(a.manager)
+	switch {
+	case aged && a.calls > calls:
 		violate("L3", "the store was asked, and the client has a copy")
+	case a.token != "" && v.id.IsZero() && a.calls == calls:
+		violate("L1", "there is no session, and the store was not asked")
 	}
 	trouble, unanswered := a.act.trouble, slices.ContainsFunc(a.act.mishaps, func(what string) bool { return !strings.HasSuffix(what, string(slow)) })
 	a.act = act{}
@@ -242,7 +255,7 @@ func canShow(status int) bool {
 func (a *actor) job(ctx context.Context, id core.ID) {
 	a.view, a.act = newView(a.w), act{opening: true}
 	ran := false
-	err := a.w.manager.Update(ctx, id, func(s *core.Session) error {
+	err := a.manager.Update(ctx, id, func(s *core.Session) error {
 		a.s, a.act, ran = s, act{}, true
 		for _, o := range a.ops {
 			a.do(o)

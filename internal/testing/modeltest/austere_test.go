@@ -6,18 +6,18 @@ import (
 	"time"
 
 	"github.com/satchel-go/satchel/core"
+	"github.com/satchel-go/satchel/core/memstore"
 )
 
-// austere is a store that does what the contract of [core.Store] demands and no
+// austere is a store that does what the contract of [core.UserIndex] demands and no
 // more. It leaves the index alone when a session is deleted, and sessions taken
 // out of the index live until the core deletes them. One goroutine at a time uses
 // it.
 type austere struct {
-	now     func() time.Time
-	entries map[core.ID]core.Entry
-	users   map[string][]member // in the order of entry
-	marks   map[string]*core.IncompleteError
-	version core.Version
+	*memstore.Store
+	now   func() time.Time
+	users map[string][]member // in the order of entry
+	marks map[string]*core.IncompleteError
 }
 
 type member struct {
@@ -27,69 +27,17 @@ type member struct {
 	ending    bool // taken out, and reported until it is deleted
 }
 
-var _ full = (*austere)(nil)
-
-func newAustere(now func() time.Time) *austere {
-	return &austere{now: now, entries: map[core.ID]core.Entry{}, users: map[string][]member{}, marks: map[string]*core.IncompleteError{}}
-}
-
 func (s *austere) entry(id core.ID) (core.Entry, bool) {
-	e, ok := s.entries[id]
-	return e, ok && s.now().Before(e.Expires)
-}
-
-func (s *austere) Load(ctx context.Context, id core.ID) (core.Entry, error) {
-	e, ok := s.entry(id)
-	if !ok && ctx.Err() == nil {
-		return e, core.ErrNotFound
-	}
-	return e, ctx.Err()
-}
-
-func (s *austere) Save(ctx context.Context, id core.ID, e core.Entry, base core.Version) (core.Version, error) {
-	old, there := s.entry(id)
-	switch {
-	case ctx.Err() != nil:
-		return 0, ctx.Err()
-	case there && old.Version != base:
-		return 0, core.ErrConflict
-	case !there && base != 0:
-		return 0, core.ErrNotFound
-	}
-	s.version++
-	e.Version = s.version
-	s.entries[id] = e
-	return e.Version, nil
-}
-
-func (s *austere) Touch(ctx context.Context, id core.ID, base core.Version, expires time.Time) error {
-	e, there := s.entry(id)
-	switch {
-	case ctx.Err() != nil:
-		return ctx.Err()
-	case !there:
-		return core.ErrNotFound
-	case e.Version == base:
-		e.Expires = expires
-		s.entries[id] = e
-	}
-	return nil
-}
-
-func (s *austere) Delete(ctx context.Context, id core.ID) error {
-	if ctx.Err() == nil {
-		delete(s.entries, id)
-	}
-	return ctx.Err()
+	e, err := s.Load(context.Background(), id)
+	return e, err == nil
 }
 
 func (s *austere) DeleteAll(ctx context.Context) error {
 	if ctx.Err() == nil {
-		clear(s.entries)
 		clear(s.users)
 		clear(s.marks)
 	}
-	return ctx.Err()
+	return s.Store.DeleteAll(ctx)
 }
 
 // counts reports whether m is a member of user's.
@@ -198,18 +146,3 @@ func (s *austere) mark(user string) {
 	}
 	s.marks[user] = set
 }
-
-func (s *austere) Search(ctx context.Context, users ...string) (ids []core.ID, err error) {
-	for id := range s.entries {
-		if e, there := s.entry(id); there && slices.Contains(users, e.User) {
-			ids = append(ids, id)
-		}
-	}
-	slices.SortFunc(ids, func(a, b core.ID) int { return slices.Compare(a[:], b[:]) })
-	return ids, ctx.Err()
-}
-
-func (s *austere) Forgetful() bool { return false }
-
-// Len returns how many entries there are, expired ones included.
-func (s *austere) Len() int { return len(s.entries) }

@@ -11,7 +11,7 @@ import (
 	"github.com/satchel-go/satchel/core"
 )
 
-// broken is a store that does some things wrong. A nil function does its part right.
+// broken is a store that does some things wrong.
 type broken struct {
 	full
 	load    func(ctx context.Context, id core.ID) (core.Entry, error)
@@ -25,77 +25,47 @@ type broken struct {
 	all     func(ctx context.Context) error
 }
 
-func (b *broken) Load(ctx context.Context, id core.ID) (core.Entry, error) {
-	if b.load != nil {
-		return b.load(ctx, id)
-	}
-	return b.full.Load(ctx, id)
+// newBroken returns a store that does what s does.
+func newBroken(s full) *broken {
+	return &broken{s, s.Load, s.Save, s.Touch, s.Delete, s.Reserve, s.Confirm, s.Release, s.List, s.DeleteAll}
 }
 
+func (b *broken) Load(ctx context.Context, id core.ID) (core.Entry, error) { return b.load(ctx, id) }
+
 func (b *broken) Save(ctx context.Context, id core.ID, e core.Entry, base core.Version) (core.Version, error) {
-	if b.save != nil {
-		return b.save(ctx, id, e, base)
-	}
-	return b.full.Save(ctx, id, e, base)
+	return b.save(ctx, id, e, base)
 }
 
 func (b *broken) Touch(ctx context.Context, id core.ID, base core.Version, expires time.Time) error {
-	if b.touch != nil {
-		return b.touch(ctx, id, base, expires)
-	}
-	return b.full.Touch(ctx, id, base, expires)
+	return b.touch(ctx, id, base, expires)
 }
 
-func (b *broken) Delete(ctx context.Context, id core.ID) error {
-	if b.delete != nil {
-		return b.delete(ctx, id)
-	}
-	return b.full.Delete(ctx, id)
-}
+func (b *broken) Delete(ctx context.Context, id core.ID) error { return b.delete(ctx, id) }
 
 func (b *broken) Reserve(ctx context.Context, user string, id core.ID, limit int, policy core.LimitPolicy) ([]core.ID, error) {
-	if b.reserve != nil {
-		return b.reserve(ctx, user, id, limit, policy)
-	}
-	return b.full.Reserve(ctx, user, id, limit, policy)
+	return b.reserve(ctx, user, id, limit, policy)
 }
 
 func (b *broken) Confirm(ctx context.Context, user string, id core.ID, until time.Time) error {
-	if b.confirm != nil {
-		return b.confirm(ctx, user, id, until)
-	}
-	return b.full.Confirm(ctx, user, id, until)
+	return b.confirm(ctx, user, id, until)
 }
 
 func (b *broken) Release(ctx context.Context, user string, id core.ID) error {
-	if b.release != nil {
-		return b.release(ctx, user, id)
-	}
-	return b.full.Release(ctx, user, id)
+	return b.release(ctx, user, id)
 }
 
-func (b *broken) List(ctx context.Context, user string) ([]core.ID, error) {
-	if b.list != nil {
-		return b.list(ctx, user)
-	}
-	return b.full.List(ctx, user)
-}
+func (b *broken) List(ctx context.Context, user string) ([]core.ID, error) { return b.list(ctx, user) }
 
-func (b *broken) DeleteAll(ctx context.Context) error {
-	if b.all != nil {
-		return b.all(ctx)
-	}
-	return b.full.DeleteAll(ctx)
-}
+func (b *broken) DeleteAll(ctx context.Context) error { return b.all(ctx) }
 
 // breakages are ways to break the promises, each with the promises that may be
 // found broken first.
 var breakages = []struct {
 	name     string
 	promises []string
-	breaking func(b *broken)
+	breaking breakage
 }{
-	{"a save ignores what has changed", []string{"K1", "K3", "F6"}, func(b *broken) {
+	{"a save ignores what has changed", []string{"K1", "K3", "F6", "T1"}, func(b *broken) {
 		b.save = func(ctx context.Context, id core.ID, e core.Entry, base core.Version) (core.Version, error) {
 			if now, err := b.full.Load(ctx, id); err == nil && base != 0 {
 				base = now.Version
@@ -112,7 +82,7 @@ var breakages = []struct {
 			return v, err
 		}
 	}},
-	{"a conflict counts as stored", []string{"K1", "K3", "F6"}, func(b *broken) {
+	{"a conflict counts as stored", []string{"K1", "K3", "F6", "T1"}, func(b *broken) {
 		b.save = func(ctx context.Context, id core.ID, e core.Entry, base core.Version) (core.Version, error) {
 			v, err := b.full.Save(ctx, id, e, base)
 			if errors.Is(err, core.ErrConflict) {
@@ -196,9 +166,7 @@ var breakages = []struct {
 			return b.full.Touch(ctx, id, base, expires)
 		}
 	}},
-	{"a deletion does nothing", []string{"K2"}, func(b *broken) {
-		b.delete = func(context.Context, core.ID) error { return nil }
-	}},
+	{"a deletion does nothing", []string{"K2"}, forgetsDeletions},
 	{"a deletion takes another session with it", []string{"C1", "K1", "K2", "L3", "L4", "I1", "I2"}, func(b *broken) {
 		var last core.ID
 		b.save = func(ctx context.Context, id core.ID, e core.Entry, base core.Version) (core.Version, error) {
@@ -267,29 +235,33 @@ var breakages = []struct {
 	}},
 }
 
+func forgetsDeletions(b *broken) { b.delete = func(context.Context, core.ID) error { return nil } }
+
 // TestModelCatchesBrokenStores shows that the test can fail: with a store that
 // breaks a promise, it soon fails and says which.
 func TestModelCatchesBrokenStores(t *testing.T) {
 	for _, way := range breakages {
 		t.Run(way.name, func(t *testing.T) {
-			breaking := func(s full) full {
-				b := &broken{full: s}
-				way.breaking(b)
-				return b
-			}
 			synctest.Test(t, func(t *testing.T) {
-				const most = 5000
-				for seed := range uint64(most) {
-					if v, text := try(seed, counts{}, breaking); v != nil {
-						t.Logf("caught at schedule %d:\n%s", seed, text)
-						if !slices.Contains(way.promises, v.promise) {
-							t.Errorf("found %s, want one of %v", v.promise, way.promises)
-						}
-						return
-					}
-				}
-				t.Errorf("not caught in %d schedules", most)
+				mustCatch(t, 5000, way.promises, func(seed uint64) (*violation, string) {
+					return try(seed, counts{}, way.breaking)
+				})
 			})
 		})
 	}
+}
+
+// mustCatch runs up to most schedules, of which one must find one of the promises broken.
+func mustCatch(t *testing.T, most uint64, promises []string, run func(seed uint64) (*violation, string)) {
+	t.Helper()
+	for seed := range most {
+		if v, text := run(seed); v != nil {
+			t.Logf("caught at schedule %d:\n%s", seed, text)
+			if !slices.Contains(promises, v.promise) {
+				t.Errorf("found %s, want one of %v", v.promise, promises)
+			}
+			return
+		}
+	}
+	t.Errorf("not caught in %d schedules", most)
 }

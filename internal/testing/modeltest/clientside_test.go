@@ -77,11 +77,7 @@ func newBrowser(seed uint64, c counts, sealer breakSealer, backend breakBackend)
 		clock:  time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC),
 		jar:    map[string]string{}, tokens: map[string]carried{}, touches: map[string]touch{}, counts: c,
 	}
-	keys, err := sealed.ParseKeyring(sealed.GenerateKey())
-	if err != nil {
-		panic(err)
-	}
-	var s core.Sealer = sealed.Cookie(keys)
+	var s core.Sealer = sealed.Cookie(must(sealed.ParseKeyring(sealed.GenerateKey())))
 	if sealer != nil {
 		s = sealer(s)
 	}
@@ -90,14 +86,10 @@ func newBrowser(seed uint64, c counts, sealer breakSealer, backend breakBackend)
 		made = backend(made)
 	}
 	for _, after := range []time.Duration{touchAfter, 2 * touchAfter} { // two releases side by side
-		m, err := core.New(made, core.Config{
+		b.servers = append(b.servers, must(core.New(made, core.Config{
 			IdleTimeout: idle, Lifetime: 3 * idle, TouchAfter: after, FlashLifetime: core.NoTimeout,
 			Now: func() time.Time { return b.clock }, Observer: func(context.Context, core.Event) {},
-		})
-		if err != nil {
-			panic(err)
-		}
-		b.servers = append(b.servers, m)
+		})))
 	}
 	return b
 }
@@ -240,12 +232,11 @@ func (b *browser) end(p *page) {
 	}
 	set := map[string]string{}
 	for _, line := range p.x.setCookie {
-		name, _, _ := strings.Cut(line, "=")
-		value, _ := parseCookie(line)
+		name, a := parseCookie(line)
 		if _, twice := set[name]; twice {
 			violate("C7", "%s is set twice", name)
 		}
-		set[name] = value
+		set[name] = a.token
 	}
 	b.note("response to %.6q sets %.40q", p.token, p.x.setCookie)
 	token, sets := set[cookieName]
@@ -347,12 +338,9 @@ func (b *browser) step() {
 func (b *browser) take(lines []string) {
 	b.note("arrives: %.40q", lines)
 	for _, line := range lines {
-		name, _, _ := strings.Cut(line, "=")
-		value, attributes := parseCookie(line)
-		if strings.Contains(attributes, "Max-Age=0;") {
+		name, a := parseCookie(line)
+		if b.jar[name] = a.token; a.token == "" {
 			delete(b.jar, name)
-		} else {
-			b.jar[name] = value
 		}
 	}
 }
@@ -378,19 +366,12 @@ func (b *browser) note(format string, args ...any) {
 // browse runs one browser, and returns the promise that it found broken, or nil.
 func browse(seed uint64, c counts, sealer breakSealer, backend breakBackend) (found *violation, steps string) {
 	b := newBrowser(seed, c, sealer, backend)
-	defer func() {
-		if r := recover(); r != nil {
-			var ok bool
-			if found, ok = r.(*violation); !ok {
-				panic(r) // a mistake of the test
-			}
-			steps = fmt.Sprintf("seed %d\n%s", seed, strings.Join(b.steps, "\n"))
+	found = violated(func() {
+		for range 150 {
+			b.step()
 		}
-	}()
-	for range 150 {
-		b.step()
-	}
-	return nil, ""
+	})
+	return found, fmt.Sprintf("%v\nseed %d\n%s", found, seed, strings.Join(b.steps, "\n"))
 }
 
 // TestModelClientSide runs browsers whose sessions are in their cookies.
@@ -402,7 +383,7 @@ func TestModelClientSide(t *testing.T) {
 	c := counts{}
 	for i := range n {
 		if v, steps := browse(*firstSeed+uint64(i), c, nil, nil); v != nil {
-			t.Fatalf("%v\n%s", v, steps)
+			t.Fatal(steps)
 		}
 	}
 	for _, what := range []string{
@@ -428,17 +409,11 @@ func (b *wrapped) WithConfig(c core.Config) (core.Backend, error) {
 }
 
 func (b *wrapped) Load(ctx context.Context, scope core.Scope, presented core.Tokens) (core.LoadResult, error) {
-	if b.load != nil {
-		return b.load(b.Backend, ctx, scope, presented)
-	}
-	return b.Backend.Load(ctx, scope, presented)
+	return b.load(b.Backend, ctx, scope, presented)
 }
 
 func (b *wrapped) Touch(ctx context.Context, scope core.Scope, r *core.Record, base core.Handle) (core.Handle, core.Tokens, error) {
-	if b.touch != nil {
-		return b.touch(b.Backend, ctx, scope, r, base)
-	}
-	return b.Backend.Touch(ctx, scope, r, base)
+	return b.touch(b.Backend, ctx, scope, r, base)
 }
 
 // anyToken is a sealer whose touches are good for the token that was opened last.
@@ -468,34 +443,27 @@ func TestModelCatchesBrokenTouches(t *testing.T) {
 		promises []string
 	}{
 		"a touch seals the whole session anew": {nil, func(b core.Backend) core.Backend {
-			return &wrapped{Backend: b, touch: func(b core.Backend, ctx context.Context, scope core.Scope, r *core.Record, base core.Handle) (core.Handle, core.Tokens, error) {
+			return &wrapped{b, core.Backend.Load, func(b core.Backend, ctx context.Context, scope core.Scope, r *core.Record, base core.Handle) (core.Handle, core.Tokens, error) {
 				h, token, err := b.Save(ctx, scope, r, base, false)
 				return h, core.Tokens{Session: token}, err
 			}}
 		}, []string{"T2"}},
 		"a touch is good for any token": {func(s core.Sealer) core.Sealer { return &anyToken{Sealer: s} }, nil, []string{"T1"}},
 		"touches are not read": {nil, func(b core.Backend) core.Backend {
-			return &wrapped{Backend: b, load: func(b core.Backend, ctx context.Context, scope core.Scope, presented core.Tokens) (core.LoadResult, error) {
+			return &wrapped{b, func(b core.Backend, ctx context.Context, scope core.Scope, presented core.Tokens) (core.LoadResult, error) {
 				return b.Load(ctx, scope, core.Tokens{Session: presented.Session})
-			}}
+			}, core.Backend.Touch}
 		}, []string{"T1", "T2"}},
 		"no touch is made": {nil, func(b core.Backend) core.Backend {
-			return &wrapped{Backend: b, touch: func(_ core.Backend, _ context.Context, _ core.Scope, _ *core.Record, base core.Handle) (core.Handle, core.Tokens, error) {
+			return &wrapped{b, core.Backend.Load, func(_ core.Backend, _ context.Context, _ core.Scope, _ *core.Record, base core.Handle) (core.Handle, core.Tokens, error) {
 				return base, core.Tokens{}, nil
 			}}
 		}, []string{"T1"}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			for seed := range uint64(500) {
-				if v, steps := browse(seed, counts{}, way.sealer, way.backend); v != nil {
-					t.Logf("caught in run %d: %v", seed, v)
-					if !slices.Contains(way.promises, v.promise) {
-						t.Errorf("found %s, want one of %v\n%s", v.promise, way.promises, steps)
-					}
-					return
-				}
-			}
-			t.Error("not caught")
+			mustCatch(t, 500, way.promises, func(seed uint64) (*violation, string) {
+				return browse(seed, counts{}, way.sealer, way.backend)
+			})
 		})
 	}
 }

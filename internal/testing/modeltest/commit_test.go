@@ -18,7 +18,7 @@ func (a *actor) begin(sent, shows bool) {
 	a.act = act{committing: true, sent: sent, shows: shows, began: a.w.clock, start: time.Now()}
 	// A request that is not activity keeps the expiry, and must first look it up.
 	a.act.writes = !v.id.IsZero() && (v.wishes() || shows && len(v.read) > 0)
-	a.act.reload = (v.noTouch || v.aged) && a.act.writes
+	a.act.reload = (v.noTouch || v.hasCopy()) && a.act.writes
 	if v.byID && v.id.IsZero() {
 		v.wasLate = true // a job has ended its session, and has no client for a new one
 	}
@@ -27,7 +27,7 @@ func (a *actor) begin(sent, shows bool) {
 // strip leaves out what needs a cookie, after the header, from changes to cur; the rest is not too late.
 func (a *actor) strip(cur *record) {
 	v := a.view
-	if !a.act.sent || v.standing() != live || v.id.IsZero() || v.login != "" {
+	if !a.act.sent || v.standing() != live || v.id.IsZero() || v.begins() {
 		return
 	}
 	if v.newToken(cur) {
@@ -83,6 +83,9 @@ func (m *model) committed(a *actor, err error) {
 	m.w.counts.commit(a, err)
 	if err == nil && len(v.tooMuch) > 0 {
 		violate("E2", "a value was too large, and the commit succeeds")
+	}
+	if err == nil && v.refused {
+		violate("I1", "a commit succeeds that was asked for something impossible")
 	}
 	result := core.ID{}
 	switch {
@@ -148,11 +151,11 @@ func (m *model) failed(a *actor, err error) {
 	unavailable := errors.Is(err, core.ErrUnavailable) || errors.Is(err, core.ErrConflict)
 	switch {
 	case unavailable && t.trouble:
-	case v.readOnly && errors.Is(err, core.ErrReadOnly):
+	case v.readOnly && errors.Is(err, core.ErrReadOnly), v.refused && !v.readOnly:
 	case errors.Is(err, core.ErrTooLarge) && (len(v.tooMuch) > 0 || v.overflows(t.from(v))):
-	case t.full && errors.Is(err, core.ErrSessionLimit):
+	case t.full && v.login != "" && errors.Is(err, core.ErrSessionLimit):
 		m.mustBeFull(a, v.login)
-	case t.sent && errors.Is(err, core.ErrTooLate) && (v.id.IsZero() || v.login != ""):
+	case t.sent && errors.Is(err, core.ErrTooLate) && (v.id.IsZero() || v.begins()):
 		a.mustBeTold("C6", core.EventTooLate, true)
 	default:
 		violate("C3", "a commit failed for no reason: %v", err)

@@ -3,6 +3,7 @@ package modeltest
 import (
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/satchel-go/satchel/core"
 )
@@ -22,6 +23,8 @@ var evidence = []struct {
 	{"L4", "old tokens remembered", 100},
 	{"L4", "requests that were answered from a copy", 100},
 	{"L4", "copies that were too old", 100},
+	{"L4", "reads that the process's copy answered", 100},
+	{"L4", "reads of what another process had changed, within the window", 50},
 	{"SEC11", "copies beside another token", 20},
 	{"C1", "requests that wrote nothing and got no cookie", 100},
 	{"C2", "writes that changed nothing", 100},
@@ -34,6 +37,7 @@ var evidence = []struct {
 	{"K1", "conflicts after which a commit was tried again", 100},
 	{"K2", "changes that were dropped", 100},
 	{"K2", "sessions that were read after their end, within the window", 20},
+	{"K2", "sessions that were read after another process had ended them", 20},
 	{"K3", "renewals that lost to another", 100},
 	{"T1", "sessions that had expired", 100},
 	{"T1", "sessions with timeouts of their own", 100},
@@ -53,6 +57,7 @@ var evidence = []struct {
 	{"I1", "logins", 100},
 	{"I1", "sessions that made room for a login", 100},
 	{"I1", "logouts with an old token", 100},
+	{"I1", "users who proved again who they are", 100},
 	{"I1", "logins that kept what they had loaded", 20},
 	{"I2", "revocations", 100},
 	{"I2", "logins in flight across a revocation", 100},
@@ -62,34 +67,25 @@ var evidence = []struct {
 }
 
 // What every such run must do at least 100 times each.
-var variety = struct {
-	roles   []role
-	verbs   []verb
-	mishaps []mishap
-}{
-	[]role{request, job, revoke, revokeUser, revokeAll, advance, copyCookies},
-	[]verb{
-		look, set, del, clearAll, incr, flashIt, readFlashes, addTyped, takeTyped, keepFlashes, commit, renew, login, logout,
-		remember, setTimeouts, skipTouch, refresh, list, revokeOwn, revokeOthers, wait,
-	},
-	[]mishap{fails, loses, slow},
+var variety = slices.Concat(
+	each("actors: ", request, job, revoke, revokeUser, revokeAll, advance, copyCookies),
+	each("operations: ", look, set, del, clearAll, incr, flashIt, readFlashes, addTyped, takeTyped, keepFlashes, commit, renew, reauth,
+		login, logout, remember, setTimeouts, skipTouch, refresh, list, revokeOwn, revokeOthers, wait),
+	each("store operations: ", fails, loses, slow),
+)
+
+func each[T ~string](kind string, all ...T) (whats []string) {
+	for _, one := range all {
+		whats = append(whats, kind+string(one))
+	}
+	return whats
 }
 
 // missing lists what a run has not done often enough, by promise. What serves all
 // of them is under "".
 func (c counts) missing() map[string][]string {
 	texts := map[string][]string{}
-	var all []string
-	for _, r := range variety.roles {
-		all = append(all, "actors: "+string(r))
-	}
-	for _, v := range variety.verbs {
-		all = append(all, "operations: "+string(v))
-	}
-	for _, m := range variety.mishaps {
-		all = append(all, "store operations: "+string(m))
-	}
-	for _, what := range all {
+	for _, what := range variety {
 		if c[what] < 100 {
 			texts[""] = append(texts[""], fmt.Sprintf("%d %s, want at least 100", c[what], what))
 		}
@@ -133,6 +129,7 @@ func (c counts) commit(a *actor, err error) {
 	c.when(stored && a.hangup, "commits after the client had gone")
 	c.when(stored && t.sent, "changes after the header that were stored")
 	c.when(stored && v.login != "", "logins")
+	c.when(stored && v.again, "users who proved again who they are")
 	c.when(stored && v.deleted, "logouts that left a new session")
 	c.when(t.touched, "touches")
 	for _, f := range v.base.flashes {

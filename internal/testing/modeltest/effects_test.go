@@ -29,7 +29,8 @@ func (m *model) loaded(c call, err error) {
 		m.w.counts.when(len(t.kept) > 0, "logins that kept what they had loaded")
 	case t.loading:
 		m.present(v, c.a.token)
-	case t.refreshing && c.id == v.id, t.committing && c.id == v.id && v.aged && !t.writes:
+		v.aged = c.mayAge && !v.id.IsZero()
+	case t.refreshing && c.id == v.id, c.a.touchesFromCopy(c.id):
 		if t.committing && (!v.used || v.noTouch || !v.base.touchDue(c.called)) {
 			violate("T2", "%s was fetched for a touch that is not due", m.name(c.id))
 		}
@@ -43,7 +44,8 @@ func (m *model) loaded(c call, err error) {
 		}
 	case t.opening:
 		if r != nil {
-			v.id, v.base, v.token, v.byID, v.noTouch = c.id, r.clone(), r.token, true, true
+			v.sees(c.id, r)
+			v.byID, v.noTouch = true, true
 		}
 	case r == nil && m.stored(c.id) != nil && (t.targets != nil || t.committing && c.id != v.id && m.stored(c.id).user == v.login):
 		t.expired = append(t.expired, c.id) // the core ends it, even if another request prolongs it meanwhile
@@ -81,12 +83,12 @@ func (m *model) saved(c call, version core.Version, err error) {
 func (m *model) store(c call, version core.Version) {
 	a, t, v := c.a, &c.a.act, c.a.view
 	cur := m.mayStore(a, c.id)
-	next := v.next(cur, c.asked, t.shows)
+	next, shed := v.next(cur, c.asked, t.shows)
 	if !v.changed(cur, c.asked, t.shows) {
 		violate("C2", "%s was saved without a change", m.name(c.id))
 	}
-	next.version, next.saved = version, c.asked
-	if t.shed = v.nextShed(cur, c.asked, t.shows); v.tooLarge(&next) {
+	next.version, next.saved, t.shed = version, c.asked, shed
+	if v.tooLarge(&next) {
 		violate("E2", "%s was stored with %d bytes", m.name(c.id), next.size(m.w.schedule.setup.unit))
 	}
 	t.again, t.until = !t.sent && v.sendsAgain(cur, c.asked), next.cookieUntil(m.w.clock)
@@ -114,6 +116,7 @@ func (m *model) store(c call, version core.Version) {
 		m.order = append(m.order, c.id)
 	}
 	m.sessions[c.id] = &next
+	m.changed(c.id, a.mayAge())
 	m.compare(c.id)
 	t.saved, t.result, t.answered = c.id, next.clone(), c.fault != loses
 	if v.id != c.id { // nothing of the ended session is left to show
@@ -172,6 +175,7 @@ func (m *model) touched(c call, base core.Version, err error) {
 	}
 	if r != nil && r.version == base {
 		r.touch(c.asked)
+		m.changed(c.id, c.a.mayAge())
 		m.compare(c.id)
 	}
 	if c.fault != loses {
@@ -193,7 +197,7 @@ func (m *model) deleted(c call, err error) {
 		t.ended = append(t.ended, c.id)
 	}
 	t.undone = t.undone || t.saved == c.id
-	m.end(c.id)
+	m.end(c.id, c.a.mayAge())
 	if m.isStored(c.id) {
 		violate("K2", "%s was deleted, and still exists", m.name(c.id))
 	}
@@ -212,9 +216,11 @@ func (m *model) mayDelete(a *actor, id core.ID) bool {
 	return t.targets[id] && (t.of == "" || t.of == m.sessions[id].user)
 }
 
-func (m *model) end(id core.ID) {
+// end notes that the session id is gone. The process with copies knows it if that was its own doing.
+func (m *model) end(id core.ID, own bool) {
 	if r := m.sessions[id]; r != nil {
 		r.gone = true
+		m.changed(id, own)
 		m.withdraw(r.user, id)
 		for _, a := range m.w.actors { // a place is lost with the entry, even a reserved one
 			for p := range a.act.places {

@@ -94,21 +94,21 @@ func (x *exchange) copies() []answer { return x.cookies(copyName) }
 
 func (x *exchange) cookies(name string) (found []answer) {
 	for _, line := range x.setCookie {
-		token, attributes := parseCookie(line)
-		if strings.Contains(attributes, "Max-Age=0;") {
-			token = ""
-		}
-		if strings.HasPrefix(line, name+"=") {
-			found = append(found, answer{token, attributes})
+		if other, a := parseCookie(line); other == name {
+			found = append(found, a)
 		}
 	}
 	return found
 }
 
-func parseCookie(line string) (value, attributes string) {
+// parseCookie returns what a Set-Cookie line says. The token is empty if it deletes the cookie.
+func parseCookie(line string) (name string, a answer) {
 	pair, attributes, _ := strings.Cut(line, ";")
-	_, value, _ = strings.Cut(pair, "=")
-	return value, attributes
+	name, token, _ := strings.Cut(pair, "=")
+	if strings.Contains(attributes, "Max-Age=0;") {
+		token = ""
+	}
+	return name, answer{token, attributes}
 }
 
 // jar holds a client's current token, "" for none, the one before, and a copy of the session.

@@ -55,11 +55,7 @@ func (m *model) lists() {
 		if err != nil {
 			violate("I2", "%v", err)
 		}
-		var ids []core.ID
-		for _, i := range infos {
-			ids = append(ids, i.ID)
-		}
-		m.indexed(user, ids)
+		m.indexed(user, infos)
 		m.described(user, infos)
 		if _, err := m.w.direct.RevokeUser(ctx, user); err != nil && !errors.Is(err, core.ErrNotFound) {
 			violate("I2", "%v", err)

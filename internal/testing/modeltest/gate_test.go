@@ -45,6 +45,7 @@ type call struct {
 	fault  mishap
 
 	reloads bool // a load that fetches the newest record
+	mayAge  bool // a load that a copy could have answered
 }
 
 // ask waits for the running actor's turn.
@@ -133,7 +134,8 @@ func (g *gate) Load(ctx context.Context, id core.ID) (core.Entry, error) {
 	if c.a.act.committing && id == c.a.view.id {
 		c.reloads, c.a.act.reload = c.a.act.reload, false // also if it fails
 	}
-	touches := c.a.act.committing && id == c.a.view.id && c.a.view.aged && !c.a.act.writes
+	touches := c.a.touchesFromCopy(id)
+	c.mayAge = c.a.mayAge() && !core.IsFresh(ctx)
 	e, err := do(ctx, c,
 		func(ctx context.Context) (core.Entry, error) { return g.store.Load(ctx, id) },
 		func(_ core.Entry, err error) { g.w.model.loaded(c, err) })
@@ -185,32 +187,20 @@ func (g *gate) Reserve(ctx context.Context, user string, id core.ID, limit int, 
 	if c.a.act.planned.IsZero() { // otherwise it is the second try
 		c.a.act.planned = c.asked
 	}
-	if c.fault != "" {
-		g.w.model.shaky(user, id)
-	}
-	return do(ctx, c,
+	end, err := do(ctx, c,
 		func(ctx context.Context) ([]core.ID, error) { return g.store.Reserve(ctx, user, id, limit, policy) },
-		func(end []core.ID, err error) {
-			if errors.Is(err, context.DeadlineExceeded) { // an earlier call has used up the time
-				g.w.model.shaky(user, id)
-			}
-			g.w.model.reserved(c, user, limit, end, err)
-		})
+		func(end []core.ID, err error) { g.w.model.reserved(c, user, limit, end, err) })
+	g.w.model.shaky(c, user, err)
+	return end, err
 }
 
 func (g *gate) Confirm(ctx context.Context, user string, id core.ID, until time.Time) error {
 	c := g.ask("confirm "+user, id)
-	if c.fault != "" {
-		g.w.model.shaky(user, id)
-	}
-	return do0(ctx, c,
+	err := do0(ctx, c,
 		func(ctx context.Context) error { return g.store.Confirm(ctx, user, id, until) },
-		func(err error) {
-			if errors.Is(err, context.DeadlineExceeded) {
-				g.w.model.shaky(user, id)
-			}
-			g.w.model.confirmed(c, user, err)
-		})
+		func(err error) { g.w.model.confirmed(c, user, err) })
+	g.w.model.shaky(c, user, err)
+	return err
 }
 
 func (g *gate) Release(ctx context.Context, user string, id core.ID) error {

@@ -27,8 +27,8 @@ var themes = []theme{
 	{[]verb{set, set, incr, incr, incr, del, clearAll, commit, commit, look, refresh, wait, logout}, 24, 4},
 	{[]verb{flashIt, readFlashes, readFlashes, readFlashes, readFlashes, addTyped, takeTyped, takeTyped, keepFlashes, commit, set, wait}, 24, 4},
 	{[]verb{flashIt, flashIt, readFlashes, readFlashes, login, login, logout, renew, set, commit, commit}, 12, 7},
-	{[]verb{setTimeouts, setTimeouts, setTimeouts, remember, remember, login, logout, renew, skipTouch, set, incr, look, commit, commit, wait}, 24, 4},
-	{[]verb{login, login, login, login, renew, renew, renew, logout, remember, set, incr, commit, commit, skipTouch, list, revokeOwn, revokeOthers, wait}, 5, 4},
+	{[]verb{setTimeouts, setTimeouts, setTimeouts, remember, remember, login, logout, renew, reauth, skipTouch, set, incr, look, commit, commit, wait}, 24, 4},
+	{[]verb{login, login, login, login, renew, renew, renew, reauth, reauth, logout, remember, set, incr, commit, commit, skipTouch, list, revokeOwn, revokeOthers, wait}, 5, 4},
 }
 
 func generate(seed uint64) *schedule {
@@ -50,6 +50,7 @@ func generate(seed uint64) *schedule {
 	} else {
 		s.setup.hybrid = g.oneIn(4)
 	}
+	s.setup.near = !s.setup.hybrid && g.oneIn(4)
 	// First, one request after another fills the store and the cookie jars.
 	calm := 1 + g.IntN(2)
 	for i := range calm {
@@ -60,8 +61,13 @@ func generate(seed uint64) *schedule {
 	faulty := g.oneIn(3)
 	for range overlapping {
 		s.actors = append(s.actors, g.actor(faulty))
+		s.actors[len(s.actors)-1].far = s.setup.near && g.oneIn(2)
 	}
-	s.turns = append(s.turns, g.order(calm, overlapping)...)
+	together := pick(g, 0, 2, 3, 4)
+	if s.setup.near {
+		together = 0 // a copy is old for a request that begins after another process has stored something
+	}
+	s.turns = append(s.turns, g.order(calm, overlapping, together)...)
 	return s
 }
 
@@ -70,9 +76,9 @@ func (g generator) oneIn(n int) bool { return g.IntN(n) == 0 }
 func pick[T any](g generator, from ...T) T { return from[g.IntN(len(from))] }
 
 // order draws whose turn it is, in longer or shorter bursts. Often all have loaded
-// their sessions before any goes on.
-func (g generator) order(first, n int) (turns []int) {
-	for range pick(g, 0, 2, 3, 4) {
+// their sessions before any goes on, if they take a few turns together.
+func (g generator) order(first, n, together int) (turns []int) {
+	for range together {
 		for i := range n {
 			turns = append(turns, first+i)
 		}
@@ -123,7 +129,7 @@ func (g generator) role() script {
 	case 2:
 		return script{role: copyCookies}
 	case 3: // to the moment at which something ends or becomes due
-		return script{role: advance, by: pick(g, reservationTime, touchAfter, lateFor, copyWindow, flashLifetime, idle, lifetime)}
+		return script{role: advance, by: pick(g, reservationTime, touchAfter, lateFor, copyWindow, nearWindow, flashLifetime, idle, lifetime)}
 	case 4:
 		return script{role: job, nth: g.IntN(4), ops: g.ops(1+g.IntN(3), jobVerbs)}
 	}
@@ -164,10 +170,10 @@ func (g generator) client() int {
 var (
 	handlerVerbs = []verb{
 		look, look, set, set, set, del, clearAll, incr, incr, incr, flashIt, flashIt, readFlashes, readFlashes, readFlashes, addTyped, takeTyped, keepFlashes,
-		commit, commit, renew, login, login, logout, remember, setTimeouts, skipTouch, refresh, list, revokeOwn, revokeOthers, wait, wait,
+		commit, commit, renew, reauth, login, login, logout, remember, setTimeouts, skipTouch, refresh, list, revokeOwn, revokeOthers, wait, wait,
 	}
-	lateVerbs = []verb{look, set, incr, flashIt, readFlashes, readFlashes, addTyped, takeTyped, keepFlashes, commit, renew, login, logout, setTimeouts, wait}
-	jobVerbs  = []verb{look, set, incr, del, clearAll, flashIt, flashIt, addTyped, setTimeouts, logout, wait}
+	lateVerbs = []verb{look, set, incr, flashIt, readFlashes, readFlashes, addTyped, takeTyped, keepFlashes, commit, renew, reauth, login, logout, setTimeouts, wait}
+	jobVerbs  = []verb{look, set, incr, del, clearAll, flashIt, flashIt, addTyped, setTimeouts, reauth, logout, wait}
 )
 
 func (g generator) ops(n int, verbs []verb) []op {

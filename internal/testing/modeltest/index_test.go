@@ -1,6 +1,7 @@
 package modeltest
 
 import (
+	"context"
 	"errors"
 	"slices"
 
@@ -39,7 +40,7 @@ func (m *model) reserved(c call, user string, limit int, end []core.ID, err erro
 		r := m.session(id)
 		if r == nil {
 			if !m.isStored(id) {
-				m.end(id) // it had expired
+				m.end(id, false) // it had expired
 			}
 			continue
 		}
@@ -49,7 +50,7 @@ func (m *model) reserved(c call, user string, limit int, end []core.ID, err erro
 		}
 		m.w.counts["sessions that made room for a login"]++
 		if !m.isStored(id) {
-			m.end(id) // this store deletes what it takes out of the index
+			m.end(id, false) // this store deletes what it takes out of the index
 		}
 	}
 	if t.targets != nil {
@@ -139,10 +140,12 @@ func (m *model) exact(user string) {
 	}
 }
 
-// shaky notes that putting a session back into the index went wrong.
-func (m *model) shaky(user string, id core.ID) {
-	if r := m.session(id); r != nil && r.user == user {
-		m.unindexed[id] = true
+// shaky notes that putting a session back into the index went wrong, if an earlier call has used up
+// the time, for example.
+func (m *model) shaky(c call, user string, err error) {
+	wrong := c.fault != "" || errors.Is(err, context.DeadlineExceeded)
+	if r := m.session(c.id); wrong && r != nil && r.user == user {
+		m.unindexed[c.id] = true
 	}
 }
 
@@ -251,7 +254,7 @@ func (m *model) deletedAll(c call, err error) {
 		if m.session(id) != nil {
 			c.a.act.victims = append(c.a.act.victims, id)
 		}
-		m.end(id)
+		m.end(id, c.a.mayAge())
 		if m.isStored(id) {
 			violate("I2", "all were deleted, and %s still exists", m.name(id))
 		}
@@ -297,13 +300,13 @@ func (m *model) spared(a *actor) bool {
 }
 
 // indexed checks a list of a user's sessions.
-func (m *model) indexed(user string, ids []core.ID) {
+func (m *model) indexed(user string, infos []core.Info) {
 	for _, id := range m.order {
 		r := m.session(id)
 		if r == nil || r.user != "" && !r.landed || r.orphan || m.unindexed[id] {
 			continue
 		}
-		if has := slices.Contains(ids, id); has != (r.user == user) {
+		if has := lists(infos, id); has != (r.user == user) {
 			violate("I2", "%s of %q, in the list of %s: %v", m.name(id), r.user, user, has)
 		}
 	}

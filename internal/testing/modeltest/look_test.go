@@ -55,6 +55,8 @@ func (a *actor) do(o op) {
 		s.KeepFlashes(o.filter()...)
 	case renew:
 		s.Renew()
+	case reauth:
+		s.Reauthenticate()
 	case remember:
 		s.Remember(o.n == 1)
 	case setTimeouts:
@@ -113,7 +115,7 @@ func (a *actor) commitNow() {
 // look compares everything that the request sees with what it must see.
 func (m *model) look(s *core.Session, v *view) {
 	now := m.w.clock
-	want := v.next(&v.base, now, false)
+	want, _ := v.next(&v.base, now, false)
 	got := map[string]int{}
 	for _, key := range s.Keys() {
 		n, ok := core.Get[int](s, key)
@@ -235,6 +237,10 @@ func mustBeRefused(err error) {
 	}
 }
 
+func lists(infos []core.Info, id core.ID) bool {
+	return slices.ContainsFunc(infos, func(i core.Info) bool { return i.ID == id })
+}
+
 // listed checks a list of sessions (promise I2).
 func (a *actor) listed(infos []core.Info, err error) {
 	m, t := a.w.model, &a.act
@@ -245,7 +251,7 @@ func (a *actor) listed(infos []core.Info, err error) {
 		return
 	}
 	for _, id := range t.victims {
-		if m.session(id) != nil && !slices.ContainsFunc(infos, func(i core.Info) bool { return i.ID == id }) {
+		if m.session(id) != nil && !lists(infos, id) {
 			violate("I2", "%s is missing from the list of its user", m.name(id))
 		}
 	}

@@ -14,9 +14,10 @@ type model struct {
 	sessions map[core.ID]*record
 	order    []core.ID // in which the sessions were made
 	tokens   map[string]grant
-	copies   map[string]copied // on clients
-	made     int               // how many tokens
-	texts    int               // how many flashes
+	copies   map[string]copied   // on clients
+	past     map[core.ID][]state // of sessions that a process may have copies of
+	made     int                 // how many tokens
+	texts    int                 // how many flashes
 
 	// withdrawn says when a place in a user's index was last taken away. The
 	// model knows nothing else of the index.
@@ -43,7 +44,7 @@ type place struct {
 
 func newModel(w *world) *model {
 	return &model{
-		w: w, sessions: map[core.ID]*record{}, tokens: map[string]grant{}, copies: map[string]copied{}, withdrawn: map[place]int{},
+		w: w, sessions: map[core.ID]*record{}, tokens: map[string]grant{}, copies: map[string]copied{}, past: map[core.ID][]state{}, withdrawn: map[place]int{},
 		places: map[place]*actor{}, entered: map[place]int{}, lapses: map[place]time.Time{}, unindexed: map[core.ID]bool{}, seen: map[string]int{},
 	}
 }
@@ -155,6 +156,7 @@ func (m *model) stored(id core.ID) *record {
 func (m *model) present(v *view, token string) {
 	g, known := m.tokens[token]
 	r := m.session(g.id)
+	v.wasLate, v.former = false, core.ID{} // if it is the second look, the first does not count
 	switch {
 	case !known || r == nil:
 		m.w.counts.when(token != "", "tokens that opened no session")
@@ -163,7 +165,7 @@ func (m *model) present(v *view, token string) {
 			v.former = g.id // a request in flight may bring it back, unless this one logs out
 		}
 	case g.token == r.token:
-		v.id, v.base, v.token = g.id, r.clone(), g.token
+		v.sees(g.id, r)
 	case g.token == r.before && m.w.clock.Sub(r.renewed) < lateFor:
 		v.wasLate, v.former = true, g.id
 		m.w.counts["old tokens remembered"]++

@@ -21,9 +21,10 @@ type setup struct {
 	refuse     bool // LimitPolicy is RefuseLogin
 	maxFlashes int
 	serve      bool // ServeWhenUnavailable
-	austere    bool // the store is not memstore
+	austere    bool // the index is not memstore's
 	carrier    core.Carrier
 	hybrid     bool // clients have copies
+	near       bool // the process has copies, and there is another that has none
 	unit       int  // sessions have at most maxBytes, and a value n has n units; 0: there is room for all
 }
 
@@ -72,6 +73,7 @@ type script struct {
 	early  bool   // the response arrives before the handler ends
 	ops    []op   // before the header
 	late   []op   // after the header
+	far    bool   // in the process without copies
 	nth    int    // which session a job or an operator means
 	user   string // whose
 	by     time.Duration
@@ -108,6 +110,7 @@ const (
 	keepFlashes  verb = "KeepFlashes"
 	commit       verb = "Commit"
 	renew        verb = "Renew"
+	reauth       verb = "Reauthenticate"
 	login        verb = "Login"
 	logout       verb = "Logout"
 	remember     verb = "Remember"
@@ -169,7 +172,7 @@ func (s script) String() string {
 	for _, flag := range []struct {
 		on   bool
 		word string
-	}{{s.hangup, "hangs up"}, {s.lost, "response lost"}, {s.early, "response arrives early"}} {
+	}{{s.far, "elsewhere"}, {s.hangup, "hangs up"}, {s.lost, "response lost"}, {s.early, "response arrives early"}} {
 		if flag.on {
 			fmt.Fprintf(&b, ", %s", flag.word)
 		}

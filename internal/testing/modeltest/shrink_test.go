@@ -103,7 +103,7 @@ func plainer(s *schedule, fails func(*schedule) bool) (*schedule, bool) {
 	for i := range s.actors {
 		for _, plain := range []func(*script){
 			func(a *script) { a.cookie, a.method, a.says = "", "", "" },
-			func(a *script) { a.hangup, a.lost, a.early = false, false, false },
+			func(a *script) { a.hangup, a.lost, a.early, a.far = false, false, false, false },
 			func(a *script) {
 				if a.role == request {
 					a.status = 200

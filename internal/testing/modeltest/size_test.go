@@ -64,7 +64,7 @@ func (v *view) tooLarge(n *record) bool {
 
 // overflows reports whether the changes make cur too large, even without flashes.
 func (v *view) overflows(cur *record) bool {
-	n := v.next(cur, v.w.clock, false)
+	n, _ := v.next(cur, v.w.clock, false)
 	n.flashes = nil
 	return v.tooLarge(&n)
 }
@@ -74,7 +74,7 @@ func (v *view) put(o op) {
 	unit := v.w.schedule.setup.unit
 	n := o.n
 	if o.do == incr {
-		next := v.next(&v.base, v.w.clock, false)
+		next, _ := v.next(&v.base, v.w.clock, false)
 		n += next.values[o.key]
 	}
 	size := entrySize(o.key, n, unit)

@@ -32,7 +32,7 @@ type view struct {
 	presented   bool    // the request had a cookie of ours
 	inAdvance   bool    // its page is perhaps shown later
 	used        bool
-	aged        bool      // what it sees is from the client's copy
+	aged        bool      // what it sees may be a copy
 	asked       time.Time // when the store was asked for it; zero for a copy
 	copyState   int
 	noTouch     bool
@@ -46,6 +46,7 @@ type view struct {
 	own      map[string]bool // and of those that this request has added
 	login    string
 	renew    bool
+	again    bool // besides renew: the user has proved again who they are
 	remember *bool
 	timeouts *core.Timeouts
 	aside    *view     // another user's session, until the login that takes its place is stored
@@ -60,6 +61,9 @@ type view struct {
 func newView(w *world) *view {
 	return &view{w: w, read: map[string]bool{}, own: map[string]bool{}, sizes: map[string]int{}, tooMuch: map[string]bool{}}
 }
+
+// sees makes r the session that the request sees.
+func (v *view) sees(id core.ID, r *record) { v.id, v.base, v.token = id, r.clone(), r.token }
 
 func (v *view) standing() standing {
 	switch {
@@ -86,18 +90,12 @@ func (v *view) wishes() bool {
 // retimes reports whether the request changes the session's timeouts.
 func (v *view) retimes() bool { return v.remember != nil || v.timeouts != nil }
 
-// next returns what must be stored if the request's changes are applied to cur.
-// This is promise K1.
-func (v *view) next(cur *record, now time.Time, shows bool) record {
-	n := v.nextWhole(cur, now, shows)
-	v.shed(&n, now)
-	return n
-}
-
-// nextShed returns how many unread flashes next drops.
-func (v *view) nextShed(cur *record, now time.Time, shows bool) int {
-	n := v.nextWhole(cur, now, shows)
-	return v.shed(&n, now)
+// next returns what must be stored if the request's changes are applied to cur, and how many
+// unread flashes that drops. This is promise K1.
+func (v *view) next(cur *record, now time.Time, shows bool) (n record, shed int) {
+	n = v.nextWhole(cur, now, shows)
+	shed = v.shed(&n, now)
+	return n, shed
 }
 
 // nextWhole is next with the flashes that do not fit.
@@ -153,7 +151,10 @@ func (v *view) nextIdentity(n *record, now time.Time) {
 		n.created = now
 	}
 	if v.login != "" {
-		n.user, n.loggedIn, n.remembered, n.own = v.login, now, false, core.Timeouts{}
+		n.user, n.remembered, n.own = v.login, false, core.Timeouts{}
+	}
+	if v.begins() {
+		n.loggedIn = now
 	}
 	if v.remember != nil {
 		n.remembered = *v.remember
@@ -162,9 +163,9 @@ func (v *view) nextIdentity(n *record, now time.Time) {
 		n.own = *v.timeouts
 	}
 	switch life := n.timeouts().Lifetime; {
-	case life == core.NoTimeout && (fresh || v.login != "" || v.retimes()):
+	case life == core.NoTimeout && (fresh || v.begins() || v.retimes()):
 		n.deadline = time.Time{}
-	case fresh || v.login != "":
+	case fresh || v.begins():
 		n.deadline = now.Add(life)
 	case v.retimes():
 		n.deadline = n.begun().Add(life)
@@ -174,8 +175,11 @@ func (v *view) nextIdentity(n *record, now time.Time) {
 	}
 }
 
+// begins reports whether storing the changes starts the absolute lifetime again.
+func (v *view) begins() bool { return v.login != "" || v.again }
+
 // keepsExpiry reports whether storing the changes leaves the expiry as it is.
-func (v *view) keepsExpiry() bool { return v.noTouch && v.login == "" && !v.retimes() }
+func (v *view) keepsExpiry() bool { return v.noTouch && !v.begins() && !v.retimes() }
 
 // newToken reports whether storing the changes on cur makes a new token.
 func (v *view) newToken(cur *record) bool {
@@ -193,14 +197,16 @@ func (v *view) inHeaders() bool { return v.w.schedule.setup.carrier != core.Carr
 // sendsAgain reports whether storing the changes makes the client keep its token for
 // another time (promise T3).
 func (v *view) sendsAgain(cur *record, now time.Time) bool {
-	n := v.next(cur, now, false)
+	n := *cur
+	v.nextIdentity(&n, now)
 	return v.timeouts != nil && !v.inHeaders() && !cur.created.IsZero() && !v.newToken(cur) && !v.byID && n.remembered
 }
 
 // lengthens reports whether a remembered client's cookie would end too early with the
 // changes.
 func (v *view) lengthens(cur *record, now time.Time) bool {
-	n := v.next(cur, now, false)
+	n := *cur
+	v.nextIdentity(&n, now)
 	return v.sendsAgain(cur, now) && !cur.deadline.IsZero() && (n.deadline.IsZero() || n.deadline.After(cur.deadline))
 }
 
@@ -236,7 +242,7 @@ func (v *view) wanted(o op, now time.Time) []flash {
 func (v *view) forget() {
 	clear(v.sizes)
 	clear(v.tooMuch)
-	v.changes, v.added, v.login, v.renew, v.remember, v.timeouts, v.aside, v.refused = nil, nil, "", false, nil, nil, nil, false
+	v.changes, v.added, v.login, v.renew, v.again, v.remember, v.timeouts, v.aside, v.refused = nil, nil, "", false, false, nil, nil, nil, false
 }
 
 // undo drops what is not stored, and returns to the session that a login has put aside.
@@ -301,6 +307,9 @@ func (v *view) do(o op, text string) {
 		}
 	case renew:
 		v.renew = true
+	case reauth:
+		v.refused = v.refused || v.readOnly || v.byID || v.standing() == live && v.user() == ""
+		v.renew, v.again = true, true
 	case remember:
 		on := o.n == 1
 		v.remember = &on

@@ -12,6 +12,7 @@ import (
 
 	"github.com/satchel-go/satchel/core"
 	"github.com/satchel-go/satchel/core/memstore"
+	"github.com/satchel-go/satchel/core/nearcache"
 )
 
 // Timeouts of the Managers under test. The clock advances to moments between them,
@@ -47,6 +48,7 @@ type world struct {
 	clock    time.Time
 	raw      raw
 	manager  *core.Manager // under test; every operation on its store waits for its turn
+	far      *core.Manager // that of another process, without copies; or the same
 	direct   *core.Manager // on the raw store, to look at what is stored
 	actors   []*actor
 	running  *actor
@@ -72,8 +74,8 @@ type raw interface {
 	Len() int
 }
 
-// breakage wraps a store to break a promise.
-type breakage func(full) full
+// breakage makes a store break a promise.
+type breakage func(*broken)
 
 // run runs one schedule and returns the promise that it found broken, or nil.
 func run(s *schedule, counts counts, breaking breakage) *violation {
@@ -88,15 +90,25 @@ func trace(s *schedule, breaking breakage) (string, *violation) {
 	return strings.Join(w.trace, "\n"), v
 }
 
-func (w *world) run(breaking breakage) (found *violation) {
+func (w *world) run(breaking breakage) *violation {
 	w.clock = time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
-	if err := w.open(breaking); err != nil {
-		panic(err)
-	}
+	w.open(breaking)
 	w.model = newModel(w)
 	for i := range w.schedule.actors {
 		w.actors = append(w.actors, newActor(w, i, &w.schedule.actors[i]))
 	}
+	found := violated(func() {
+		w.takeTurns()
+		w.model.finally()
+	})
+	for _, a := range w.actors {
+		a.stop()
+	}
+	return found
+}
+
+// violated runs f, and returns the promise that it finds broken, or nil.
+func violated(f func()) (found *violation) {
 	defer func() {
 		if r := recover(); r != nil {
 			var ok bool
@@ -104,26 +116,23 @@ func (w *world) run(breaking breakage) (found *violation) {
 				panic(r) // a mistake of the test
 			}
 		}
-		for _, a := range w.actors {
-			a.stop()
-		}
 	}()
-	w.takeTurns()
-	w.model.finally()
+	f()
 	return nil
 }
 
 // open makes the store and the Managers.
-func (w *world) open(breaking breakage) error {
+func (w *world) open(breaking breakage) {
 	now := func() time.Time { return w.clock }
-	w.raw = newAustere(now)
-	if !w.schedule.setup.austere {
-		memory := memstore.New(memstore.Config{SweepInterval: -1, Now: now}) // there is nothing to close
-		w.raw = memory
+	memory := memstore.New(memstore.Config{SweepInterval: -1, Now: now}) // there is nothing to close
+	if w.raw = memory; w.schedule.setup.austere {
+		w.raw = &austere{memory, now, map[string][]member{}, map[string]*core.IncompleteError{}}
 	}
 	var store full = w.raw
 	if breaking != nil {
-		store = breaking(store)
+		b := newBroken(store)
+		breaking(b)
+		store = b
 	}
 	setup := w.schedule.setup
 	config := core.Config{
@@ -138,17 +147,28 @@ func (w *world) open(breaking breakage) error {
 	if setup.refuse {
 		config.LimitPolicy = core.RefuseLogin
 	}
-	var err error
-	backend := core.ServerSide(&gate{w, store})
-	if setup.hybrid {
+	bare := core.ServerSide(&gate{w, store})
+	backend := bare
+	switch {
+	case setup.hybrid:
 		backend = core.Hybrid(plain{}, &gate{w, store}, copyWindow)
+	case setup.near:
+		copies := must(nearcache.New(&gate{w, store}, nearcache.Config{Window: nearWindow, MaxEntries: 100, AllowBlind: true, Now: now}))
+		backend = core.ServerSide(&near{copies, w})
 	}
-	if w.manager, err = core.New(backend, config); err != nil {
-		return err
+	w.manager = must(core.New(backend, config))
+	if w.far = w.manager; setup.near {
+		w.far = must(core.New(bare, config))
 	}
 	config.Observer, config.Rand = func(context.Context, core.Event) {}, seeded(2)
-	w.direct, err = core.New(core.ServerSide(w.raw), config)
-	return err
+	w.direct = must(core.New(core.ServerSide(w.raw), config))
+}
+
+func must[T any](v T, err error) T {
+	if err != nil {
+		panic(err)
+	}
+	return v
 }
 
 // takeTurns lets the actors take their turns until all are done.
@@ -205,14 +225,15 @@ func seeded(n byte) io.Reader { return rand.NewChaCha8([32]byte{n}) }
 // actor is a running script, in its own goroutine that runs only in its turns.
 type actor struct {
 	*script
-	w      *world
-	index  int
-	next   func() (struct{}, bool)
-	stop   func()
-	yield  func(struct{}) bool
-	done   bool
-	calls  int
-	events []core.Event // since the last commit began
+	w       *world
+	index   int
+	manager *core.Manager // of its process
+	next    func() (struct{}, bool)
+	stop    func()
+	yield   func(struct{}) bool
+	done    bool
+	calls   int
+	events  []core.Event // since the last commit began
 
 	s       *core.Session
 	x       *exchange
@@ -228,7 +249,10 @@ type actor struct {
 }
 
 func newActor(w *world, index int, s *script) *actor {
-	a := &actor{script: s, w: w, index: index}
+	a := &actor{script: s, w: w, index: index, manager: w.manager}
+	if s.far {
+		a.manager = w.far
+	}
 	a.next, a.stop = iter.Pull(func(yield func(struct{}) bool) {
 		defer func() {
 			switch r := recover().(type) {
