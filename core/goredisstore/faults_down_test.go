@@ -105,6 +105,7 @@ func TestL3LogoutAndRevokeReportFailure(t *testing.T) {
 	for name, revoke := range map[string]func(context.Context) error{
 		"Revoke":     func(ctx context.Context) error { return r.manager.Revoke(ctx, id) },
 		"RevokeUser": func(ctx context.Context) error { _, err := r.manager.RevokeUser(ctx, "ann"); return err },
+		"Mend":       func(ctx context.Context) error { return r.store.Mend(ctx, "ann", id, time.Now()) },
 	} {
 		if err := revoke(t.Context()); !errors.Is(err, core.ErrUnavailable) {
 			t.Errorf("%s: %v, want it to match ErrUnavailable", name, err)
