@@ -29,14 +29,17 @@ func TestSEC43ImpossibleConfigurations(t *testing.T) {
 		"negative idle":       {server, core.Config{IdleTimeout: -2}, "NoTimeout"},
 		"tiny idle":           {server, core.Config{IdleTimeout: 30}, "IdleTimeout"},
 		"remembered":          {server, core.Config{Remembered: core.Timeouts{Idle: 31 * 24 * time.Hour}}, "Remembered"},
-		"touch after idle":    {server, core.Config{TouchAfter: time.Hour}, "TouchAfter"},
+		"negative touch":      {server, core.Config{TouchAfter: -time.Minute}, "TouchAfter is -1m"},
+		"touch after idle":    {server, core.Config{TouchAfter: 30 * time.Minute}, "TouchAfter is 30m"},
 		"negative limit":      {server, core.Config{SessionLimit: -1}, "SessionLimit"},
 		"limit without index": {core.ServerSide(struct{ core.Store }{store}), core.Config{SessionLimit: 1}, "count"},
 		"policy":              {server, core.Config{LimitPolicy: 9}, "EndOldest"},
-		"flashes":             {server, core.Config{MaxFlashes: -1}, "MaxFlashes"},
-		"flash lifetime":      {server, core.Config{FlashLifetime: -5}, "FlashLifetime"},
+		"negative flashes":    {server, core.Config{MaxFlashes: -1}, "MaxFlashes"},
+		"flashes":             {server, core.Config{MaxFlashes: 1001}, "MaxFlashes is 1001"},
+		"flash lifetime":      {server, core.Config{FlashLifetime: -2}, "FlashLifetime is -2ns"},
 		"bytes":               {server, core.Config{MaxBytes: 10}, "MaxBytes"},
-		"load timeout":        {server, core.Config{LoadTimeout: -1}, "LoadTimeout"},
+		"load timeout":        {server, core.Config{LoadTimeout: -1}, "LoadTimeout and CommitTimeout"},
+		"commit timeout":      {server, core.Config{CommitTimeout: -1}, "LoadTimeout and CommitTimeout"},
 		"namespace":           {server, core.Config{Namespace: strings.Repeat("x", 65)}, "Namespace"},
 		"cookie":              {server, core.Config{Cookie: core.Cookie{Name: "a b"}}, "Cookie.Name"},
 	} {
@@ -47,6 +50,15 @@ func TestSEC43ImpossibleConfigurations(t *testing.T) {
 	}
 	if _, err := core.New(core.ServerSide(struct{ core.Store }{store}), core.Config{SessionLimit: 1}); !errors.Is(err, core.ErrUnsupported) {
 		t.Errorf("limit without index: %v", err)
+	}
+	for what, c := range map[string]core.Config{
+		"flashes for ever":        {FlashLifetime: core.NoTimeout},
+		"idle for ever":           {IdleTimeout: core.NoTimeout, Lifetime: core.NoTimeout, TouchAfter: time.Hour},
+		"idle below any lifetime": {IdleTimeout: 10000 * time.Hour, Lifetime: core.NoTimeout},
+	} {
+		if _, err := core.New(server, c); err != nil {
+			t.Errorf("%s: %v", what, err)
+		}
 	}
 }
 
@@ -132,32 +144,6 @@ func TestSEC43ConfigFromEnvOneByOne(t *testing.T) {
 	t.Setenv("ODDS_LIFETIME_IN_HOURS", "0.25")
 	if _, err := core.ConfigFromEnv("ODDS_"); err == nil || !strings.Contains(err.Error(), "ODDS_") || !strings.Contains(err.Error(), "longer than Lifetime") {
 		t.Errorf("a lifetime below the idle timeout: %v", err)
-	}
-}
-
-func TestSEC43BoundsOfTheConfiguration(t *testing.T) {
-	store := memstore.New(memstore.Config{})
-	t.Cleanup(func() { _ = store.Close() })
-	for says, c := range map[string]core.Config{
-		"TouchAfter is -1m":         {TouchAfter: -time.Minute},
-		"TouchAfter is 30m":         {TouchAfter: 30 * time.Minute},
-		"MaxFlashes is 1001":        {MaxFlashes: 1001},
-		"LoadTimeout and Commit":    {LoadTimeout: -1},
-		"LoadTimeout and CommitTim": {CommitTimeout: -1},
-		"FlashLifetime is -2ns":     {FlashLifetime: -2},
-	} {
-		if _, err := core.New(core.ServerSide(store), c); err == nil || !strings.Contains(err.Error(), says) {
-			t.Errorf("%s: %v", says, err)
-		}
-	}
-	for what, c := range map[string]core.Config{
-		"flashes for ever":        {FlashLifetime: core.NoTimeout},
-		"idle for ever":           {IdleTimeout: core.NoTimeout, Lifetime: core.NoTimeout, TouchAfter: time.Hour},
-		"idle below any lifetime": {IdleTimeout: 10000 * time.Hour, Lifetime: core.NoTimeout},
-	} {
-		if _, err := core.New(core.ServerSide(store), c); err != nil {
-			t.Errorf("%s: %v", what, err)
-		}
 	}
 }
 

@@ -225,18 +225,6 @@ func TestT1ClientSideNothingCrossesTheLifetime(t *testing.T) {
 	}
 }
 
-func TestT1NothingCrossesTheLifetime(t *testing.T) {
-	w := server(t, func(c *core.Config) { c.IdleTimeout, c.Lifetime = time.Hour, time.Hour })
-	c := login(t, w, "ann")
-	w.clock.advance(time.Hour - time.Second)
-	r := c.begin()
-	w.clock.advance(time.Second)
-	r.s.Set("k", "v")
-	if err := r.end(200); !errors.Is(err, core.ErrEnded) || core.ErrorResponseFor(err).Status != 409 || c.user() != "" {
-		t.Errorf("%v, user %q", err, c.user())
-	}
-}
-
 // TestT1NothingCrossesTheLifetimeThoughItIsKept: the store keeps a session that was only read some seconds
 // longer, which tells when that was.
 func TestT1NothingCrossesTheLifetimeThoughItIsKept(t *testing.T) {

@@ -19,9 +19,7 @@ func limit(n int, policy core.LimitPolicy) func(*core.Config) {
 func (v *move) login() (*client, error) {
 	v.clock.advance(time.Second)
 	c := newClient(v.T, v.during)
-	r := c.begin()
-	r.s.Login("ann")
-	return c, r.end(200)
+	return c, c.logIn()
 }
 
 // wantAlive checks that ann is logged in with each of the clients.

@@ -355,12 +355,10 @@ func TestEventsSayWhetherTheClientGetsAnError(t *testing.T) {
 	}
 
 	for _, serve := range []bool{false, true} {
-		w := server(t)
-		store := &unanswered{Store: w.store}
-		w.m = w.manager(core.ServerSide(store), func(c *core.Config) { c.ServeWhenUnavailable = serve })
+		w, store := hookedServer(t, func(c *core.Config) { c.ServeWhenUnavailable = serve })
 		c := newClient(t, w.m)
 		c.do(func(s *core.Session) { s.Set("k", "v") })
-		store.down = true
+		store.before = failing("load")
 		_, _ = w.m.Load(c.exchange())
 		answered(w, core.EventUnavailable, !serve)
 	}

@@ -9,13 +9,6 @@ import (
 	"github.com/satchel-go/satchel/core/sealed"
 )
 
-// under moves a client to another instance.
-func (c *client) under(m *core.Manager) *client {
-	f := c.fork()
-	f.m = m
-	return f
-}
-
 // TestSEC44CookiesRotate rotates keys as operators do: on every instance the new
 // key comes last, then first, and then the old one is removed.
 func TestSEC44CookiesRotate(t *testing.T) {
@@ -50,14 +43,14 @@ func TestSEC44CookiesRotate(t *testing.T) {
 	}
 	reader.do(func(s *core.Session) { s.Set("n", 1) })
 	for what, want := range map[*client]string{c: "ann", reader: "ann", idle: ""} {
-		if got := what.under(after).user(); got != want {
+		if got := what.fork().on(after).user(); got != want {
 			t.Errorf("SEC44: without the old key: %q, want %q", got, want)
 		}
 	}
-	if got := reader.under(before).user(); got != "" {
+	if got := reader.fork().on(before).user(); got != "" {
 		t.Errorf("SEC44: what was sealed anew opens with the old key alone for %q", got)
 	}
-	if got := idle.under(rotated).user(); got != "ann" {
+	if got := idle.fork().on(rotated).user(); got != "ann" {
 		t.Errorf("SEC44: a session that was not used meanwhile is %q's", got)
 	}
 }

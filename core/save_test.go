@@ -262,9 +262,7 @@ func TestI1WithdrawnLoginLeavesNoPlace(t *testing.T) {
 		t.Fatalf("%d logins dropped", n)
 	}
 	limited := w.manager(core.ServerSide(w.store), func(c *core.Config) { c.SessionLimit, c.LimitPolicy = 1, core.RefuseLogin })
-	again := newClient(t, limited).begin()
-	again.s.Login("ann")
-	if err := again.end(200); err != nil {
+	if err := newClient(t, limited).logIn(); err != nil {
 		t.Errorf("I1: ann has no session, and cannot log in: %v", err)
 	}
 }
@@ -281,9 +279,7 @@ func TestI1SEC18WhatCannotBePushedOutStaysInTheIndex(t *testing.T) {
 	}
 	m := w.manager(core.ServerSide(index), func(c *core.Config) { c.SessionLimit = 1 })
 	store.before = failing("delete")
-	r := newClient(t, m).begin()
-	r.s.Login("ann")
-	if err := r.end(200); !errors.Is(err, core.ErrUnavailable) {
+	if err := newClient(t, m).logIn(); !errors.Is(err, core.ErrUnavailable) {
 		t.Fatal(err)
 	}
 	store.before = nil

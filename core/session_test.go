@@ -2,8 +2,6 @@ package core_test
 
 import (
 	"context"
-	"errors"
-	"fmt"
 	"maps"
 	"slices"
 	"strings"
@@ -262,65 +260,6 @@ func both(t *testing.T, test func(t *testing.T, w *world), edit ...func(*core.Co
 	t.Run("cookie", func(t *testing.T) { test(t, inCookies(t, edit...)) })
 }
 
-func TestC1NothingStoredUntilWritten(t *testing.T) {
-	both(t, func(t *testing.T, w *world) {
-		c := newClient(t, w.m)
-		x := c.do(func(s *core.Session) { _, _ = core.Get[string](s, "k"); s.Flashes(); s.Delete("k"); s.Clear() })
-		if len(x.setCookie) != 0 {
-			t.Errorf("C1: a request that only reads set %q", x.setCookie)
-		}
-	})
-}
-
-func TestValuesAndFlashesSurviveRequests(t *testing.T) {
-	both(t, func(t *testing.T, w *world) {
-		c := newClient(t, w.m)
-		x := c.status(303, func(s *core.Session) { s.Set("k", "v"); s.Flash("success", "Saved.") })
-		if len(x.setCookie) != 1 || x.response["Cache-Control"] != "no-store" || x.response["Vary"] != "Cookie" {
-			t.Fatalf("C7: %q %v", x.setCookie, x.response)
-		}
-		if got := c.get("k"); got != "v" {
-			t.Fatalf("k is %q", got)
-		}
-		var seen []core.Flash
-		c.status(303, func(s *core.Session) { s.Flashes() })
-		c.do(func(s *core.Session) { seen = s.Flashes() })
-		if len(seen) != 1 || seen[0] != (core.Flash{Kind: "success", Text: "Saved."}) {
-			t.Errorf("F1: after a redirect, flashes are %v", seen)
-		}
-		c.do(func(s *core.Session) { seen = s.Flashes() })
-		if len(seen) != 0 {
-			t.Errorf("F1: shown twice: %v", seen)
-		}
-	})
-}
-
-func TestK1NoLostUpdate(t *testing.T) {
-	w := server(t)
-	a := newClient(t, w.m)
-	a.do(func(s *core.Session) { s.Set("x", "0") })
-	b := a.fork()
-	ra, rb := a.begin(), b.begin()
-	ra.s.Set("a", "1")
-	rb.s.Set("b", "2")
-	core.Update(ra.s, "n", func(n int) int { return n + 1 })
-	core.Update(rb.s, "n", func(n int) int { return n + 1 })
-	if err := errors.Join(ra.end(200), rb.end(200)); err != nil {
-		t.Fatal(err)
-	}
-	a.do(func(s *core.Session) {
-		if n, _ := core.Get[int](s, "n"); n != 2 {
-			t.Errorf("K1: two updates gave %d", n)
-		}
-		if keys := fmt.Sprint(s.Keys()); keys != "[a b n x]" {
-			t.Errorf("K1: keys are %v", keys)
-		}
-	})
-	if w.events.count(core.EventConflict) == 0 {
-		t.Error("the test provoked no conflict")
-	}
-}
-
 func TestK2LogoutWins(t *testing.T) {
 	w := server(t)
 	a := newClient(t, w.m)
@@ -340,97 +279,4 @@ func TestK2LogoutWins(t *testing.T) {
 	if w.events.count(core.EventDropped) != 1 {
 		t.Error("K2: no event told of the dropped write")
 	}
-}
-
-func TestI1LoginRotates(t *testing.T) {
-	w := server(t)
-	c := newClient(t, w.m)
-	c.do(func(s *core.Session) { s.Set("cart", "1") })
-	old := c.fork()
-	c.do(func(s *core.Session) { s.Login("ann") })
-	if c.get("cart") != "1" {
-		t.Error("I1: values were not carried over")
-	}
-	if old.get("cart") != "" {
-		t.Error("I1: the token from before the login still works")
-	}
-	x := old.do(func(s *core.Session) { s.Set("late", "1") })
-	if len(x.setCookie) != 0 {
-		t.Errorf("L4: a late request overwrote the cookie of the login: %q", x.setCookie)
-	}
-	c.do(func(s *core.Session) { s.Login("bob") })
-	if c.get("cart") != "" {
-		t.Error("I1: another user got the values")
-	}
-	if w.store.Len() != 1 {
-		t.Errorf("I1: %d sessions stored, want bob's alone", w.store.Len())
-	}
-}
-
-func TestI3LogoutAndFlash(t *testing.T) {
-	both(t, func(t *testing.T, w *world) {
-		c := newClient(t, w.m)
-		c.do(func(s *core.Session) { s.Login("ann"); s.Set("k", "v") })
-		x := c.status(303, func(s *core.Session) { s.Logout(); s.Flash("info", "Signed out.") })
-		if len(x.setCookie) != 1 {
-			t.Errorf("I3: %q", x.setCookie)
-		}
-		c.do(func(s *core.Session) {
-			if f := s.Flashes(); len(f) != 1 || s.UserID() != "" || len(s.Keys()) != 0 {
-				t.Errorf("I3: after logout: %v, user %q, keys %v", f, s.UserID(), s.Keys())
-			}
-		})
-	})
-}
-
-func TestC4ServerErrorsRollBack(t *testing.T) {
-	both(t, func(t *testing.T, w *world) {
-		c := newClient(t, w.m)
-		c.do(func(s *core.Session) { s.Login("ann"); s.Set("k", "v") })
-		c.status(500, func(s *core.Session) { s.Set("k", "x"); s.Login("bob") })
-		c.do(func(s *core.Session) {
-			if v, _ := core.Get[string](s, "k"); v != "v" || s.UserID() != "ann" {
-				t.Errorf("C4: k is %q, user %q", v, s.UserID())
-			}
-		})
-		c.status(500, func(s *core.Session) { s.Logout() })
-		c.do(func(s *core.Session) {
-			if s.UserID() != "" {
-				t.Error("C4: a 500 undid a logout")
-			}
-		})
-	})
-}
-
-func TestT1Timeouts(t *testing.T) {
-	both(t, func(t *testing.T, w *world) {
-		c := newClient(t, w.m)
-		c.do(func(s *core.Session) { s.Set("k", "v") })
-		w.clock.advance(29 * time.Minute)
-		if c.get("k") != "v" {
-			t.Fatal("T1: ended early")
-		}
-		if w.events.count(core.EventTouched) != 1 {
-			t.Error("T2: not touched")
-		}
-		w.clock.advance(29 * time.Minute)
-		if c.get("k") != "v" {
-			t.Fatal("T1: the touch had no effect")
-		}
-		w.clock.advance(31 * time.Minute)
-		if c.get("k") != "" {
-			t.Error("T1: the idle timeout was not enforced")
-		}
-		c.do(func(s *core.Session) { s.Set("k", "v") })
-		for range 47 {
-			w.clock.advance(15 * time.Minute)
-			if c.get("k") != "v" {
-				t.Fatal("T1: ended early")
-			}
-		}
-		w.clock.advance(15 * time.Minute)
-		if c.get("k") != "" {
-			t.Error("T1: activity outlived the absolute lifetime")
-		}
-	})
 }

@@ -3,7 +3,6 @@ package core_test
 import (
 	"context"
 	"errors"
-	"math/rand/v2"
 	"slices"
 	"sync"
 	"testing"
@@ -131,40 +130,18 @@ func TestI1SEC24AccountsHaveACeiling(t *testing.T) {
 	}
 }
 
-// interrupted calls before, once, ahead of a save.
-type interrupted struct {
-	core.Store
-	before func()
-}
-
-func (i *interrupted) Unwrap() core.Store { return i.Store }
-
-func (i *interrupted) Save(ctx context.Context, id core.ID, e core.Entry, base core.Version) (core.Version, error) {
-	if before := i.before; before != nil {
-		i.before = nil
-		before()
-	}
-	return i.Store.Save(ctx, id, e, base)
-}
-
 // The login has its place in the index, and is not stored yet.
 func TestI2SEC17LoginStoredAfterRevokeUser(t *testing.T) {
-	w := server(t)
-	store := &interrupted{Store: w.store}
-	w.m = w.manager(core.ServerSide(store))
-	c := newClient(t, w.m)
-	r := c.begin()
+	w, store := hookedServer(t)
+	r := newClient(t, w.m).begin()
 	r.s.Login("ann")
-	store.before = func() {
+	store.once("save", func() {
 		if _, err := w.m.RevokeUser(t.Context(), "ann"); err != nil {
 			t.Error(err)
 		}
-	}
+	})
 	if err := r.end(200); err != nil {
 		t.Fatal(err)
-	}
-	if store.before != nil {
-		t.Fatal("nothing was saved")
 	}
 	if len(r.x.setCookie) != 0 || w.store.Len() != 0 {
 		t.Errorf("SEC17: the login survived: %q, %d stored", r.x.setCookie, w.store.Len())
@@ -195,15 +172,11 @@ func TestI1FailedLoginKeepsNoPlace(t *testing.T) {
 	w, spy := spied(t, func(c *core.Config) { c.SessionLimit = 1; c.LimitPolicy = core.RefuseLogin })
 	c := newClient(t, w.m)
 	spy.fail = errors.New("down")
-	r := c.begin()
-	r.s.Login("ann")
-	if err := r.end(200); !errors.Is(err, core.ErrUnavailable) {
+	if err := c.logIn(); !errors.Is(err, core.ErrUnavailable) {
 		t.Fatal(err)
 	}
 	spy.fail = nil
-	r = c.begin()
-	r.s.Login("ann")
-	if err := r.end(200); err != nil {
+	if err := c.logIn(); err != nil {
 		t.Errorf("the retry of a failed login: %v (nobody is logged in)", err)
 	}
 }
@@ -240,81 +213,5 @@ func TestI1SEC69RepeatedIDTakesNoPlaceOfAnother(t *testing.T) {
 	infos, err := m.List(t.Context(), "ann")
 	if len(infos) != 2 || w.store.Len() != 2 {
 		t.Errorf("SEC69: %d listed, %d stored, %v", len(infos), w.store.Len(), err)
-	}
-}
-
-func TestI1I2IndexIsExactUnderLoad(t *testing.T) {
-	for _, policy := range []core.LimitPolicy{core.EndOldest, core.RefuseLogin} {
-		w := server(t, func(c *core.Config) { c.SessionLimit = 3; c.LimitPolicy = policy })
-		users := []string{"ann", "bob", "cy"}
-		var clients []*client
-		for range 8 {
-			clients = append(clients, newClient(t, w.m))
-		}
-		var mu sync.Mutex
-		var wg sync.WaitGroup
-		for g := range 16 {
-			wg.Go(func() {
-				rnd := rand.New(rand.NewPCG(uint64(g), 7))
-				for range 300 {
-					c := clients[rnd.IntN(len(clients))]
-					mu.Lock()
-					f := c.fork()
-					mu.Unlock()
-					r := f.begin()
-					switch rnd.IntN(9) {
-					case 0, 1:
-						r.s.Login(users[rnd.IntN(3)])
-					case 2:
-						r.s.Logout()
-					case 3:
-						r.s.Renew()
-					case 4:
-						_, _ = w.m.RevokeUser(t.Context(), users[rnd.IntN(3)])
-					case 5:
-						_ = r.s.RevokeOthers(t.Context())
-					case 6:
-						r.s.Logout()
-						r.s.Login(users[rnd.IntN(3)])
-						_ = r.s.Commit(t.Context())
-						r.s.Set("x", "y")
-					default:
-						r.s.Set("k", rnd.IntN(100))
-						r.s.Flash("a", "b")
-					}
-					if rnd.IntN(3) == 0 {
-						time.Sleep(time.Duration(rnd.IntN(200)) * time.Microsecond)
-					}
-					err := r.end([]int{200, 200, 303, 500}[rnd.IntN(4)])
-					if err != nil && !errors.Is(err, core.ErrSessionLimit) {
-						t.Error(err)
-					}
-					mu.Lock()
-					c.jar = f.jar
-					mu.Unlock()
-				}
-			})
-		}
-		wg.Wait()
-		listed := map[core.ID]string{}
-		for _, u := range users {
-			infos, err := w.m.List(t.Context(), u)
-			if err != nil {
-				t.Fatal(err)
-			}
-			if len(infos) > 3 {
-				t.Errorf("%s has %d", u, len(infos))
-			}
-			for _, i := range infos {
-				listed[i.ID] = u
-			}
-		}
-		for _, c := range clients {
-			c.do(func(s *core.Session) {
-				if u := s.UserID(); u != "" && listed[s.ID()] != u {
-					t.Errorf("I2: %s's live session is not in the index", u)
-				}
-			})
-		}
 	}
 }

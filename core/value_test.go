@@ -5,7 +5,6 @@ import (
 	"errors"
 	"log/slog"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -77,27 +76,6 @@ func TestStrictModeKnowsReadingFromChanging(t *testing.T) {
 	c.do(func(s *core.Session) { // panics if it is taken for a change
 		if v, ok := core.Get[cart](s, "cart"); !ok || len(v.Items) != 1 {
 			t.Errorf("read %v", v)
-		}
-	})
-}
-
-func TestK1ClearAndOverlappingChanges(t *testing.T) {
-	w := server(t)
-	c := newClient(t, w.m)
-	c.do(func(s *core.Session) { s.Set("a", 1); s.Flash("info", "stays") })
-	clear, other := c.fork().begin(), c.fork().begin()
-	clear.s.Clear()
-	clear.s.Set("b", 2)
-	other.s.Set("c", 3)
-	if err := errors.Join(other.end(200), clear.end(200)); err != nil {
-		t.Fatal(err)
-	}
-	c.do(func(s *core.Session) {
-		if keys := strings.Join(s.Keys(), " "); keys != "b" {
-			t.Errorf("K1: Clear left %q", keys)
-		}
-		if len(s.Flashes()) != 1 {
-			t.Error("Clear took a flash")
 		}
 	})
 }
@@ -224,38 +202,6 @@ func TestCommitMakesReadsSeeWhatIsStored(t *testing.T) {
 		c.do(func(s *core.Session) {
 			if len(s.Flashes()) != 0 {
 				t.Error("F1: shown twice")
-			}
-		})
-	})
-}
-
-func TestSEC62OneSessionManyGoroutines(t *testing.T) {
-	both(t, func(t *testing.T, w *world) {
-		c := newClient(t, w.m)
-		c.do(func(s *core.Session) {
-			var wg sync.WaitGroup
-			for i := range 32 {
-				wg.Go(func() {
-					for range 20 {
-						core.Update(s, "n", func(n int) int { return n + 1 })
-						s.Set("own-"+string(rune('a'+i)), i)
-						s.Flash("info", "x")
-						s.Flashes()
-						s.Keys()
-						_ = s.ID()
-						if i == 0 {
-							if err := s.Commit(t.Context()); err != nil {
-								t.Error(err)
-							}
-						}
-					}
-				})
-			}
-			wg.Wait()
-		})
-		c.do(func(s *core.Session) {
-			if n, _ := core.Get[int](s, "n"); n != 640 {
-				t.Errorf("SEC62: %d of 640 updates", n)
 			}
 		})
 	})

@@ -50,6 +50,9 @@ var flashCases = []testCase{
 		why:  "A handler may look without taking, or change its mind.",
 		run: func(h *harness) {
 			s := h.open(setup{routes: []Route{get("/keep", func(r Request) error {
+				if own := r.Param("own"); own != "" {
+					r.Session().Flash("info", own)
+				}
 				got := texts(r.Session().Flashes())
 				r.Session().KeepFlashes(kinds(r)...)
 				return r.Text(200, got)
@@ -61,6 +64,8 @@ var flashCases = []testCase{
 			c.get("/keep").wants(200, "info:a|error:b").setsNothing()
 			c.get("/keep?kind=error").wants(200, "info:a|error:b")
 			c.get("/flashes").wants(200, "error:b")
+			c.get("/keep?own=c").wants(200, "info:c")
+			c.get("/flashes").wants(200, "info:c")
 		},
 	},
 	{

@@ -13,7 +13,7 @@ var flashStatusCases = []testCase{
 		name: "F1_responses_that_show_it",
 		why:  "A page that a person sees takes the flash, even an error page that the person caused.",
 		run: func(h *harness) {
-			for _, status := range []int{200, 201, 206, 400, 403, 404, 422} {
+			for _, status := range []int{200, 201, 206, 400, 403, 404, 422, 499} {
 				c := withFlash(h)
 				c.get(fmt.Sprintf("/flashes?status=%d", status)).wants(status, "info:hello")
 				c.get("/flashes").wants(200, absent)
@@ -122,6 +122,9 @@ func fetchedInAdvance(h *harness) {
 			h.Errorf("Vary of a page that is shown is %q", vary)
 		}
 	}
+	c := withFlash(h)
+	c.get("/flashes", "Purpose", "preview").wants(200, "info:hello")
+	c.get("/flashes").wants(200, absent)
 }
 
 // withFlash returns a client with an unread flash, info:hello.

@@ -316,7 +316,8 @@ func (h *harness) unsupportedLists() {
 	if _, err := s.m.RevokeUser(h.Context(), "ann"); !errors.Is(err, core.ErrUnsupported) {
 		h.Errorf("RevokeUser: %v, want ErrUnsupported", err)
 	}
-	view := func() error { return s.m.View(h.Context(), c.id(), func(*core.Session) error { return nil }) }
+	nothing := func(*core.Session) error { return nil }
+	view := func() error { return s.m.View(h.Context(), c.id(), nothing) }
 	if h.reachesIDs() {
 		if err := view(); err != nil {
 			h.Errorf("View: %v", err)
@@ -327,7 +328,10 @@ func (h *harness) unsupportedLists() {
 		return
 	}
 	c.post("/revoke?id="+c.id().String()).wants(501, "unsupported")
-	for what, err := range map[string]error{"Revoke": s.m.Revoke(h.Context(), c.id()), "View": view()} {
+	_, done := s.m.Done(h.Context(), c.id())
+	for what, err := range map[string]error{
+		"Revoke": s.m.Revoke(h.Context(), c.id()), "View": view(), "Update": s.m.Update(h.Context(), c.id(), nothing), "Done": done,
+	} {
 		if !errors.Is(err, core.ErrUnsupported) {
 			h.Errorf("%s: %v, want ErrUnsupported", what, err)
 		}

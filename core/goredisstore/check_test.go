@@ -143,7 +143,9 @@ func TestStartWithWrongClient(t *testing.T) {
 		"nil":              {(*redis.Client)(nil), goredisstore.Config{}, "nil client"},
 		"nil cluster":      {(*redis.ClusterClient)(nil), goredisstore.Config{}, "nil client"},
 		"nil ring":         {(*redis.Ring)(nil), goredisstore.Config{}, "nil client"},
-		"cluster replicas": {redis.NewClusterClient(&redis.ClusterOptions{Addrs: addr, ReadOnly: true, ContextTimeoutEnabled: true}), goredisstore.Config{}, "reads from replicas"},
+		"cluster replicas": {redis.NewClusterClient(&redis.ClusterOptions{Addrs: addr, ReadOnly: true}), goredisstore.Config{}, "reads from replicas"},
+		"nearest replicas": {redis.NewClusterClient(&redis.ClusterOptions{Addrs: addr, RouteByLatency: true}), goredisstore.Config{}, "reads from replicas"},
+		"random replicas":  {redis.NewClusterClient(&redis.ClusterOptions{Addrs: addr, RouteRandomly: true}), goredisstore.Config{}, "reads from replicas"},
 		"negative timeout": {newClient(t, addr[0]), goredisstore.Config{Timeout: -1}, "Timeout is negative"},
 	} {
 		t.Run(name, func(t *testing.T) { wantAdvice(t, start(test.client, test.config), test.advice) })

@@ -135,32 +135,6 @@ func (s *site) keys(t *testing.T) []string {
 	return s.server.Strings("KEYS", s.prefix+"*")
 }
 
-func TestMemoryPerSession(t *testing.T) {
-	server := redistest.Start(t)
-	s := newSiteOn(t, server, goredisstore.DefaultPrefix, core.Config{})
-	s.roundTrips(t, fill)
-	s.roundTrips(t, func(s *core.Session) { s.Set("id", int64(7654321)) })
-	keys := s.keys(t)
-	if len(keys) != 1 {
-		t.Fatalf("keys: %q, want one", keys)
-	}
-	used := server.MustDo("MEMORY", "USAGE", keys[0]).(int64)
-	t.Logf("%d bytes of memory; the value has %d", used, server.MustDo("STRLEN", keys[0]))
-	if used > 400 {
-		t.Errorf("a session takes %d bytes of Redis, want at most 400", used)
-	}
-	before := used
-	s.roundTrips(t, func(s *core.Session) { s.Login("ann") })
-	used = 0
-	for _, key := range s.keys(t) {
-		used += server.MustDo("MEMORY", "USAGE", key).(int64)
-	}
-	t.Logf("%d bytes logged in, the user's index included", used)
-	if used > before+250 {
-		t.Errorf("a login costs %d bytes of Redis, want at most 250", used-before)
-	}
-}
-
 func TestSEC13EveryKeyExpires(t *testing.T) {
 	s := newSite(t, core.Config{Lifetime: core.NoTimeout, IdleTimeout: core.NoTimeout})
 	for _, handle := range []func(*core.Session){

@@ -188,19 +188,3 @@ func TestK1SlotsMoveUnderLoad(t *testing.T) {
 func ownerOf(c *redistest.Cluster, slot int) *redistest.Server {
 	return c.Masters[min(slot*len(c.Masters)/16384, len(c.Masters)-1)]
 }
-
-// Clients that would read from replicas are refused.
-func TestClusterClientsThatCannotWork(t *testing.T) {
-	t.Parallel()
-	for name, o := range map[string]*redis.ClusterOptions{
-		"reads replicas":   {Addrs: []string{"127.0.0.1:1"}, ContextTimeoutEnabled: true, ReadOnly: true},
-		"nearest replicas": {Addrs: []string{"127.0.0.1:1"}, ContextTimeoutEnabled: true, RouteByLatency: true},
-		"random replicas":  {Addrs: []string{"127.0.0.1:1"}, ContextTimeoutEnabled: true, RouteRandomly: true},
-	} {
-		client := redis.NewClusterClient(o)
-		t.Cleanup(func() { _ = client.Close() })
-		if _, err := core.New(core.ServerSide(goredisstore.New(client, goredisstore.Config{SkipChecks: true})), core.Config{}); err == nil {
-			t.Errorf("%s: accepted", name)
-		}
-	}
-}

@@ -91,26 +91,6 @@ func failWrites(p *redistest.Proxy) {
 	p.CutBefore(redistest.Always, redistest.Command("EVALSHA", "EVAL"))
 }
 
-// A failed commit gives an error response without a cookie, and stores nothing.
-func TestC3RedisDownAtSave(t *testing.T) {
-	t.Parallel()
-	srv := redistest.Start(t)
-	r, proxy := newProxied(t, srv, core.Config{})
-	b := r.loggedIn("ann")
-	before := r.keys(srv)
-	failWrites(proxy)
-	b.refused("/set", "key", "k", "value", "lost")
-	b.refused("/incr")
-	b.refused("/renew")
-	b.refused("/login", "user", "ann")
-	r.browser().refused("/set", "key", "k", "value", "lost")
-	r.browser().refused("/login", "user", "bob")
-	b.shows("reading", "v", "/get", "key", "k")
-	proxy.Heal()
-	b.shows("afterwards", "v", "/get", "key", "k")
-	r.hasKeys(srv, before)
-}
-
 // A logout or revocation that could not be carried out says so. Another try ends
 // the session once Redis is back.
 func TestL3LogoutAndRevokeReportFailure(t *testing.T) {
@@ -125,6 +105,7 @@ func TestL3LogoutAndRevokeReportFailure(t *testing.T) {
 	for name, revoke := range map[string]func(context.Context) error{
 		"Revoke":     func(ctx context.Context) error { return r.manager.Revoke(ctx, id) },
 		"RevokeUser": func(ctx context.Context) error { _, err := r.manager.RevokeUser(ctx, "ann"); return err },
+		"Mend":       func(ctx context.Context) error { return r.store.Mend(ctx, "ann", id, time.Now()) },
 	} {
 		if err := revoke(t.Context()); !errors.Is(err, core.ErrUnavailable) {
 			t.Errorf("%s: %v, want it to match ErrUnavailable", name, err)
@@ -222,51 +203,6 @@ func TestL3PoolExhausted(t *testing.T) { // not parallel: it counts goroutines
 			until(t, "Redis serves again", func() bool { return b.do("/get", "key", "k").status == http.StatusOK })
 		})
 	}
-}
-
-// A client that hangs up does not cut a save short.
-func TestC5ClientHangsUpDuringSave(t *testing.T) {
-	t.Parallel()
-	srv := redistest.Start(t)
-	r, proxy := newProxied(t, srv, core.Config{})
-	b := r.loggedIn("ann")
-	proxy.Reset()
-	ctx, hangUp := context.WithCancel(t.Context())
-	held := make(chan struct{})
-	save := script("save")
-	var once sync.Once
-	proxy.CutBefore(redistest.Always, func(args []string) bool {
-		if save(args) {
-			once.Do(func() { hangUp(); close(held); time.Sleep(100 * time.Millisecond) })
-		}
-		return false
-	})
-	if a := b.doCtx(ctx, "/set", "key", "k", "value", "new"); a.err == nil {
-		t.Fatalf("status %d, want the request to be cancelled", a.status)
-	}
-	<-held
-	until(t, "the save is done", func() bool { return b.do("/get", "key", "k").body == "new" })
-	if n := r.count(core.EventFailed); n != 0 {
-		t.Errorf("%d failed commits", n)
-	}
-}
-
-// A client that hangs up while its session is being loaded is not an outage of
-// Redis, and gets no session that is not its own.
-func TestL3ClientHangsUpDuringLoad(t *testing.T) {
-	t.Parallel()
-	srv := redistest.Start(t)
-	r, proxy := newProxied(t, srv, core.Config{})
-	b := r.loggedIn("ann")
-	proxy.Blackhole()
-	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
-	defer cancel()
-	if a := b.doCtx(ctx, "/set", "key", "k", "value", "new"); a.err == nil {
-		t.Fatalf("status %d, want the request to be cancelled", a.status)
-	}
-	until(t, "the server has noticed", func() bool { return r.count(core.EventAborted) == 1 })
-	proxy.Heal()
-	b.shows("afterwards", "v", "/get", "key", "k")
 }
 
 // A replica may lack what its master has, so the store never asks one. A session

@@ -3,12 +3,8 @@ package goredisstore_test
 import (
 	"context"
 	"encoding/binary"
-	"fmt"
 	"math/rand/v2"
 	"net"
-	"os"
-	"slices"
-	"strconv"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -156,57 +152,6 @@ func TestL4CopiesUnderFaults(t *testing.T) {
 			}
 			t.Logf("%d reads, %d failed, %d late, %+v", c.reads.Load(), c.failed.Load(), c.late.Load(), c.reader.Stats())
 		})
-	}
-}
-
-// TestL4HowLateCopiesAre measures how long after a change another client's copies follow.
-// With SATCHEL_NEAR_CHANGES=100000 it makes that many. None is later than the window.
-func TestL4HowLateCopiesAre(t *testing.T) {
-	changes := 500
-	if text := os.Getenv("SATCHEL_NEAR_CHANGES"); text != "" {
-		var err error
-		if changes, err = strconv.Atoi(text); err != nil {
-			t.Fatal(err)
-		}
-	}
-	server := redistest.Start(t)
-	near, err := nearcache.New(goredisstore.New(newClient(t, server.Addr()), goredisstore.Config{Timeout: patience}), nearcache.Config{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = near.Close() })
-	far := goredisstore.New(newClient(t, server.Addr()), goredisstore.Config{Timeout: patience})
-	id := core.ID{1}
-	var v core.Version
-	delays := make([]time.Duration, 0, changes)
-	atOnce, latest := 0, time.Duration(0)
-	for i := range changes {
-		v, err = far.Save(t.Context(), id, core.Entry{Data: []byte(fmt.Sprint(i)), Expires: time.Now().Add(time.Hour)}, v)
-		if err != nil {
-			t.Fatal(err)
-		}
-		done := time.Now()
-		for tries := 0; ; tries++ {
-			began := time.Now()
-			e, err := near.Load(t.Context(), id)
-			if err != nil {
-				t.Fatal(err)
-			}
-			if e.Version == v {
-				delays = append(delays, began.Sub(done))
-				if tries == 0 {
-					atOnce++
-				}
-				break
-			}
-			latest = max(latest, began.Sub(done))
-		}
-		_, _ = near.Load(t.Context(), id) // so that there is a copy
-	}
-	slices.Sort(delays)
-	t.Logf("%d changes: %d seen by the first read; p50 %v, p99 %v, at most %v", changes, atOnce, delays[changes/2], delays[changes*99/100], delays[changes-1])
-	if latest > near.Window() {
-		t.Errorf("L4: a copy was served %v after it was out of date", latest)
 	}
 }
 

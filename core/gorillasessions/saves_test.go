@@ -94,22 +94,6 @@ func TestK1StoreKeysOfTypesThatLookAlike(t *testing.T) {
 	})
 }
 
-// Two requests change different values of one gorilla session.
-func TestK1StoreWritesOnlyWhatHasChanged(t *testing.T) {
-	for _, way := range ways {
-		v := newVisitor(t, backends()["memory"](), way.with, nil)
-		v.edit("app", func(s *sessions.Session) { s.Values["a"], s.Values["b"] = 1, 1 })
-		v.edit("app", func(s *sessions.Session) {
-			v.edit("app", func(s *sessions.Session) { s.Values["a"] = 2 })
-			s.Values["b"] = 2
-		})
-		v.look("app", func(s *sessions.Session) {
-			want(t, s, "a", 2)
-			want(t, s, "b", 2)
-		})
-	}
-}
-
 // The application's own cookies stay, whatever they are called.
 func TestC7StoreLeavesOtherCookiesAlone(t *testing.T) {
 	v := newVisitor(t, backends()["cookie"](), false, nil)

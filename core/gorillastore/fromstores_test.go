@@ -111,7 +111,7 @@ func (h held) Save(r *http.Request, w http.ResponseWriter, s *sessions.Session) 
 
 // Sessions that gorilla began say nothing of their age, and must end all the same.
 func TestI2RevokeAllEndsAlsoWhatGorillaBegan(t *testing.T) {
-	onEach(t, func(t *testing.T, s *site, store sessions.Store) {
+	onEach(t, pairings, func(t *testing.T, s *site, store sessions.Store) {
 		s.gorilla(store, func(g *sessions.Session) { g.Values["k"] = "v" })
 		began := maps.Clone(s.cookies)
 		s.has("v")

@@ -400,7 +400,7 @@ func TestUsersOfOtherTypes(t *testing.T) {
 
 // A value that a Record cannot hold stays until another takes its place.
 func TestF1ReplacesWhatItCannotRead(t *testing.T) {
-	onEach(t, func(t *testing.T, s *site, store sessions.Store) {
+	onEach(t, pairings, func(t *testing.T, s *site, store sessions.Store) {
 		s.gorilla(store, func(g *sessions.Session) { g.Values["odd"], g.Values["rest"] = 1i, 2i })
 		s.do(func(x *core.Session) { x.Set("odd", "even") })
 		s.do(func(x *core.Session) {

@@ -32,13 +32,15 @@ func TestK1GorillaValuesWithTheCodecOfTheConfig(t *testing.T) {
 		s.do(func(x *core.Session) {
 			core.Update(x, "n", func(n int) int { return n + 1 })
 			x.Set("list", []string{"a"})
+			x.Set("big", int64(1<<53+1)) // a float64 would round it
 		})
 		s.do(func(x *core.Session) {
 			n, errN := core.Lookup[int](x, "n")
 			name, errName := core.Lookup[string](x, "name")
 			list, errList := core.Lookup[[]string](x, "list")
-			if err := errors.Join(errN, errName, errList); err != nil || n != 42 || name != "Ada" || !slices.Equal(list, []string{"a"}) {
-				t.Errorf("%s: n %d, name %q, list %v: %v", p.name, n, name, list, err)
+			big, errBig := core.Lookup[int64](x, "big")
+			if err := errors.Join(errN, errName, errList, errBig); err != nil || n != 42 || name != "Ada" || !slices.Equal(list, []string{"a"}) || big != 1<<53+1 {
+				t.Errorf("%s: n %d, name %q, list %v, big %d: %v", p.name, n, name, list, big, err)
 			}
 		})
 		s.gorilla(store, func(g *sessions.Session) {

@@ -185,24 +185,6 @@ func TestI1EncryptedLoweredLimitDuringARotation(t *testing.T) {
 	})
 }
 
-// The older key's sessions alone are as many as may be: nothing is left for the
-// wrapped index to use up, which must not be taken for no limit at all.
-func TestI1EncryptedRefusesWhenAllAreUnderAnOlderKey(t *testing.T) {
-	rotations(t, func(t *testing.T, r *rotation) {
-		r.logins(r.limited(2, core.RefuseLogin, r.old), 2)
-		during := r.limited(2, core.RefuseLogin, r.next, r.old)
-		newClient(t, during).do(func(s *core.Session) {
-			s.Login("ann")
-			if err := s.Commit(t.Context()); !errors.Is(err, core.ErrSessionLimit) {
-				t.Errorf("I1: the third of two: %v", err)
-			}
-		})
-		if r.store.Len() != 2 {
-			t.Errorf("I1: %d sessions, and the limit is 2", r.store.Len())
-		}
-	})
-}
-
 func TestI1EncryptedRefusesAcrossKeys(t *testing.T) {
 	rotations(t, func(t *testing.T, r *rotation) {
 		before, during := r.limited(3, core.RefuseLogin, r.old), r.limited(3, core.RefuseLogin, r.next, r.old)

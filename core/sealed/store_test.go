@@ -167,44 +167,6 @@ func TestSEC40WhatDoesNotOpenIsCorrupt(t *testing.T) {
 	}
 }
 
-// TestE3WhatDoesNotOpenIsNoSession damages a session as seen from a request.
-func TestE3WhatDoesNotOpenIsNoSession(t *testing.T) {
-	w := server(t)
-	m := w.manager(core.ServerSide(sealed.Store(w.store, ring(t, newKeys(1)...))))
-	c := newClient(t, m)
-	c.do(func(s *core.Session) { s.Login("ann") })
-	id := c.id()
-	e, err := w.store.Load(t.Context(), id)
-	if err != nil {
-		t.Fatal(err)
-	}
-	damaged := slices.Clone(e.Data)
-	damaged[len(damaged)-1] ^= 1
-	e.Data = damaged
-	if _, err := w.store.Save(t.Context(), id, e, e.Version); err != nil {
-		t.Fatal(err)
-	}
-	before := w.events.Count(core.EventRejected)
-	c.do(func(s *core.Session) {
-		if !s.IsNew() || s.UserID() != "" {
-			t.Errorf("E3: user %q", s.UserID())
-		}
-		s.Set("k", "v")
-	})
-	if w.events.Count(core.EventRejected) != before+1 || c.id() == id {
-		t.Error("E3: no event, or the ID was taken over")
-	}
-	if now, err := w.store.Load(t.Context(), id); err != nil || !bytes.Equal(now.Data, damaged) {
-		t.Errorf("E3: the damaged entry was changed: %v", err)
-	}
-	if _, err := m.RevokeUser(t.Context(), "ann"); err != nil {
-		t.Fatal(err)
-	}
-	if _, err := w.store.Load(t.Context(), id); !errors.Is(err, core.ErrNotFound) {
-		t.Errorf("I2: what does not open cannot be revoked: %v", err)
-	}
-}
-
 // without hides the abilities of a store.
 type without struct{ core.Store }
 

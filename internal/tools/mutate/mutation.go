@@ -18,7 +18,7 @@ const suffix = ".patch"
 //
 //	promise: C2 SEC23
 //	breaks: an unchanged session is written anyway
-//	test: ./core TestC2SEC23UnchangedIsNotWritten
+//	test: ./core/httpadapter TestConformance/nethttp/memory/C2_setting_the_same_value_is_no_change
 //
 //	--- core/plan.go
 //	@@
