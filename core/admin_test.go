@@ -14,6 +14,8 @@ import (
 	"unsafe"
 
 	"github.com/satchel-go/satchel/core"
+	"github.com/satchel-go/satchel/core/memstore"
+	"github.com/satchel-go/satchel/core/sealed"
 )
 
 func login(t *testing.T, w *world, user string) *client {
@@ -204,14 +206,29 @@ func TestClientSideSaysUnsupported(t *testing.T) {
 	_, listErr := w.m.List(ctx, "ann")
 	_, doneErr := w.m.Done(ctx, c.id())
 	_, revokeErr := w.m.RevokeUser(ctx, "ann")
+	cookies := core.ClientSide(sealed.Cookie(keyring(t)))
+	_, limitErr := core.New(cookies, core.Config{SessionLimit: 1})
+	_, migrationErr := core.New(core.Migrating(core.ServerSide(memstore.New(memstore.Config{})), cookies), core.Config{SessionLimit: 1})
+	const advice = "not supported by this session backend: use core.ServerSide with memory, files, Redis or SQL"
 	for what, err := range map[string]error{
 		"list": listErr, "done": doneErr, "view": w.m.View(ctx, c.id(), nothing), "update": w.m.Update(ctx, c.id(), nothing),
 		"update user": w.m.UpdateUser(ctx, "ann", nothing), "revoke": w.m.Revoke(ctx, c.id()), "revoke user": revokeErr,
+		"limit": limitErr, "limit of a migration": migrationErr,
 	} {
-		if !errors.Is(err, core.ErrUnsupported) {
-			t.Errorf("%s: %v", what, err)
+		if !errors.Is(err, core.ErrUnsupported) || !strings.HasSuffix(err.Error(), advice) {
+			t.Errorf("%s: %v, want what to use instead", what, err)
 		}
 	}
+	c.do(func(s *core.Session) {
+		_, listErr := s.List(ctx)
+		for what, err := range map[string]error{
+			"own list": listErr, "revoke own": s.RevokeOwn(ctx, c.id()), "revoke others": s.RevokeOthers(ctx), "log out everywhere": s.LogoutEverywhere(ctx),
+		} {
+			if !errors.Is(err, core.ErrUnsupported) || !strings.HasSuffix(err.Error(), advice) {
+				t.Errorf("%s: %v, want what to use instead", what, err)
+			}
+		}
+	})
 }
 
 func TestDoneClosesAtOnceOnRevocation(t *testing.T) {
