@@ -47,7 +47,7 @@ func (m *Manager) loadID(ctx context.Context, id ID) (LoadResult, error) {
 // members returns the IDs in user's index, and how they are incomplete, if so.
 func (m *Manager) members(ctx context.Context, user string) ([]ID, *IncompleteError, error) {
 	if m.users == nil {
-		return nil, nil, fmt.Errorf("core: a user's sessions: %w", ErrUnsupported)
+		return nil, nil, unsupported("a user's sessions")
 	}
 	if user == "" {
 		return nil, nil, fmt.Errorf("core: a user's sessions: the user is empty: %w", ErrNotFound)

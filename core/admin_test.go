@@ -10,6 +10,8 @@ import (
 	"unsafe"
 
 	"github.com/satchel-go/satchel/core"
+	"github.com/satchel-go/satchel/core/memstore"
+	"github.com/satchel-go/satchel/core/sealed"
 )
 
 func login(t *testing.T, w *world, user string) *client {
@@ -74,6 +76,38 @@ func TestUpdateFromOutside(t *testing.T) {
 	}
 }
 
+func TestClientSideSaysUnsupported(t *testing.T) {
+	w := inCookies(t)
+	c := login(t, w, "ann")
+	ctx := t.Context()
+	nothing := func(*core.Session) error { return nil }
+	_, listErr := w.m.List(ctx, "ann")
+	_, doneErr := w.m.Done(ctx, c.id())
+	_, revokeErr := w.m.RevokeUser(ctx, "ann")
+	cookies := core.ClientSide(sealed.Cookie(keyring(t)))
+	_, limitErr := core.New(cookies, core.Config{SessionLimit: 1})
+	_, migrationErr := core.New(core.Migrating(core.ServerSide(memstore.New(memstore.Config{})), cookies), core.Config{SessionLimit: 1})
+	const advice = "not supported by this session backend: use core.ServerSide with memory, files, Redis or SQL"
+	for what, err := range map[string]error{
+		"list": listErr, "done": doneErr, "view": w.m.View(ctx, c.id(), nothing), "update": w.m.Update(ctx, c.id(), nothing),
+		"update user": w.m.UpdateUser(ctx, "ann", nothing), "revoke": w.m.Revoke(ctx, c.id()), "revoke user": revokeErr,
+		"limit": limitErr, "limit of a migration": migrationErr,
+	} {
+		if !errors.Is(err, core.ErrUnsupported) || !strings.HasSuffix(err.Error(), advice) {
+			t.Errorf("%s: %v, want what to use instead", what, err)
+		}
+	}
+	c.do(func(s *core.Session) {
+		_, listErr := s.List(ctx)
+		for what, err := range map[string]error{
+			"own list": listErr, "revoke own": s.RevokeOwn(ctx, c.id()), "revoke others": s.RevokeOthers(ctx), "log out everywhere": s.LogoutEverywhere(ctx),
+		} {
+			if !errors.Is(err, core.ErrUnsupported) || !strings.HasSuffix(err.Error(), advice) {
+				t.Errorf("%s: %v, want what to use instead", what, err)
+			}
+		}
+	})
+}
 // TestK2CheckThatLosesTheSession: another request ends the session while Check runs.
 // What Check does afterwards does not let the late handler write.
 func TestK2CheckThatLosesTheSession(t *testing.T) {

@@ -76,7 +76,7 @@ func (m *Manager) unlisted() error {
 // open loads the session id without its token.
 func (m *Manager) open(ctx context.Context, id ID) (*Session, error) {
 	if m.dir == nil {
-		return nil, fmt.Errorf("core: sessions by ID: %w", ErrUnsupported)
+		return nil, unsupported("sessions by ID")
 	}
 	l, err := m.loadID(ctx, id)
 	if err != nil {

@@ -45,7 +45,7 @@ var (
 
 	// ErrUnsupported means that the backend does not support the call, such as
 	// listing sessions that only their clients hold.
-	ErrUnsupported = errors.New("not supported by this session backend")
+	ErrUnsupported = errors.New("not supported")
 
 	// ErrCorrupt means that a record cannot be read. A request with such a record
 	// is served as if it had no session, and an event reports it.
@@ -55,6 +55,11 @@ var (
 	// as no session and is never overwritten.
 	ErrNewerVersion = errors.New("session record of a newer version")
 )
+
+// unsupported is the error of a call that this backend cannot serve. It names those that can.
+func unsupported(call string) error {
+	return fmt.Errorf("core: %s: %w by this session backend: use core.ServerSide with memory, files, Redis or SQL", call, ErrUnsupported)
+}
 
 // SizeError says by how much a session is too large, and which value is the
 // largest. It matches [ErrTooLarge].

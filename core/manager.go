@@ -62,7 +62,7 @@ func New(backend Backend, c Config) (*Manager, error) {
 	}
 	m.connect(backend)
 	if c.SessionLimit > 0 && m.users == nil {
-		return nil, fmt.Errorf("core: Config.SessionLimit is %d, but the backend cannot count a user's sessions: %w", c.SessionLimit, ErrUnsupported)
+		return nil, unsupported(fmt.Sprintf("Config.SessionLimit is %d: count a user's sessions", c.SessionLimit))
 	}
 	second := cookie.TouchSuffix
 	if h, ok := backend.(*hybrid); ok {

@@ -148,7 +148,7 @@ func (m *Migration) WithConfig(c Config) (Backend, error) {
 		return nil, fmt.Errorf("core: Migrating: the new backend: %w", err)
 	}
 	if c.SessionLimit > 0 && run.to.users == nil {
-		return nil, fmt.Errorf("core: Config.SessionLimit is %d, but the new backend cannot count a user's sessions: %w", c.SessionLimit, ErrUnsupported)
+		return nil, unsupported(fmt.Sprintf("Migrating: the new backend: Config.SessionLimit is %d: count a user's sessions", c.SessionLimit))
 	}
 	return run.choose(), nil
 }

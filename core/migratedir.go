@@ -29,9 +29,9 @@ type partial interface {
 func (d *migrationDir) unlisted() error {
 	switch {
 	case d.to.users == nil:
-		return fmt.Errorf("%w: sessions that were moved to the new backend are not listed", ErrUnsupported)
+		return fmt.Errorf("%w: sessions that were moved to the new backend are not listed: end them with Config.Check", ErrUnsupported)
 	case d.from.users == nil:
-		return fmt.Errorf("%w: sessions that are still in the old backend are not listed", ErrUnsupported)
+		return fmt.Errorf("%w: sessions that are still in the old backend are not listed until they move", ErrUnsupported)
 	}
 	return nil
 }

@@ -13,7 +13,7 @@ import (
 // The error matches [ErrNotFound] if there is no such session.
 func (m *Manager) Revoke(ctx context.Context, id ID) error {
 	if m.dir == nil {
-		return fmt.Errorf("core: revoke one session: %w", ErrUnsupported)
+		return unsupported("revoke one session")
 	}
 	l, err := m.loadID(ctx, id)
 	if isGone(err) {
@@ -184,7 +184,7 @@ func (m *Manager) RevokeAll(ctx context.Context) error {
 	}
 	if m.dir != nil { // no deadline but the caller's: there may be millions
 		if err := m.dir.DeleteAll(ctx); errors.Is(err, ErrUnsupported) {
-			return fmt.Errorf("core: revoke all sessions: %w", err)
+			return fmt.Errorf("core: revoke all sessions: %w: set Config.NotBefore instead", err)
 		} else if err != nil {
 			return unavailable("revoke every", err)
 		}
@@ -201,7 +201,7 @@ func (m *Manager) RevokeAll(ctx context.Context) error {
 func (s *Session) RevokeOwn(ctx context.Context, id ID) error {
 	own, user, err := s.authority(ctx)
 	if s.m.dir == nil {
-		return fmt.Errorf("core: revoke one session: %w", ErrUnsupported)
+		return unsupported("revoke one session")
 	}
 	if err != nil {
 		return err

@@ -3,7 +3,6 @@ package core
 import (
 	"context"
 	"errors"
-	"fmt"
 	"math/rand/v2"
 	"sync"
 	"sync/atomic"
@@ -129,7 +128,7 @@ func (w *watchers) wakeAll() {
 // [ErrNewerVersion].
 func (m *Manager) Done(ctx context.Context, id ID) (<-chan struct{}, error) {
 	if m.dir == nil {
-		return nil, fmt.Errorf("core: wait for a session's end: %w", ErrUnsupported)
+		return nil, unsupported("wait for a session's end")
 	}
 	poke := m.watchers.add(id) // before looking, so that no end is missed
 	l, err := m.loadID(ctx, id)

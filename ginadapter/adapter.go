@@ -13,6 +13,7 @@
 // outside. Put middleware that renders c.Errors inside: the commit precedes
 // anything outside. If an error is not rendered by then, and the status is still 200, the
 // middleware records the error's: what [core.ErrorResponseFor] says, mostly 500, which rolls back.
+// Like c.AbortWithError, that sends no body; [httpadapter.WriteErrorResponse] to c.Writer does.
 //
 // Code that has only a [context.Context] finds the session by calling
 // [core.FromContext] with c.Request.Context(). Calling it with c itself works

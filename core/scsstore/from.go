@@ -167,7 +167,7 @@ func (b *backend) WithConfig(c core.Config) (core.Backend, error) {
 		return nil, s.err
 	}
 	if c.Carrier != (core.Carrier{}) {
-		return nil, fmt.Errorf("scsstore: scs's tokens travel in a cookie, and Config.Carrier is %s: %w", c.Carrier, core.ErrUnsupported)
+		return nil, fmt.Errorf("scsstore: scs's tokens travel in a cookie, and Config.Carrier is %s: use core.ServerSide with another store: %w", c.Carrier, core.ErrUnsupported)
 	}
 	for _, attribute := range []struct{ name, ours, theirs string }{
 		{"Name", c.Cookie.Name, s.cookie.Name},

@@ -89,7 +89,7 @@ func DoFiber[Option any](c *Client, app interface {
 	}
 	res, err := app.Test(r, noTimeout)
 	if err != nil {
-		c.st.tb.Fatalf("sessiontest: %s %s: %v", r.Method, r.URL, err)
+		c.st.tb.Fatalf("sessiontest: %s: %s %s: %v", c.name, r.Method, r.URL, err)
 	}
 	c.Receive(res)
 	return res

@@ -91,7 +91,7 @@ func TestCookiesOfARequest(t *testing.T) {
 		c := sessiontest.New(tb).Visitor()
 		sessiontest.DoFiber(c, fiberLike{t, nil}, c.Request("GET", "/lost", nil))
 		tb.Errorf("the test went on")
-	}), "sessiontest: GET /lost: no handler")
+	}), "sessiontest: the visitor: GET /lost: no handler")
 }
 
 // fiberLike has the Test method of a Fiber application.

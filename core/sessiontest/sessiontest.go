@@ -55,8 +55,9 @@ type Sessions struct {
 
 	mu    sync.Mutex
 	base  func() time.Time
-	ahead time.Duration // how far Now is ahead of base
-	story []string      // recent events, shown with failures
+	ahead time.Duration  // how far Now is ahead of base
+	story []string       // recent events, shown with failures
+	named map[string]int // how many clients have each name
 }
 
 // New returns sessions in memory. Each configure function changes the Manager's
@@ -125,10 +126,11 @@ func (st *Sessions) Advance(d time.Duration) {
 }
 
 // Login returns a client on which user is logged in, as if by an earlier request
-// in which setup filled the session. Each call is another device of that user.
+// in which setup filled the session. Each call is another device of that user:
+// failures call the second one "alice (2)".
 func (st *Sessions) Login(user string, setup ...func(*core.Session)) *Client {
 	st.tb.Helper()
-	c := &Client{st: st, name: user}
+	c := &Client{st: st, name: st.name(user)}
 	return c.begin(append([]func(*core.Session){func(s *core.Session) { s.Login(user) }}, setup...))
 }
 
@@ -136,8 +138,22 @@ func (st *Sessions) Login(user string, setup ...func(*core.Session)) *Client {
 // no cookie yet.
 func (st *Sessions) Visitor(setup ...func(*core.Session)) *Client {
 	st.tb.Helper()
-	c := &Client{st: st, name: "the visitor"}
+	c := &Client{st: st, name: st.name("the visitor")}
 	return c.begin(setup)
+}
+
+// name returns what failures call the next client of who, so that they tell devices apart.
+func (st *Sessions) name(who string) string {
+	st.mu.Lock()
+	defer st.mu.Unlock()
+	if st.named == nil {
+		st.named = map[string]int{}
+	}
+	st.named[who]++
+	if n := st.named[who]; n > 1 {
+		return fmt.Sprintf("%s (%d)", who, n)
+	}
+	return who
 }
 
 // With is a setup for Login and Visitor that stores v under key.

@@ -163,6 +163,18 @@ func TestTwoDevices(t *testing.T) {
 	sessiontest.Want(st.Visitor(sessiontest.With(visits, 2)), visits, 2)
 }
 
+// A failure tells which of a user's devices it is about, and which visitor.
+func TestFailuresSayWhichDevice(t *testing.T) {
+	for want, which := range map[string]int{"alice: ": 0, "alice (2): ": 1, "bob: ": 2, "the visitor: ": 3, "the visitor (2): ": 4} {
+		text := failed(t, func(tb testing.TB) {
+			st := sessiontest.New(tb)
+			clients := []*sessiontest.Client{st.Login("alice"), st.Login("alice"), st.Login("bob"), st.Visitor(), st.Visitor()}
+			clients[which].WantUser("carol")
+		})
+		wants(t, text, "sessiontest: "+want)
+	}
+}
+
 func TestRealServer(t *testing.T) {
 	st := sessiontest.New(t)
 	server := httptest.NewServer(app(st, map[string]func(*core.Session, http.ResponseWriter, *http.Request){

@@ -1,14 +1,19 @@
 package recipes
 
 import (
-	"context"
 	"errors"
 	"html/template"
+	"net/http"
+
+	"github.com/gin-gonic/gin"
+	"github.com/gin-gonic/gin/render"
 
 	"github.com/satchel-go/satchel/core"
+	"github.com/satchel-go/satchel/core/httpadapter"
+	"github.com/satchel-go/satchel/ginadapter"
 )
 
-//recipe:shared
+//recipe:gin
 
 var devicesPage = template.Must(template.New("").Parse(`<!doctype html><title>Your devices</title>
 {{range .Flashes}}<p role="status">{{.Text}}</p>
@@ -17,40 +22,49 @@ var devicesPage = template.Must(template.New("").Parse(`<!doctype html><title>Yo
 {{if .Current}}(this one)
 {{else}}<form method="post" action="/devices/end"><button name="id" value="{{.ID}}">Sign out</button></form>
 {{end}}{{end}}</ul>
-<form method="post" action="/devices/end-all"><button>Sign out everywhere</button></form>
-`))
+{{if .Partial}}<p>You may be signed in on other devices, too.</p>
+{{else}}<form method="post" action="/devices/end-all"><button>Sign out everywhere</button></form>
+{{end}}`))
 
-// devices is what devicesPage shows.
-func devices(ctx context.Context, s *core.Session) (any, error) {
-	list, err := s.List(ctx)
-	return map[string]any{"Devices": list, "Flashes": s.Flashes()}, err
-}
-
-// endDevice ends one of the user's sessions. Of other people's it says no more than of
-// those that never were.
-func endDevice(ctx context.Context, s *core.Session, text string) error {
-	id, err := core.ParseID(text)
-	if err == nil {
-		err = s.RevokeOwn(ctx, id)
-	}
-	switch {
-	case errors.Is(err, core.ErrUnavailable):
-		return err // it may still be alive
-	case err != nil:
-		s.Flash("info", "That device is signed out already.")
-	default:
-		s.Flash("success", "Signed out.")
-	}
-	return nil
-}
-
-// endAll ends all of the user's sessions, this one too.
-func endAll(ctx context.Context, s *core.Session) error {
-	err := s.LogoutEverywhere(ctx)
-	if err == nil {
-		s.Flash("success", "You are signed out everywhere.")
-	}
-	return err
+// devices adds the page, for users who are logged in.
+func devices(r gin.IRouter) {
+	r.GET("/devices", func(c *gin.Context) {
+		s := ginadapter.Session(c)
+		list, err := s.List(c.Request.Context())
+		partial := errors.Is(err, core.ErrUnsupported) // no store lists sessions in cookies
+		if err != nil && !partial {
+			httpadapter.WriteErrorResponse(c.Writer, err) // c.AbortWithError would send no body
+			return
+		}
+		data := gin.H{"Devices": list, "Partial": partial, "Flashes": s.Flashes()}
+		c.Render(http.StatusOK, render.HTML{Template: devicesPage, Data: data})
+	})
+	r.POST("/devices/end", func(c *gin.Context) {
+		s := ginadapter.Session(c)
+		id, err := core.ParseID(c.PostForm("id"))
+		if err == nil {
+			err = s.RevokeOwn(c.Request.Context(), id)
+		}
+		switch {
+		case id.IsZero(), errors.Is(err, core.ErrNotFound): // or another user's: it says no more of those
+			s.Flash("info", "That device is signed out already.")
+		case errors.Is(err, core.ErrUnsupported):
+			s.Flash("warning", "That device can only sign out by itself.")
+		case err != nil: // it may still be signed in
+			httpadapter.WriteErrorResponse(c.Writer, err)
+			return
+		default:
+			s.Flash("success", "Signed out.")
+		}
+		c.Redirect(http.StatusSeeOther, "/devices")
+	})
+	r.POST("/devices/end-all", func(c *gin.Context) { // this one too
+		if err := ginadapter.Session(c).LogoutEverywhere(c.Request.Context()); err != nil {
+			httpadapter.WriteErrorResponse(c.Writer, err)
+			return
+		}
+		c.Redirect(http.StatusSeeOther, "/login")
+	})
 }
 
 //recipe:end
