@@ -264,11 +264,15 @@ capacity: check-go redis memcached databases ## how much memory sessions take: S
 	cd core/goredisstore && SATCHEL_CAPACITY_SESSIONS=$(SESSIONS) $(GO) test -count=1 -timeout 60m -run TestCapacity -v .
 	cd bench && GOWORK=off $(GO) test -run '^$$' -bench Capacity . -sessions $(SESSIONS)
 
+# How test binaries report which branches an input has taken: those of all packages guide the
+# fuzzer. To compile all of them anew takes longer than a short run.
+GUIDED ?= -fuzz .
+
 # Each package is built once for all its targets. What a run finds it leaves in testdata/fuzz.
 .PHONY: fuzz
 fuzz: check-go ## run each fuzz test for FUZZTIME (10s)
 	@mkdir -p tmp/fuzz; set -e; grep -rl --include='*_test.go' '^func Fuzz' core examples internal *adapter | xargs -n 1 dirname | sort -u | while IFS= read -r dir; do \
-		$(GO) test -c -fuzz . -o tmp/fuzz.test "./$$dir" </dev/null; \
+		$(GO) test -c $(GUIDED) -o tmp/fuzz.test "./$$dir" </dev/null; \
 		sed -n 's/^func \(Fuzz[A-Za-z0-9_]*\)(.*/\1/p' "$$dir"/*_test.go | while IFS= read -r name; do \
 			echo "--- $$dir $$name"; \
 			(cd "$$dir" && "$(CURDIR)/tmp/fuzz.test" -test.run '^$$' -test.fuzz "^$$name\$$" -test.fuzztime $(FUZZTIME) \
