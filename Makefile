@@ -152,13 +152,22 @@ test-fast: check-go redis memcached databases ## short tests, without the race d
 race: check-go redis memcached databases browser nginx ## all tests, with the race detector
 	$(GO) test -race work
 
+# VERSIONS lists the modules of others that packages and their tests are built from.
+VERSIONS = $(GO) list -deps -test -f '{{with .Module}}{{if not (or .Main .Replace)}}{{.Path}} {{.Version}}{{end}}{{end}}'
+
+# AGAIN chooses the tests of modules that by themselves get the workspace's versions: all
+# of these "make test" runs, with the race detector.
+AGAIN ?= .
+
 # The examples choose the workspace's versions, with which "make test" tests them.
 .PHONY: test-modules
 test-modules: check-go redis memcached databases ## short tests of each module on its own, as its users get it, and of the benchmarks
+	@mkdir -p tmp; $(VERSIONS) work >tmp/versions
 	@$(EACH_MODULE) \
 		GOWORK=off $(GO) build ./... </dev/null; \
 		GOWORK=off $(GO) vet ./... </dev/null; \
-		case $$dir in */examples) ;; *) GOWORK=off $(GO) test -short ./... </dev/null;; esac; \
+		run='$(AGAIN)'; ! GOWORK=off $(VERSIONS) ./... </dev/null | grep -qvxFf "$(CURDIR)/tmp/versions" || run=.; \
+		case $$dir in */examples) ;; *) GOWORK=off $(GO) test -short -run "$$run" ./... </dev/null;; esac; \
 	done
 	cd bench && GOWORK=off $(GO) test . </dev/null
 
