@@ -152,13 +152,22 @@ test-fast: check-go redis memcached databases ## short tests, without the race d
 race: check-go redis memcached databases browser nginx ## all tests, with the race detector
 	$(GO) test -race work
 
+# VERSIONS lists the modules of others that packages and their tests are built from.
+VERSIONS = $(GO) list -deps -test -f '{{with .Module}}{{if not (or .Main .Replace)}}{{.Path}} {{.Version}}{{end}}{{end}}'
+
+# AGAIN chooses the tests of modules that by themselves get the workspace's versions: all
+# of these "make test" runs, with the race detector.
+AGAIN ?= .
+
 # The examples choose the workspace's versions, with which "make test" tests them.
 .PHONY: test-modules
 test-modules: check-go redis memcached databases ## short tests of each module on its own, as its users get it, and of the benchmarks
+	@mkdir -p tmp; $(VERSIONS) work >tmp/versions
 	@$(EACH_MODULE) \
 		GOWORK=off $(GO) build ./... </dev/null; \
 		GOWORK=off $(GO) vet ./... </dev/null; \
-		case $$dir in */examples) ;; *) GOWORK=off $(GO) test -short ./... </dev/null;; esac; \
+		run='$(AGAIN)'; ! GOWORK=off $(VERSIONS) ./... </dev/null | grep -qvxFf "$(CURDIR)/tmp/versions" || run=.; \
+		case $$dir in */examples) ;; *) GOWORK=off $(GO) test -short -run "$$run" ./... </dev/null;; esac; \
 	done
 	cd bench && GOWORK=off $(GO) test . </dev/null
 
@@ -264,11 +273,15 @@ capacity: check-go redis memcached databases ## how much memory sessions take: S
 	cd core/goredisstore && SATCHEL_CAPACITY_SESSIONS=$(SESSIONS) $(GO) test -count=1 -timeout 60m -run TestCapacity -v .
 	cd bench && GOWORK=off $(GO) test -run '^$$' -bench Capacity . -sessions $(SESSIONS)
 
+# How test binaries report which branches an input has taken: those of all packages guide the
+# fuzzer. To compile all of them anew takes longer than a short run.
+GUIDED ?= -fuzz .
+
 # Each package is built once for all its targets. What a run finds it leaves in testdata/fuzz.
 .PHONY: fuzz
 fuzz: check-go ## run each fuzz test for FUZZTIME (10s)
 	@mkdir -p tmp/fuzz; set -e; grep -rl --include='*_test.go' '^func Fuzz' core examples internal *adapter | xargs -n 1 dirname | sort -u | while IFS= read -r dir; do \
-		$(GO) test -c -fuzz . -o tmp/fuzz.test "./$$dir" </dev/null; \
+		$(GO) test -c $(GUIDED) -o tmp/fuzz.test "./$$dir" </dev/null; \
 		sed -n 's/^func \(Fuzz[A-Za-z0-9_]*\)(.*/\1/p' "$$dir"/*_test.go | while IFS= read -r name; do \
 			echo "--- $$dir $$name"; \
 			(cd "$$dir" && "$(CURDIR)/tmp/fuzz.test" -test.run '^$$' -test.fuzz "^$$name\$$" -test.fuzztime $(FUZZTIME) \

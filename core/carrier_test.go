@@ -258,7 +258,7 @@ func TestSEC10Challenge(t *testing.T) {
 		t.Errorf("anonymous, but with a session: %q", got)
 	}
 	for what, lines := range map[string][]string{
-		"malformed": {"Bearer ?"}, "two": {live, live}, "unknown": {"Bearer " + strings.Repeat("A", 64)}, "altered": {live[:30] + "x" + live[31:]},
+		"malformed": {"Bearer ?"}, "two": {live, live}, "unknown": {"Bearer " + strings.Repeat("A", 64)}, "altered": {live[:30] + strings.Repeat("x", len(live)-30)},
 	} {
 		if got := challenge(lines...); got != invalid {
 			t.Errorf("SEC10: %s: %q", what, got)

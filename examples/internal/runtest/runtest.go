@@ -30,9 +30,9 @@ func Build(t *testing.T) string {
 }
 
 // BuildTo builds the program in a folder to the named file, or those in several
-// folders to a folder, whose name ends in a slash.
+// folders to a folder, whose name ends in a slash. Without debug data, linking takes half as long.
 func BuildTo(ctx context.Context, name string, folders ...string) error {
-	args := []string{"build", "-o", name}
+	args := []string{"build", "-ldflags=-s -w", "-o", name}
 	if raceEnabled {
 		args = append(args, "-race")
 	}

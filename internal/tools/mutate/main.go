@@ -47,7 +47,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	table := flags.String("promises", "docs/promises.md", "table of promises, relative to root")
 	only := flags.String("run", "", "only mutations whose names match this regexp")
 	overlays := flags.String("overlay", "", "an empty folder for what \"go build -overlay\" takes; the environment variable "+variable+" then turns a mutation on")
-	jobs := flags.Int("j", runtime.NumCPU(), "how many packages to build at once; twice as many tests run, since they often wait")
+	jobs := flags.Int("j", 2*runtime.NumCPU(), "how many tests run at once, since they often wait")
 	timeout := flags.Duration("timeout", time.Minute, "how long one test may take")
 	if err := flags.Parse(args); err != nil {
 		return err
@@ -84,11 +84,6 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 		return err
 	}
 	problems = append(problems, faults(results)...)
-	for _, b := range r.builds {
-		if b.err != nil {
-			problems = append(problems, b.err.Error())
-		}
-	}
 	for _, p := range problems {
 		fmt.Fprintln(stdout, "  "+p)
 	}

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"path"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -20,15 +21,6 @@ type runner struct {
 	temp    string
 	timeout time.Duration
 	jobs    int
-
-	builds map[string]*build // by package
-}
-
-// build has the tests of a package, with all combined mutations.
-type build struct {
-	once   sync.Once
-	binary string
-	err    error // why there is no build
 }
 
 func newRunner(root string, timeout time.Duration, jobs int) (*runner, error) {
@@ -40,7 +32,7 @@ func newRunner(root string, timeout time.Duration, jobs int) (*runner, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &runner{root: abs, temp: temp, timeout: timeout, jobs: max(1, jobs), builds: map[string]*build{}}, nil
+	return &runner{root: abs, temp: temp, timeout: timeout, jobs: max(1, jobs)}, nil
 }
 
 func (r *runner) close() { _ = os.RemoveAll(r.temp) } // the system removes what is left
@@ -78,12 +70,16 @@ func (r *runner) runAll(ctx context.Context, all []mutation, show func(result)) 
 			results = append(results, result{mutation: m, test: t})
 		}
 	}
-	sound := r.baseline(ctx, results, overlay)
+	binaries, err := r.buildAll(ctx, results, overlay)
+	if err != nil {
+		return nil, err
+	}
+	sound := r.baseline(ctx, results, binaries)
 	done := make([]chan struct{}, len(results))
 	for i := range done {
 		done[i] = make(chan struct{})
 	}
-	go each(2*r.jobs, len(results), func(i int) {
+	go each(r.jobs, len(results), func(i int) {
 		defer close(done[i])
 		res := &results[i]
 		if res.err = sound[res.test]; res.err != nil {
@@ -91,7 +87,7 @@ func (r *runner) runAll(ctx context.Context, all []mutation, show func(result)) 
 		}
 		began := time.Now()
 		if together.parts[res.mutation.name] {
-			res.err = r.run(ctx, r.builds[res.test.pkg].binary, res.test, res.mutation.name)
+			res.err = r.run(ctx, binaries[res.test.pkg], res.test, res.mutation.name)
 		} else {
 			res.err = r.alone(ctx, i, res.mutation, res.test)
 		}
@@ -122,41 +118,53 @@ func each(jobs, n int, f func(int)) {
 	wg.Wait()
 }
 
-// baseline builds each package's tests, runs each test without a mutation, and
-// returns what is wrong with it.
-func (r *runner) baseline(ctx context.Context, results []result, overlay string) map[target]error {
+// buildAll builds the tests of all packages with all combined mutations, and returns where they
+// are. The go command builds many packages at once, but one of a name in a folder.
+func (r *runner) buildAll(ctx context.Context, results []result, overlay string) (map[string]string, error) {
+	binaries, folders, named := map[string]string{}, map[string][]string{}, map[string]int{}
+	for _, res := range results {
+		pkg := res.test.pkg
+		if binaries[pkg] != "" {
+			continue
+		}
+		name := path.Base(pkg)
+		dir := filepath.Join(r.temp, fmt.Sprint("tests", named[name]))
+		named[name]++
+		folders[dir] = append(folders[dir], pkg)
+		binaries[pkg] = filepath.Join(dir, name+".test")
+	}
+	for dir, pkgs := range folders {
+		if err := os.Mkdir(dir, 0o755); err != nil {
+			return nil, err
+		}
+		if err := r.build(ctx, dir, overlay, pkgs...); err != nil {
+			return nil, err
+		}
+	}
+	return binaries, nil
+}
+
+// baseline runs each test without a mutation, and returns what is wrong with it.
+func (r *runner) baseline(ctx context.Context, results []result, binaries map[string]string) map[target]error {
 	var tests []target
 	sound := map[target]error{}
 	for _, res := range results {
-		if _, seen := sound[res.test]; seen {
-			continue
-		}
-		sound[res.test] = nil
-		tests = append(tests, res.test)
-		if r.builds[res.test.pkg] == nil {
-			r.builds[res.test.pkg] = &build{binary: filepath.Join(r.temp, fmt.Sprintf("%d.test", len(r.builds)))}
+		if _, seen := sound[res.test]; !seen {
+			sound[res.test] = nil
+			tests = append(tests, res.test)
 		}
 	}
 	var mu sync.Mutex
 	each(r.jobs, len(tests), func(i int) {
 		t := tests[i]
-		b := r.builds[t.pkg]
-		b.once.Do(func() { b.err = r.build(ctx, t.pkg, b.binary, overlay) })
-		err := errNotBuilt
-		if b.err == nil {
-			out, failed := r.test(ctx, b.binary, t, "")
-			err = passes(t, out, failed)
-		}
+		out, failed := r.test(ctx, binaries[t.pkg], t, "")
+		err := passes(t, out, failed)
 		mu.Lock()
 		sound[t] = err
 		mu.Unlock()
 	})
 	return sound
 }
-
-// errNotBuilt is what is wrong with every test of a package that does not build with
-// all mutations. The build's own error says which of them is at fault.
-var errNotBuilt = errors.New("its package does not build")
 
 // passes says what is wrong with a test that was run without a mutation.
 func passes(t target, out string, failed error) error {
@@ -183,7 +191,7 @@ func (r *runner) alone(ctx context.Context, n int, m mutation, t target) error {
 		return err
 	}
 	binary := filepath.Join(dir, "mutant.test")
-	if err := r.build(ctx, t.pkg, binary, overlay); err != nil {
+	if err := r.build(ctx, binary, overlay, t.pkg); err != nil {
 		return err
 	}
 	return r.run(ctx, binary, t, "")
@@ -261,20 +269,14 @@ func (r *runner) overlay(dir string, sources map[string]string) (string, error) 
 	return file, os.WriteFile(file, list, 0o600)
 }
 
-// build builds the tests of pkg. Without debug data, linking takes half as long.
-func (r *runner) build(ctx context.Context, pkg, binary, overlay string) error {
-	args := []string{"test", "-c", "-o", binary, "-ldflags=-s -w"}
-	if overlay != "" {
-		args = append(args, "-overlay", overlay)
-	}
-	cmd := exec.CommandContext(ctx, "go", append(args, pkg)...)
+// build builds the tests of packages, into a folder if there are several. Without debug data,
+// linking takes half as long.
+func (r *runner) build(ctx context.Context, binary, overlay string, pkgs ...string) error {
+	args := append([]string{"test", "-c", "-o", binary, "-ldflags=-s -w", "-overlay", overlay}, pkgs...)
+	cmd := exec.CommandContext(ctx, "go", args...)
 	cmd.Dir = r.root
-	out, err := cmd.CombinedOutput()
-	if err == nil {
-		_, err = os.Stat(binary) // a package without tests makes none
-	}
-	if err != nil {
-		return fmt.Errorf("%s does not build: %w\n%s", pkg, err, tail(string(out)))
+	if out, err := cmd.CombinedOutput(); err != nil {
+		return fmt.Errorf("%s: go test -c: %w\n%s", strings.Join(pkgs, " "), err, tail(string(out)))
 	}
 	return nil
 }
