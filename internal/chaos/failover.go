@@ -107,8 +107,11 @@ func newSentinel(tb testing.TB, program string) *World {
 	w.faults = append(w.faults,
 		Fault{Name: "planned failover", run: func() (bool, error) { return over(0, planned) }},
 		Fault{Name: "planned failover, writes paused", run: func() (bool, error) { // as docs/operations.md recommends
-			return over(2500*time.Millisecond, func() error {
-				s.Master.MustDo("CLIENT", "PAUSE", "2500", "WRITE")
+			return over(4*time.Second, func() error {
+				s.Master.MustDo("CLIENT", "PAUSE", "4000", "WRITE")
+				if err := inStep(s.Master, s.Replica); err != nil {
+					return err
+				}
 				return planned()
 			})
 		}},
