@@ -108,6 +108,7 @@ func TestClientSideSaysUnsupported(t *testing.T) {
 		}
 	})
 }
+
 // TestK2CheckThatLosesTheSession: another request ends the session while Check runs.
 // What Check does afterwards does not let the late handler write.
 func TestK2CheckThatLosesTheSession(t *testing.T) {

@@ -518,10 +518,14 @@ func TestReferee(t *testing.T) {
 		{"cookie deleted", []Op{at("get", "k0", "", 0, func(o *Op) { o.Cookie = "deleted" })}, "logged out"},
 		{"after the end", []Op{at("get", "k0", "", 120, nil)}, "logout wins"},
 		{"flash lost", []Op{at("flash", "", "s f", 0, nil), at("flashes", "", "", 10, nil)}, "flash lost"},
-		{"flash that a reader passed before an answer was lost", []Op{at("flash", "", "s f", 0, nil), at("flashes", "", "", 10, nil),
-			at("flashes", "", "", 20, func(o *Op) { o.Outcome = unknown }), at("flashes", "", "", 30, nil)}, "flash lost"},
-		{"flash that a lost answer may have had", []Op{at("flash", "", "s f", 0, nil),
-			at("flashes", "", "", 20, func(o *Op) { o.Outcome = unknown }), at("flashes", "", "", 30, nil)}, ""},
+		{"flash that a reader passed before an answer was lost", []Op{
+			at("flash", "", "s f", 0, nil), at("flashes", "", "", 10, nil),
+			at("flashes", "", "", 20, func(o *Op) { o.Outcome = unknown }), at("flashes", "", "", 30, nil),
+		}, "flash lost"},
+		{"flash that a lost answer may have had", []Op{
+			at("flash", "", "s f", 0, nil),
+			at("flashes", "", "", 20, func(o *Op) { o.Outcome = unknown }), at("flashes", "", "", 30, nil),
+		}, ""},
 		{"flash past the lifetime", []Op{at("flash", "", "s f", 0, nil), at("flashes", "", "", 2*int64(lifetime()), nil)}, ""},
 		{"flash twice", []Op{at("flash", "", "s f", 0, nil), at("flashes", "", "", 10, show("s f")), at("flashes", "", "", 20, show("s f"))}, "flash twice"},
 		{"old token", []Op{at("get", "k0", "", 0, func(o *Op) { o.Late = true })}, "old token"},
