@@ -164,11 +164,17 @@ func TestI2FailedLoginLeavesNoPlaceForever(t *testing.T) {
 		}
 		return nil
 	}
+	r.failsWithin(w, store, 30*time.Minute)
+}
+
+// failsWithin wants a login to fail, and its place in the index to last no longer than that.
+func (r *request) failsWithin(w *world, store *hooked, lasts time.Duration) {
+	r.c.t.Helper()
 	if err := r.c.m.Commit(r.x, r.s, 200); !errors.Is(err, core.ErrUnavailable) {
-		t.Fatal(err)
+		r.c.t.Fatal(err)
 	}
-	if want := w.clock.now().Add(30 * time.Minute); !store.until.Equal(want) {
-		t.Errorf("I2: the place of a failed login lasts until %v, want %v", store.until, want)
+	if want := w.clock.now().Add(lasts); !store.until.Equal(want) {
+		r.c.t.Errorf("I2: the place of a failed login lasts until %v, want %v", store.until, want)
 	}
 }
 
@@ -191,12 +197,7 @@ func TestI2SEC13LoginWithoutAnyAnswerLeavesNoPlaceForever(t *testing.T) {
 		}
 		return nil
 	}
-	if err := r.c.m.Commit(r.x, r.s, 200); !errors.Is(err, core.ErrUnavailable) {
-		t.Fatal(err)
-	}
-	if want := w.clock.now().Add(30 * time.Minute); !store.until.Equal(want) {
-		t.Errorf("I2: the place of a failed login lasts until %v, want %v", store.until, want)
-	}
+	r.failsWithin(w, store, 30*time.Minute)
 }
 
 // A revocation meets a login that is being stored, and has no answer when it takes its place

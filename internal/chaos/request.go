@@ -102,17 +102,13 @@ func reads(kind string) bool {
 }
 
 func (b *browser) outcome(op *Op, base string, status int, response *http.Response, err error) {
-	var dial *net.OpError
-	if errors.As(err, &dial) && dial.Op == "dial" {
-		op.Outcome = refused
-	} else {
-		b.load.Ops.Add(1)
-	}
 	if err != nil && status != whatever && !b.load.inTrouble(*op) {
 		b.broke("no answer", "%v: %v", err, *op)
 	}
+	var dial *net.OpError
 	switch {
-	case op.Outcome == refused:
+	case errors.As(err, &dial) && dial.Op == "dial":
+		op.Outcome = refused
 	case err != nil:
 		op.Outcome = unknown
 	default:
@@ -134,6 +130,9 @@ func (b *browser) outcome(op *Op, base string, status int, response *http.Respon
 	}
 	if op.Outcome == unknown {
 		b.load.Unknowns.Add(1)
+	}
+	if op.Outcome != refused {
+		b.load.Ops.Add(1)
 	}
 	if w := b.load.watch.Load(); w != nil && status != whatever {
 		w.see(*op, base)
